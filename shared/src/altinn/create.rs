@@ -1,0 +1,288 @@
+//! The one request that makes B: form, attachments and stamp together.
+//!
+//! Attachments flow from A's Storage into the multipart body as they are read, never
+//! held. The stamp stands in the instance template, so that even a B that its app left
+//! half-made carries it.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use http::{StatusCode, header};
+use reqwest::{
+    Body, Response,
+    multipart::{Form, Part},
+};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{
+    Altinn, AltinnError, Budget, Instance, Trouble,
+    answer::{Refusal, classify},
+    read_capped, retry_after,
+};
+use crate::{
+    draft::Attachment,
+    id::{AppId, InstanceId},
+    preflight::{CheckedDraft, FORM_CONTENT_TYPE},
+    relay::{
+        Reason, RelayId,
+        decide::{Answer, Problem},
+    },
+};
+
+/// The key of the stamp in B's `dataValues`.
+pub const STAMP: &str = "stafett.relay";
+/// The key of A's instance id in B's `dataValues`.
+pub const SOURCE: &str = "stafett.source";
+/// The largest refusal that is read.
+const MAX_REFUSAL: usize = 64 * 1024;
+/// The token must outlive the request by this much: B checks it without any leeway, also at the end.
+const TOKEN_MARGIN: Duration = Duration::from_secs(60);
+
+/// How much of the request's body went out.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// Attachments that were sent whole.
+    sent: AtomicUsize,
+    /// An attachment that could not be read.
+    broken: OnceLock<AltinnError>,
+}
+
+impl Altinn {
+    /// Makes B, within what is left of the budget.
+    ///
+    /// Never sent twice, but after a 401 that came at once.
+    pub async fn create(
+        &self,
+        budget: &Arc<Budget>,
+        app: &AppId,
+        relay: &RelayId,
+        source: InstanceId,
+        checked: &CheckedDraft,
+    ) -> Answer {
+        let template = template(relay, source, checked);
+        let url = self.app(app, "instances");
+        let mut refused = None;
+        loop {
+            if let Some(token) = &refused {
+                self.0.tokens.forget(token).await;
+            }
+            let left = budget.left();
+            let token = match self.0.tokens.get(left + TOKEN_MARGIN, left).await {
+                Ok(token) => token,
+                Err(error) => {
+                    return Answer::Later(
+                        Problem::new(Reason::TargetUnavailable).because(error.to_string()),
+                    );
+                }
+            };
+            let progress = Arc::new(Progress::default());
+            let form = match self.form(budget, source, checked, &template, &progress) {
+                Ok(form) => form,
+                Err(error) => {
+                    return Answer::Refused(
+                        Problem::new(Reason::DraftRefused).because(error.to_string()),
+                    );
+                }
+            };
+            budget.count();
+            let started = Instant::now();
+            let request = self.0.http.post(&url).bearer_auth(token.expose_secret());
+            let answer = match request.timeout(budget.left()).multipart(form).send().await {
+                Ok(answer) => answer,
+                Err(error) => return unsent(&error, &progress, checked),
+            };
+            let elapsed = started.elapsed();
+            if answer.status() == StatusCode::UNAUTHORIZED
+                && refused.is_none()
+                && elapsed < super::answer::AT_ONCE
+            {
+                refused = Some(token);
+            } else if answer.status().is_success() {
+                return created(answer).await;
+            } else {
+                return refusal(answer, elapsed).await;
+            }
+        }
+    }
+
+    fn form(
+        &self,
+        budget: &Arc<Budget>,
+        source: InstanceId,
+        checked: &CheckedDraft,
+        template: &Value,
+        progress: &Arc<Progress>,
+    ) -> reqwest::Result<Form> {
+        let instance = Part::text(template.to_string()).mime_str("application/json")?;
+        let model = Part::text(checked.form.clone()).mime_str(FORM_CONTENT_TYPE)?;
+        let mut form = Form::new()
+            .part("instance", instance)
+            .part(checked.form_type.clone(), model);
+        for attachment in &checked.draft.attachments {
+            let body = self.attachment_body(budget, source, attachment, progress);
+            let part = Part::stream_with_length(body, attachment.size)
+                .file_name(attachment.filename.clone())
+                .mime_str(&attachment.content_type)?;
+            form = form.part(attachment.data_type.clone(), part);
+        }
+        Ok(form)
+    }
+
+    /// A's element as a body, opened when its turn comes.
+    pub(super) fn attachment_body(
+        &self,
+        budget: &Arc<Budget>,
+        source: InstanceId,
+        attachment: &Attachment,
+        progress: &Arc<Progress>,
+    ) -> Body {
+        let (altinn, budget, progress) = (self.clone(), budget.clone(), progress.clone());
+        let (element, size) = (attachment.element, attachment.size);
+        let opened = async move {
+            let bytes = altinn.attachment(&budget, source, element).await?;
+            Ok::<_, AltinnError>(bytes.map_ok(Some).chain(stream::once(async { Ok(None) })))
+        };
+        let noted = progress.clone();
+        let mut seen = 0_u64;
+        let bytes = stream::once(opened).try_flatten().map(move |chunk| {
+            let chunk = chunk?;
+            match chunk {
+                Some(bytes) => {
+                    seen += bytes.len() as u64;
+                    Ok(bytes)
+                }
+                // What is cut short, or grew, must not pass for the whole.
+                None if seen != size => Err(AltinnError::new(
+                    &format!("read data element {element} of instance {source} whole"),
+                    Trouble::Malformed("of the size that its instance names"),
+                )),
+                None => {
+                    progress.sent.fetch_add(1, Ordering::Relaxed);
+                    Ok(bytes::Bytes::new())
+                }
+            }
+        });
+        Body::wrap_stream(bytes.map_err(move |error: AltinnError| {
+            let told = std::io::Error::other(error.to_string());
+            // The first failure is the one that counts.
+            let _ = noted.broken.set(error);
+            told
+        }))
+    }
+}
+
+/// The instance template: owner, due date, stamp.
+fn template(relay: &RelayId, source: InstanceId, checked: &CheckedDraft) -> Value {
+    let mut template = json!({
+        "instanceOwner": checked.draft.owner.template(),
+        "dataValues": { STAMP: relay.to_string(), SOURCE: source.to_string() },
+    });
+    if let (Some(due), Some(template)) = (checked.draft.due, template.as_object_mut()) {
+        template.insert("dueBefore".into(), due.to_string().into());
+    }
+    template
+}
+
+impl Progress {
+    /// Why an attachment could not be read, if one could not.
+    pub(super) fn broken(&self) -> Option<&AltinnError> {
+        self.broken.get()
+    }
+}
+
+/// No answer. A body that never was whole made no B; of a whole one nobody knows.
+fn unsent(error: &reqwest::Error, progress: &Progress, checked: &CheckedDraft) -> Answer {
+    if let Some(broken) = progress.broken() {
+        return Answer::Later(
+            Problem::new(Reason::SourceUnavailable)
+                .because(broken.to_string())
+                .after(broken.retry_after()),
+        );
+    }
+    let whole = progress.sent.load(Ordering::Relaxed) == checked.draft.attachments.len();
+    let what = super::transport(error);
+    let problem = |reason| Problem::new(reason).because(format!("B did not answer ({what})"));
+    if error.is_connect() || !whole {
+        Answer::Later(problem(Reason::TargetUnavailable))
+    } else {
+        Answer::Unknown(problem(Reason::OutcomeUnknown))
+    }
+}
+
+/// Success: B's id is in the body, and in the `Location` should the body not arrive whole.
+async fn created(answer: Response) -> Answer {
+    let location = answer.headers().get(header::LOCATION).and_then(|location| {
+        let mut segments = location.to_str().ok()?.rsplit('/');
+        let (guid, party) = (segments.next()?, segments.next()?);
+        format!("{party}/{guid}").parse().ok()
+    });
+    let body = read_capped(answer, super::MAX_JSON).await.ok();
+    let instance = body
+        .and_then(|body| serde_json::from_slice(&body).ok())
+        .and_then(|json| Instance::from_json(json).ok());
+    match instance.map(|instance| instance.id).or(location) {
+        Some(id) => Answer::Created(id),
+        None => Answer::Unknown(
+            Problem::new(Reason::OutcomeUnknown).because("B's answer does not name the instance"),
+        ),
+    }
+}
+
+async fn refusal(answer: Response, elapsed: Duration) -> Answer {
+    let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
+    // A body that does not arrive says no less than an empty one.
+    let body = read_capped(answer, MAX_REFUSAL).await.unwrap_or_default();
+    classify(&Refusal {
+        status,
+        body: &body,
+        retry_after,
+        elapsed,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::Map;
+
+    use super::*;
+    use crate::draft::{Draft, Owner};
+
+    #[test]
+    fn the_template_carries_owner_due_date_and_both_stamps_and_nothing_else() {
+        let source: InstanceId = "50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"
+            .parse()
+            .unwrap();
+        let relay = RelayId::new("permit-to-casework".parse().unwrap(), source);
+        let draft = Draft {
+            owner: Owner::Organisation("310075728".into()),
+            model: Map::new(),
+            attachments: Vec::new(),
+            due: Some("2026-10-01T00:00:00Z".parse::<Timestamp>().unwrap()),
+        };
+        let checked = CheckedDraft {
+            draft,
+            form_type: "model".into(),
+            form: String::new(),
+        };
+        assert_eq!(
+            template(&relay, source, &checked),
+            json!({
+                "instanceOwner": {"organisationNumber": "310075728"},
+                "dataValues": {
+                    "stafett.relay": "permit-to-casework:3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77",
+                    "stafett.source": "50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77",
+                },
+                "dueBefore": "2026-10-01T00:00:00Z",
+            })
+        );
+    }
+}

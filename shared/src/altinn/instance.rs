@@ -1,0 +1,340 @@
+//! An Altinn instance, in one model for both of its JSON forms.
+//!
+//! The app writes nulls and numeric enums, Storage leaves nulls out and writes enums
+//! as text (Altinn/app-lib-dotnet: src/Altinn.App.Api/Models/InstanceResponse.cs;
+//! Altinn/altinn-storage: src/Storage.Interface/Models/Instance.cs).
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::id::{AppId, InstanceId};
+
+/// An instance. Holds personal data, and so does not print it.
+#[derive(Clone)]
+pub struct Instance {
+    /// Its id.
+    pub id: InstanceId,
+    /// Its app.
+    pub app: AppId,
+    /// Where its process is.
+    pub process: Process,
+    /// Whether it is archived or deleted.
+    pub status: Status,
+    /// Its data elements, in no particular order.
+    pub data: Vec<DataElement>,
+    /// What its creator and its app noted on it.
+    pub data_values: BTreeMap<String, String>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// When it last changed.
+    pub last_changed: Option<Timestamp>,
+    /// Who made it: an organisation number, or a user's id.
+    pub created_by: Option<String>,
+    /// Who changed it last, likewise.
+    pub last_changed_by: Option<String>,
+    /// The whole instance, as Altinn gave it.
+    pub raw: Value,
+}
+
+impl fmt::Debug for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instance")
+            .field("id", &self.id)
+            .field("app", &self.app)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where an instance's process is.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Process {
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// The task in which it stands.
+    pub current_task: Option<Task>,
+}
+
+/// A task of a process.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Task {
+    /// Its id in the process definition: `Task_1`.
+    pub element_id: String,
+    /// When the process entered it.
+    #[serde(default)]
+    pub started: Option<Timestamp>,
+}
+
+/// Whether an instance is archived or deleted.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Status {
+    /// Its process has ended.
+    #[serde(deserialize_with = "null_is_default")]
+    pub is_archived: bool,
+    /// Its owner put it into the bin.
+    #[serde(deserialize_with = "null_is_default")]
+    pub is_soft_deleted: bool,
+    /// It is gone, and is only listed until it is purged.
+    #[serde(deserialize_with = "null_is_default")]
+    pub is_hard_deleted: bool,
+}
+
+/// A data element: form data or an attachment.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DataElement {
+    /// Its id.
+    pub id: Uuid,
+    /// Its data type.
+    pub data_type: String,
+    /// The name under which it was uploaded.
+    #[serde(default)]
+    pub filename: Option<String>,
+    /// Its media type.
+    #[serde(default)]
+    pub content_type: Option<String>,
+    /// Its size in bytes.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub size: u64,
+    /// When it was stored.
+    #[serde(default)]
+    pub created: Option<Timestamp>,
+    /// What it was made from: a PDF names the task whose form it shows.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub references: Vec<Reference>,
+    /// What the virus scan said: `NotApplicable`, `Pending`, `Clean` or `Infected`.
+    #[serde(default)]
+    pub file_scan_result: Option<Enumeration>,
+    /// Whether it is being deleted.
+    #[serde(default)]
+    pub delete_status: Option<DeleteStatus>,
+}
+
+impl fmt::Debug for DataElement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataElement")
+            .field("id", &self.id)
+            .field("data_type", &self.data_type)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a data element was made from.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Reference {
+    /// The id of that: a task's id for `GeneratedFrom`.
+    #[serde(default)]
+    pub value: Option<String>,
+}
+
+/// Whether a data element is being deleted.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DeleteStatus {
+    /// It is gone, and is only listed until it is purged.
+    #[serde(deserialize_with = "null_is_default")]
+    pub is_hard_deleted: bool,
+}
+
+/// An enumeration, which Altinn writes as text or as a number.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Enumeration {
+    /// As text.
+    Text(String),
+    /// As its number.
+    Number(i64),
+}
+
+impl DataElement {
+    /// The virus scan is not done yet (`FileScanResult.Pending`, 1).
+    #[must_use]
+    pub fn is_being_scanned(&self) -> bool {
+        self.scan_says("Pending", 1)
+    }
+
+    /// The virus scan found something (`FileScanResult.Infected`, 3).
+    #[must_use]
+    pub fn is_infected(&self) -> bool {
+        self.scan_says("Infected", 3)
+    }
+
+    fn scan_says(&self, text: &str, number: i64) -> bool {
+        match &self.file_scan_result {
+            Some(Enumeration::Text(result)) => result == text,
+            Some(Enumeration::Number(result)) => *result == number,
+            None => false,
+        }
+    }
+
+    /// The element is there, not on its way out.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        !self
+            .delete_status
+            .is_some_and(|status| status.is_hard_deleted)
+    }
+}
+
+/// `null`, a missing field and the default are the same in Altinn's JSON.
+pub(super) fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    id: InstanceId,
+    app_id: AppId,
+    #[serde(default, deserialize_with = "null_is_default")]
+    process: Process,
+    #[serde(default, deserialize_with = "null_is_default")]
+    status: Status,
+    #[serde(default, deserialize_with = "null_is_default")]
+    data: Vec<DataElement>,
+    #[serde(default, deserialize_with = "null_is_default")]
+    data_values: BTreeMap<String, Option<String>>,
+    #[serde(default)]
+    created: Option<Timestamp>,
+    #[serde(default)]
+    last_changed: Option<Timestamp>,
+    #[serde(default)]
+    created_by: Option<String>,
+    #[serde(default)]
+    last_changed_by: Option<String>,
+}
+
+impl Instance {
+    /// Reads an instance in either form.
+    ///
+    /// # Errors
+    /// What is not an instance. The error's text may quote values: do not log it.
+    pub fn from_json(raw: Value) -> serde_json::Result<Self> {
+        let wire = Wire::deserialize(&raw)?;
+        Ok(Self {
+            id: wire.id,
+            app: wire.app_id,
+            process: wire.process,
+            status: wire.status,
+            data: wire.data,
+            data_values: wire
+                .data_values
+                .into_iter()
+                .filter_map(|(key, value)| Some((key, value?)))
+                .collect(),
+            created: wire.created,
+            last_changed: wire.last_changed,
+            created_by: wire.created_by,
+            last_changed_by: wire.last_changed_by,
+            raw,
+        })
+    }
+
+    /// The elements of a data type that are not on their way out, oldest first.
+    #[must_use]
+    pub fn elements(&self, data_type: &str) -> Vec<&DataElement> {
+        let mut elements: Vec<_> = self
+            .data
+            .iter()
+            .filter(|element| element.data_type == data_type && element.is_live())
+            .collect();
+        elements.sort_by_key(|element| (element.created, element.id));
+        elements
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn app_form() -> Value {
+        json!({
+            "id": "50085321/b7c0a9d4-51e2-4f3a-8d76-2e9f5c8a4b10", "appId": "ttd/app-b", "org": "ttd",
+            "instanceOwner": {"partyId": "50085321", "personNumber": null, "party": {"partyTypeName": 2, "ssn": "", "name": "EKSEMPEL BEDRIFT AS"}},
+            "process": {"started": "2026-08-22T10:00:02.0911234Z", "currentTask": {"flow": 2, "started": "2026-08-22T10:00:02.0954321Z", "elementId": "Task_1", "ended": null}, "ended": null, "endEvent": null},
+            "status": {"isArchived": false, "isSoftDeleted": false, "isHardDeleted": null, "readStatus": 0, "substatus": null},
+            "completeConfirmations": null, "presentationTexts": null,
+            "data": [{
+                "id": "0e5b1c2d-8f10-4c6e-9a0b-77c4e1d2a301", "dataType": "model", "filename": null, "contentType": "application/xml", "size": 412,
+                "locked": false, "refs": [], "deleteStatus": null, "fileScanResult": "NotApplicable", "references": null, "created": "2026-08-22T10:00:02.412345Z",
+            }],
+            "dataValues": {"stafett.relay": "r:1", "gone": null}, "created": "2026-08-22T10:00:02.114201Z", "createdBy": "405003309", "lastChanged": "2026-08-22T10:00:02Z",
+        })
+    }
+
+    fn without_nulls(value: &Value) -> Value {
+        match value {
+            Value::Object(map) => map
+                .iter()
+                .filter(|(_, v)| !v.is_null())
+                .map(|(k, v)| (k.clone(), without_nulls(v)))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+            Value::Array(items) => items.iter().map(without_nulls).collect(),
+            other => other.clone(),
+        }
+    }
+
+    #[test]
+    fn both_forms_are_the_same_instance() {
+        let app = Instance::from_json(app_form()).unwrap();
+        let mut storage_form = without_nulls(&app_form());
+        storage_form["status"]["readStatus"] = json!("Unread");
+        storage_form["data"][0]["fileScanResult"] = json!(0);
+        let storage = Instance::from_json(storage_form).unwrap();
+        for instance in [&app, &storage] {
+            assert_eq!(instance.id.party, 50_085_321);
+            assert_eq!(
+                instance.process.current_task.as_ref().unwrap().element_id,
+                "Task_1"
+            );
+            assert!(!instance.status.is_hard_deleted);
+            assert_eq!(instance.elements("model").len(), 1);
+            assert_eq!(instance.data_values.len(), 1);
+            assert!(!instance.data.iter().any(DataElement::is_infected));
+        }
+    }
+
+    #[test]
+    fn absent_empty_and_null_dictionaries_are_alike() {
+        for empty in [json!(null), json!({})] {
+            let mut form = app_form();
+            form["dataValues"] = empty;
+            assert!(Instance::from_json(form).unwrap().data_values.is_empty());
+        }
+        let mut form = app_form();
+        form.as_object_mut().unwrap().remove("dataValues");
+        assert!(Instance::from_json(form).unwrap().data_values.is_empty());
+    }
+
+    #[test]
+    fn a_deleted_element_does_not_count() {
+        let mut form = app_form();
+        form["data"][0]["deleteStatus"] = json!({"isHardDeleted": true});
+        assert!(
+            Instance::from_json(form)
+                .unwrap()
+                .elements("model")
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn no_name_is_printed() {
+        let instance = Instance::from_json(app_form()).unwrap();
+        assert!(!format!("{instance:?}").contains("EKSEMPEL"));
+    }
+}

@@ -1,0 +1,483 @@
+//! Our own tokens: a signed assertion → a Maskinporten token → an Altinn token.
+//!
+//! Both tokens are kept until shortly before they expire, and fetched by one caller
+//! at a time (felleslosninger/docs: docs/Maskinporten/maskinporten_protocol_jwtgrant.md;
+//! Altinn/altinn-authentication: src/Authentication/Controllers/AuthenticationController.cs).
+
+use std::{fmt, time::Duration};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use http::{StatusCode, header};
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use pkcs1::{UintRef, der::Encode};
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep},
+};
+use uuid::Uuid;
+
+use super::read_capped;
+use crate::settings::{AltinnSettings, MaskinportenSettings};
+
+/// What we ask Maskinporten for: act as service owner, read and write instances.
+const SCOPES: &str =
+    "altinn:serviceowner altinn:serviceowner/instances.read altinn:serviceowner/instances.write";
+/// How long an assertion is good for; Maskinporten allows 120 s at most.
+const ASSERTION_SECONDS: i64 = 60;
+/// The longest that one of the requests may take.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// The exchange answers 401 also on failures of its own: worth a few tries.
+const EXCHANGE_ATTEMPTS: u32 = 3;
+/// After a failure, callers that waited for the same token are told so at once.
+const FAILURE_AGE: Duration = Duration::from_secs(1);
+/// The largest answer that is read.
+const MAX_BODY: usize = 64 * 1024;
+
+/// A private key that cannot sign for us.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("MASKINPORTEN_JWK is not a private RSA key as a JWK with a kid: {0}")]
+pub struct KeyError(&'static str);
+
+/// No token could be had.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TokenError {
+    /// Maskinporten refused, for good until somebody changes something.
+    #[error("Maskinporten refused: {error}{}; see to the client's key, scopes and clock", .code.as_ref().map(|c| format!(" ({c})")).unwrap_or_default())]
+    Refused {
+        /// The OAuth error.
+        error: String,
+        /// Maskinporten's own code: `MP-121` is a key that has expired.
+        code: Option<String>,
+    },
+    /// Maskinporten or the exchange did not answer as it should.
+    #[error("{0} did not give a token; this may pass")]
+    Unavailable(&'static str),
+    /// The assertion could not be signed.
+    #[error("the assertion could not be signed")]
+    Unsigned,
+}
+
+/// The client's private key, ready to sign.
+pub struct SigningKey {
+    key: EncodingKey,
+    kid: String,
+    algorithm: Algorithm,
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SigningKey {
+    /// Reads a private JWK.
+    ///
+    /// # Errors
+    /// [`KeyError`], which repeats nothing of the key.
+    pub fn from_jwk(jwk: &SecretString) -> Result<Self, KeyError> {
+        #[derive(Deserialize)]
+        struct Jwk {
+            kty: String,
+            kid: Option<String>,
+            alg: Option<String>,
+            n: String,
+            e: String,
+            d: String,
+            p: String,
+            q: String,
+            dp: String,
+            dq: String,
+            qi: String,
+        }
+        let jwk: Jwk = serde_json::from_str(jwk.expose_secret())
+            .map_err(|_| KeyError("one of kty, n, e, d, p, q, dp, dq and qi is missing"))?;
+        if jwk.kty != "RSA" {
+            return Err(KeyError("its kty is not RSA"));
+        }
+        let algorithm = match jwk.alg.as_deref() {
+            None | Some("RS256") => Algorithm::RS256,
+            Some("RS384") => Algorithm::RS384,
+            Some("RS512") => Algorithm::RS512,
+            Some(_) => return Err(KeyError("its alg is not RS256, RS384 or RS512")),
+        };
+        let decode = |text: &str| {
+            BASE64_URL_SAFE_NO_PAD
+                .decode(text)
+                .map_err(|_| KeyError("a number is not base64url"))
+        };
+        let numbers: [Vec<u8>; 8] = [
+            decode(&jwk.n)?,
+            decode(&jwk.e)?,
+            decode(&jwk.d)?,
+            decode(&jwk.p)?,
+            decode(&jwk.q)?,
+            decode(&jwk.dp)?,
+            decode(&jwk.dq)?,
+            decode(&jwk.qi)?,
+        ];
+        let unusable = |_| KeyError("its numbers are not those of a key");
+        let [n, e, d, p, q, dp, dq, qi] = &numbers;
+        let der = pkcs1::RsaPrivateKey {
+            modulus: UintRef::new(n).map_err(unusable)?,
+            public_exponent: UintRef::new(e).map_err(unusable)?,
+            private_exponent: UintRef::new(d).map_err(unusable)?,
+            prime1: UintRef::new(p).map_err(unusable)?,
+            prime2: UintRef::new(q).map_err(unusable)?,
+            exponent1: UintRef::new(dp).map_err(unusable)?,
+            exponent2: UintRef::new(dq).map_err(unusable)?,
+            coefficient: UintRef::new(qi).map_err(unusable)?,
+            other_prime_infos: None,
+        }
+        .to_der()
+        .map_err(unusable)?;
+        let key = Self {
+            key: EncodingKey::from_rsa_der(&der),
+            kid: jwk.kid.ok_or(KeyError("it has no kid"))?,
+            algorithm,
+        };
+        // A key that cannot sign is found at start, not at the first relay.
+        key.sign(&serde_json::json!({}))
+            .map_err(|_| KeyError("it cannot sign"))?;
+        Ok(key)
+    }
+
+    fn sign(&self, claims: &impl Serialize) -> Result<String, TokenError> {
+        let header = Header {
+            kid: Some(self.kid.clone()),
+            ..Header::new(self.algorithm)
+        };
+        jsonwebtoken::encode(&header, claims, &self.key).map_err(|_| TokenError::Unsigned)
+    }
+}
+
+/// The source of Altinn tokens.
+pub struct Tokens {
+    http: reqwest::Client,
+    issuer: String,
+    client_id: String,
+    key: SigningKey,
+    exchange: String,
+    subscription_key: Option<SecretString>,
+    state: Mutex<State>,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens")
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct State {
+    endpoint: Option<Url>,
+    maskinporten: Option<Token>,
+    altinn: Option<Token>,
+    failure: Option<(Instant, TokenError)>,
+}
+
+#[derive(Clone)]
+struct Token {
+    text: SecretString,
+    expires: Timestamp,
+}
+
+impl Token {
+    fn lasts(&self, least: Duration) -> bool {
+        let left = self.expires.duration_since(Timestamp::now());
+        left >= jiff::SignedDuration::try_from(least).unwrap_or(jiff::SignedDuration::MAX)
+    }
+}
+
+impl Tokens {
+    /// Tokens for the client of `settings`, exchanged at `altinn`'s platform.
+    #[must_use]
+    pub fn new(
+        settings: &MaskinportenSettings,
+        key: SigningKey,
+        altinn: &AltinnSettings,
+        http: reqwest::Client,
+    ) -> Self {
+        let platform = altinn.platform_url.as_str().trim_end_matches('/');
+        Self {
+            http,
+            issuer: settings.issuer.clone(),
+            client_id: settings.client_id.clone(),
+            key,
+            exchange: format!("{platform}/authentication/api/v1/exchange/maskinporten"),
+            subscription_key: altinn.subscription_key.clone(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// An Altinn token that is good for `least` at the least, fetched within `left` if need be.
+    ///
+    /// # Errors
+    /// [`TokenError`]; whoever waited behind a failing fetch gets its error, and does not fetch again.
+    pub async fn get(&self, least: Duration, left: Duration) -> Result<SecretString, TokenError> {
+        let asked = Instant::now();
+        let mut state = self.state.lock().await;
+        if let Some(token) = state.altinn.as_ref().filter(|token| token.lasts(least)) {
+            return Ok(token.text.clone());
+        }
+        if let Some((at, error)) = &state.failure
+            && (*at >= asked || at.elapsed() < FAILURE_AGE)
+        {
+            return Err(error.clone());
+        }
+        let fetched = tokio::time::timeout(left, self.fetch(&mut state))
+            .await
+            .unwrap_or(Err(TokenError::Unavailable("Maskinporten")));
+        match fetched {
+            Ok(token) => {
+                state.failure = None;
+                let text = token.text.clone();
+                state.altinn = Some(token);
+                Ok(text)
+            }
+            Err(error) => {
+                state.failure = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Drops a token that was refused, unless a newer one has taken its place.
+    pub async fn forget(&self, refused: &SecretString) {
+        let mut state = self.state.lock().await;
+        let is_refused = |token: &Token| token.text.expose_secret() == refused.expose_secret();
+        if state.altinn.as_ref().is_some_and(is_refused) {
+            state.altinn = None;
+            state.maskinporten = None;
+        }
+    }
+
+    async fn fetch(&self, state: &mut State) -> Result<Token, TokenError> {
+        let mut attempt = 1;
+        loop {
+            let maskinporten = match &state.maskinporten {
+                Some(token) if token.lasts(Duration::from_secs(30)) => token.clone(),
+                _ => self.grant(state).await?,
+            };
+            state.maskinporten = Some(maskinporten.clone());
+            match self.exchange(&maskinporten).await {
+                Err(TokenError::Unavailable(_)) if attempt < EXCHANGE_ATTEMPTS => {
+                    state.maskinporten = None;
+                    sleep(Duration::from_millis(200) * attempt).await;
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Asks Maskinporten for an access token, with an assertion of its own.
+    async fn grant(&self, state: &mut State) -> Result<Token, TokenError> {
+        #[derive(Serialize)]
+        struct Assertion<'a> {
+            aud: &'a str,
+            iss: &'a str,
+            scope: &'a str,
+            iat: i64,
+            exp: i64,
+            jti: Uuid,
+        }
+        #[derive(Deserialize)]
+        struct Granted {
+            access_token: String,
+            expires_in: i64,
+        }
+        #[derive(Deserialize)]
+        struct Refusal {
+            error: String,
+            error_description: Option<String>,
+        }
+        const UNAVAILABLE: TokenError = TokenError::Unavailable("Maskinporten");
+        let endpoint = match &state.endpoint {
+            Some(endpoint) => endpoint.clone(),
+            None => self.discover().await?,
+        };
+        state.endpoint = Some(endpoint.clone());
+        let now = Timestamp::now();
+        let assertion = self.key.sign(&Assertion {
+            aud: &self.issuer,
+            iss: &self.client_id,
+            scope: SCOPES,
+            iat: now.as_second(),
+            exp: now.as_second() + ASSERTION_SECONDS,
+            jti: Uuid::new_v4(),
+        })?;
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            ("assertion", &assertion),
+        ];
+        let answer = self
+            .http
+            .post(endpoint)
+            .timeout(TIMEOUT)
+            .form(&form)
+            .send()
+            .await;
+        let answer = answer.map_err(|_| UNAVAILABLE)?;
+        let status = answer.status();
+        let body = read_capped(answer, MAX_BODY)
+            .await
+            .map_err(|_| UNAVAILABLE)?;
+        if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+            let refusal: Option<Refusal> = serde_json::from_slice(&body).ok();
+            return Err(TokenError::Refused {
+                error: refusal.as_ref().map_or_else(
+                    || format!("status {}", status.as_u16()),
+                    |refusal| word(&refusal.error),
+                ),
+                code: refusal.and_then(|refusal| code(&refusal.error_description?)),
+            });
+        }
+        let granted: Granted = serde_json::from_slice(&body)
+            .ok()
+            .filter(|_| status.is_success())
+            .ok_or(UNAVAILABLE)?;
+        Ok(Token {
+            text: granted.access_token.into(),
+            expires: now + jiff::SignedDuration::from_secs(granted.expires_in.clamp(0, 86_400)),
+        })
+    }
+
+    /// Finds the token endpoint.
+    async fn discover(&self) -> Result<Url, TokenError> {
+        #[derive(Deserialize)]
+        struct Metadata {
+            issuer: String,
+            token_endpoint: String,
+        }
+        const UNAVAILABLE: TokenError = TokenError::Unavailable("Maskinporten's metadata");
+        let url = format!("{}.well-known/oauth-authorization-server", self.issuer);
+        let answer = self
+            .http
+            .get(url)
+            .timeout(TIMEOUT)
+            .send()
+            .await
+            .map_err(|_| UNAVAILABLE)?;
+        if !answer.status().is_success() {
+            return Err(UNAVAILABLE);
+        }
+        let body = read_capped(answer, MAX_BODY)
+            .await
+            .map_err(|_| UNAVAILABLE)?;
+        let metadata: Metadata = serde_json::from_slice(&body).map_err(|_| UNAVAILABLE)?;
+        // The assertion goes nowhere else than to the issuer that we were told to trust.
+        Url::parse(&metadata.token_endpoint)
+            .ok()
+            .filter(|url| self.issuer.starts_with("http://") || url.scheme() == "https")
+            .filter(|_| metadata.issuer == self.issuer)
+            .ok_or(UNAVAILABLE)
+    }
+
+    /// Exchanges a Maskinporten token for an Altinn token. The body is the token, bare or as a JSON string.
+    async fn exchange(&self, maskinporten: &Token) -> Result<Token, TokenError> {
+        const UNAVAILABLE: TokenError = TokenError::Unavailable("Altinn's token exchange");
+        let mut request = self
+            .http
+            .get(&self.exchange)
+            .bearer_auth(maskinporten.text.expose_secret())
+            .header(header::ACCEPT, "application/json")
+            .timeout(TIMEOUT);
+        if let Some(key) = &self.subscription_key {
+            request = request.header("Ocp-Apim-Subscription-Key", key.expose_secret());
+        }
+        let answer = request.send().await.map_err(|_| UNAVAILABLE)?;
+        if !answer.status().is_success() {
+            return Err(UNAVAILABLE);
+        }
+        let body = read_capped(answer, MAX_BODY)
+            .await
+            .map_err(|_| UNAVAILABLE)?;
+        let text = std::str::from_utf8(&body).map_err(|_| UNAVAILABLE)?.trim();
+        let text = text
+            .strip_prefix('"')
+            .and_then(|t| t.strip_suffix('"'))
+            .unwrap_or(text);
+        let expires = expiry(text).ok_or(UNAVAILABLE)?;
+        Ok(Token {
+            text: text.to_owned().into(),
+            expires,
+        })
+    }
+}
+
+/// The `exp` of a token that was handed to us: its lifetime is Altinn's to choose.
+fn expiry(token: &str) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    struct Claims {
+        exp: i64,
+    }
+    let payload = BASE64_URL_SAFE_NO_PAD
+        .decode(token.split('.').nth(1)?)
+        .ok()?;
+    let claims: Claims = serde_json::from_slice(&payload).ok()?;
+    Timestamp::from_second(claims.exp).ok()
+}
+
+/// An OAuth error word, and nothing longer.
+fn word(text: &str) -> String {
+    text.chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
+        .take(40)
+        .collect()
+}
+
+/// The `MP-…` code in Maskinporten's description.
+fn code(description: &str) -> Option<String> {
+    let start = description.find("MP-")?;
+    let digits = description
+        .get(start + 3..)?
+        .chars()
+        .take_while(char::is_ascii_digit);
+    Some(format!("MP-{}", digits.collect::<String>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maskinportens_code_is_found_and_the_rest_left() {
+        let description =
+            "Invalid assertion. Client 6f1a authentication failed (MP-121) (trace id: 9)";
+        assert_eq!(code(description).as_deref(), Some("MP-121"));
+        assert_eq!(code("no code"), None);
+    }
+
+    #[test]
+    fn the_expiry_is_read_from_the_token() {
+        let payload = BASE64_URL_SAFE_NO_PAD.encode(r#"{"exp":1787401802}"#);
+        assert_eq!(
+            expiry(&format!("h.{payload}.s")).unwrap().as_second(),
+            1_787_401_802
+        );
+        assert_eq!(expiry("not a token"), None);
+    }
+
+    #[test]
+    fn an_unusable_key_is_refused_without_being_repeated() {
+        for jwk in [
+            "hemmelig",
+            r#"{"kty":"EC","n":"","e":"","d":"hemmelig","p":"","q":"","dp":"","dq":"","qi":""}"#,
+            r#"{"kty":"RSA","kid":"k","n":"AQAB","e":"AQAB","d":"aGVtbWVsaWc","p":"AQ","q":"AQ","dp":"AQ","dq":"AQ","qi":"AQ"}"#,
+        ] {
+            let error = SigningKey::from_jwk(&jwk.into()).unwrap_err().to_string();
+            assert!(error.starts_with("MASKINPORTEN_JWK is not"), "{error}");
+            assert!(!error.contains("hemmelig"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! A relay: one route × one A instance × one key, with at most one B.
+//!
+//! [`decide`] holds the one pure function that says what happens next with a relay;
+//! here are its words: the relay's id, its record in the ledger, and the reasons.
+
+use std::{collections::BTreeSet, fmt};
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::id::{AppId, InstanceId, RouteName};
+
+pub mod decide;
+pub mod reason;
+
+pub use reason::Reason;
+
+/// A relay's id: `{route}:{A instance guid}[:{digest}]`, the stamp on its B.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RelayId {
+    route: RouteName,
+    guid: Uuid,
+    digest: Option<String>,
+}
+
+impl RelayId {
+    /// The relay of a route without `each`.
+    #[must_use]
+    pub fn new(route: RouteName, source: InstanceId) -> Self {
+        Self {
+            route,
+            guid: source.guid,
+            digest: None,
+        }
+    }
+
+    /// The A instance's GUID: the ledger's partition key.
+    #[must_use]
+    pub fn guid(&self) -> Uuid {
+        self.guid
+    }
+
+    /// The route.
+    #[must_use]
+    pub fn route(&self) -> &RouteName {
+        &self.route
+    }
+
+    /// The ledger's sort key: `{route}` or `{route}#{digest}`.
+    #[must_use]
+    pub fn sort_key(&self) -> String {
+        match &self.digest {
+            None => self.route.to_string(),
+            Some(digest) => format!("{}#{digest}", self.route),
+        }
+    }
+}
+
+impl fmt::Display for RelayId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.route, self.guid)?;
+        match &self.digest {
+            Some(digest) => write!(f, ":{digest}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Who works on a relay: one delivery of one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Holder(pub Uuid);
+
+/// Where a B of the relay may have been made: which app, and by which rule its owner was chosen.
+///
+/// A route may be changed between two attempts; the search must still see what the first one made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Target {
+    /// App B.
+    pub app: AppId,
+    /// A digest of the owner rule, empty where the same rule can name another owner later.
+    pub rule: String,
+}
+
+impl Target {
+    /// The target of a route whose owner is chosen by `rule`.
+    #[must_use]
+    pub fn new(app: AppId, rule: &str) -> Self {
+        Self {
+            app,
+            rule: short_digest(&[rule]),
+        }
+    }
+}
+
+/// The first 16 hex digits of SHA-256 over `parts`, each with its length so that no two lists are alike.
+fn short_digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// What the ledger knows of a relay.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Record {
+    /// Raised with every write; every write names the one that it replaces.
+    pub rev: u64,
+    /// The relay's state.
+    pub state: State,
+    /// Who wrote last.
+    pub holder: Holder,
+    /// Until when no other holder may work: the lease's end or, once given back, the moment of that.
+    pub lease_until: Timestamp,
+    /// A request that makes B may have been sent of which nobody knows the end.
+    pub doubt: bool,
+    /// When the relay was first claimed: no B of it is older.
+    pub first: Timestamp,
+    /// How often it was claimed.
+    pub attempts: u32,
+    /// Where a B may have been made.
+    pub targets: BTreeSet<Target>,
+    /// B.
+    pub instance: Option<InstanceId>,
+    /// Why it waits or failed.
+    pub reason: Option<Reason>,
+    /// More on the reason, without personal data.
+    pub detail: Option<String>,
+    /// When it was written.
+    pub updated: Timestamp,
+}
+
+/// The state of a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum State {
+    /// Somebody works on it until the lease ends, or B still may.
+    Claimed,
+    /// The gate is not open, an attachment is not there, or somebody does not answer.
+    Waiting,
+    /// B exists; the after-steps are not finished.
+    Created,
+    /// Finished.
+    Done,
+    /// Refused for good.
+    Failed,
+}
+
+impl State {
+    /// The state as it is written in the ledger and in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Waiting => "waiting",
+            Self::Created => "created",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Reads what [`State::as_str`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Claimed,
+            Self::Waiting,
+            Self::Created,
+            Self::Done,
+            Self::Failed,
+        ]
+        .into_iter()
+        .find(|state| state.as_str() == text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_without_key_is_named_by_route_and_guid() {
+        let id = RelayId::new(
+            "permit-to-casework".parse().unwrap(),
+            "50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"
+                .parse()
+                .unwrap(),
+        );
+        assert_eq!(
+            id.to_string(),
+            "permit-to-casework:3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"
+        );
+        assert_eq!(id.sort_key(), "permit-to-casework");
+    }
+
+    #[test]
+    fn digests_tell_lists_apart_that_read_the_same() {
+        assert_ne!(short_digest(&["ab", "c"]), short_digest(&["a", "bc"]));
+        assert_eq!(short_digest(&["a"]).len(), 16);
+    }
+
+    #[test]
+    fn every_state_is_read_as_it_was_written() {
+        for state in [
+            State::Claimed,
+            State::Waiting,
+            State::Created,
+            State::Done,
+            State::Failed,
+        ] {
+            assert_eq!(State::parse(state.as_str()), Some(state));
+        }
+        assert_eq!(State::parse("lost"), None);
+    }
+}

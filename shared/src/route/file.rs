@@ -1,0 +1,607 @@
+//! The route file as it is written, and its one way to become a [`Route`].
+
+use std::path::{Path, PathBuf};
+
+use jiff::{Span, Timestamp, civil::Date};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, SeqAccess, Visitor},
+};
+use serde_saphyr::{Location, Spanned};
+
+use super::{
+    AttachmentRule, Gate, OwnerRule, Route, RouteError, Target,
+    expression::Expression,
+    model::{Group, Node},
+};
+use crate::{schema::Schema, xml};
+
+/// A route file larger than this is no route.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RouteFile {
+    name: Spanned<String>,
+    from: From,
+    to: To,
+    #[serde(default)]
+    model: Option<Spanned<Tree>>,
+    #[serde(default)]
+    attachments: Vec<Attachment>,
+    due: Option<Spanned<String>>,
+    each: Option<Spanned<String>>,
+    key: Option<Spanned<String>>,
+    then: Option<Spanned<Then>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct From {
+    app: Spanned<String>,
+    when: Spanned<When>,
+    since: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct When {
+    process: Option<Spanned<String>>,
+    task: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct To {
+    app: Spanned<String>,
+    owner: Spanned<Owner>,
+    #[serde(rename = "dataType")]
+    data_type: Option<String>,
+    root: Option<Spanned<String>>,
+    schema: Option<Spanned<String>>,
+    mode: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Owner {
+    organisation: Option<Spanned<Scalar>>,
+    person: Option<Spanned<Scalar>>,
+    party: Option<Spanned<Scalar>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Attachment {
+    from: String,
+    to: String,
+    #[serde(default)]
+    required: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    dead_code,
+    reason = "parsed so that a mistake in it is found, refused until after-steps run"
+)]
+struct Then {
+    substatus: Option<Substatus>,
+    #[serde(default)]
+    complete: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    dead_code,
+    reason = "parsed so that a mistake in it is found, refused until after-steps run"
+)]
+struct Substatus {
+    label: String,
+    description: Option<String>,
+}
+
+/// An expression's text; a bare number or `true` is one too.
+struct Scalar(String);
+
+/// A node of `model:`.
+enum Tree {
+    Scalar(String),
+    Map(Vec<(Spanned<String>, Spanned<Tree>)>),
+    List,
+    Nothing,
+}
+
+struct TreeVisitor;
+
+impl<'de> Visitor<'de> for TreeVisitor {
+    type Value = Tree;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an expression or a group of fields")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Tree, E> {
+        Ok(Tree::Scalar(text.to_owned()))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Tree, E> {
+        Ok(Tree::Scalar(value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Tree, E> {
+        Ok(Tree::Scalar(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Tree, E> {
+        Ok(Tree::Scalar(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Tree, E> {
+        Ok(Tree::Scalar(value.to_string()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Tree, E> {
+        Ok(Tree::Nothing)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tree, A::Error> {
+        while items.next_element::<serde::de::IgnoredAny>()?.is_some() {}
+        Ok(Tree::List)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(name) = map.next_key()? {
+            fields.push((name, map.next_value()?));
+        }
+        Ok(Tree::Map(fields))
+    }
+}
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TreeVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Tree::deserialize(deserializer)? {
+            Tree::Scalar(text) => Ok(Self(text)),
+            _ => Err(serde::de::Error::custom(
+                "expected an expression, such as \"'310075728'\"",
+            )),
+        }
+    }
+}
+
+/// Reads one route file.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(super) fn read(path: &Path) -> Result<Route, Vec<RouteError>> {
+    let whole = |problem: String| {
+        vec![RouteError {
+            file: path.to_owned(),
+            at: None,
+            field: None,
+            problem,
+        }]
+    };
+    let size = std::fs::metadata(path)
+        .map_err(|e| whole(format!("cannot be read: {e}")))?
+        .len();
+    if size > MAX_BYTES {
+        return Err(whole(format!(
+            "has {size} bytes, a route file has {MAX_BYTES} at most"
+        )));
+    }
+    let bytes = std::fs::read(path).map_err(|e| whole(format!("cannot be read: {e}")))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        whole(format!(
+            "is not UTF-8 text (byte {})",
+            e.utf8_error().valid_up_to()
+        ))
+    })?;
+    let file = parse(&text).map_err(|error| {
+        vec![RouteError {
+            file: path.to_owned(),
+            ..error
+        }]
+    })?;
+    Check {
+        path,
+        errors: Vec::new(),
+    }
+    .route(file)
+}
+
+fn parse(text: &str) -> Result<RouteFile, RouteError> {
+    let mut track = serde_path_to_error::Track::new();
+    let options = serde_saphyr::options! { with_snippet: false };
+    let parsed =
+        serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
+            RouteFile::deserialize(serde_path_to_error::Deserializer::new(
+                deserializer,
+                &mut track,
+            ))
+        });
+    parsed.map_err(|error| {
+        let path = track.path().to_string();
+        // `Spanned` is a struct with a field `value` to serde; that is no field of the route.
+        let field = path.trim_end_matches(".value").replace(".value.", ".");
+        let at = error
+            .location()
+            .map(|location| (location.line(), location.column()));
+        let message = error.to_string();
+        let problem = at
+            .and_then(|(line, column)| {
+                message.strip_suffix(&format!(" at line {line}, column {column}"))
+            })
+            .unwrap_or(&message);
+        RouteError {
+            file: PathBuf::new(),
+            at,
+            field: (!matches!(field.as_str(), "." | "?")).then_some(field),
+            problem: problem.to_owned(),
+        }
+    })
+}
+
+fn at(location: Location) -> Option<(u64, u64)> {
+    Some((location.line(), location.column()))
+}
+
+/// Turns the file's parts into the route's, and collects what is wrong on the way.
+struct Check<'a> {
+    path: &'a Path,
+    errors: Vec<RouteError>,
+}
+
+impl Check<'_> {
+    fn error(&mut self, at: Option<(u64, u64)>, field: &str, problem: impl Into<String>) {
+        self.errors.push(RouteError {
+            file: self.path.to_owned(),
+            at,
+            field: Some(field.to_owned()),
+            problem: problem.into(),
+        });
+    }
+
+    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        text: &Spanned<String>,
+        field: &str,
+    ) -> Option<T> {
+        text.value
+            .parse()
+            .map_err(|error| self.error(at(text.referenced), field, format!("{error}")))
+            .ok()
+    }
+
+    fn route(mut self, file: RouteFile) -> Result<Route, Vec<RouteError>> {
+        for (field, place) in [
+            ("each", file.each.as_ref().map(|each| each.referenced)),
+            ("key", file.key.as_ref().map(|key| key.referenced)),
+            ("then", file.then.as_ref().map(|then| then.referenced)),
+            ("to.mode", file.to.mode.as_ref().map(|mode| mode.referenced)),
+        ] {
+            if let Some(place) = place {
+                self.error(
+                    at(place),
+                    field,
+                    "this version does not run it: remove it from the route",
+                );
+            }
+        }
+        let name = self.parsed(&file.name, "name");
+        let from = self.parsed(&file.from.app, "from.app");
+        let gate = self.gate(&file.from.when);
+        let since = match &file.from.since {
+            Some(since) => self.since(since),
+            None => {
+                self.error(
+                    at(file.from.app.referenced),
+                    "from.since",
+                    "missing: the day before which no A instance is relayed, such as 2026-11-01",
+                );
+                None
+            }
+        };
+        let target = self.target(file.to);
+        let model = match file.model {
+            None => {
+                self.error(
+                    None,
+                    "model",
+                    "missing: the fields of B's form, each an expression",
+                );
+                None
+            }
+            Some(model) => self.model(model),
+        };
+        let attachments = file
+            .attachments
+            .into_iter()
+            .map(|a| AttachmentRule {
+                from: a.from,
+                to: a.to,
+                required: a.required,
+            })
+            .collect();
+        let due = file.due.as_ref().and_then(|due| self.due(due));
+        match (name, from, gate, since, target, model) {
+            (Some(name), Some(from), Some(gate), Some(since), Some(to), Some(model))
+                if self.errors.is_empty() =>
+            {
+                Ok(Route {
+                    name,
+                    from,
+                    gate,
+                    since,
+                    to,
+                    model,
+                    attachments,
+                    due,
+                })
+            }
+            _ => Err(self.errors),
+        }
+    }
+
+    fn gate(&mut self, when: &Spanned<When>) -> Option<Gate> {
+        const ALLOWED: &str = "allowed are `{ process: completed }` and `{ task: Task_2 }`";
+        match (&when.value.process, &when.value.task) {
+            (Some(process), None) if process.value == "completed" => Some(Gate::Completed),
+            (None, Some(task)) if !task.value.is_empty() => Some(Gate::Task(task.value.clone())),
+            _ => {
+                self.error(at(when.referenced), "from.when", ALLOWED);
+                None
+            }
+        }
+    }
+
+    fn since(&mut self, since: &Spanned<String>) -> Option<Timestamp> {
+        let day = since
+            .value
+            .parse::<Date>()
+            .ok()
+            .and_then(|day| Some(day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()));
+        let moment = day.or_else(|| since.value.parse().ok());
+        if moment.is_none() {
+            self.error(
+                at(since.referenced),
+                "from.since",
+                "not a day such as 2026-11-01",
+            );
+        }
+        moment
+    }
+
+    fn due(&mut self, due: &Spanned<String>) -> Option<Span> {
+        let span: Option<Span> = due
+            .value
+            .parse()
+            .ok()
+            .filter(|span: &Span| span.is_positive());
+        if span.is_none() {
+            self.error(
+                at(due.referenced),
+                "due",
+                "not a positive ISO 8601 duration such as P30D (30 days) or P1M (a month)",
+            );
+        }
+        span
+    }
+
+    fn target(&mut self, to: To) -> Option<Target> {
+        let app = self.parsed(&to.app, "to.app");
+        let owner = self.owner(to.owner);
+        let root = match to.root {
+            None => Some("model".to_owned()),
+            Some(root) if xml::is_name(&root.value) => Some(root.value),
+            Some(root) => {
+                self.error(
+                    at(root.referenced),
+                    "to.root",
+                    "not the name of an XML element",
+                );
+                None
+            }
+        };
+        let schema = match to.schema {
+            None => None,
+            Some(file) => {
+                let path = self
+                    .path
+                    .parent()
+                    .unwrap_or(Path::new("."))
+                    .join(&file.value);
+                match Schema::read(&path) {
+                    Ok(schema) => Some(schema),
+                    Err(error) => {
+                        self.error(at(file.referenced), "to.schema", error.to_string());
+                        None
+                    }
+                }
+            }
+        };
+        Some(Target {
+            app: app?,
+            owner: owner?,
+            data_type: to.data_type,
+            root: root?,
+            schema,
+        })
+    }
+
+    fn owner(&mut self, owner: Spanned<Owner>) -> Option<OwnerRule> {
+        let place = owner.referenced;
+        let Owner {
+            organisation,
+            person,
+            party,
+        } = owner.value;
+        let (kind, text, field): (fn(Expression) -> OwnerRule, _, _) =
+            match (organisation, person, party) {
+                (Some(text), None, None) => {
+                    (OwnerRule::Organisation, text, "to.owner.organisation")
+                }
+                (None, Some(text), None) => (OwnerRule::Person, text, "to.owner.person"),
+                (None, None, Some(text)) => (OwnerRule::Party, text, "to.owner.party"),
+                _ => {
+                    self.error(
+                        at(place),
+                        "to.owner",
+                        "give one of `organisation`, `person` and `party`",
+                    );
+                    return None;
+                }
+            };
+        self.expression(&text.value.0, text.referenced, field, &[])
+            .map(kind)
+    }
+
+    fn expression(
+        &mut self,
+        text: &str,
+        place: Location,
+        field: &str,
+        locals: &[String],
+    ) -> Option<Expression> {
+        Expression::compile(text, locals)
+            .map_err(|error| {
+                // A quoted scalar starts one column later than its quote.
+                let quotes = u64::try_from(text.chars().count())
+                    .map_or(0, |length| u64::from(length < place.span().len()));
+                let inside = error.range.as_ref().map_or(0, |range| {
+                    let before = text.get(..range.start).unwrap_or_default();
+                    quotes + before.chars().count() as u64
+                });
+                let at = Some((place.line(), place.column() + inside));
+                self.error(at, field, error.problem);
+            })
+            .ok()
+    }
+
+    fn model(&mut self, model: Spanned<Tree>) -> Option<Group> {
+        match model.value {
+            Tree::Map(fields) => self.group(fields, "model", &mut Vec::new()),
+            _ => {
+                self.error(at(model.referenced), "model", "must be a group of fields");
+                None
+            }
+        }
+    }
+
+    fn group(
+        &mut self,
+        fields: Vec<(Spanned<String>, Spanned<Tree>)>,
+        path: &str,
+        locals: &mut Vec<String>,
+    ) -> Option<Group> {
+        let mut group = Vec::new();
+        let mut whole = true;
+        for (name, tree) in fields {
+            let field = format!("{path}.{}", name.value);
+            if !xml::is_name(&name.value) {
+                let problem = if name.value == "$each" {
+                    "`$each` belongs into a field of `model`, not beside it"
+                } else {
+                    "not the name of an XML element: letters, digits, `_`, `-` and `.`, first a letter or `_`"
+                };
+                self.error(at(name.referenced), &field, problem);
+                whole = false;
+                continue;
+            }
+            match self.node(tree, &field, locals) {
+                Some(node) => group.push((name.value, node)),
+                None => whole = false,
+            }
+        }
+        whole.then_some(group)
+    }
+
+    fn node(&mut self, tree: Spanned<Tree>, field: &str, locals: &mut Vec<String>) -> Option<Node> {
+        let place = tree.referenced;
+        match tree.value {
+            Tree::Scalar(text) => self
+                .expression(&text, place, field, locals)
+                .map(Node::Field),
+            Tree::Map(mut fields) => {
+                match fields.iter().position(|(name, _)| name.value == "$each") {
+                    None => self.group(fields, field, locals).map(Node::Group),
+                    Some(index) => {
+                        let (_, each) = fields.remove(index);
+                        self.repeat(each, fields, field, locals)
+                    }
+                }
+            }
+            Tree::List => {
+                self.error(
+                    at(place),
+                    field,
+                    "a list is written as a group with `$each: item in data.model.items`",
+                );
+                None
+            }
+            Tree::Nothing => {
+                self.error(
+                    at(place),
+                    field,
+                    "no expression; `none` leaves the element out",
+                );
+                None
+            }
+        }
+    }
+
+    fn repeat(
+        &mut self,
+        each: Spanned<Tree>,
+        fields: Vec<(Spanned<String>, Spanned<Tree>)>,
+        field: &str,
+        locals: &mut Vec<String>,
+    ) -> Option<Node> {
+        const FORM: &str = "must be `name in list`, such as `decision in data.model.decisions`";
+        let each_field = format!("{field}.$each");
+        let place = each.referenced;
+        let parts = match &each.value {
+            Tree::Scalar(text) => text.split_once(" in "),
+            _ => None,
+        };
+        let is_name = |name: &str| {
+            let mut bytes = name.bytes();
+            bytes
+                .next()
+                .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+                && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
+        let Some((name, list)) = parts
+            .map(|(name, list)| (name.trim(), list))
+            .filter(|(n, _)| is_name(n))
+        else {
+            self.error(at(place), &each_field, FORM);
+            return None;
+        };
+        if ["data", "instance"].contains(&name) || locals.iter().any(|local| local == name) {
+            self.error(
+                at(place),
+                &each_field,
+                format!("`{name}` has a meaning here already"),
+            );
+            return None;
+        }
+        let list = self.expression(list.trim(), place, &each_field, locals);
+        locals.push(name.to_owned());
+        let group = self.group(fields, field, locals);
+        locals.pop();
+        Some(Node::Repeat {
+            name: name.to_owned(),
+            list: list?,
+            group: group?,
+        })
+    }
+}

@@ -1,0 +1,282 @@
+//! A route: from which app, when, to which app, and how.
+//!
+//! One file per route. [`Routes::load`] reads all of a directory and refuses to start
+//! with any of them broken: a broken route stops the deployment, not the night shift.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use jiff::{Span, Timestamp};
+use thiserror::Error;
+
+use crate::{
+    id::{AppId, RouteName},
+    schema::Schema,
+};
+
+pub mod expression;
+mod file;
+pub mod model;
+
+pub use expression::{EvaluationError, Expression, Scope};
+pub use model::MappingError;
+
+/// One route.
+#[derive(Debug)]
+pub struct Route {
+    /// The route's name, the first part of each of its relay ids.
+    pub name: RouteName,
+    /// App A.
+    pub from: AppId,
+    /// When an A instance is ready.
+    pub gate: Gate,
+    /// Reconcile looks no further back.
+    pub since: Timestamp,
+    /// App B, and how B is made.
+    pub to: Target,
+    /// The shape of B's form.
+    pub model: model::Group,
+    /// What of A's data elements B gets.
+    pub attachments: Vec<AttachmentRule>,
+    /// B's due date: this long after the gate opened.
+    pub due: Option<Span>,
+}
+
+/// The condition on A's process state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gate {
+    /// A's process has ended.
+    Completed,
+    /// A stands in this task, or its process has ended.
+    Task(String),
+}
+
+/// App B.
+#[derive(Debug)]
+pub struct Target {
+    /// The app.
+    pub app: AppId,
+    /// Who owns B.
+    pub owner: OwnerRule,
+    /// B's form data type; if not given, the only one with app logic.
+    pub data_type: Option<String>,
+    /// The XML root element of B's form.
+    pub root: String,
+    /// B's JSON schema.
+    pub schema: Option<Schema>,
+}
+
+/// Which kind of owner the expression names.
+#[derive(Debug)]
+pub enum OwnerRule {
+    /// A nine-digit organisation number.
+    Organisation(Expression),
+    /// An eleven-digit national identity number.
+    Person(Expression),
+    /// A party id.
+    Party(Expression),
+}
+
+impl OwnerRule {
+    /// The expression, whatever it names.
+    #[must_use]
+    pub fn expression(&self) -> &Expression {
+        match self {
+            Self::Organisation(expression) | Self::Person(expression) | Self::Party(expression) => {
+                expression
+            }
+        }
+    }
+}
+
+/// A data type of A whose elements B gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachmentRule {
+    /// A's data type.
+    pub from: String,
+    /// B's data type.
+    pub to: String,
+    /// Whether the relay waits until there is one.
+    pub required: bool,
+}
+
+impl Route {
+    /// The route's name.
+    #[must_use]
+    pub fn name(&self) -> &RouteName {
+        &self.name
+    }
+
+    /// A's form data types that the route reads.
+    #[must_use]
+    pub fn data_types(&self) -> BTreeSet<&str> {
+        let mut types: BTreeSet<&str> = self.to.owner.expression().data_types().collect();
+        model::expressions(&self.model, &mut |expression| {
+            types.extend(expression.data_types())
+        });
+        types
+    }
+
+    /// The paths into A's data that the route reads.
+    #[must_use]
+    pub fn paths(&self) -> BTreeSet<String> {
+        let mut paths: BTreeSet<String> = self
+            .to
+            .owner
+            .expression()
+            .paths()
+            .map(str::to_owned)
+            .collect();
+        model::paths(&self.model, &mut |path| {
+            paths.insert(path);
+        });
+        paths
+    }
+}
+
+/// What is wrong with a route file, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub struct RouteError {
+    /// The file.
+    pub file: PathBuf,
+    /// 1-based line and column, where known.
+    pub at: Option<(u64, u64)>,
+    /// The field, dotted, where known.
+    pub field: Option<String>,
+    /// What is wrong, and what is allowed.
+    pub problem: String,
+}
+
+impl fmt::Display for RouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some((line, column)) = self.at {
+            write!(f, ":{line}:{column}")?;
+        }
+        if let Some(field) = &self.field {
+            write!(f, ": {field}")?;
+        }
+        write!(f, ": {}", self.problem)
+    }
+}
+
+/// Everything that is wrong with a directory of routes, a line each.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub struct RouteErrors(pub Vec<RouteError>);
+
+impl fmt::Display for RouteErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}
+
+/// All routes of a deployment.
+#[derive(Debug)]
+pub struct Routes(BTreeMap<RouteName, Route>);
+
+impl Routes {
+    /// Loads every `*.yaml` and `*.yml` file of `directory`.
+    ///
+    /// # Errors
+    /// [`RouteErrors`] with everything that is wrong in any of the files, or when there is none.
+    pub fn load(directory: &Path) -> Result<Self, RouteErrors> {
+        let unreadable = |problem: String| {
+            RouteErrors(vec![RouteError {
+                file: directory.to_owned(),
+                at: None,
+                field: None,
+                problem,
+            }])
+        };
+        let entries = std::fs::read_dir(directory).map_err(|error| {
+            unreadable(format!(
+                "cannot read the directory of routes (STAFETT_ROUTES): {error}"
+            ))
+        })?;
+        let mut files: Vec<PathBuf> = entries
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|end| end == "yaml" || end == "yml")
+            })
+            .collect();
+        files.sort();
+        if files.is_empty() {
+            return Err(unreadable(
+                "no route file here (*.yaml): STAFETT_ROUTES must name a directory with one file per route".into(),
+            ));
+        }
+        let mut routes: BTreeMap<RouteName, (Route, PathBuf)> = BTreeMap::new();
+        let mut errors = Vec::new();
+        for path in files {
+            match file::read(&path) {
+                Ok(route) => {
+                    if let Some((_, first)) = routes.get(&route.name) {
+                        errors.push(RouteError {
+                            at: None,
+                            field: Some("name".into()),
+                            problem: format!(
+                                "{} names its route so too: a name belongs to one route",
+                                first.display()
+                            ),
+                            file: path,
+                        });
+                    } else {
+                        routes.insert(route.name.clone(), (route, path));
+                    }
+                }
+                Err(found) => errors.extend(found),
+            }
+        }
+        if errors.is_empty() {
+            Ok(Self(
+                routes
+                    .into_iter()
+                    .map(|(name, (route, _))| (name, route))
+                    .collect(),
+            ))
+        } else {
+            Err(RouteErrors(errors))
+        }
+    }
+
+    /// The route of this name.
+    #[must_use]
+    pub fn get(&self, name: &RouteName) -> Option<&Route> {
+        self.0.get(name)
+    }
+
+    /// The routes that start at `app`.
+    pub fn for_app(&self, app: &AppId) -> impl Iterator<Item = &Route> {
+        self.0.values().filter(move |route| route.from == *app)
+    }
+
+    /// All routes, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Route> {
+        self.0.values()
+    }
+
+    /// How many routes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none, which [`Routes::load`] does not let happen.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;

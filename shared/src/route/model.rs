@@ -1,0 +1,151 @@
+//! The `model:` of a route: the shape of B's form, every leaf an expression.
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::expression::{EvaluationError, Expression, Scope};
+
+/// Elements that one draft may have; B's form is filled in by people, who have fewer.
+const MAX_ELEMENTS: usize = 100_000;
+
+/// A group of fields, in the order in which the route names them.
+pub type Group = Vec<(String, Node)>;
+
+/// One element of B's form.
+#[derive(Debug)]
+pub enum Node {
+    /// A field: an expression's value.
+    Field(Expression),
+    /// A group of fields.
+    Group(Group),
+    /// A repeating group: one group per item of a list (`$each: item in list`).
+    Repeat {
+        /// The name that the item has in `group`.
+        name: String,
+        /// The list.
+        list: Expression,
+        /// The fields of one item.
+        group: Group,
+    },
+}
+
+/// A field of B's form that could not be filled. Names the field, never a value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MappingError {
+    /// Its expression gave no value.
+    #[error("{field}: {source}")]
+    Expression {
+        /// The field, dotted, as the route names it.
+        field: String,
+        /// Why.
+        source: EvaluationError,
+    },
+    /// More elements than any form has.
+    #[error("{field}: the form would have more than {MAX_ELEMENTS} elements")]
+    TooLarge {
+        /// The field at which it was too much.
+        field: String,
+    },
+}
+
+impl Node {
+    /// Every expression below this node.
+    pub fn expressions<'a>(&'a self, visit: &mut dyn FnMut(&'a Expression)) {
+        match self {
+            Self::Field(expression) => visit(expression),
+            Self::Group(group) => expressions(group, visit),
+            Self::Repeat { list, group, .. } => {
+                visit(list);
+                expressions(group, visit);
+            }
+        }
+    }
+
+    /// The paths that this node reads, with an item's fields as fields of its list.
+    pub fn paths(&self, visit: &mut dyn FnMut(String)) {
+        match self {
+            Self::Field(expression) => expression.paths().for_each(|path| visit(path.to_owned())),
+            Self::Group(group) => paths(group, visit),
+            Self::Repeat { name, list, group } => {
+                list.paths().for_each(|path| visit(path.to_owned()));
+                let item = format!("{name}.");
+                paths(group, &mut |path| match path.strip_prefix(&item) {
+                    Some(field) => visit(format!("{}.{field}", list.source().trim())),
+                    None => visit(path),
+                });
+            }
+        }
+    }
+}
+
+/// Every expression of `group`.
+pub fn expressions<'a>(group: &'a Group, visit: &mut dyn FnMut(&'a Expression)) {
+    group.iter().for_each(|(_, node)| node.expressions(visit));
+}
+
+/// Every path that `group` reads.
+pub fn paths(group: &Group, visit: &mut dyn FnMut(String)) {
+    group.iter().for_each(|(_, node)| node.paths(visit));
+}
+
+/// Fills in `group`. Empty fields and groups without any field are left out.
+///
+/// # Errors
+/// [`MappingError`], which names the field.
+pub fn fill(group: &Group, scope: &Scope) -> Result<Map<String, Value>, MappingError> {
+    Filling { elements: 0 }.group(group, scope, "model")
+}
+
+struct Filling {
+    elements: usize,
+}
+
+impl Filling {
+    fn group(
+        &mut self,
+        group: &Group,
+        scope: &Scope,
+        field: &str,
+    ) -> Result<Map<String, Value>, MappingError> {
+        let mut filled = Map::new();
+        for (name, node) in group {
+            let field = format!("{field}.{name}");
+            if let Some(value) = self.node(node, scope, field)? {
+                filled.insert(name.clone(), value);
+            }
+        }
+        Ok(filled)
+    }
+
+    fn node(
+        &mut self,
+        node: &Node,
+        scope: &Scope,
+        field: String,
+    ) -> Result<Option<Value>, MappingError> {
+        let failed = |source| MappingError::Expression {
+            field: field.clone(),
+            source,
+        };
+        self.elements += 1;
+        if self.elements > MAX_ELEMENTS {
+            return Err(MappingError::TooLarge { field });
+        }
+        match node {
+            Node::Field(expression) => expression.evaluate(scope).map_err(failed),
+            Node::Group(group) => {
+                let filled = self.group(group, scope, &field)?;
+                Ok((!filled.is_empty()).then(|| filled.into()))
+            }
+            Node::Repeat { name, list, group } => {
+                let mut items: Vec<Value> = Vec::new();
+                for (index, scope) in list.each(name, scope).map_err(failed)?.iter().enumerate() {
+                    let item = self.group(group, scope, &format!("{field}[{index}]"))?;
+                    self.elements += 1;
+                    items.push(item.into());
+                }
+                Ok((!items.is_empty()).then(|| items.into()))
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Route files, good and broken.

@@ -1,0 +1,307 @@
+//! B's JSON schema: the draft is validated against it, and its elements are ordered by it.
+
+use std::{fmt, path::Path};
+
+use jsonschema::Validator;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+/// A compiled JSON schema of a form.
+pub struct Schema {
+    document: Value,
+    validator: Validator,
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Schema")
+    }
+}
+
+/// A schema that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SchemaError {
+    /// The file cannot be read.
+    #[error("cannot read the schema {file}: {problem}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// Why.
+        problem: String,
+    },
+    /// Not JSON, or not a JSON schema that stands for itself.
+    #[error("{file} is not a JSON schema that stands for itself: {problem}")]
+    Invalid {
+        /// The file.
+        file: String,
+        /// Why.
+        problem: String,
+    },
+}
+
+/// A draft that B's schema does not allow. Names the field and the rule, never a value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{field}: {problem}")]
+pub struct Violation {
+    /// The field, as a dotted path.
+    pub field: String,
+    /// Which rule it breaks.
+    pub problem: String,
+}
+
+impl Schema {
+    /// Reads and compiles a schema. References are resolved within the document only,
+    /// nothing is ever fetched.
+    ///
+    /// # Errors
+    /// [`SchemaError`].
+    pub fn read(path: &Path) -> Result<Self, SchemaError> {
+        let file = path.display().to_string();
+        let text = std::fs::read(path).map_err(|error| SchemaError::Unreadable {
+            file: file.clone(),
+            problem: error.to_string(),
+        })?;
+        let invalid = |problem| SchemaError::Invalid { file, problem };
+        match serde_json::from_slice(&text) {
+            Ok(document) => Self::compile(document).map_err(invalid),
+            Err(error) => Err(invalid(error.to_string())),
+        }
+    }
+
+    fn compile(document: Value) -> Result<Self, String> {
+        let validator = jsonschema::options()
+            .build(&document)
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            document,
+            validator,
+        })
+    }
+
+    /// Everything that the schema does not allow in `model`, fields that it does not know included: B
+    /// would drop those silently.
+    #[must_use]
+    pub fn violations(&self, model: &Map<String, Value>) -> Vec<Violation> {
+        let value = Value::Object(model.clone());
+        let mut found: Vec<Violation> = self
+            .validator
+            .iter_errors(&value)
+            .map(|error| Violation {
+                field: dotted(error.instance_path().as_str()),
+                problem: error.masked().to_string(),
+            })
+            .collect();
+        self.unknown(&value, &self.document, "model", &mut found);
+        found
+    }
+
+    /// `model` with its fields in the schema's order, in every group.
+    #[must_use]
+    pub fn ordered(&self, model: Map<String, Value>) -> Map<String, Value> {
+        match self.order(Value::Object(model), &self.document) {
+            Value::Object(model) => model,
+            _ => Map::new(),
+        }
+    }
+
+    fn order(&self, value: Value, schema: &Value) -> Value {
+        match value {
+            Value::Object(mut fields) => {
+                let mut ordered = Map::new();
+                for (name, schema) in self.properties(schema) {
+                    if let Some(value) = fields.shift_remove(name) {
+                        ordered.insert(name.to_owned(), self.order(value, schema));
+                    }
+                }
+                ordered.extend(fields);
+                ordered.into()
+            }
+            Value::Array(items) => {
+                let schema = self.items(schema);
+                items
+                    .into_iter()
+                    .map(|item| self.order(item, schema))
+                    .collect()
+            }
+            other => other,
+        }
+    }
+
+    fn unknown(&self, value: &Value, schema: &Value, path: &str, found: &mut Vec<Violation>) {
+        match value {
+            Value::Object(fields) => {
+                let properties = self.properties(schema);
+                // A schema that says nothing of a group's fields allows any.
+                if properties.is_empty() {
+                    return;
+                }
+                for (name, value) in fields {
+                    let field = format!("{path}.{name}");
+                    match properties.iter().find(|(known, _)| known == name) {
+                        Some((_, schema)) => self.unknown(value, schema, &field, found),
+                        None => found.push(Violation {
+                            field,
+                            problem: "B's schema has no such field, B would drop it silently"
+                                .into(),
+                        }),
+                    }
+                }
+            }
+            Value::Array(items) => {
+                let schema = self.items(schema);
+                for (index, item) in items.iter().enumerate() {
+                    self.unknown(item, schema, &format!("{path}[{index}]"), found);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The fields that a schema names, in its order, through `$ref`, `allOf`, `anyOf` and `oneOf`.
+    fn properties<'a>(&'a self, schema: &'a Value) -> Vec<(&'a str, &'a Value)> {
+        let mut found: Vec<(&str, &Value)> = Vec::new();
+        self.parts(schema, &mut |part| {
+            for (name, schema) in part
+                .get("properties")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+            {
+                if !found.iter().any(|(known, _)| known == name) {
+                    found.push((name, schema));
+                }
+            }
+        });
+        found
+    }
+
+    fn items<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        let mut items = &Value::Null;
+        self.parts(schema, &mut |part| {
+            if let Some(found) = part.get("items") {
+                items = found;
+            }
+        });
+        items
+    }
+
+    /// The schema itself and every schema that it is made of, each once.
+    fn parts<'a>(&'a self, schema: &'a Value, visit: &mut dyn FnMut(&'a Value)) {
+        let mut seen: Vec<&Value> = Vec::new();
+        let mut due = vec![schema];
+        while let Some(part) = due.pop() {
+            if seen.iter().any(|known| std::ptr::eq(*known, part)) {
+                continue;
+            }
+            seen.push(part);
+            visit(part);
+            for keyword in ["oneOf", "anyOf", "allOf"] {
+                due.extend(
+                    part.get(keyword)
+                        .and_then(Value::as_array)
+                        .into_iter()
+                        .flatten()
+                        .rev(),
+                );
+            }
+            let target = part
+                .get("$ref")
+                .and_then(Value::as_str)
+                .and_then(|reference| reference.strip_prefix('#'))
+                .and_then(|pointer| self.document.pointer(pointer));
+            due.extend(target);
+        }
+    }
+}
+
+/// A JSON pointer as the dotted path that the rest of the messages use.
+fn dotted(pointer: &str) -> String {
+    let mut path = String::from("model");
+    for segment in pointer.split('/').skip(1) {
+        if segment.bytes().all(|b| b.is_ascii_digit()) {
+            path.push_str(&format!("[{segment}]"));
+        } else {
+            path.push('.');
+            path.push_str(segment);
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn schema() -> Schema {
+        Schema::compile(json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "allOf": [{"$ref": "#/$defs/Form"}],
+            "$defs": {
+                "Form": {"type": "object", "properties": {
+                    "title": {"type": "string", "maxLength": 10},
+                    "rows": {"type": "array", "items": {"$ref": "#/$defs/Row"}},
+                    "self": {"$ref": "#/$defs/Form"},
+                }, "required": ["title"]},
+                "Row": {"type": "object", "properties": {"code": {"enum": ["A", "B"]}, "area": {"type": "number"}}},
+            },
+        }))
+        .unwrap()
+    }
+
+    fn map(value: Value) -> Map<String, Value> {
+        let Value::Object(map) = value else {
+            unreachable!()
+        };
+        map
+    }
+
+    #[test]
+    fn elements_come_in_the_order_of_the_schema_at_every_depth() {
+        let model = map(
+            json!({"rows": [{"area": 1, "code": "A"}], "self": {"rows": [], "title": "x"}, "title": "y"}),
+        );
+        assert_eq!(
+            serde_json::to_string(&schema().ordered(model)).unwrap(),
+            r#"{"title":"y","rows":[{"code":"A","area":1}],"self":{"title":"x","rows":[]}}"#
+        );
+    }
+
+    #[test]
+    fn a_violation_names_the_field_and_the_rule_and_no_value() {
+        let model = map(
+            json!({"title": "hemmelig hemmelig", "rows": [{"code": "hemmelig"}], "titel": "hemmelig"}),
+        );
+        let found = schema().violations(&model);
+        let fields: Vec<_> = found.iter().map(|v| v.field.as_str()).collect();
+        for field in ["model.title", "model.rows[0].code", "model.titel"] {
+            assert!(fields.contains(&field), "{field} in {found:?}");
+        }
+        assert!(
+            found.iter().all(|v| !v.to_string().contains("hemmelig")),
+            "{found:?}"
+        );
+        assert_eq!(schema().violations(&map(json!({"title": "ok"}))), []);
+    }
+
+    #[test]
+    fn a_schema_that_refers_to_itself_ends() {
+        let cyclic = Schema::compile(
+            json!({"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a"}]}}}),
+        );
+        if let Ok(schema) = cyclic {
+            assert_eq!(schema.ordered(map(json!({"x": 1}))), map(json!({"x": 1})));
+        }
+    }
+
+    #[test]
+    fn a_remote_reference_is_refused_and_nothing_is_fetched() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let remote = json!({"$ref": format!("http://{address}/schema.json")});
+        assert!(Schema::compile(remote).is_err());
+        assert!(listener.accept().is_err(), "the trap must stay unvisited");
+    }
+}

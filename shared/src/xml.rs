@@ -1,0 +1,231 @@
+//! B's form as XML, as .NET's `XmlSerializer` reads it: elements in the draft's order,
+//! lists as repeated elements, empty fields left out, numbers and dates plain.
+
+use quick_xml::escape::escape;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+/// A draft that XML cannot carry. Names the field, never a value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum XmlError {
+    /// A character that XML 1.0 has no way to write.
+    #[error(
+        "{field}: has the character U+{character:04X}, which XML cannot carry: remove it in the expression with `| replace`, or correct A's data"
+    )]
+    Character {
+        /// The field, dotted.
+        field: String,
+        /// The character's code point.
+        character: u32,
+    },
+    /// A name from A's data that cannot name an element.
+    #[error("{field}: a field's name is not the name of an XML element")]
+    Name {
+        /// The group that has it, dotted.
+        field: String,
+    },
+    /// A list in a list, for which a form has no place.
+    #[error("{field}: a list in a list has no place in a form")]
+    NestedList {
+        /// The field, dotted.
+        field: String,
+    },
+}
+
+/// Whether `name` can name an element of a form: an XML name without colon.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters
+        .next()
+        .is_some_and(|c| c.is_alphabetic() || c == '_')
+        && characters.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
+}
+
+/// Whether XML 1.0 can carry `character` (XML 1.0, production 2).
+fn is_carried(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
+}
+
+/// Writes the document.
+///
+/// # Errors
+/// [`XmlError`], which names the field.
+pub fn write(root: &str, model: &Map<String, Value>) -> Result<String, XmlError> {
+    let mut document = String::from(r#"<?xml version="1.0" encoding="utf-8"?>"#);
+    document.push('<');
+    document.push_str(root);
+    document.push('>');
+    write_fields(&mut document, model, "model")?;
+    close(&mut document, root);
+    Ok(document)
+}
+
+fn write_fields(
+    document: &mut String,
+    fields: &Map<String, Value>,
+    path: &str,
+) -> Result<(), XmlError> {
+    for (name, value) in fields {
+        if !is_name(name) {
+            return Err(XmlError::Name {
+                field: path.to_owned(),
+            });
+        }
+        let field = format!("{path}.{name}");
+        match value {
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let field = format!("{field}[{index}]");
+                    if item.is_array() {
+                        return Err(XmlError::NestedList { field });
+                    }
+                    write_element(document, name, item, &field)?;
+                }
+            }
+            value => write_element(document, name, value, &field)?,
+        }
+    }
+    Ok(())
+}
+
+fn write_element(
+    document: &mut String,
+    name: &str,
+    value: &Value,
+    field: &str,
+) -> Result<(), XmlError> {
+    if value.is_null() {
+        return Ok(());
+    }
+    document.push('<');
+    document.push_str(name);
+    document.push('>');
+    match value {
+        Value::Object(fields) => write_fields(document, fields, field)?,
+        Value::String(text) => {
+            if let Some(character) = text.chars().find(|c| !is_carried(*c)) {
+                return Err(XmlError::Character {
+                    field: field.to_owned(),
+                    character: character.into(),
+                });
+            }
+            // A parser reads a bare carriage return as a line feed (XML 1.0, 2.11).
+            document.push_str(&escape(text.as_str()).replace('\r', "&#13;"));
+        }
+        Value::Number(number) => document.push_str(&plain(number)),
+        Value::Bool(flag) => document.push_str(if *flag { "true" } else { "false" }),
+        Value::Null | Value::Array(_) => {}
+    }
+    close(document, name);
+    Ok(())
+}
+
+fn close(document: &mut String, name: &str) {
+    document.push_str("</");
+    document.push_str(name);
+    document.push('>');
+}
+
+/// A number without exponent, and without a fraction that says nothing.
+fn plain(number: &serde_json::Number) -> String {
+    match (number.as_i64(), number.as_u64(), number.as_f64()) {
+        (Some(integer), _, _) => integer.to_string(),
+        (_, Some(integer), _) => integer.to_string(),
+        (_, _, Some(float)) => float.to_string(),
+        _ => number.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use quick_xml::{Reader, events::Event};
+    use serde_json::json;
+
+    use super::*;
+
+    fn written(model: Value) -> Result<String, XmlError> {
+        let Value::Object(model) = model else {
+            unreachable!()
+        };
+        let document = write("melding", &model)?;
+        let head = r#"<?xml version="1.0" encoding="utf-8"?>"#;
+        Ok(document.strip_prefix(head).unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_form_is_written_in_its_order_with_lists_repeated_and_nothing_for_nothing() {
+        let model = json!({"z": {"b": "x", "a": 3}, "rows": [{"k": "A"}, {"k": "B"}], "no": [], "null": null, "yes": true});
+        assert_eq!(
+            written(model).unwrap(),
+            "<melding><z><b>x</b><a>3</a></z><rows><k>A</k></rows><rows><k>B</k></rows><yes>true</yes></melding>"
+        );
+    }
+
+    #[test]
+    fn numbers_are_plain() {
+        let model =
+            json!({"n": [1, 2.0, 1234.5, 1e21, 0.000_000_1, -0.5, 18_446_744_073_709_551_615_u64]});
+        assert_eq!(
+            written(model).unwrap(),
+            "<melding><n>1</n><n>2</n><n>1234.5</n><n>1000000000000000000000</n><n>0.0000001</n><n>-0.5</n><n>18446744073709551615</n></melding>"
+        );
+    }
+
+    #[test]
+    fn what_xml_cannot_carry_is_refused_by_field_and_code_point_only() {
+        let error = written(json!({"a": [{"b": "hemmelig \u{8}"}]})).unwrap_err();
+        assert_eq!(
+            error,
+            XmlError::Character {
+                field: "model.a[0].b".into(),
+                character: 8
+            }
+        );
+        assert!(!error.to_string().contains("hemmelig"));
+        assert_eq!(
+            written(json!({"a b": 1})),
+            Err(XmlError::Name {
+                field: "model".into()
+            })
+        );
+        assert_eq!(
+            written(json!({"a": [[1]]})),
+            Err(XmlError::NestedList {
+                field: "model.a[0]".into()
+            })
+        );
+    }
+
+    /// The text of the only `t` element, as a real parser reads it.
+    fn read_back(document: &str) -> String {
+        let mut reader = Reader::from_str(document);
+        let mut text = String::new();
+        loop {
+            match reader.read_event().unwrap() {
+                Event::Text(part) => text.push_str(&part.xml10_content()),
+                Event::GeneralRef(entity) => match entity.resolve_char_ref().unwrap() {
+                    Some(character) => text.push(character),
+                    None => text
+                        .push_str(quick_xml::escape::resolve_predefined_entity(&entity).unwrap()),
+                },
+                Event::Eof => return text,
+                _ => {}
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_back_as_it_was_or_refused(text in any::<String>()) {
+            match written(json!({"t": text})) {
+                Ok(document) => prop_assert_eq!(read_back(&document), text),
+                Err(XmlError::Character { character, .. }) => {
+                    prop_assert!(text.chars().any(|c| u32::from(c) == character && !is_carried(c)));
+                }
+                Err(other) => prop_assert!(false, "{}", other),
+            }
+        }
+    }
+}
