@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::{
     Client,
     config::{retry::RetryConfig, timeout::TimeoutConfig},
     error::{DisplayErrorContext, SdkError},
-    operation::put_item::PutItemError,
+    operation::{put_item::PutItemError, query::QueryError},
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use jiff::Timestamp;
@@ -46,6 +46,14 @@ pub enum LedgerError {
         relay: RelayId,
         /// What the SDK said.
         source: Box<SdkError<PutItemError>>,
+    },
+    /// DynamoDB did not answer, or refused.
+    #[error("cannot read the relays like {relay} from the ledger; see that STAFETT_TABLE names the table and dynamodb:Query is allowed on it: {}", DisplayErrorContext(&**source))]
+    Unread {
+        /// One of the relays.
+        relay: RelayId,
+        /// What the SDK said.
+        source: Box<SdkError<QueryError>>,
     },
     /// The item cannot be written or read as a record.
     #[error(
@@ -185,6 +193,38 @@ impl Ledger {
             client: Client::from_conf(config),
             table: settings.table.clone(),
         }
+    }
+
+    /// The sort keys of all relays of the same route and A instance as `relay`.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unread`].
+    pub async fn of_route(&self, relay: &RelayId) -> Result<Vec<String>, LedgerError> {
+        let unread = |source: SdkError<QueryError>| LedgerError::Unread {
+            relay: relay.clone(),
+            source: Box::new(source),
+        };
+        let text = |text: String| AttributeValue::S(text);
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :route)")
+            .expression_attribute_values(":pk", text(relay.guid().to_string()))
+            .expression_attribute_values(":route", text(relay.route().to_string()))
+            .projection_expression("sk")
+            .into_paginator()
+            .items()
+            .send();
+        let mut keys = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(unread)?;
+            keys.extend(item.get("sk").and_then(|sk| sk.as_s().ok()).cloned());
+        }
+        // Another route's name may begin with this one's.
+        let own = relay.route().as_str();
+        keys.retain(|key| key.split('#').next() == Some(own));
+        Ok(keys)
     }
 
     /// Writes `record`, if the ledger still has revision `replaces` of it (`None`: has none).

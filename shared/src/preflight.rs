@@ -7,6 +7,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     },
     draft::{Attachment, Draft, Owner},
     relay::{Reason, decide::Problem},
-    route::Target,
+    route::{Mode, Target},
     xml::{self, XmlError},
 };
 
@@ -24,6 +25,8 @@ use crate::{
 pub const FORM_CONTENT_TYPE: &str = "application/xml";
 /// B takes no larger request (Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs).
 const MAX_REQUEST: u64 = 2000 * 1024 * 1024;
+/// The key of the stamp in B's `dataValues`.
+pub const STAMP: &str = "stafett.relay";
 /// What a part without its content takes at most.
 const PART_OVERHEAD: u64 = 1024;
 const MIB: u64 = 1024 * 1024;
@@ -37,8 +40,24 @@ pub struct CheckedDraft {
     pub draft: Draft,
     /// B's form data type.
     pub form_type: String,
-    /// B's form.
-    pub form: String,
+    /// B's form, and how it is sent.
+    pub form: Form,
+}
+
+/// B's form, and how it is sent.
+#[derive(Clone)]
+pub enum Form {
+    /// As XML, in the one multipart request.
+    Xml(String),
+    /// As texts by dotted path, in the simplified request. The relay's id is one of them.
+    Prefill {
+        /// The texts.
+        texts: BTreeMap<String, String>,
+        /// The field that carries the relay's id.
+        stamp: String,
+        /// The key of B's `dataValues` to which B copies that field.
+        key: String,
+    },
 }
 
 impl fmt::Debug for CheckedDraft {
@@ -67,6 +86,14 @@ pub enum Objection {
     /// B's schema does not admit the form.
     #[error("{0}")]
     Schema(crate::schema::Violation),
+    /// B does not show the field that carries the relay's id.
+    #[error(
+        "to.stamp: B's dataFields show no field `{0}` of its form: add it to B's applicationmetadata, or leave `mode: prefill`"
+    )]
+    Stamp(String),
+    /// A value that is no text.
+    #[error("{0}: `mode: prefill` carries texts, numbers and true/false only")]
+    NotFlat(String),
     /// XML cannot carry the form.
     #[error("{0}")]
     Xml(#[from] XmlError),
@@ -120,19 +147,27 @@ pub fn check(
         draft.model = schema.ordered(draft.model);
     }
     let form_type = check.form_type(target.data_type.as_deref());
-    let form = xml::write(&target.root, &draft.model)
+    let xml = xml::write(&target.root, &draft.model)
         .map_err(|error| check.objections.push(error.into()))
         .unwrap_or_default();
-    if let Some(form_type) = form_type {
-        check.form(form_type, form.len() as u64);
-    }
+    let size_of_form = xml.len() as u64;
+    let form = match &target.mode {
+        Mode::Complete => {
+            if let Some(form_type) = form_type {
+                check.form(form_type, size_of_form);
+            }
+            Form::Xml(xml)
+        }
+        Mode::Prefill { stamp } => check.prefill(form_type, &draft.model, stamp),
+    };
     check.attachments(&draft.attachments);
     check.owner(&draft.owner);
-    let parts = draft
+    // Sizes are A's word: their sum may be more than any number holds.
+    let size = draft
         .attachments
         .iter()
-        .map(|attachment| attachment.size + PART_OVERHEAD);
-    let size = form.len() as u64 + 2 * PART_OVERHEAD + parts.sum::<u64>();
+        .map(|attachment| attachment.size.saturating_add(PART_OVERHEAD))
+        .fold(size_of_form + 2 * PART_OVERHEAD, u64::saturating_add);
     if size > MAX_REQUEST {
         check.objections.push(Objection::TooLarge(size));
     }
@@ -257,6 +292,60 @@ impl<'a> Check<'a> {
         self.part(data_type, FORM_CONTENT_TYPE, size);
     }
 
+    fn prefill(
+        &mut self,
+        form_type: Option<&DataType>,
+        model: &Map<String, Value>,
+        stamp: &str,
+    ) -> Form {
+        let mut texts = BTreeMap::new();
+        self.flatten("", model, &mut texts);
+        let shown = self.metadata.data_fields.iter().find(|field| {
+            field.path.as_deref() == Some(stamp)
+                && form_type.is_some_and(|form| field.data_type_id.as_deref() == Some(&form.id))
+        });
+        if shown.is_none() {
+            self.objections.push(Objection::Stamp(stamp.to_owned()));
+        }
+        let key = shown.map(|field| field.id.clone()).unwrap_or_default();
+        Form::Prefill {
+            texts,
+            stamp: stamp.to_owned(),
+            key,
+        }
+    }
+
+    fn flatten(
+        &mut self,
+        path: &str,
+        model: &Map<String, Value>,
+        texts: &mut BTreeMap<String, String>,
+    ) {
+        for (name, value) in model {
+            let path = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
+            match value {
+                Value::Null => {}
+                Value::Object(group) => self.flatten(&path, group, texts),
+                Value::String(text) => {
+                    texts.insert(path, text.clone());
+                }
+                Value::Number(number) => {
+                    texts.insert(path, xml::plain(number));
+                }
+                Value::Bool(flag) => {
+                    texts.insert(path, flag.to_string());
+                }
+                Value::Array(_) => self
+                    .objections
+                    .push(Objection::NotFlat(format!("model.{path}"))),
+            }
+        }
+    }
+
     fn attachments(&mut self, attachments: &[Attachment]) {
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for attachment in attachments {
@@ -322,6 +411,15 @@ pub enum Lacking<'a> {
 }
 
 impl CheckedDraft {
+    /// The key of B's `dataValues` that holds the stamp.
+    #[must_use]
+    pub fn stamp_key(&self) -> &str {
+        match &self.form {
+            Form::Xml(_) => STAMP,
+            Form::Prefill { key, .. } => key,
+        }
+    }
+
     /// What `b` lacks of the draft. Elements are told apart by data type and filename.
     #[must_use]
     pub fn lacking_in<'a>(&'a self, b: &Instance) -> Vec<Lacking<'a>> {
@@ -369,3 +467,6 @@ fn sanitized(filename: &str) -> String {
         .map(|c| if illegal(c) { '_' } else { c })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! Pure: the same route and data give the same draft. No clock, no randomness, no
 //! environment.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Map, Value};
@@ -49,6 +49,14 @@ pub enum TransformError {
     /// An element's virus scan found something.
     #[error("the virus scan found something in a `{0}`")]
     AttachmentInfected(String),
+    /// The values of `each` cannot be told apart.
+    #[error("route {route}: key: {problem}")]
+    Keys {
+        /// The route.
+        route: String,
+        /// Why.
+        problem: String,
+    },
     /// The due date lies outside of all calendars.
     #[error("route {route}: due: gives no date")]
     Due {
@@ -72,6 +80,7 @@ impl TransformError {
     pub fn problem(&self) -> Problem {
         let reason = match self {
             Self::Mapping { .. } | Self::Owner { .. } | Self::Due { .. } => Reason::MappingFailed,
+            Self::Keys { .. } => Reason::KeysAmbiguous,
             Self::AttachmentMissing(_) => Reason::AttachmentMissing,
             Self::AttachmentScanned(_) => Reason::AttachmentScanned,
             Self::AttachmentInfected(_) => Reason::AttachmentInfected,
@@ -97,26 +106,86 @@ pub fn open_since(gate: &Gate, source: &Instance) -> Option<Timestamp> {
     }
 }
 
-/// The draft of B. `data` is A's form data by data type: an object, or a list where A has several.
+/// One relay's share of an A instance.
+pub struct Part {
+    /// What tells it from the route's other relays of the instance; may be personal. `None` without `each`.
+    pub key: Option<String>,
+    /// Its draft.
+    pub draft: Result<Draft, TransformError>,
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Part")
+            .field("draft", &self.draft)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The drafts of the B that an A instance leads to: one, or one per value of the route's `each`.
+/// `data` is A's form data by data type: an object, or a list where A has several.
 ///
 /// # Errors
-/// [`TransformError`].
-pub fn draft(
+/// [`TransformError`] when the values cannot be told apart; what is wrong with one of them stands in its part.
+pub fn drafts(
     route: &Route,
     source: &Instance,
     data: Map<String, Value>,
     open_since: Timestamp,
-) -> Result<Draft, TransformError> {
-    let name = || route.name.to_string();
+) -> Result<Vec<Part>, TransformError> {
     let paths = route.paths();
     let scope = Scope::new(source.raw.clone(), data, paths.iter().map(String::as_str));
-    let owner =
-        owner(&route.to.owner, &scope).map_err(|(kind, problem)| TransformError::Owner {
-            route: name(),
-            kind,
-            problem,
-        })?;
-    let model = model::fill(&route.model, &scope).map_err(|source| TransformError::Mapping {
+    let Some(each) = &route.each else {
+        let draft = draft(route, source, &scope, open_since);
+        return Ok(vec![Part { key: None, draft }]);
+    };
+    let refused = |problem: String| TransformError::Keys {
+        route: route.name.to_string(),
+        problem,
+    };
+    let scopes = each
+        .list
+        .each(&each.name, &scope)
+        .map_err(|error| refused(error.to_string()))?;
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut parts = Vec::new();
+    for (index, scope) in scopes.iter().enumerate() {
+        let key = match each.key.evaluate(scope) {
+            Ok(Some(Value::String(text))) if !text.trim().is_empty() => text.trim().to_owned(),
+            Ok(Some(Value::Number(number))) => number.to_string(),
+            Ok(_) => {
+                return Err(refused(format!(
+                    "value {index} of `each` has no key: a text or a number is needed"
+                )));
+            }
+            Err(error) => return Err(refused(format!("value {index} of `each`: {error}"))),
+        };
+        if let Some(first) = seen.insert(key.clone(), index) {
+            return Err(refused(format!(
+                "values {first} and {index} of `each` have the same key"
+            )));
+        }
+        parts.push(Part {
+            key: Some(key),
+            draft: draft(route, source, scope, open_since),
+        });
+    }
+    Ok(parts)
+}
+
+fn draft(
+    route: &Route,
+    source: &Instance,
+    scope: &Scope,
+    open_since: Timestamp,
+) -> Result<Draft, TransformError> {
+    let name = || route.name.to_string();
+    let owner = owner(&route.to.owner, scope).map_err(|(kind, problem)| TransformError::Owner {
+        route: name(),
+        kind,
+        problem,
+    })?;
+    let model = model::fill(&route.model, scope).map_err(|source| TransformError::Mapping {
         route: name(),
         source,
     })?;
@@ -241,3 +310,6 @@ fn attachment(rule: &AttachmentRule, element: &DataElement) -> Attachment {
         size: element.size,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,7 +128,7 @@ fn close(document: &mut String, name: &str) {
 }
 
 /// A number without exponent, and without a fraction that says nothing.
-fn plain(number: &serde_json::Number) -> String {
+pub(crate) fn plain(number: &serde_json::Number) -> String {
     match (number.as_i64(), number.as_u64(), number.as_f64()) {
         (Some(integer), _, _) => integer.to_string(),
         (_, Some(integer), _) => integer.to_string(),

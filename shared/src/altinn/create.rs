@@ -15,11 +15,11 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::{StatusCode, header};
 use reqwest::{
-    Body, Response,
-    multipart::{Form, Part},
+    Body, RequestBuilder, Response,
+    multipart::{self, Part},
 };
 use secrecy::ExposeSecret;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{
@@ -30,15 +30,13 @@ use super::{
 use crate::{
     draft::Attachment,
     id::{AppId, InstanceId},
-    preflight::{CheckedDraft, FORM_CONTENT_TYPE},
+    preflight::{CheckedDraft, FORM_CONTENT_TYPE, Form, STAMP},
     relay::{
         Reason, RelayId,
         decide::{Answer, Problem},
     },
 };
 
-/// The key of the stamp in B's `dataValues`.
-pub const STAMP: &str = "stafett.relay";
 /// The key of A's instance id in B's `dataValues`.
 pub const SOURCE: &str = "stafett.source";
 /// The largest refusal that is read.
@@ -67,8 +65,10 @@ impl Altinn {
         source: InstanceId,
         checked: &CheckedDraft,
     ) -> Answer {
-        let template = template(relay, source, checked);
-        let url = self.app(app, "instances");
+        let url = match checked.form {
+            Form::Xml(_) => self.app(app, "instances"),
+            Form::Prefill { .. } => self.app(app, "instances/create"),
+        };
         let mut refused = None;
         loop {
             if let Some(token) = &refused {
@@ -84,8 +84,9 @@ impl Altinn {
                 }
             };
             let progress = Arc::new(Progress::default());
-            let form = match self.form(budget, source, checked, &template, &progress) {
-                Ok(form) => form,
+            let request = self.0.http.post(&url).bearer_auth(token.expose_secret());
+            let request = match self.fill(request, budget, relay, source, checked, &progress) {
+                Ok(request) => request,
                 Err(error) => {
                     return Answer::Refused(
                         Problem::new(Reason::DraftRefused).because(error.to_string()),
@@ -94,8 +95,7 @@ impl Altinn {
             };
             budget.count();
             let started = Instant::now();
-            let request = self.0.http.post(&url).bearer_auth(token.expose_secret());
-            let answer = match request.timeout(budget.left()).multipart(form).send().await {
+            let answer = match request.timeout(budget.left()).send().await {
                 Ok(answer) => answer,
                 Err(error) => return unsent(&error, &progress, checked),
             };
@@ -113,19 +113,35 @@ impl Altinn {
         }
     }
 
-    fn form(
+    fn fill(
         &self,
+        request: RequestBuilder,
         budget: &Arc<Budget>,
+        relay: &RelayId,
         source: InstanceId,
         checked: &CheckedDraft,
-        template: &Value,
         progress: &Arc<Progress>,
-    ) -> reqwest::Result<Form> {
-        let instance = Part::text(template.to_string()).mime_str("application/json")?;
-        let model = Part::text(checked.form.clone()).mime_str(FORM_CONTENT_TYPE)?;
-        let mut form = Form::new()
-            .part("instance", instance)
-            .part(checked.form_type.clone(), model);
+    ) -> reqwest::Result<RequestBuilder> {
+        let xml = match &checked.form {
+            Form::Xml(xml) => xml,
+            Form::Prefill { texts, stamp, .. } => {
+                let mut template = owner_and_due(checked);
+                let mut texts = texts.clone();
+                texts.insert(stamp.clone(), relay.to_string());
+                template.insert("prefill".into(), json!(texts));
+                return Ok(request.json(&template));
+            }
+        };
+        let instance = template(relay, source, checked).to_string();
+        let mut form = multipart::Form::new()
+            .part(
+                "instance",
+                Part::text(instance).mime_str("application/json")?,
+            )
+            .part(
+                checked.form_type.clone(),
+                Part::text(xml.clone()).mime_str(FORM_CONTENT_TYPE)?,
+            );
         for attachment in &checked.draft.attachments {
             let body = self.attachment_body(budget, source, attachment, progress);
             let part = Part::stream_with_length(body, attachment.size)
@@ -133,7 +149,7 @@ impl Altinn {
                 .mime_str(&attachment.content_type)?;
             form = form.part(attachment.data_type.clone(), part);
         }
-        Ok(form)
+        Ok(request.multipart(form))
     }
 
     /// A's element as a body, opened when its turn comes.
@@ -179,13 +195,18 @@ impl Altinn {
     }
 }
 
-/// The instance template: owner, due date, stamp.
+/// The instance template: owner, due date, and both stamps.
 fn template(relay: &RelayId, source: InstanceId, checked: &CheckedDraft) -> Value {
-    let mut template = json!({
-        "instanceOwner": checked.draft.owner.template(),
-        "dataValues": { STAMP: relay.to_string(), SOURCE: source.to_string() },
-    });
-    if let (Some(due), Some(template)) = (checked.draft.due, template.as_object_mut()) {
+    let mut template = owner_and_due(checked);
+    let stamps = json!({ STAMP: relay.to_string(), SOURCE: source.to_string() });
+    template.insert("dataValues".into(), stamps);
+    template.into()
+}
+
+fn owner_and_due(checked: &CheckedDraft) -> Map<String, Value> {
+    let mut template = Map::new();
+    template.insert("instanceOwner".into(), checked.draft.owner.template());
+    if let Some(due) = checked.draft.due {
         template.insert("dueBefore".into(), due.to_string().into());
     }
     template
@@ -251,7 +272,6 @@ async fn refusal(answer: Response, elapsed: Duration) -> Answer {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use serde_json::Map;
 
     use super::*;
     use crate::draft::{Draft, Owner};
@@ -271,7 +291,7 @@ mod tests {
         let checked = CheckedDraft {
             draft,
             form_type: "model".into(),
-            form: String::new(),
+            form: Form::Xml(String::new()),
         };
         assert_eq!(
             template(&relay, source, &checked),

@@ -16,9 +16,26 @@ pub struct ApplicationMetadata {
     /// Its data types.
     #[serde(default, deserialize_with = "null_is_default")]
     pub data_types: Vec<DataType>,
+    /// Fields of its forms that it copies to `dataValues` when a form is saved.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub data_fields: Vec<DataField>,
     /// Whose instances it may have; all four false or absent admits everybody.
     #[serde(default, deserialize_with = "null_is_default")]
     pub party_types_allowed: PartyTypesAllowed,
+}
+
+/// A field of a form that an app copies to `dataValues`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DataField {
+    /// The key in `dataValues`.
+    pub id: String,
+    /// The field, dotted.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// The form's data type.
+    #[serde(default)]
+    pub data_type_id: Option<String>,
 }
 
 /// A data type of an app.

@@ -9,7 +9,7 @@ use super::{Altinn, AltinnError, Budget, READ_TIMEOUT, Trouble, create::Progress
 use crate::{
     draft::Attachment,
     id::{AppId, InstanceId},
-    preflight::{CheckedDraft, FORM_CONTENT_TYPE, Lacking},
+    preflight::{CheckedDraft, FORM_CONTENT_TYPE, Form, Lacking},
 };
 
 /// What came of a repair.
@@ -54,6 +54,10 @@ impl Altinn {
             Lacking::Form => &checked.form_type,
             Lacking::Attachment(attachment) => &attachment.data_type,
         };
+        let Form::Xml(form) = &checked.form else {
+            // The simplified request gives no form that could be added on its own.
+            return Repair::Denied;
+        };
         let doing = format!("add a `{data_type}` to instance {id} of {app}");
         let failed = |trouble: Trouble| Repair::Trouble(AltinnError::new(&doing, trouble));
         let left = budget.left();
@@ -73,7 +77,7 @@ impl Altinn {
         let request = match lacking {
             Lacking::Form => request
                 .header(header::CONTENT_TYPE, FORM_CONTENT_TYPE)
-                .body(checked.form.clone()),
+                .body(form.clone()),
             Lacking::Attachment(attachment) => request
                 .header(header::CONTENT_TYPE, &attachment.content_type)
                 .header(header::CONTENT_DISPOSITION, disposition(attachment))

@@ -11,7 +11,7 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Altinn, AltinnError, Budget, Instance, Trouble, create::STAMP};
+use super::{Altinn, AltinnError, Budget, Instance, Trouble};
 use crate::{draft::Owner, id::AppId, relay::RelayId};
 
 /// Instances on a page; Storage sets no bound, its own clients ask for no more.
@@ -28,7 +28,8 @@ struct Page {
 }
 
 impl Altinn {
-    /// The instances of `app`, made since, that carry the relay's stamp; of one owner, if given.
+    /// The instances of `app`, made since, whose `dataValues` carry the relay's stamp under one of `keys`;
+    /// of one owner, if given.
     ///
     /// # Errors
     /// [`AltinnError`], also when the list does not end, or an instance cannot be read: nothing is
@@ -38,6 +39,7 @@ impl Altinn {
         budget: &Budget,
         app: &AppId,
         relay: &RelayId,
+        keys: &[&str],
         since: Timestamp,
         owner: Option<&Owner>,
     ) -> Result<Vec<Instance>, AltinnError> {
@@ -61,7 +63,11 @@ impl Altinn {
             for instance in page.instances {
                 let instance = Instance::from_json(instance)
                     .map_err(|_| malformed("a page of instances that can be read"))?;
-                if instance.app == *app && instance.data_values.get(STAMP) == Some(&stamp) {
+                if instance.app == *app
+                    && keys
+                        .iter()
+                        .any(|key| instance.data_values.get(*key) == Some(&stamp))
+                {
                     found.push(instance);
                 }
             }

@@ -106,6 +106,8 @@ pub enum Evidence {
     },
     /// [`Step::Read`]: not yet.
     NotYet(Problem),
+    /// [`Step::Read`] of a route with `each`: what became of the relays that it consists of.
+    Parts(Parts),
     /// [`Step::Search`]: what has the stamp.
     Found(Vec<Found>),
     /// [`Step::Create`]: what B answered.
@@ -155,6 +157,45 @@ impl Problem {
     #[must_use]
     pub fn after(self, after: Option<Duration>) -> Self {
         Self { after, ..self }
+    }
+}
+
+/// What became of the relays of a route's `each`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Parts {
+    /// All are finished.
+    Done,
+    /// At least one waits, and is left to reconcile; none is worked on.
+    Waiting(Problem),
+    /// At least one is to be tried again.
+    Open(Problem),
+    /// At least one has failed for good; none is to be tried again.
+    Failed(Problem),
+}
+
+impl Parts {
+    /// Sums up the verdicts on all parts, each with the state that its record is in.
+    pub fn sum(parts: impl IntoIterator<Item = (Verdict, Option<State>)>) -> Self {
+        let (mut again, mut failed, mut waiting): (Option<Duration>, u32, u32) = (None, 0, 0);
+        for (verdict, state) in parts {
+            match verdict {
+                Verdict::Again(wait) => {
+                    again = Some(again.map_or(wait, |shortest| shortest.min(wait)));
+                }
+                Verdict::GiveUp => failed += 1,
+                Verdict::Acknowledge => waiting += u32::from(state == Some(State::Waiting)),
+            }
+        }
+        let open = Problem::new(Reason::PartsOpen);
+        if again.is_some() {
+            Self::Open(open.after(again))
+        } else if failed > 0 {
+            Self::Failed(Problem::new(Reason::PartsFailed).because(format!("{failed} failed")))
+        } else if waiting > 0 {
+            Self::Waiting(open.because(format!("{waiting} wait")))
+        } else {
+            Self::Done
+        }
     }
 }
 
@@ -372,6 +413,7 @@ impl Attempt {
             (Step::Read, Evidence::Ready { since }) => self.ready(since, now),
             (Step::Read, Evidence::NotYet(problem)) => self.waits(problem, now),
             (Step::Read, Evidence::Hopeless(problem)) => self.fails(problem, now),
+            (Step::Read, Evidence::Parts(parts)) => self.parts(parts, now),
             (Step::Search { .. }, Evidence::Found(found)) => self.found(found, now),
             (Step::Create, Evidence::Answered(answer)) => self.answered(answer, now),
             (Step::Delete(_), Evidence::Worked) => self.deleted(now),
@@ -618,6 +660,19 @@ impl Attempt {
         })
     }
 
+    /// The relays of a route's `each` have been worked on, each under a claim of its own.
+    fn parts(&mut self, parts: Parts, now: Timestamp) -> Phase {
+        match parts {
+            Parts::Done => self.record_as(now, Then::End(Verdict::Acknowledge), |record| {
+                record.state = State::Done;
+                record.doubt = false;
+            }),
+            Parts::Waiting(problem) => self.gives_back(problem, now, Verdict::Acknowledge),
+            Parts::Open(problem) => self.troubled(problem, now),
+            Parts::Failed(problem) => self.fails(problem, now),
+        }
+    }
+
     /// Not yet: the claim is given back, and the message comes again, but not for ever.
     fn waits(&mut self, problem: Problem, now: Timestamp) -> Phase {
         let verdict = if self.receives >= WAITING_RECEIVES {
@@ -745,3 +800,6 @@ pub fn backoff(receives: u32, seed: u64) -> Duration {
     let spread = (mixed ^ (mixed >> 31)) % (base * 2 / 5 + 1);
     Duration::from_millis(base - base / 5 + spread)
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,13 +25,23 @@ pub struct RelayId {
 }
 
 impl RelayId {
-    /// The relay of a route without `each`.
+    /// The relay of a route without `each`, or of the whole set of one with it.
     #[must_use]
     pub fn new(route: RouteName, source: InstanceId) -> Self {
         Self {
             route,
             guid: source.guid,
             digest: None,
+        }
+    }
+
+    /// The relay of one value of a route's `each`. Its key, which may be personal, goes no further than this.
+    #[must_use]
+    pub fn keyed(route: RouteName, source: InstanceId, key: &str) -> Self {
+        let digest = short_digest(&[route.as_str(), &source.guid.to_string(), key]);
+        Self {
+            digest: Some(digest),
+            ..Self::new(route, source)
         }
     }
 
@@ -196,6 +206,27 @@ mod tests {
             "permit-to-casework:3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"
         );
         assert_eq!(id.sort_key(), "permit-to-casework");
+    }
+
+    #[test]
+    fn a_key_is_seen_as_a_digest_only_and_differs_by_route_instance_and_key() {
+        let source = |party: u32| InstanceId {
+            party,
+            guid: Uuid::from_u128(party.into()),
+        };
+        let id = |route: &str, party, key: &str| {
+            RelayId::keyed(route.parse().unwrap(), source(party), key).to_string()
+        };
+        let heir = id("r", 1, "12837832290");
+        assert!(!heir.contains("12837832290"));
+        assert_eq!(heir, id("r", 1, "12837832290"));
+        for other in [
+            id("s", 1, "12837832290"),
+            id("r", 2, "12837832290"),
+            id("r", 1, "2"),
+        ] {
+            assert_ne!(heir, other);
+        }
     }
 
     #[test]

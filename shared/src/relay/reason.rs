@@ -45,6 +45,9 @@ reasons! {
     SourceForeign "source_foreign" "The instance belongs to another app than the route's A." "Correct whoever triggers.";
     SourceUnavailable "source_unavailable" "A, Storage or a token could not be had." "Nothing, if it passes; it is tried again.";
     MappingFailed "mapping_failed" "The route's mapping gives no draft for A's data." "Correct the route or A's data, deploy, redrive.";
+    KeysAmbiguous "keys_ambiguous" "The route's `each` has values without a key, or several with the same." "Correct the route's `key` or A's data, deploy, redrive.";
+    PartsFailed "parts_failed" "At least one relay of the route's `each` has failed; the others are finished." "Look at the failed ones' own reasons, then redrive.";
+    PartsOpen "parts_open" "At least one relay of the route's `each` is not finished." "Nothing: only what is not finished is tried again.";
     DraftRefused "draft_refused" "B's metadata or schema does not admit the draft; nothing was sent." "Correct the route or B, deploy, redrive.";
     OwnerUnknown "owner_unknown" "Altinn's register does not know B's owner." "Correct the number in A's data or the route, redrive.";
     Refused "b_refused" "B refused the draft; no B was left behind." "Look at the detail, correct the route or B, redrive.";

@@ -10,7 +10,7 @@ use serde::{
 use serde_saphyr::{Location, Spanned};
 
 use super::{
-    AttachmentRule, Gate, OwnerRule, Route, RouteError, Target,
+    AttachmentRule, Each, Gate, Mode, OwnerRule, Route, RouteError, Target,
     expression::Expression,
     model::{Group, Node},
 };
@@ -60,6 +60,7 @@ struct To {
     root: Option<Spanned<String>>,
     schema: Option<Spanned<String>>,
     mode: Option<Spanned<String>>,
+    stamp: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -213,6 +214,7 @@ pub(super) fn read(path: &Path) -> Result<Route, Vec<RouteError>> {
     })?;
     Check {
         path,
+        text: &text,
         errors: Vec::new(),
     }
     .route(file)
@@ -257,6 +259,7 @@ fn at(location: Location) -> Option<(u64, u64)> {
 /// Turns the file's parts into the route's, and collects what is wrong on the way.
 struct Check<'a> {
     path: &'a Path,
+    text: &'a str,
     errors: Vec<RouteError>,
 }
 
@@ -282,19 +285,12 @@ impl Check<'_> {
     }
 
     fn route(mut self, file: RouteFile) -> Result<Route, Vec<RouteError>> {
-        for (field, place) in [
-            ("each", file.each.as_ref().map(|each| each.referenced)),
-            ("key", file.key.as_ref().map(|key| key.referenced)),
-            ("then", file.then.as_ref().map(|then| then.referenced)),
-            ("to.mode", file.to.mode.as_ref().map(|mode| mode.referenced)),
-        ] {
-            if let Some(place) = place {
-                self.error(
-                    at(place),
-                    field,
-                    "this version does not run it: remove it from the route",
-                );
-            }
+        if let Some(then) = &file.then {
+            self.error(
+                at(then.referenced),
+                "then",
+                "this version does not run it: remove it from the route",
+            );
         }
         let name = self.parsed(&file.name, "name");
         let from = self.parsed(&file.from.app, "from.app");
@@ -310,7 +306,9 @@ impl Check<'_> {
                 None
             }
         };
-        let target = self.target(file.to);
+        let each = self.each(file.each, file.key);
+        let mut locals: Vec<String> = each.iter().map(|each| each.name.clone()).collect();
+        let target = self.target(file.to, &locals);
         let model = match file.model {
             None => {
                 self.error(
@@ -320,9 +318,9 @@ impl Check<'_> {
                 );
                 None
             }
-            Some(model) => self.model(model),
+            Some(model) => self.model(model, &mut locals),
         };
-        let attachments = file
+        let attachments: Vec<AttachmentRule> = file
             .attachments
             .into_iter()
             .map(|a| AttachmentRule {
@@ -332,6 +330,11 @@ impl Check<'_> {
             })
             .collect();
         let due = file.due.as_ref().and_then(|due| self.due(due));
+        if let Some(to) = &target
+            && to.mode != Mode::Complete
+        {
+            self.fits_prefill(to, model.as_ref(), &attachments);
+        }
         match (name, from, gate, since, target, model) {
             (Some(name), Some(from), Some(gate), Some(since), Some(to), Some(model))
                 if self.errors.is_empty() =>
@@ -345,6 +348,7 @@ impl Check<'_> {
                     model,
                     attachments,
                     due,
+                    each,
                 })
             }
             _ => Err(self.errors),
@@ -396,9 +400,10 @@ impl Check<'_> {
         span
     }
 
-    fn target(&mut self, to: To) -> Option<Target> {
+    fn target(&mut self, to: To, locals: &[String]) -> Option<Target> {
         let app = self.parsed(&to.app, "to.app");
-        let owner = self.owner(to.owner);
+        let owner = self.owner(to.owner, locals);
+        let mode = self.mode(to.mode, to.stamp);
         let root = match to.root {
             None => Some("model".to_owned()),
             Some(root) if xml::is_name(&root.value) => Some(root.value),
@@ -434,10 +439,11 @@ impl Check<'_> {
             data_type: to.data_type,
             root: root?,
             schema,
+            mode: mode?,
         })
     }
 
-    fn owner(&mut self, owner: Spanned<Owner>) -> Option<OwnerRule> {
+    fn owner(&mut self, owner: Spanned<Owner>, locals: &[String]) -> Option<OwnerRule> {
         let place = owner.referenced;
         let Owner {
             organisation,
@@ -460,7 +466,7 @@ impl Check<'_> {
                     return None;
                 }
             };
-        self.expression(&text.value.0, text.referenced, field, &[])
+        self.expression(&text.value.0, text.referenced, field, locals)
             .map(kind)
     }
 
@@ -471,14 +477,22 @@ impl Check<'_> {
         field: &str,
         locals: &[String],
     ) -> Option<Expression> {
-        Expression::compile(text, locals)
+        self.end_of_expression(text, 0, place, field, locals)
+    }
+
+    /// Compiles what follows the first `skipped` bytes of a scalar's text.
+    fn end_of_expression(
+        &mut self,
+        text: &str,
+        skipped: usize,
+        place: Location,
+        field: &str,
+        locals: &[String],
+    ) -> Option<Expression> {
+        Expression::compile(text.get(skipped..).unwrap_or_default(), locals)
             .map_err(|error| {
-                // A quoted scalar starts one column later than its quote.
-                let quotes = u64::try_from(text.chars().count())
-                    .map_or(0, |length| u64::from(length < place.span().len()));
                 let inside = error.range.as_ref().map_or(0, |range| {
-                    let before = text.get(..range.start).unwrap_or_default();
-                    quotes + before.chars().count() as u64
+                    self.characters_before(text, skipped + range.start, place)
                 });
                 let at = Some((place.line(), place.column() + inside));
                 self.error(at, field, error.problem);
@@ -486,9 +500,30 @@ impl Check<'_> {
             .ok()
     }
 
-    fn model(&mut self, model: Spanned<Tree>) -> Option<Group> {
+    /// How many characters of the file stand between a scalar's start and the `offset`th byte of its
+    /// text; 0 for one that is folded, or escapes what need not be.
+    fn characters_before(&self, text: &str, offset: usize, place: Location) -> u64 {
+        let written = place
+            .span()
+            .byte_offset()
+            .and_then(|start| self.text.get(usize::try_from(start).ok()?..))
+            .unwrap_or_default();
+        let before = text.get(..offset).unwrap_or_default();
+        let before = match written.chars().next() {
+            Some('\'') => format!("'{}", before.replace('\'', "''")),
+            Some('"') => format!("\"{}", before.replace('\\', r"\\").replace('"', r#"\""#)),
+            _ => before.to_owned(),
+        };
+        if written.starts_with(&before) {
+            before.chars().count() as u64
+        } else {
+            0
+        }
+    }
+
+    fn model(&mut self, model: Spanned<Tree>, locals: &mut Vec<String>) -> Option<Group> {
         match model.value {
-            Tree::Map(fields) => self.group(fields, "model", &mut Vec::new()),
+            Tree::Map(fields) => self.group(fields, "model", locals),
             _ => {
                 self.error(at(model.referenced), "model", "must be a group of fields");
                 None
@@ -565,13 +600,31 @@ impl Check<'_> {
         field: &str,
         locals: &mut Vec<String>,
     ) -> Option<Node> {
-        const FORM: &str = "must be `name in list`, such as `decision in data.model.decisions`";
         let each_field = format!("{field}.$each");
-        let place = each.referenced;
-        let parts = match &each.value {
-            Tree::Scalar(text) => text.split_once(" in "),
-            _ => None,
+        let text = match &each.value {
+            Tree::Scalar(text) => text,
+            _ => "",
         };
+        let (name, list) = self.binding(text, each.referenced, &each_field, locals)?;
+        locals.push(name.clone());
+        let group = self.group(fields, field, locals);
+        locals.pop();
+        Some(Node::Repeat {
+            name,
+            list: list?,
+            group: group?,
+        })
+    }
+
+    /// `name in list`: a name that has no meaning yet, and the list; `None` for the list if only that is wrong.
+    fn binding(
+        &mut self,
+        text: &str,
+        place: Location,
+        field: &str,
+        locals: &[String],
+    ) -> Option<(String, Option<Expression>)> {
+        const FORM: &str = "must be `name in list`, such as `decision in data.model.decisions`";
         let is_name = |name: &str| {
             let mut bytes = name.bytes();
             bytes
@@ -579,29 +632,140 @@ impl Check<'_> {
                 .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
                 && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
         };
-        let Some((name, list)) = parts
-            .map(|(name, list)| (name.trim(), list))
-            .filter(|(n, _)| is_name(n))
-        else {
-            self.error(at(place), &each_field, FORM);
+        let parts = text
+            .split_once(" in ")
+            .map(|(name, list)| (name.trim(), list.trim_start()));
+        let Some((name, list)) = parts.filter(|(name, _)| is_name(name)) else {
+            self.error(at(place), field, FORM);
             return None;
         };
-        if ["data", "instance"].contains(&name) || locals.iter().any(|local| local == name) {
+        // `true` and the like are words of the expression language, which no name takes over.
+        let is_free = Expression::compile(&format!("{name}.x"), &[name.to_owned()])
+            .is_ok_and(|it| it.paths().next().is_some());
+        if !is_free
+            || ["data", "instance"].contains(&name)
+            || locals.iter().any(|local| local == name)
+        {
             self.error(
                 at(place),
-                &each_field,
+                field,
                 format!("`{name}` has a meaning here already"),
             );
             return None;
         }
-        let list = self.expression(list.trim(), place, &each_field, locals);
-        locals.push(name.to_owned());
-        let group = self.group(fields, field, locals);
-        locals.pop();
-        Some(Node::Repeat {
-            name: name.to_owned(),
-            list: list?,
-            group: group?,
-        })
+        let skipped = text.len() - list.len();
+        let list = self.end_of_expression(text, skipped, place, field, locals);
+        Some((name.to_owned(), list))
     }
+
+    fn each(
+        &mut self,
+        each: Option<Spanned<String>>,
+        key: Option<Spanned<String>>,
+    ) -> Option<Each> {
+        match (each, key) {
+            (None, None) => None,
+            (None, Some(key)) => {
+                self.error(
+                    at(key.referenced),
+                    "key",
+                    "belongs to `each`, which is missing",
+                );
+                None
+            }
+            (Some(each), None) => {
+                self.error(
+                    at(each.referenced),
+                    "key",
+                    "missing: with `each`, what makes a value itself, such as `heir.id`",
+                );
+                None
+            }
+            (Some(each), Some(key)) => {
+                let (name, list) = self.binding(&each.value, each.referenced, "each", &[])?;
+                let locals = [name.clone()];
+                let key = self.expression(&key.value, key.referenced, "key", &locals);
+                Some(Each {
+                    name,
+                    list: list?,
+                    key: key?,
+                })
+            }
+        }
+    }
+
+    fn mode(
+        &mut self,
+        mode: Option<Spanned<String>>,
+        stamp: Option<Spanned<String>>,
+    ) -> Option<Mode> {
+        match (mode, stamp) {
+            (None, None) => Some(Mode::Complete),
+            (Some(mode), Some(stamp)) if mode.value == "prefill" => {
+                let whole = !stamp.value.is_empty() && stamp.value.split('.').all(xml::is_name);
+                if whole {
+                    return Some(Mode::Prefill { stamp: stamp.value });
+                }
+                self.error(
+                    at(stamp.referenced),
+                    "to.stamp",
+                    "not a field of B's form, such as `soknad.relay`",
+                );
+                None
+            }
+            (Some(mode), None) if mode.value == "prefill" => {
+                self.error(
+                    at(mode.referenced),
+                    "to.stamp",
+                    "missing: with `mode: prefill`, the field of B's form that carries the relay's id, which B's dataFields must show",
+                );
+                None
+            }
+            (Some(mode), _) => {
+                self.error(
+                    at(mode.referenced),
+                    "to.mode",
+                    "the only mode that can be named is `prefill`",
+                );
+                None
+            }
+            (None, Some(stamp)) => {
+                self.error(
+                    at(stamp.referenced),
+                    "to.stamp",
+                    "belongs to `mode: prefill`: without it every B is stamped",
+                );
+                None
+            }
+        }
+    }
+
+    /// The simplified request carries flat texts and nothing else.
+    fn fits_prefill(&mut self, to: &Target, model: Option<&Group>, attachments: &[AttachmentRule]) {
+        if !attachments.is_empty() {
+            self.error(None, "attachments", "`mode: prefill` cannot carry any");
+        }
+        if model.is_some_and(has_repeat) {
+            self.error(
+                None,
+                "model",
+                "`mode: prefill` cannot fill a repeating group (`$each`)",
+            );
+        }
+        if to.schema.is_some() {
+            self.error(
+                None,
+                "to.schema",
+                "`mode: prefill` fills a part of B's form, which no schema of the whole fits",
+            );
+        }
+    }
+}
+
+fn has_repeat(group: &Group) -> bool {
+    group.iter().any(|(_, node)| match node {
+        Node::Field(_) => false,
+        Node::Group(group) => has_repeat(group),
+        Node::Repeat { .. } => true,
+    })
 }

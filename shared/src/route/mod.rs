@@ -43,6 +43,19 @@ pub struct Route {
     pub attachments: Vec<AttachmentRule>,
     /// B's due date: this long after the gate opened.
     pub due: Option<Span>,
+    /// Fan-out: one relay per value.
+    pub each: Option<Each>,
+}
+
+/// A fan-out: one relay, with an owner and a form of its own, per value of a list.
+#[derive(Debug)]
+pub struct Each {
+    /// The name that the value has in the other expressions.
+    pub name: String,
+    /// The list.
+    pub list: Expression,
+    /// What makes a value itself, however the list changes.
+    pub key: Expression,
 }
 
 /// The condition on A's process state.
@@ -67,6 +80,23 @@ pub struct Target {
     pub root: String,
     /// B's JSON schema.
     pub schema: Option<Schema>,
+    /// How B is made.
+    pub mode: Mode,
+}
+
+/// How B is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    /// By one multipart request: form, attachments and stamp together.
+    Complete,
+    /// By the simplified request of Altinn's guide, which takes flat texts and neither stamp nor
+    /// attachments. The stamp stands in a field of B's form, which B's `dataFields` copy to its
+    /// `dataValues` when the form is saved: a B that its app left half-made carries none, and a
+    /// second one may be made after it.
+    Prefill {
+        /// The field of B's form that carries the relay's id, dotted.
+        stamp: String,
+    },
 }
 
 /// Which kind of owner the expression names.
@@ -114,13 +144,16 @@ impl Route {
     #[must_use]
     pub fn data_types(&self) -> BTreeSet<&str> {
         let mut types: BTreeSet<&str> = self.to.owner.expression().data_types().collect();
+        for expression in self.each.iter().flat_map(|each| [&each.list, &each.key]) {
+            types.extend(expression.data_types());
+        }
         model::expressions(&self.model, &mut |expression| {
             types.extend(expression.data_types())
         });
         types
     }
 
-    /// The paths into A's data that the route reads.
+    /// The paths into A's data that the route reads, with a value's fields as fields of its list.
     #[must_use]
     pub fn paths(&self) -> BTreeSet<String> {
         let mut paths: BTreeSet<String> = self
@@ -133,7 +166,14 @@ impl Route {
         model::paths(&self.model, &mut |path| {
             paths.insert(path);
         });
-        paths
+        let Some(each) = &self.each else { return paths };
+        paths.extend(each.list.paths().chain(each.key.paths()).map(str::to_owned));
+        let item = format!("{}.", each.name);
+        let of_list = |path: String| match path.strip_prefix(&item) {
+            Some(field) => format!("{}.{field}", each.list.source().trim()),
+            None => path,
+        };
+        paths.into_iter().map(of_list).collect()
     }
 }
 

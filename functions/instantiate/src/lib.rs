@@ -1,0 +1,172 @@
+//! The Lambda function `instantiate`: a batch of triggers in, one verdict per message out.
+//!
+//! The messages of a batch are worked on at the same time, each in a task of its own:
+//! neither a poisoned message nor a panic reaches the others.
+
+#![warn(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+use std::{sync::Arc, time::Duration};
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use futures_util::future::join_all;
+use stafett::{
+    altinn::{self, Altinn, Tokens, token::KeyError, token::SigningKey},
+    ledger::Ledger,
+    queue::Queue,
+    relay::decide::{Verdict, backoff},
+    route::{RouteErrors, Routes},
+    settings::{
+        AltinnSettings, LedgerSettings, MaskinportenSettings, QueueSettings, RouteSettings,
+        SecretError, SettingError, Source,
+    },
+    telemetry::Causes,
+    trigger::Trigger,
+};
+use thiserror::Error;
+
+mod relay;
+mod source;
+
+/// The longest time that is left before Lambda stops the function, if it does not say.
+const UNKNOWN_LEFT: Duration = Duration::from_secs(60);
+/// What the function needs after its last request, to record and to answer.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// The function with all that it works with. Cloning it is cheap.
+#[derive(Debug, Clone)]
+pub struct Instantiate(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    routes: Routes,
+    altinn: Altinn,
+    ledger: Ledger,
+    queue: Queue,
+    settings: LedgerSettings,
+}
+
+/// The function cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A setting is missing or malformed.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The client's key cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The client's key cannot sign.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A route file is broken.
+    #[error(transparent)]
+    Routes(#[from] RouteErrors),
+    /// No HTTP client.
+    #[error("TLS cannot be set up")]
+    Http(#[from] altinn::HttpError),
+}
+
+impl Instantiate {
+    /// The function as `source` sets it up.
+    ///
+    /// # Errors
+    /// [`StartError`]: one line that names the setting or the route file.
+    pub async fn new(source: &Source<'_>, aws: &aws_config::SdkConfig) -> Result<Self, StartError> {
+        let altinn = AltinnSettings::read(source)?;
+        let maskinporten = MaskinportenSettings::read(source)?;
+        let settings = LedgerSettings::read(source)?;
+        let queue = Queue::new(aws, &QueueSettings::read(source)?);
+        let routes = Routes::load(&RouteSettings::read(source)?.directory)?;
+        let key = SigningKey::from_jwk(&maskinporten.jwk.read(aws).await?)?;
+        let http = altinn::http_client()?;
+        let tokens = Tokens::new(&maskinporten, key, &altinn, http.clone());
+        Ok(Self(Arc::new(Parts {
+            routes,
+            altinn: Altinn::new(&altinn, http, tokens),
+            ledger: Ledger::new(aws, &settings),
+            queue,
+            settings,
+        })))
+    }
+
+    /// Works on a batch for as long as `left` says. What is not finished by its verdict is in the answer.
+    pub async fn handle(&self, event: SqsEvent, left: Option<Duration>) -> SqsBatchResponse {
+        let left = left.unwrap_or(UNKNOWN_LEFT).saturating_sub(CLOSING);
+        let works = event.records.into_iter().map(|message| {
+            let function = self.clone();
+            async move {
+                let id = message.message_id.clone();
+                // A task of its own: the runtime catches panics per invocation only.
+                let task =
+                    tokio::spawn(async move { function.deliver(&message, left).await }).await;
+                let finished = task.unwrap_or_else(|_| {
+                    tracing::error!(
+                        message = id,
+                        "the work on this message panicked; it comes again"
+                    );
+                    false
+                });
+                // SQS names every message; an answer without a name fails the batch, and loses none.
+                (!finished).then(|| id.unwrap_or_default())
+            }
+        });
+        let mut response = SqsBatchResponse::default();
+        for id in join_all(works).await.into_iter().flatten() {
+            response.add_failure(id);
+        }
+        response
+    }
+
+    /// Works on one message; whether it is finished, and may be deleted.
+    async fn deliver(&self, message: &SqsMessage, left: Duration) -> bool {
+        let receives = message
+            .attributes
+            .get("ApproximateReceiveCount")
+            .and_then(|count| count.parse().ok())
+            .unwrap_or(1);
+        let verdict = match Trigger::from_message(message.body.as_deref().unwrap_or_default()) {
+            Ok(trigger) => self.run(&trigger, receives, left).await,
+            Err(error) => {
+                tracing::error!(
+                    message = message.message_id,
+                    receives,
+                    reason = %error,
+                    "not a trigger; the message goes to the dead-letter queue"
+                );
+                Verdict::GiveUp
+            }
+        };
+        let wait = match verdict {
+            Verdict::Acknowledge => return true,
+            Verdict::Again(wait) => wait,
+            Verdict::GiveUp => Duration::ZERO,
+        };
+        if let Some(receipt) = &message.receipt_handle
+            && let Err(error) = self.0.queue.put_back(receipt, wait).await
+        {
+            tracing::warn!(message = message.message_id, reason = %Causes(&error), "not put back");
+        }
+        false
+    }
+
+    /// A route that is not deployed here: an older container may have got a newer route's message.
+    fn without_route(trigger: &Trigger, receives: u32) -> Verdict {
+        const PATIENCE: u32 = 8;
+        tracing::error!(
+            route = %trigger.route,
+            instance = %trigger.instance,
+            receives,
+            reason = stafett::relay::Reason::RouteUnknown.code(),
+            "no deployed route has this name"
+        );
+        if receives < PATIENCE {
+            Verdict::Again(backoff(receives, trigger.instance.guid.as_u64_pair().0))
+        } else {
+            Verdict::GiveUp
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The Lambda function `instantiate`: settings, routes, key, and then one batch after the other.
+
+use std::{
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
+
+use aws_config::BehaviorVersion;
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use instantiate::Instantiate;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use stafett::{
+    settings::Source,
+    telemetry::{self, Causes},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    telemetry::start();
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(reason = %Causes(&*error), "cannot start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Error> {
+    let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
+    let function = Instantiate::new(&Source::environment(), &aws).await?;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+        let left = left_until(event.context.deadline());
+        Ok::<SqsBatchResponse, Error>(function.handle(event.payload, left).await)
+    }))
+    .await
+}
+
+fn left_until(deadline: SystemTime) -> Option<Duration> {
+    deadline.duration_since(SystemTime::now()).ok()
+}

@@ -1,0 +1,472 @@
+//! A relay: takes the steps that [`stafett::relay::decide`] names, and reports what came of them.
+//!
+//! Of a route with `each` the relay without a digest stands for the whole set: it claims, reads A, and
+//! then runs one relay per value, each under a claim of its own.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{StreamExt, future::BoxFuture, stream};
+use jiff::Timestamp;
+use stafett::{
+    altinn::{Altinn, AltinnError, Budget, Instance, repair::Repair},
+    id::{AppId, InstanceId},
+    ledger::{MEMORY, Put},
+    preflight::STAMP,
+    relay::{
+        Holder, Reason, Record, RelayId, State, Target,
+        decide::{Attempt, Evidence, Found, Parts, Policy, Problem, Step, Verdict},
+    },
+    route::{Gate, OwnerRule, Route},
+    telemetry::Causes,
+    trigger::Trigger,
+};
+use tokio::time::Instant;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::{
+    Instantiate,
+    source::{self, Ready, Share},
+};
+
+/// Relays of one A instance that are worked on at the same time.
+const PARTS_AT_ONCE: usize = 4;
+
+impl Instantiate {
+    /// Works on the relay of `trigger`, for as long as `left` says.
+    pub(crate) async fn run(&self, trigger: &Trigger, receives: u32, left: Duration) -> Verdict {
+        let Some(route) = self.0.routes.get(&trigger.route) else {
+            return Self::without_route(trigger, receives);
+        };
+        let relay = RelayId::new(route.name.clone(), trigger.instance);
+        // No request outlives the lease, and none the function.
+        let budget = Arc::new(Budget::new(left.min(self.0.settings.lease)));
+        let delivery = Delivery {
+            function: self,
+            route,
+            trigger,
+            receives,
+            budget,
+        };
+        delivery.run(relay, None).await.0
+    }
+}
+
+/// One delivery of a trigger.
+#[derive(Clone)]
+struct Delivery<'a> {
+    function: &'a Instantiate,
+    route: &'a Route,
+    trigger: &'a Trigger,
+    receives: u32,
+    budget: Arc<Budget>,
+}
+
+impl<'a> Delivery<'a> {
+    /// Works on one relay; its share of A, where it has been read already. The verdict, and the state that the relay is in.
+    async fn run(
+        self,
+        relay: RelayId,
+        share: Option<Result<Ready, Evidence>>,
+    ) -> (Verdict, Option<State>) {
+        let span = tracing::info_span!(
+            "relay",
+            relay = %relay,
+            route = %self.route.name,
+            instance = %self.trigger.instance,
+            cause = self.trigger.cause.as_str(),
+            receives = self.receives,
+        );
+        let source = self.trigger.instance;
+        let work = Work {
+            delivery: self,
+            relay,
+            source,
+            share,
+            read: None,
+            ready: None,
+            found: BTreeMap::new(),
+        };
+        work.run().instrument(span).await
+    }
+}
+
+impl<'a> Delivery<'a> {
+    /// Works on one of several relays of an A instance that has been read. Boxed, since it is one of these
+    /// runs that runs it.
+    fn run_part(
+        self,
+        relay: RelayId,
+        ready: Result<Ready, Evidence>,
+    ) -> BoxFuture<'a, (Verdict, Option<State>)> {
+        Box::pin(self.run(relay, Some(ready)))
+    }
+}
+
+/// What one delivery knows while it works on a relay.
+struct Work<'a> {
+    delivery: Delivery<'a>,
+    relay: RelayId,
+    source: InstanceId,
+    /// This relay's share of A, where it is one of several.
+    share: Option<Result<Ready, Evidence>>,
+    /// A, read ahead while the claim was written.
+    read: Option<Result<Instance, AltinnError>>,
+    ready: Option<Ready>,
+    found: BTreeMap<InstanceId, Instance>,
+}
+
+impl Work<'_> {
+    async fn run(mut self) -> (Verdict, Option<State>) {
+        let started = Instant::now();
+        let settings = &self.delivery.function.0.settings;
+        let policy = Policy {
+            lease: settings.lease,
+            settle: settings.settle,
+            memory: MEMORY,
+            after_steps: false,
+        };
+        let holder = Holder(Uuid::new_v4());
+        let receives = self.delivery.receives;
+        let mut attempt = Attempt::new(policy, holder, target(self.delivery.route), receives);
+        // A message that comes for the first time is worth reading A for before it is known whose it is.
+        let mut read_ahead = receives == 1 && self.share.is_none();
+        loop {
+            let step = attempt.next(Timestamp::now());
+            if let Step::End(verdict) = step {
+                self.conclude(&attempt, verdict, started.elapsed());
+                return (verdict, attempt.record().map(|record| record.state));
+            }
+            let step_started = Instant::now();
+            let evidence = self
+                .take(&step, &attempt, std::mem::take(&mut read_ahead))
+                .await;
+            tracing::debug!(
+                target: "stafett::step",
+                step = step_name(&step),
+                ms = step_started.elapsed().as_millis(),
+                "step"
+            );
+            attempt.learn(step, evidence, Timestamp::now());
+        }
+    }
+
+    fn route(&self) -> &Route {
+        self.delivery.route
+    }
+
+    fn budget(&self) -> &Arc<Budget> {
+        &self.delivery.budget
+    }
+
+    fn altinn(&self) -> &Altinn {
+        &self.delivery.function.0.altinn
+    }
+
+    async fn take(&mut self, step: &Step, attempt: &Attempt, read_ahead: bool) -> Evidence {
+        match step {
+            Step::Put { record, replaces } if read_ahead => {
+                let read = self.altinn().instance(self.budget(), self.source);
+                let (put, read) = tokio::join!(self.put(record, *replaces), read);
+                self.read = Some(read);
+                put
+            }
+            Step::Put { record, replaces } => self.put(record, *replaces).await,
+            Step::Read => self.read().await,
+            Step::Search { since } => self.search(*since, attempt.record()).await,
+            Step::Create => self.create().await,
+            Step::Delete(id) => {
+                let app = self.app_of(*id);
+                repaired(self.altinn().delete(self.budget(), &app, *id).await)
+            }
+            Step::Finish(id) => self.finish(*id).await,
+            // No route has after-steps, and an end is no step.
+            Step::AfterSteps(_) | Step::End(_) => Evidence::Denied,
+        }
+    }
+
+    async fn put(&self, record: &Record, replaces: Option<u64>) -> Evidence {
+        match self
+            .delivery
+            .function
+            .0
+            .ledger
+            .put(&self.relay, self.source, record, replaces)
+            .await
+        {
+            Ok(Put::Written) => Evidence::Written,
+            Ok(Put::Conflict(seen)) => Evidence::Conflict(seen.map(Box::new)),
+            Err(error) => {
+                tracing::error!(reason = %Causes(&error), "the ledger did not take a write");
+                Evidence::Unwritten
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Evidence {
+        let share = match self.share.take() {
+            Some(share) => share,
+            None => {
+                let read = match self.read.take() {
+                    Some(read) => read,
+                    None => self.altinn().instance(self.budget(), self.source).await,
+                };
+                match source::prepare(self.altinn(), self.budget(), self.route(), read).await {
+                    Err(evidence) => Err(evidence),
+                    Ok(shares) if self.route().each.is_some() => {
+                        return Evidence::Parts(self.run_parts(shares).await);
+                    }
+                    Ok(mut shares) => match shares.pop() {
+                        Some(share) => share.ready,
+                        None => Err(unprepared()),
+                    },
+                }
+            }
+        };
+        match share {
+            Ok(ready) => {
+                let since = ready.since;
+                self.ready = Some(ready);
+                Evidence::Ready { since }
+            }
+            Err(evidence) => evidence,
+        }
+    }
+
+    /// One relay per value, some at a time.
+    async fn run_parts(&self, shares: Vec<Share>) -> Parts {
+        let keyed: Vec<(RelayId, Share)> = shares
+            .into_iter()
+            .map(|share| {
+                let key = share.key.as_deref().unwrap_or_default();
+                (
+                    RelayId::keyed(self.route().name.clone(), self.source, key),
+                    share,
+                )
+            })
+            .collect();
+        self.report_vanished(keyed.iter().map(|(relay, _)| relay))
+            .await;
+        let runs = keyed
+            .into_iter()
+            .map(|(relay, share)| self.delivery.clone().run_part(relay, share.ready));
+        let outcomes: Vec<_> = stream::iter(runs)
+            .buffer_unordered(PARTS_AT_ONCE)
+            .collect()
+            .await;
+        Parts::sum(outcomes)
+    }
+
+    /// A value that was there in an earlier attempt and is gone: its relay is reported, not undone.
+    async fn report_vanished(&self, now: impl Iterator<Item = &RelayId>) {
+        if self.delivery.receives == 1 {
+            return;
+        }
+        let now: BTreeSet<String> = now.map(RelayId::sort_key).collect();
+        match self.delivery.function.0.ledger.of_route(&self.relay).await {
+            Ok(earlier) => {
+                for sort_key in earlier.into_iter().filter(|key| !now.contains(key)) {
+                    if sort_key != self.relay.sort_key() {
+                        tracing::warn!(
+                            vanished = sort_key,
+                            "a value of `each` is gone that an earlier attempt relayed; its B stays as it is"
+                        );
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(reason = %Causes(&error), "cannot tell whether a value of `each` is gone");
+            }
+        }
+    }
+
+    /// Searches wherever this relay may have made a B: a route may have changed since.
+    async fn search(&mut self, since: Timestamp, record: Option<&Record>) -> Evidence {
+        let Some(ready) = &self.ready else {
+            return unprepared();
+        };
+        let own = target(self.route());
+        let targets = record
+            .map(|record| record.targets.clone())
+            .unwrap_or_default();
+        // Only what today's rule would have chosen yesterday as well may narrow the search.
+        let same_owner = !own.rule.is_empty() && targets.iter().all(|target| *target == own);
+        let owner = same_owner.then_some(&ready.checked.draft.owner);
+        let mut apps: Vec<&AppId> = targets.iter().map(|target| &target.app).collect();
+        apps.push(&self.route().to.app);
+        apps.sort();
+        apps.dedup();
+        let mut keys = vec![STAMP, ready.checked.stamp_key()];
+        keys.dedup();
+        let mut found = Vec::new();
+        for app in apps {
+            match self
+                .altinn()
+                .stamped(self.budget(), app, &self.relay, &keys, since, owner)
+                .await
+            {
+                Ok(instances) => found.extend(instances),
+                Err(error) => {
+                    return Evidence::Trouble(
+                        Problem::new(Reason::TargetUnavailable)
+                            .because(error.to_string())
+                            .after(error.retry_after()),
+                    );
+                }
+            }
+        }
+        let evidence = found
+            .iter()
+            .map(|instance| self.weigh(instance, ready))
+            .collect();
+        self.found = found
+            .into_iter()
+            .map(|instance| (instance.id, instance))
+            .collect();
+        Evidence::Found(evidence)
+    }
+
+    fn weigh(&self, b: &Instance, ready: &Ready) -> Found {
+        // Of an app that the route has left, today's draft says nothing.
+        let left = b.app != self.route().to.app;
+        Found {
+            id: b.id,
+            created: b.created,
+            gone: b.status.is_hard_deleted,
+            complete: left || b.process.ended.is_some() || ready.checked.lacking_in(b).is_empty(),
+            touched: b.last_changed_by != b.created_by,
+        }
+    }
+
+    async fn create(&self) -> Evidence {
+        let Some(ready) = &self.ready else {
+            return unprepared();
+        };
+        let app = &self.route().to.app;
+        let answer = self
+            .altinn()
+            .create(self.budget(), app, &self.relay, self.source, &ready.checked)
+            .await;
+        Evidence::Answered(answer)
+    }
+
+    async fn finish(&self, id: InstanceId) -> Evidence {
+        let (Some(ready), Some(b)) = (&self.ready, self.found.get(&id)) else {
+            return unprepared();
+        };
+        for lacking in ready.checked.lacking_in(b) {
+            let added = self
+                .altinn()
+                .add(
+                    self.budget(),
+                    &b.app,
+                    id,
+                    self.source,
+                    &ready.checked,
+                    &lacking,
+                )
+                .await;
+            match repaired(added) {
+                Evidence::Worked => {}
+                other => return other,
+            }
+        }
+        Evidence::Worked
+    }
+
+    fn app_of(&self, id: InstanceId) -> AppId {
+        self.found
+            .get(&id)
+            .map_or_else(|| self.route().to.app.clone(), |b| b.app.clone())
+    }
+
+    /// The one line that says what became of the relay in this delivery.
+    fn conclude(&self, attempt: &Attempt, verdict: Verdict, elapsed: Duration) {
+        let record = attempt.record();
+        let state = record.map_or("unknown", |record| record.state.as_str());
+        let reason = record.and_then(|record| record.reason).map(Reason::code);
+        let detail = record.and_then(|record| record.detail.as_deref());
+        let b = record
+            .and_then(|record| record.instance)
+            .map(|id| id.to_string());
+        let again_s = match verdict {
+            Verdict::Again(wait) => Some(wait.as_secs()),
+            Verdict::Acknowledge | Verdict::GiveUp => None,
+        };
+        tracing::info!(
+            outcome = state,
+            adopted = attempt.has_adopted(),
+            b,
+            reason,
+            detail,
+            again_s,
+            attempt = record.map(|record| record.attempts),
+            calls = self.budget().calls(),
+            ms = elapsed.as_millis(),
+            "relay"
+        );
+        if attempt.is_doubled() {
+            tracing::error!("more than one live B carries this relay's stamp");
+        }
+    }
+}
+
+/// A step that asks for a draft before there is one is never named.
+fn unprepared() -> Evidence {
+    Evidence::Trouble(Problem::new(Reason::SourceUnavailable))
+}
+
+fn repaired(repair: Repair) -> Evidence {
+    match repair {
+        Repair::Worked => Evidence::Worked,
+        Repair::Denied => Evidence::Denied,
+        Repair::Trouble(error) => Evidence::Trouble(
+            Problem::new(Reason::OutcomeUnknown)
+                .because(error.to_string())
+                .after(error.retry_after()),
+        ),
+    }
+}
+
+/// Where the route makes B. A rule that can name another owner later (A may go back to an earlier
+/// task, and its data change) narrows nothing.
+fn target(route: &Route) -> Target {
+    let app = route.to.app.clone();
+    match route.gate {
+        Gate::Task(_) => Target {
+            app,
+            rule: String::new(),
+        },
+        Gate::Completed => {
+            let kind = match route.to.owner {
+                OwnerRule::Organisation(_) => "organisation",
+                OwnerRule::Person(_) => "person",
+                OwnerRule::Party(_) => "party",
+            };
+            Target::new(
+                app,
+                &format!("{kind} {}", route.to.owner.expression().source()),
+            )
+        }
+    }
+}
+
+fn step_name(step: &Step) -> &'static str {
+    match step {
+        Step::Put { record, .. } => match record.state {
+            State::Claimed => "claim",
+            _ => "record",
+        },
+        Step::Read => "read",
+        Step::Search { .. } => "search",
+        Step::Create => "create",
+        Step::Delete(_) => "delete",
+        Step::Finish(_) => "finish",
+        Step::AfterSteps(_) => "after-steps",
+        Step::End(_) => "end",
+    }
+}

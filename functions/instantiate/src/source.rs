@@ -1,0 +1,130 @@
+//! Reading A: the instance, the gate, the form data, and from these the checked drafts.
+
+use futures_util::future::try_join_all;
+use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use stafett::{
+    altinn::{Altinn, AltinnError, Budget, Instance},
+    preflight::{self, CheckedDraft},
+    relay::{
+        Reason,
+        decide::{Evidence, Problem},
+    },
+    route::Route,
+    transform::{self, TransformError},
+};
+
+/// What B shall be, checked against B's metadata.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// When the gate opened.
+    pub(crate) since: Timestamp,
+    /// What B shall be.
+    pub(crate) checked: CheckedDraft,
+}
+
+/// One relay's share of an A instance.
+pub(crate) struct Share {
+    /// What tells it from the route's other relays of the instance; may be personal.
+    pub(crate) key: Option<String>,
+    /// What B shall be, or why it cannot be, as evidence.
+    pub(crate) ready: Result<Ready, Evidence>,
+}
+
+/// Turns the A instance, as it was read, into the shares of its relays: one, or one per value of the
+/// route's `each`. `Err` is evidence of what is in the way of all of them.
+pub(crate) async fn prepare(
+    altinn: &Altinn,
+    budget: &Budget,
+    route: &Route,
+    read: Result<Instance, AltinnError>,
+) -> Result<Vec<Share>, Evidence> {
+    let source = read.map_err(|error| Evidence::Trouble(unread(&error)))?;
+    if source.app != route.from {
+        let problem = Problem::new(Reason::SourceForeign).because(format!(
+            "the route starts at {}, the instance is of {}",
+            route.from, source.app
+        ));
+        return Err(Evidence::Hopeless(problem));
+    }
+    if source.status.is_hard_deleted {
+        return Err(Evidence::Hopeless(Problem::new(Reason::SourceDeleted)));
+    }
+    let Some(since) = transform::open_since(&route.gate, &source) else {
+        return Err(Evidence::NotYet(Problem::new(Reason::GateClosed)));
+    };
+    let (data, metadata) = tokio::join!(
+        form_data(altinn, budget, route, &source),
+        altinn.metadata(budget, &route.to.app)
+    );
+    let data = data.map_err(|error| Evidence::Trouble(unread(&error)))?;
+    let parts = transform::drafts(route, &source, data, since).map_err(|error| no_draft(&error))?;
+    let metadata = metadata.map_err(|error| {
+        Evidence::Trouble(
+            Problem::new(Reason::TargetUnavailable)
+                .because(error.to_string())
+                .after(error.retry_after()),
+        )
+    })?;
+    let shares = parts.into_iter().map(|part| {
+        let checked = part
+            .draft
+            .map_err(|error| no_draft(&error))
+            .and_then(|draft| {
+                preflight::check(draft, &route.to, &metadata).map_err(|objections| {
+                    // What is refused today may be admitted by metadata that is newer than ours.
+                    altinn.forget_metadata(&route.to.app);
+                    Evidence::Hopeless(objections.problem())
+                })
+            });
+        Share {
+            key: part.key,
+            ready: checked.map(|checked| Ready { since, checked }),
+        }
+    });
+    Ok(shares.collect())
+}
+
+fn no_draft(error: &TransformError) -> Evidence {
+    if error.is_passing() {
+        Evidence::NotYet(error.problem())
+    } else {
+        Evidence::Hopeless(error.problem())
+    }
+}
+
+/// A's form data, by data type: an object, or a list where A has several elements of the type.
+async fn form_data(
+    altinn: &Altinn,
+    budget: &Budget,
+    route: &Route,
+    source: &Instance,
+) -> Result<Map<String, Value>, AltinnError> {
+    let types = route.data_types().into_iter().map(|data_type| async move {
+        let elements = source
+            .elements(data_type)
+            .into_iter()
+            .map(|element| altinn.form_data(budget, &route.from, source.id, element.id));
+        let mut forms = try_join_all(elements).await?;
+        let value = match forms.len() {
+            0 => None,
+            1 => forms.pop(),
+            _ => Some(Value::Array(forms)),
+        };
+        Ok(value.map(|value| (data_type.to_owned(), value)))
+    });
+    Ok(try_join_all(types).await?.into_iter().flatten().collect())
+}
+
+/// What it means that A could not be read.
+fn unread(error: &AltinnError) -> Problem {
+    let reason = match error.status() {
+        Some(StatusCode::NOT_FOUND) => Reason::SourceMissing,
+        Some(StatusCode::FORBIDDEN) => Reason::SourceForbidden,
+        _ => Reason::SourceUnavailable,
+    };
+    Problem::new(reason)
+        .because(error.to_string())
+        .after(error.retry_after())
+}

@@ -1,0 +1,73 @@
+//! Which call it is: decided by the path alone, before anything else is looked at.
+
+use lambda_http::{Request, RequestExt, http::Method, request::RequestContext};
+
+use crate::{problem::Problem, secret::EventsSecret};
+
+/// One of the API's calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Triggers,
+    Events,
+    Health,
+    /// Any other path, and with it the events path with a wrong secret.
+    Elsewhere,
+}
+
+impl Endpoint {
+    pub(crate) fn of(request: &Request, secret: &EventsSecret) -> Self {
+        let path = matched_path(request).unwrap_or(request.uri().path());
+        let mut segments = path.strip_prefix('/').unwrap_or(path).split('/');
+        match (segments.next(), segments.next(), segments.next()) {
+            (Some("triggers"), None, None) => Self::Triggers,
+            (Some("health"), None, None) => Self::Health,
+            (Some("events"), Some(segment), None) => {
+                let parameters = request.path_parameters_ref();
+                let given = parameters.and_then(|named| named.first("secret"));
+                if secret.is(given.unwrap_or(segment)) {
+                    Self::Events
+                } else {
+                    Self::Elsewhere
+                }
+            }
+            _ => Self::Elsewhere,
+        }
+    }
+
+    /// What logs call it. Never the path, which may hold the secret.
+    pub(crate) fn route_key(self) -> &'static str {
+        match self {
+            Self::Triggers => "POST /triggers",
+            Self::Events => "POST /events/{secret}",
+            Self::Health => "GET /health",
+            Self::Elsewhere => "elsewhere",
+        }
+    }
+
+    pub(crate) fn check_method(self, method: &Method) -> Result<(), Problem> {
+        let allowed = match self {
+            Self::Triggers | Self::Events => Method::POST,
+            Self::Health => Method::GET,
+            Self::Elsewhere => return Ok(()),
+        };
+        if *method == allowed {
+            Ok(())
+        } else {
+            Err(Problem::Method { allowed })
+        }
+    }
+}
+
+/// The path of the API Gateway route that matched, `/events/{secret}`: unlike the path itself it has
+/// no stage and no base path of a custom domain in front. None for `$default` and for other callers.
+fn matched_path(request: &Request) -> Option<&str> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV2(context) => {
+            let (_method, path) = context.route_key.as_deref()?.split_once(' ')?;
+            Some(path)
+        }
+        // Reached only where another crate of the build asks lambda_http for more kinds of events.
+        #[allow(unreachable_patterns)]
+        _ => None,
+    }
+}

@@ -1,0 +1,66 @@
+//! One line per call: what it was, how it ended, and about which instance. Never the path, which may
+//! hold the events secret, nor any header, nor a body.
+
+use std::time::Duration;
+
+use stafett::{id::InstanceId, telemetry::Causes, trigger::Cause};
+
+use crate::{answer::Answer, problem::Problem};
+
+/// What is known of a call so far.
+#[derive(Debug, Default)]
+pub(crate) struct Entry {
+    pub(crate) cause: Option<Cause>,
+    /// The organisation number of the caller, once it has proved it.
+    pub(crate) caller: Option<String>,
+    pub(crate) instance: Option<InstanceId>,
+    /// How many triggers went into the queue.
+    pub(crate) relays: usize,
+}
+
+impl Entry {
+    pub(crate) fn write(
+        self,
+        route_key: &'static str,
+        outcome: &Result<Answer, Problem>,
+        took: Duration,
+    ) {
+        let cause = self.cause.map(Cause::as_str);
+        let instance = self.instance.map(|id| id.to_string());
+        let ms = took.as_secs_f64() * 1_000.0;
+        match outcome {
+            Ok(answer) => tracing::info!(
+                route_key,
+                status = answer.status().as_u16(),
+                cause,
+                caller = self.caller,
+                instance,
+                relays = self.relays,
+                ms,
+                "answered"
+            ),
+            Err(problem) if problem.status().is_server_error() => tracing::error!(
+                route_key,
+                status = problem.status().as_u16(),
+                problem = problem.name(),
+                reason = %Causes(problem),
+                cause,
+                caller = self.caller,
+                instance,
+                ms,
+                "could not answer"
+            ),
+            Err(problem) => tracing::info!(
+                route_key,
+                status = problem.status().as_u16(),
+                problem = problem.name(),
+                reason = %Causes(problem),
+                cause,
+                caller = self.caller,
+                instance,
+                ms,
+                "refused"
+            ),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! `POST /events/{secret}`, as Altinn Events calls it.
+
+use lambda_http::http::StatusCode;
+use local::wire::{Action, Answer, On};
+use serde_json::{Value, json};
+
+use crate::system::{Call, INSTANCE, SECRET, System};
+
+const EVENT_ID: &str = "7f8d6a4e-5a83-4c1b-a1e2-8b3f0c9d2e10";
+
+/// An event as Altinn delivers it, with one field changed.
+fn event(field: &str, value: impl Into<Value>) -> Value {
+    let mut event = json!({
+        "id": EVENT_ID,
+        "source": format!("https://ttd.apps.tt02.altinn.no/ttd/permit/instances/{INSTANCE}"),
+        "specversion": "1.0",
+        "type": "app.instance.process.completed",
+        "subject": "/party/50085321",
+        "alternativesubject": "/person/hemmelig",
+        "resource": "urn:altinn:resource:app_ttd_permit",
+        "resourceinstance": INSTANCE,
+        "time": "2026-08-22T10:12:44.7712345Z"
+    });
+    event[field] = value.into();
+    event
+}
+
+fn completed() -> Value {
+    event("type", "app.instance.process.completed")
+}
+
+#[tokio::test]
+async fn an_event_of_altinn_triggers_each_route_and_carries_no_person_into_the_queue() {
+    let system = System::start().await;
+    let reply = system.call(Call::event(completed())).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let routes: Vec<_> = reply.json()["relays"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|relay| relay["route"].clone())
+        .collect();
+    assert_eq!(routes, ["permit-to-archive", "permit-to-casework"]);
+
+    let queued = system.queued(2).await;
+    for (route, message) in queued {
+        assert_eq!(
+            message,
+            json!({
+                "v": 1, "route": route, "instance": INSTANCE,
+                "cause": "event", "id": EVENT_ID, "at": message["at"],
+            })
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_event_may_come_as_cloudevents_json_which_api_gateway_encodes() {
+    let system = System::start().await;
+    let call = Call::event(completed()).header("content-type", "application/cloudevents+json");
+    let reply = system.call(call.in_base64()).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    system.queued(2).await;
+}
+
+#[tokio::test]
+async fn what_starts_nothing_is_accepted_all_the_same() {
+    let system = System::start().await;
+    let validation = json!({
+        "id": "1", "source": "https://platform.tt02.altinn.no/events/api/v1/subscriptions/4711",
+        "specversion": "1.0", "type": "platform.events.validatesubscription"
+    });
+    let mut foreign_app = event("resource", "urn:altinn:resource:app_ttd_unheard-of");
+    foreign_app["source"] = Value::Null;
+    for event in [
+        validation,
+        event("type", "app.instance.created"),
+        event("type", "app.instance.substatus.changed"),
+        foreign_app,
+    ] {
+        let reply = system.call(Call::event(&event)).await;
+        assert_eq!(reply.status, 200, "{event}: {}", reply.text);
+        assert_eq!(reply.json(), json!({ "relays": [] }));
+    }
+    assert_eq!(system.sends(), 0);
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_answered_like_a_path_that_does_not_exist() {
+    let system = System::start().await;
+    let nowhere = system
+        .call(Call::new("POST", "/nowhere").json(completed()))
+        .await;
+    nowhere.problem(404, "not-found");
+    let almost = format!("{}x", &SECRET[..SECRET.len() - 1]);
+    let guesses = [
+        "x".to_owned(),
+        almost,
+        SECRET[..SECRET.len() - 1].to_owned(),
+        format!("{SECRET}x"),
+        SECRET.to_uppercase(),
+        format!("{SECRET}/"),
+        format!("x/{SECRET}"),
+        "{secret}".to_owned(),
+        String::new(),
+    ];
+    for guess in guesses {
+        for method in ["POST", "GET", "PUT"] {
+            let path = format!("/events/{guess}");
+            let call = Call::new(method, &path).json(completed());
+            assert_eq!(system.call(call.clone()).await, nowhere, "{method} {guess}");
+            assert_eq!(
+                system.call(call.by_default_route()).await,
+                nowhere,
+                "{method} {guess}"
+            );
+        }
+    }
+    assert_eq!(
+        system.call(Call::new("POST", "/events").json("{}")).await,
+        nowhere
+    );
+    assert_eq!(system.sends(), 0);
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_refused_by_naming_what_is_wrong() {
+    let system = System::start().await;
+    let cases = [
+        ("{\"hemmelig\"".to_owned(), "ends too early"),
+        ("[]".to_owned(), "one JSON object"),
+        (
+            event("specversion", "hemmelig").to_string(),
+            "`specversion` must be",
+        ),
+        (event("type", Value::Null).to_string(), "`type` is missing"),
+        (event("id", "hem melig").to_string(), "`id` must be"),
+        (
+            event("resourceinstance", "hemmelig").to_string(),
+            "`resourceinstance` is not",
+        ),
+        (
+            event("resource", "urn:altinn:resource:app_hemmelig").to_string(),
+            "`resource` is not",
+        ),
+        (
+            event("resource", "urn:altinn:resource:app_ttd_hemmelig").to_string(),
+            "`resource` and `source` contradict each other",
+        ),
+    ];
+    for (body, says) in cases {
+        let reply = system.call(Call::event(body)).await;
+        let detail = reply.problem(400, "malformed-body");
+        assert!(detail.contains(says), "{detail}");
+        assert!(!reply.text.contains("hemmelig"), "{}", reply.text);
+    }
+    let oversized = format!("{}{}", completed(), " ".repeat(65_536));
+    system
+        .call(Call::event(oversized))
+        .await
+        .problem(413, "body-too-large");
+    assert_eq!(system.sends(), 0);
+}
+
+#[tokio::test]
+async fn a_queue_that_is_down_makes_altinn_repeat_the_event() {
+    let system = System::start().await;
+    let down = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
+    system.wire.faults().add(On::any(), Action::Answer(down));
+    let reply = system.call(Call::event(completed())).await;
+    reply.problem(503, "queue-unavailable");
+
+    system.wire.faults().clear();
+    assert_eq!(system.call(Call::event(completed())).await.status, 200);
+    system.queued(2).await;
+}

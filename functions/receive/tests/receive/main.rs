@@ -1,0 +1,10 @@
+//! `receive` as its callers meet it: real tokens, real HTTP to the issuer, a real queue.
+
+mod binary;
+mod calls;
+mod events;
+mod issuer;
+mod logs;
+mod system;
+mod tokens;
+mod triggers;

@@ -1,0 +1,313 @@
+//! The process of an instance over HTTP.
+//!
+//! Source of the rules: Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/ProcessController.cs.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::routing::{get, post, put};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::Visit;
+use super::engine::StepError;
+use super::template::field;
+use crate::altinn::answer::{self, Answer, Refusal};
+use crate::altinn::instance::{Instance, Lock};
+use crate::altinn::world::World;
+
+/// How long one `next` keeps others out at most.
+const LOCK: SignedDuration = SignedDuration::from_mins(5);
+/// Guard of `completeProcess` against processes that run in a circle.
+const MOST_STEPS: usize = 100;
+
+type InstancePath = Path<(String, String, String, String)>;
+
+pub(super) fn routes() -> Router<Arc<World>> {
+    const PROCESS: &str = "/{org}/{app}/instances/{party}/{guid}/process";
+    Router::new()
+        .route(PROCESS, get(read))
+        .route(&format!("{PROCESS}/history"), get(history))
+        .route(&format!("{PROCESS}/start"), post(start))
+        .route(&format!("{PROCESS}/next"), get(next_elements).put(next))
+        .route(&format!("{PROCESS}/completeProcess"), put(complete))
+}
+
+fn enter(visit: &Visit, party: &str, guid: &str) -> Result<Instance, Refusal> {
+    visit
+        .instance(party, guid)
+        .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND).into())
+}
+
+async fn read(
+    State(world): State<Arc<World>>,
+    Path((org, app, party, guid)): InstancePath,
+    headers: HeaderMap,
+) -> Answer {
+    let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
+    let instance = enter(&visit, &party, &guid)?;
+    visit.require("read")?;
+    Ok(answer::json_value(
+        StatusCode::OK,
+        &state(&visit, &instance),
+    ))
+}
+
+async fn history(
+    State(world): State<Arc<World>>,
+    Path((org, app, party, guid)): InstancePath,
+    headers: HeaderMap,
+) -> Answer {
+    let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
+    let instance = enter(&visit, &party, &guid)?;
+    visit.require("read")?;
+    let entries: Vec<Value> = instance
+        .history
+        .iter()
+        .map(|entry| {
+            json!({
+                "eventType": entry.event_type, "elementId": entry.element_id, "occured": entry.occurred, "started": entry.started,
+                "ended": entry.ended, "performedBy": entry.performed_by,
+            })
+        })
+        .collect();
+    Ok(answer::json_value(
+        StatusCode::OK,
+        &json!({ "processHistory": entries }),
+    ))
+}
+
+async fn start(
+    State(world): State<Arc<World>>,
+    Path((org, app, party, guid)): InstancePath,
+    headers: HeaderMap,
+) -> Answer {
+    let visit = Visit::new(world, &org, &app, &Method::POST, headers)?;
+    let instance = enter(&visit, &party, &guid)?;
+    visit.require("instantiate")?;
+    if instance.process.is_some() {
+        return Err(answer::problem(
+            StatusCode::CONFLICT,
+            "Conflict",
+            "Process is already started. Use next.",
+        )
+        .into());
+    }
+    let Some(process) = visit.engine().start() else {
+        return Err(
+            answer::problem(StatusCode::CONFLICT, "Conflict", "No start event found").into(),
+        );
+    };
+    let now = visit.world.clock.now();
+    let started = visit.world.store.change(instance.guid, |stored| {
+        stored.process = Some(process);
+        stored.touch(now, visit.caller.actor());
+        stored.clone()
+    });
+    let instance = started.ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
+    Ok(answer::json_value(
+        StatusCode::OK,
+        &state(&visit, &instance),
+    ))
+}
+
+async fn next_elements(
+    State(world): State<Arc<World>>,
+    Path((org, app, party, guid)): InstancePath,
+    headers: HeaderMap,
+) -> Answer {
+    let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
+    enter(&visit, &party, &guid)?;
+    visit.require("read")?;
+    Ok(answer::json_value(StatusCode::OK, &json!([])))
+}
+
+async fn next(
+    State(world): State<Arc<World>>,
+    Path((org, app, party, guid)): InstancePath,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    let visit = Visit::new(world, &org, &app, &Method::PUT, headers)?;
+    let instance = enter(&visit, &party, &guid)?;
+    let action = match serde_json::from_slice(&body) {
+        Ok(Value::Object(object)) => field(&object, "action").as_str().map(str::to_owned),
+        _ if body.iter().all(u8::is_ascii_whitespace) => None,
+        _ => {
+            return Err(answer::binding_problem(
+                "$",
+                "The JSON value could not be converted",
+            ));
+        }
+    };
+    let _lock = take_lock(&visit, &instance)?;
+    let instance = step(&visit, &instance, action.as_deref())?;
+    Ok(answer::json_value(
+        StatusCode::OK,
+        &state(&visit, &instance),
+    ))
+}
+
+async fn complete(
+    State(world): State<Arc<World>>,
+    Path((org, app, party, guid)): InstancePath,
+    headers: HeaderMap,
+) -> Answer {
+    let visit = Visit::new(world, &org, &app, &Method::PUT, headers)?;
+    let mut instance = enter(&visit, &party, &guid)?;
+    let _lock = take_lock(&visit, &instance)?;
+    for _ in 0..MOST_STEPS {
+        instance = step(&visit, &instance, None)?;
+        if instance.current_task().is_none() {
+            return Ok(answer::json_value(
+                StatusCode::OK,
+                &state(&visit, &instance),
+            ));
+        }
+    }
+    Err(answer::problem(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Internal error",
+        "More than 100 steps",
+    )
+    .into())
+}
+
+/// The instance's lock in Storage, held until dropped.
+struct Held<'v> {
+    visit: &'v Visit,
+    guid: uuid::Uuid,
+    token: String,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.visit.world.store.change(self.guid, |stored| {
+            if stored
+                .lock
+                .as_ref()
+                .is_some_and(|lock| lock.token == self.token)
+            {
+                stored.lock = None;
+            }
+        });
+    }
+}
+
+fn take_lock<'v>(visit: &'v Visit, instance: &Instance) -> Result<Held<'v>, Refusal> {
+    match crate::altinn::storage::lock(&visit.world, instance.guid, LOCK) {
+        Some(Lock { token, .. }) => Ok(Held {
+            visit,
+            guid: instance.guid,
+            token,
+        }),
+        None => Err(answer::problem(
+            StatusCode::CONFLICT,
+            "Conflict",
+            "Another process operation holds the instance lock",
+        )
+        .into()),
+    }
+}
+
+fn step(visit: &Visit, instance: &Instance, action: Option<&str>) -> Result<Instance, Refusal> {
+    let task = instance.current_task().cloned();
+    if let Some(task) = &task
+        && !is_permitted(visit, &task.kind, action)
+    {
+        return Err(answer::problem(
+            StatusCode::FORBIDDEN,
+            "Unauthorized",
+            "The action is not permitted in the current task",
+        )
+        .into());
+    }
+    let name = task.map(|task| task.element_id).unwrap_or_default();
+    let stepped = visit.world.store.change(instance.guid, |stored| {
+        let mut moved = stored.clone();
+        let event = visit
+            .engine()
+            .step(&mut moved, action, visit.caller.actor())?;
+        *stored = moved.clone();
+        Ok::<_, StepError>((moved, event))
+    });
+    match stepped {
+        None => Err(answer::empty(StatusCode::NOT_FOUND).into()),
+        Some(Ok((instance, event))) => {
+            visit.world.publish(&visit.app, &instance, &event);
+            Ok(instance)
+        }
+        Some(Err(error)) => {
+            let (status, title, detail) = error.describe(&name);
+            let issues = error.issues();
+            let response = if matches!(error, StepError::Invalid(_)) {
+                answer::problem_with(
+                    answer::status(status),
+                    title,
+                    &detail,
+                    [("validationIssues", issues)],
+                )
+            } else {
+                answer::problem(answer::status(status), title, &detail)
+            };
+            Err(response.into())
+        }
+    }
+}
+
+/// The action that a task type checks, where the caller names none.
+fn is_permitted(visit: &Visit, kind: &str, action: Option<&str>) -> bool {
+    let actions: &[&str] = match (action, kind) {
+        (Some(action), _) => &[action],
+        (None, "data" | "feedback" | "pdf" | "eFormidling" | "fiksArkiv" | "subformPdf") => {
+            &["write"]
+        }
+        (None, "confirmation") => &["confirm"],
+        (None, "signing") => &["sign", "write"],
+        (None, "payment") => &["pay", "write"],
+        (None, kind) => &[kind],
+    };
+    actions.iter().any(|action| visit.permits(action))
+}
+
+/// `AppProcessState`.
+fn state(visit: &Visit, instance: &Instance) -> Value {
+    let Some(process) = &instance.process else {
+        return json!({ "currentTask": null, "processTasks": [] });
+    };
+    let mut view = process.view();
+    if let Some(task) = &process.current {
+        let names: &[&str] = match task.kind.as_str() {
+            "confirmation" => &["confirm", "reject"],
+            "signing" => &["sign", "reject"],
+            "payment" => &["pay", "reject"],
+            _ => &[],
+        };
+        let actions: Value = names
+            .iter()
+            .map(|name| ((*name).to_owned(), json!(visit.permits(name))))
+            .collect();
+        let user_actions: Value = names
+            .iter()
+            .map(|name| json!({ "id": name, "authorized": visit.permits(name), "type": "ProcessAction" }))
+            .collect();
+        let current = &mut view["currentTask"];
+        current["actions"] = actions;
+        current["userActions"] = user_actions;
+        current["read"] = json!(visit.permits("read"));
+        current["write"] = json!(visit.permits("write"));
+        current["elementType"] = json!("Task");
+    }
+    let tasks: Value = visit
+        .app
+        .settings
+        .tasks
+        .iter()
+        .map(|task| json!({ "altinnTaskType": task.kind, "elementId": task.id, "elementType": "Task" }))
+        .collect();
+    view["processTasks"] = tasks;
+    view
+}

@@ -1,0 +1,161 @@
+//! Altinn Authentication: exchange of Maskinporten tokens, metadata and keys.
+//!
+//! Source of the rules: Altinn/altinn-authentication: src/Authentication/Controllers/AuthenticationController.cs.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use axum::routing::get;
+use jsonwebtoken::{Algorithm, Header};
+use serde_json::{Value, json};
+
+use super::answer::{self, Answer};
+use super::faults::Fault;
+use super::token::{Caller, bearer};
+use super::world::World;
+
+/// Seconds that an Altinn token lives.
+const TOKEN_LIFETIME: i64 = 30 * 60;
+/// Seconds of clock skew that the exchange allows.
+const SKEW: i64 = 10;
+
+pub(crate) fn routes() -> Router<Arc<World>> {
+    Router::new()
+        .route("/authentication/api/v1/exchange/{provider}", get(exchange))
+        .route("/authentication/api/v1/refresh", get(refresh))
+        .route(
+            "/authentication/api/v1/openid/.well-known/openid-configuration",
+            get(metadata),
+        )
+        .route(
+            "/authentication/api/v1/openid/.well-known/openid-configuration/jwks",
+            get(jwks),
+        )
+}
+
+fn base(world: &World) -> String {
+    format!("{}/authentication/api/v1", world.public_url)
+}
+
+async fn metadata(State(world): State<Arc<World>>) -> Response {
+    let base = base(&world);
+    let document = json!({
+        "issuer": format!("{base}/openid/"), "jwks_uri": format!("{base}/openid/.well-known/openid-configuration/jwks"),
+        "authorization_endpoint": format!("{base}/authorize"), "token_endpoint": format!("{base}/token"),
+        "response_types_supported": ["token"], "subject_types_supported": ["pairwise"], "id_token_signing_alg_values_supported": ["RS256"],
+    });
+    answer::json_value(StatusCode::OK, &document)
+}
+
+async fn jwks(State(world): State<Arc<World>>) -> Response {
+    answer::json_value(
+        StatusCode::OK,
+        &json!({ "keys": [world.altinn_key.altinn_jwk()] }),
+    )
+}
+
+async fn exchange(
+    State(world): State<Arc<World>>,
+    Path(provider): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    if headers.contains_key("x-altinn-enterpriseuser-authentication") {
+        return answer::problem(
+            StatusCode::GONE,
+            "Gone",
+            "Enterprise user authentication is retired",
+        );
+    }
+    if provider != "maskinporten" {
+        return answer::text(
+            StatusCode::BAD_REQUEST,
+            format!(
+                "Invalid token provider: {provider}. Trusted token providers are: maskinporten"
+            ),
+        );
+    }
+    let refused = || answer::empty(StatusCode::UNAUTHORIZED);
+    if world.faults.strikes(None, &Fault::ExchangeUnauthorized) {
+        return refused();
+    }
+    let Some(claims) = bearer(&headers).and_then(|token| world.maskinporten.verify(token)) else {
+        return refused();
+    };
+    let now = world.clock.now().as_second();
+    let time = |name: &str| claims[name].as_i64();
+    if time("exp").is_none_or(|expires| expires + SKEW <= now)
+        || time("nbf").is_some_and(|from| from - SKEW > now)
+    {
+        return refused();
+    }
+    let Some(number) = claims["consumer"]["ID"]
+        .as_str()
+        .and_then(|id| id.strip_prefix("0192:"))
+        .map(str::to_owned)
+    else {
+        return refused();
+    };
+    let mut exchanged = claims;
+    if let Some(object) = exchanged.as_object_mut() {
+        for gone in ["aud", "iss", "client_amr", "sid"] {
+            object.shift_remove(gone);
+        }
+    }
+    // A substring, unlike everywhere else.
+    let is_service_owner = exchanged["scope"]
+        .as_str()
+        .is_some_and(|scope| scope.contains("altinn:serviceowner"));
+    if let Some(owner) = world
+        .register
+        .service_owner_by_number(&number)
+        .filter(|_| is_service_owner)
+    {
+        let is_test = query.is_some_and(|query| {
+            form_urlencoded::parse(query.as_bytes())
+                .any(|(name, value)| name == "test" && value.eq_ignore_ascii_case("true"))
+        });
+        let org = if is_test && owner.org == "digdir" {
+            "ttd"
+        } else {
+            &owner.org
+        };
+        exchanged["urn:altinn:org"] = json!(org);
+    }
+    exchanged["urn:altinn:orgNumber"] = json!(number);
+    exchanged["urn:altinn:authenticatemethod"] = json!("maskinporten");
+    exchanged["urn:altinn:authlevel"] = json!(3);
+    issue(&world, exchanged, &headers)
+}
+
+async fn refresh(State(world): State<Arc<World>>, headers: HeaderMap) -> Answer {
+    let caller = Caller::of(&world, &headers)?;
+    Ok(issue(&world, caller.claims, &headers))
+}
+
+fn issue(world: &World, mut claims: Value, headers: &HeaderMap) -> Response {
+    let now = world.clock.now().as_second();
+    claims["iss"] = json!(format!("{}/openid/", base(world)));
+    claims["sid"] = json!(uuid::Uuid::new_v4());
+    claims["nbf"] = json!(now);
+    claims["iat"] = json!(now);
+    claims["exp"] = json!(now + TOKEN_LIFETIME);
+    let mut header = Header::new(Algorithm::RS256);
+    header.kid = Some(world.altinn_key.kid().to_owned());
+    header.x5t = header.kid.clone();
+    let Ok(token) = world.altinn_key.sign_with(&header, &claims) else {
+        return answer::empty(StatusCode::UNAUTHORIZED);
+    };
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if accept.contains("application/json") {
+        answer::json_value(StatusCode::OK, &json!(token))
+    } else {
+        answer::text(StatusCode::OK, token)
+    }
+}

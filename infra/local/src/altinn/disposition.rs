@@ -1,0 +1,153 @@
+//! `Content-Disposition` (RFC 6266), as strict as .NET's `ContentDispositionHeaderValue`.
+
+use axum::http::HeaderValue;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// The parameters that Altinn reads.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Disposition {
+    pub(crate) name: Option<String>,
+    /// From `filename*`, else from `filename`.
+    pub(crate) filename: Option<String>,
+}
+
+impl Disposition {
+    /// None where the header does not follow the grammar, e.g. for an unquoted file name with spaces.
+    pub(crate) fn parse(value: &HeaderValue) -> Option<Self> {
+        let text = std::str::from_utf8(value.as_bytes()).ok()?;
+        let (kind, mut rest) = text.split_at(text.find(';').unwrap_or(text.len()));
+        if !is_token(kind.trim()) {
+            return None;
+        }
+        let (mut plain, mut extended) = (None, None);
+        let mut disposition = Self::default();
+        while let Some(after) = rest.strip_prefix(';') {
+            let after = after.trim_start();
+            if after.is_empty() {
+                break;
+            }
+            let (name, after) = after.split_once('=')?;
+            let (value, after) = value_of(after.trim_start())?;
+            match name.trim().to_ascii_lowercase().as_str() {
+                "name" => disposition.name = Some(value),
+                "filename" => plain = Some(value),
+                "filename*" => extended = Some(decode_extended(&value)?),
+                other if is_token(other) => {}
+                _ => return None,
+            }
+            rest = after.trim_start();
+        }
+        if !rest.is_empty() && rest != ";" {
+            return None;
+        }
+        disposition.filename = extended
+            .or(plain)
+            .map(|name| as_file_name(&name))
+            .filter(|name| !name.is_empty());
+        Some(disposition)
+    }
+}
+
+/// The header under which a file is sent out.
+pub(crate) fn attachment(filename: &str) -> String {
+    let ascii: String = filename
+        .chars()
+        .map(|char| {
+            if char.is_ascii_graphic() && !"\"\\".contains(char) {
+                char
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    format!(
+        "attachment; filename={ascii}; filename*=UTF-8''{}",
+        utf8_percent_encode(filename, NON_ALPHANUMERIC)
+    )
+}
+
+fn value_of(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text
+            .find(|char: char| char == ';' || char.is_whitespace())
+            .unwrap_or(text.len());
+        let (value, rest) = text.split_at(end);
+        return is_token(value).then(|| (value.to_owned(), rest));
+    };
+    let mut value = String::new();
+    let mut chars = quoted.char_indices();
+    while let Some((index, char)) = chars.next() {
+        match char {
+            '"' => return quoted.get(index + 1..).map(|rest| (value, rest)),
+            '\\' => value.push(chars.next()?.1),
+            char => value.push(char),
+        }
+    }
+    None
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|char| char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char))
+}
+
+fn decode_extended(value: &str) -> Option<String> {
+    let mut parts = value.splitn(3, '\'');
+    let (charset, _language, text) = (parts.next()?, parts.next()?, parts.next()?);
+    if !charset.eq_ignore_ascii_case("utf-8") {
+        return None;
+    }
+    percent_decode_str(text).decode_utf8().ok().map(Into::into)
+}
+
+/// Characters that a file name cannot have on the app's system become `_`.
+fn as_file_name(name: &str) -> String {
+    name.trim().trim_matches('"').replace(['\0', '/'], "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Option<Disposition> {
+        Disposition::parse(&HeaderValue::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn the_extended_file_name_wins() {
+        let parsed = parse(
+            "form-data; name=\"vedlegg\"; filename=\"x.pdf\"; filename*=UTF-8''bl%C3%A5%2Fb.pdf",
+        )
+        .unwrap();
+        assert_eq!(
+            parsed,
+            Disposition {
+                name: Some("vedlegg".into()),
+                filename: Some("blå_b.pdf".into())
+            }
+        );
+    }
+
+    #[test]
+    fn what_the_grammar_does_not_allow_is_not_parsed() {
+        for text in [
+            "",
+            "; name=a",
+            "form-data; name",
+            "form-data; name=\"a",
+            "attachment; filename=my file.pdf",
+            "a b; name=c",
+        ] {
+            assert_eq!(parse(text), None, "{text:?}");
+        }
+        assert_eq!(
+            parse("form-data; name=a"),
+            Some(Disposition {
+                name: Some("a".into()),
+                filename: None
+            })
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! Delivery to webhooks: parallel, unordered, retried for about two days.
+//!
+//! Altinn/altinn-events: src/Events.Functions/Services/WebhookService.cs, RetryBackoffService.cs.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use axum::http::header;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::subscriptions::Subscription;
+use super::{Lookup, app_of_resource};
+use crate::altinn::faults::Fault;
+use crate::altinn::world::World;
+
+/// Seconds before each further attempt; then the event goes to a poison queue that nobody replays.
+const RETRIES: [u64; 12] = [
+    10, 30, 60, 300, 600, 1800, 3600, 10_800, 21_600, 43_200, 43_200, 43_200,
+];
+/// The validation queue gives up much sooner.
+const VALIDATION_ATTEMPTS: u32 = 5;
+const VALIDATION_PAUSE: Duration = Duration::from_millis(200);
+
+/// Sends an event to everyone who subscribed to it.
+pub(super) fn deliver(world: &Arc<World>, event: &Value, at: Timestamp) {
+    for subscription in look_up(world, event, at) {
+        // Each event is authorized per subscriber, and a denial drops it silently.
+        let resource = event["resource"].as_str().unwrap_or_default();
+        let denied = app_of_resource(world, resource)
+            .is_some_and(|app| !app.permits(Some(&subscription.consumer), "read"));
+        if denied || world.faults.strikes(None, &Fault::DeliveryLost) {
+            continue;
+        }
+        let times = if world.faults.strikes(None, &Fault::DeliveryDuplicated) {
+            2
+        } else {
+            1
+        };
+        for _ in 0..times {
+            let body = body_for(&subscription.request.end_point, event);
+            tokio::spawn(keep_trying(
+                Arc::clone(world),
+                subscription.request.end_point.clone(),
+                body,
+            ));
+        }
+    }
+}
+
+/// The subscriptions for an event, from memory where the same was looked up lately.
+fn look_up(world: &World, event: &Value, at: Timestamp) -> Vec<Subscription> {
+    let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    let key = (text("resource"), text("subject"), text("type"));
+    let mut memory = world.events.lock();
+    if let Some(lookup) = memory.lookups.get(&key).filter(|lookup| lookup.until > at) {
+        return lookup.subscriptions.clone();
+    }
+    let subscriptions: Vec<Subscription> = memory
+        .subscriptions
+        .values()
+        .filter(|subscription| subscription.validated && subscription.takes(event))
+        .cloned()
+        .collect();
+    let cache = SignedDuration::try_from(world.events.settings.subscription_cache)
+        .unwrap_or(SignedDuration::MAX);
+    let until = at.checked_add(cache).unwrap_or(Timestamp::MAX);
+    memory.lookups.insert(
+        key,
+        Lookup {
+            until,
+            subscriptions: subscriptions.clone(),
+        },
+    );
+    subscriptions
+}
+
+fn body_for(end_point: &str, event: &Value) -> String {
+    if end_point.contains("hooks.slack.com") {
+        json!({ "text": event.to_string() }).to_string()
+    } else {
+        event.to_string()
+    }
+}
+
+async fn keep_trying(world: Arc<World>, end_point: String, body: String) {
+    let mut stopped = world.events.stopped.clone();
+    tokio::select! {
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+        () = attempt_all(&world, &end_point, &body) => {}
+    }
+}
+
+async fn attempt_all(world: &World, end_point: &str, body: &str) {
+    let share = world
+        .rng
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .f64();
+    tokio::time::sleep(world.events.settings.disorder.mul_f64(share)).await;
+    let delivery = Uuid::new_v4();
+    for pause in RETRIES.into_iter().map(Some).chain([None]) {
+        let arrived = post(world, end_point, body).await;
+        world.events.lock().due.remove(&delivery);
+        if arrived {
+            return;
+        }
+        let Some(seconds) = pause else { break };
+        let pause =
+            Duration::from_secs(seconds).mul_f64(world.events.settings.retry_scale.max(0.0));
+        let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
+        let at = world
+            .clock
+            .now()
+            .checked_add(pause)
+            .unwrap_or(Timestamp::MAX);
+        world.events.lock().due.insert(delivery, at);
+        world.clock.wait_until(at).await;
+    }
+    tracing::warn!(
+        attempts = RETRIES.len() + 1,
+        "an event was given up: no attempt to deliver it succeeded"
+    );
+}
+
+async fn post(world: &World, end_point: &str, body: &str) -> bool {
+    let request = world
+        .events
+        .client
+        .post(end_point)
+        .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
+        .body(body.to_owned());
+    request
+        .send()
+        .await
+        .is_ok_and(|response| response.status().is_success())
+}
+
+/// Calls the endpoint of a new subscription; only a 2xx validates it.
+pub(super) fn validate(world: &Arc<World>, subscription: &Subscription) {
+    let world = Arc::clone(world);
+    let (id, end_point) = (subscription.id, subscription.request.end_point.clone());
+    let event = json!({
+        "id": Uuid::new_v4(), "source": format!("{}/events/api/v1/subscriptions/{id}", world.public_url), "specversion": "1.0",
+        "type": "platform.events.validatesubscription",
+    });
+    tokio::spawn(async move {
+        let mut stopped = world.events.stopped.clone();
+        let body = body_for(&end_point, &event);
+        let attempts = async {
+            for attempt in 0..VALIDATION_ATTEMPTS {
+                if attempt > 0 {
+                    tokio::time::sleep(VALIDATION_PAUSE).await;
+                }
+                if post(&world, &end_point, &body).await {
+                    if let Some(subscription) = world.events.lock().subscriptions.get_mut(&id) {
+                        subscription.validated = true;
+                    }
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => {}
+            () = attempts => {}
+        }
+    });
+}

@@ -1,0 +1,286 @@
+//! Subscriptions and their validation.
+//!
+//! Altinn/altinn-events: src/Events/Services/AppSubscriptionService.cs.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::get;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{app_of_resource, delivery, resource_of};
+use crate::altinn::answer::{self, Answer, Refusal};
+use crate::altinn::instance::without_nulls;
+use crate::altinn::token::Caller;
+use crate::altinn::world::World;
+
+const SUBSCRIBE_SCOPE: &str = "altinn:events.subscribe";
+
+#[derive(Clone)]
+pub(super) struct Subscription {
+    pub(super) id: i64,
+    pub(super) request: Request,
+    /// The organisation code that subscribed.
+    pub(super) consumer: String,
+    pub(super) created: Timestamp,
+    pub(super) validated: bool,
+}
+
+#[derive(Clone, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Request {
+    pub(super) end_point: String,
+    #[serde(default)]
+    pub(super) resource_filter: Option<String>,
+    #[serde(default)]
+    pub(super) source_filter: Option<String>,
+    #[serde(default)]
+    pub(super) subject_filter: Option<String>,
+    #[serde(default)]
+    pub(super) alternative_subject_filter: Option<String>,
+    #[serde(default)]
+    pub(super) type_filter: Option<String>,
+    #[serde(default)]
+    pub(super) include_subunits: bool,
+}
+
+pub(super) fn routes() -> Router<Arc<World>> {
+    Router::new()
+        .route("/events/api/v1/subscriptions", get(list).post(subscribe))
+        .route(
+            "/events/api/v1/subscriptions/{id}",
+            get(read).delete(unsubscribe),
+        )
+}
+
+impl Subscription {
+    pub(super) fn takes(&self, event: &Value) -> bool {
+        let matches = |filter: &Option<String>, name: &str| {
+            filter.is_none() || filter.as_deref() == event[name].as_str()
+        };
+        let request = &self.request;
+        let from_source = request.source_filter.as_deref().is_none_or(|filter| {
+            event["source"]
+                .as_str()
+                .and_then(|source| source.strip_prefix(filter))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        from_source
+            && matches(&request.resource_filter, "resource")
+            && matches(&request.type_filter, "type")
+            && matches(&request.subject_filter, "subject")
+    }
+
+    fn view(&self) -> Value {
+        let mut view = json!({
+            "id": self.id, "endPoint": self.request.end_point, "sourceFilter": self.request.source_filter,
+            "subjectFilter": self.request.subject_filter, "resourceFilter": self.request.resource_filter,
+            "alternativeSubjectFilter": self.request.alternative_subject_filter, "typeFilter": self.request.type_filter,
+            "consumer": format!("/org/{}", self.consumer), "createdBy": format!("/org/{}", self.consumer), "created": self.created,
+            "validated": self.validated, "includeSubunits": self.request.include_subunits,
+        });
+        without_nulls(&mut view);
+        view
+    }
+}
+
+fn enter(world: &World, headers: &HeaderMap) -> Result<(Caller, String), Refusal> {
+    let caller = Caller::of(world, headers)?;
+    let org = caller
+        .org
+        .clone()
+        .ok_or_else(|| answer::empty(StatusCode::UNAUTHORIZED))?;
+    Ok((caller, org))
+}
+
+async fn subscribe(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Answer {
+    let (caller, org) = enter(&world, &headers)?;
+    let mut request: Request = serde_json::from_slice(&body)
+        .map_err(|_| answer::binding_problem("$", "The JSON value could not be converted"))?;
+    check(&world, &mut request)?;
+    let resource = request.resource_filter.clone().unwrap_or_default();
+    let allowed = match app_of_resource(&world, &resource) {
+        Some(app) => world.permits(&app, &caller, "read"),
+        None if resource.starts_with("urn:altinn:resource:app_") => false,
+        None => caller.has_scope(SUBSCRIBE_SCOPE),
+    };
+    if !allowed {
+        return Err(answer::text(
+            StatusCode::FORBIDDEN,
+            "Not authorized to subscribe to the resource",
+        )
+        .into());
+    }
+    let subscription = {
+        let mut memory = world.events.lock();
+        let known = memory
+            .subscriptions
+            .values()
+            .find(|known| known.request == request && known.consumer == org)
+            .cloned();
+        match known {
+            Some(known) => known,
+            None => {
+                memory.last_subscription += 1;
+                let id = memory.last_subscription;
+                let subscription = Subscription {
+                    id,
+                    request,
+                    consumer: org,
+                    created: world.clock.now(),
+                    validated: false,
+                };
+                memory.subscriptions.insert(id, subscription.clone());
+                subscription
+            }
+        }
+    };
+    delivery::validate(&world, &subscription);
+    let location = format!("/events/api/v1/subscription/{}", subscription.id);
+    let response = answer::json_value(StatusCode::CREATED, &subscription.view());
+    Ok(answer::with_header(response, header::LOCATION, &location))
+}
+
+/// Checks a request and completes its filters.
+fn check(world: &World, request: &mut Request) -> Result<(), Refusal> {
+    let refuse = |text: &str| Err(answer::text(StatusCode::BAD_REQUEST, text).into());
+    for filter in [
+        &mut request.resource_filter,
+        &mut request.source_filter,
+        &mut request.subject_filter,
+        &mut request.alternative_subject_filter,
+        &mut request.type_filter,
+    ] {
+        if filter.as_deref() == Some("") {
+            *filter = None;
+        }
+    }
+    let local = world.events.settings.allow_local_http && is_local(&request.end_point);
+    let uri = request
+        .end_point
+        .parse::<http::Uri>()
+        .ok()
+        .filter(|uri| uri.host().is_some());
+    if !local && uri.is_none_or(|uri| uri.scheme_str() != Some("https")) {
+        return refuse("Endpoint must be a valid absolute https URI");
+    }
+    if let Some(source) = &request.source_filter {
+        let derived = world.apps.values().find(|app| {
+            let app = &app.0;
+            *source == format!("https://{}.apps.{}/{}", app.org, world.domain, app.id)
+        });
+        let Some(app) = derived else {
+            return refuse("A valid app id is required in source filter {environment}/{org}/{app}");
+        };
+        let resource = resource_of(app.id());
+        if request
+            .resource_filter
+            .as_ref()
+            .is_some_and(|given| *given != resource)
+        {
+            return refuse("Provided resource filter and source filter are not compatible");
+        }
+        request.resource_filter = Some(resource);
+    }
+    let Some(resource) = &request.resource_filter else {
+        return refuse("Resource filter or source filter is required");
+    };
+    if !resource.starts_with("urn:altinn:resource:") {
+        return refuse("Resource filter must be a valid urn, urn:altinn:resource:…");
+    }
+    if request.subject_filter.as_ref().is_some_and(|filter| {
+        filter
+            .strip_prefix("/party/")
+            .is_none_or(|id| id.parse::<u32>().is_err())
+    }) {
+        return refuse("Subject filter must be /party/{partyId}");
+    }
+    if let Some(alternative) = &request.alternative_subject_filter {
+        let party = match (
+            alternative.strip_prefix("/org/"),
+            alternative.strip_prefix("/person/"),
+        ) {
+            (Some(number), _) => world.register.by_organisation_number(number),
+            (None, Some(number)) => world.register.by_person_number(number),
+            (None, None) => None,
+        };
+        let Some(party) = party else {
+            return refuse("A valid subject to the authenticated identity is required");
+        };
+        let subject = format!("/party/{}", party.party_id());
+        if request
+            .subject_filter
+            .as_ref()
+            .is_some_and(|given| *given != subject)
+        {
+            return refuse("Subject filter and alternative subject filter do not match");
+        }
+        request.subject_filter = Some(subject);
+    }
+    Ok(())
+}
+
+fn is_local(end_point: &str) -> bool {
+    end_point
+        .parse::<http::Uri>()
+        .is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host() == Some("127.0.0.1"))
+}
+
+async fn list(State(world): State<Arc<World>>, headers: HeaderMap) -> Answer {
+    let (_, org) = enter(&world, &headers)?;
+    let memory = world.events.lock();
+    let mine: Vec<Value> = memory
+        .subscriptions
+        .values()
+        .filter(|subscription| subscription.consumer == org)
+        .map(Subscription::view)
+        .collect();
+    Ok(answer::json_value(
+        StatusCode::OK,
+        &json!({ "count": mine.len(), "subscriptions": mine }),
+    ))
+}
+
+fn own<'m>(memory: &'m super::Memory, id: &str, org: &str) -> Result<&'m Subscription, Refusal> {
+    let subscription = id
+        .parse()
+        .ok()
+        .and_then(|id: i64| memory.subscriptions.get(&id));
+    let subscription =
+        subscription.ok_or_else(|| answer::text(StatusCode::NOT_FOUND, "No such subscription"))?;
+    if subscription.consumer == org {
+        Ok(subscription)
+    } else {
+        Err(answer::empty(StatusCode::FORBIDDEN).into())
+    }
+}
+
+async fn read(
+    State(world): State<Arc<World>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    let (_, org) = enter(&world, &headers)?;
+    let memory = world.events.lock();
+    Ok(answer::json_value(
+        StatusCode::OK,
+        &own(&memory, &id, &org)?.view(),
+    ))
+}
+
+async fn unsubscribe(
+    State(world): State<Arc<World>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    let (_, org) = enter(&world, &headers)?;
+    let mut memory = world.events.lock();
+    let id = own(&memory, &id, &org)?.id;
+    memory.subscriptions.remove(&id);
+    Ok(answer::empty(StatusCode::OK))
+}

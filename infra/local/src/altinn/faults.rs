@@ -1,0 +1,245 @@
+//! Failures inside Altinn, switched on by tests. (Failures of the network belong to a proxy in front.)
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Something that goes wrong inside Altinn.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The app's instantiation validator refuses, with this message: 403 before anything is created.
+    InstantiationRefused(String),
+    /// Storage refuses to create the instance with this status.
+    StorageRefusesCreation(u16),
+    /// Storage creates the instance, but its answer never reaches the app: 500, and nobody cleans up.
+    CreationAnswerLost,
+    /// Storing the parts of a creation fails with this status, after the given number of parts is stored. Cleanup is attempted.
+    PartsFail {
+        /// Status of the answer.
+        status: u16,
+        /// How many parts are stored before.
+        after: usize,
+    },
+    /// Starting the first task of a new instance fails with this status, all parts stored. Cleanup is attempted.
+    TaskStartFails(u16),
+    /// A creation waits this long (real time) between reading the request and its first effect, and goes on when the caller has gone.
+    EffectDelayed(Duration),
+    /// The caller's token expires right after the instance was created: later steps and the cleanup are refused.
+    TokenExpiresInside,
+    /// Storage's GET of an instance answers 404 for an internal failure.
+    StorageReadNotFound,
+    /// Storage's GET of a data element's bytes answers 404, the blob being missing.
+    StorageDataNotFound,
+    /// The token exchange answers 401 for an internal failure.
+    ExchangeUnauthorized,
+    /// The party lookup fails, seen as 404.
+    PartyLookupNotFound,
+    /// The party lookup by party id fails, seen as 403.
+    PartyLookupForbidden,
+    /// The policy decision point cannot be reached.
+    DecisionPointDown,
+    /// Making the PDF fails when a task ends.
+    PdfFails,
+    /// An app fails to publish an event; it only logs that.
+    EventLost,
+    /// A delivery to a subscriber never leaves Events, and is not repeated.
+    DeliveryLost,
+    /// A delivery to a subscriber is made twice.
+    DeliveryDuplicated,
+}
+
+/// The switches.
+#[derive(Debug, Default)]
+pub struct Faults {
+    active: Mutex<Vec<Active>>,
+    limits: Mutex<BTreeMap<String, Limit>>,
+    disturbance: Mutex<Option<Disturbance>>,
+}
+
+#[derive(Debug)]
+struct Active {
+    app: Option<String>,
+    fault: Fault,
+    /// How often it still strikes; none = until cleared.
+    left: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct Limit {
+    slots: Arc<Semaphore>,
+    retry_after: u64,
+}
+
+#[derive(Debug)]
+struct Disturbance {
+    rate: f64,
+    rng: fastrand::Rng,
+}
+
+/// What an app does with a creation that has just arrived.
+pub(crate) enum Admission {
+    /// Goes on, while the permit is held.
+    In(#[expect(dead_code, reason = "held for its effect on drop")] Option<OwnedSemaphorePermit>),
+    /// Is turned away with this status, and asked to come back after so many seconds.
+    Out(u16, Option<u64>),
+}
+
+impl Faults {
+    /// The fault strikes the next `times` calls that it can strike; in any app where `app` is none.
+    pub fn next(&self, times: u64, app: Option<&str>, fault: Fault) {
+        self.add(app, fault, Some(times));
+    }
+
+    /// The fault strikes every call that it can strike, until [`Faults::clear`].
+    pub fn always(&self, app: Option<&str>, fault: Fault) {
+        self.add(app, fault, None);
+    }
+
+    /// Lets an app create at most so many instances at a time; further creations get 429 with `Retry-After` (seconds).
+    pub fn limit_creations(&self, app: &str, at_a_time: usize, retry_after: u64) {
+        let limit = Limit {
+            slots: Arc::new(Semaphore::new(at_a_time)),
+            retry_after,
+        };
+        self.limits
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(app.to_owned(), limit);
+    }
+
+    /// Answers this share (0 to 1) of all creations with 429 or 503, drawn from `seed`.
+    pub fn disturb_creations(&self, rate: f64, seed: u64) {
+        let disturbance = Disturbance {
+            rate,
+            rng: fastrand::Rng::with_seed(seed),
+        };
+        *self
+            .disturbance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(disturbance);
+    }
+
+    /// Switches everything off.
+    pub fn clear(&self) {
+        self.active
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        self.limits
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        *self
+            .disturbance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The first active fault that `strikes` accepts, for this app; counts it down.
+    pub(crate) fn take<T>(
+        &self,
+        app: Option<&str>,
+        strikes: impl Fn(&Fault) -> Option<T>,
+    ) -> Option<T> {
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        let (index, struck) = active.iter().enumerate().find_map(|(index, entry)| {
+            let here = entry.app.is_none() || entry.app.as_deref() == app;
+            here.then(|| strikes(&entry.fault))
+                .flatten()
+                .map(|struck| (index, struck))
+        })?;
+        if let Some(left) = active.get_mut(index).and_then(|entry| entry.left.as_mut()) {
+            *left -= 1;
+            if *left == 0 {
+                active.remove(index);
+            }
+        }
+        Some(struck)
+    }
+
+    pub(crate) fn strikes(&self, app: Option<&str>, fault: &Fault) -> bool {
+        self.take(app, |active| (active == fault).then_some(()))
+            .is_some()
+    }
+
+    pub(crate) fn admit_creation(&self, app: &str) -> Admission {
+        if let Some(disturbance) = self
+            .disturbance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_mut()
+            && disturbance.rng.f64() < disturbance.rate
+        {
+            return if disturbance.rng.bool() {
+                Admission::Out(429, Some(1))
+            } else {
+                Admission::Out(503, None)
+            };
+        }
+        let limit = self
+            .limits
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(app)
+            .cloned();
+        match limit {
+            None => Admission::In(None),
+            Some(limit) => match limit.slots.try_acquire_owned() {
+                Ok(permit) => Admission::In(Some(permit)),
+                Err(_) => Admission::Out(429, Some(limit.retry_after)),
+            },
+        }
+    }
+
+    fn add(&self, app: Option<&str>, fault: Fault, left: Option<u64>) {
+        if left == Some(0) {
+            return;
+        }
+        let entry = Active {
+            app: app.map(str::to_owned),
+            fault,
+            left,
+        };
+        self.active
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(entry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counted_fault_strikes_as_often_as_it_was_told_and_only_in_its_app() {
+        let faults = Faults::default();
+        faults.next(2, Some("ttd/b"), Fault::PdfFails);
+        let hits = |app| {
+            (0..5)
+                .filter(|_| faults.strikes(Some(app), &Fault::PdfFails))
+                .count()
+        };
+        assert_eq!((hits("ttd/a"), hits("ttd/b")), (0, 2));
+        faults.always(None, Fault::PdfFails);
+        assert_eq!(hits("ttd/a"), 5);
+        faults.clear();
+        assert_eq!(hits("ttd/a"), 0);
+    }
+
+    #[test]
+    fn a_limit_counts_those_inside() {
+        let faults = Faults::default();
+        faults.limit_creations("ttd/b", 1, 7);
+        let first = faults.admit_creation("ttd/b");
+        assert!(matches!(
+            faults.admit_creation("ttd/b"),
+            Admission::Out(429, Some(7))
+        ));
+        drop(first);
+        assert!(matches!(faults.admit_creation("ttd/b"), Admission::In(_)));
+    }
+}

@@ -1,0 +1,434 @@
+//! Instance folders: `instance.json` and a file per data element.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::app::{AppDefinition, LoadError, read_json};
+use super::apps::parse_status;
+use super::dates;
+use super::instance::{Confirmation, CurrentTask, Element, Instance, Mark, Owner, Process};
+use super::world::World;
+
+/// Party ids of owners that neither the register nor the folder knows begin here.
+const FIRST_FREE_PARTY: u32 = 59_000_000;
+
+/// Reads an instance folder into the local Altinn. Returns the instance's id.
+pub(crate) fn import(world: &Arc<World>, folder: &Path) -> Result<String, LoadError> {
+    let path = folder.join("instance.json");
+    let document = read_json(&path)?;
+    let reader = Reader {
+        path: &path,
+        folder,
+        world,
+    };
+    let instance = reader.instance(&document)?;
+    if world.store.lock().contains(instance.guid) {
+        return Err(reader.wrong("id", &format!("instance {} exists already", instance.guid)));
+    }
+    let id = instance.id();
+    world.store.insert(instance);
+    Ok(id)
+}
+
+struct Reader<'f> {
+    path: &'f Path,
+    folder: &'f Path,
+    world: &'f Arc<World>,
+}
+
+impl Reader<'_> {
+    fn wrong(&self, field: &str, problem: &str) -> LoadError {
+        LoadError::Content {
+            path: self.path.into(),
+            message: format!("field `{field}`: {problem}"),
+        }
+    }
+
+    fn text<'v>(
+        &self,
+        parent: &'v Value,
+        field: &str,
+        name: &str,
+    ) -> Result<Option<&'v str>, LoadError> {
+        match &parent[name] {
+            Value::Null => Ok(None),
+            Value::String(text) if !text.is_empty() => Ok(Some(text)),
+            Value::String(_) => Ok(None),
+            _ => Err(self.wrong(field, "must be a string")),
+        }
+    }
+
+    fn required<'v>(
+        &self,
+        parent: &'v Value,
+        field: &str,
+        name: &str,
+    ) -> Result<&'v str, LoadError> {
+        self.text(parent, field, name)?
+            .ok_or_else(|| self.wrong(field, "is missing"))
+    }
+
+    fn time(
+        &self,
+        parent: &Value,
+        field: &str,
+        name: &str,
+    ) -> Result<Option<Timestamp>, LoadError> {
+        let parse = |text: &str| {
+            dates::parse(text).ok_or_else(|| self.wrong(field, "is not a date and time"))
+        };
+        self.text(parent, field, name)?.map(parse).transpose()
+    }
+
+    fn texts(
+        &self,
+        parent: &Value,
+        name: &str,
+    ) -> Result<Option<BTreeMap<String, String>>, LoadError> {
+        match &parent[name] {
+            Value::Null => Ok(None),
+            value => serde_json::from_value(value.clone())
+                .map(Some)
+                .map_err(|_| self.wrong(name, "must hold strings only")),
+        }
+    }
+
+    fn instance(&self, document: &Value) -> Result<Instance, LoadError> {
+        let app_id = self.required(document, "appId", "appId")?;
+        let app = self.world.app_by_id(app_id).ok_or_else(|| {
+            let known: Vec<&str> = self.world.apps.keys().map(String::as_str).collect();
+            self.wrong(
+                "appId",
+                &format!(
+                    "`{app_id}` is not running here; known: {}",
+                    known.join(", ")
+                ),
+            )
+        })?;
+        let now = self.world.clock.now();
+        let owner = self.owner(&document["instanceOwner"])?;
+        let guid = match self.text(document, "id", "id")? {
+            Some(id) => id
+                .rsplit('/')
+                .next()
+                .and_then(|guid| guid.parse().ok())
+                .ok_or_else(|| self.wrong("id", "must be `<party id>/<guid>`"))?,
+            None => Uuid::new_v4(),
+        };
+        let created = self.time(document, "created", "created")?.unwrap_or(now);
+        let last_changed = self
+            .time(document, "lastChanged", "lastChanged")?
+            .unwrap_or(now);
+        let process = self.process(&app, &document["process"], created)?;
+        let mut status = parse_status(&document["status"])
+            .map_err(|_| self.wrong("status", "cannot be read"))?;
+        if let Some(ended) = process.ended
+            && !status.archived.set
+        {
+            status.archived = Mark::at(ended);
+        }
+        let actor = self
+            .world
+            .register
+            .by_party_id(owner.party_id)
+            .map(|party| party.actor())
+            .unwrap_or_default();
+        let by = |name: &str| {
+            Ok(self
+                .text(document, name, name)?
+                .unwrap_or(&actor)
+                .to_owned())
+        };
+        let mut instance = Instance {
+            internal_id: 0,
+            guid,
+            owner,
+            app_id: app.id.clone(),
+            org: app.org.clone(),
+            due_before: self.time(document, "dueBefore", "dueBefore")?,
+            visible_after: Some(
+                self.time(document, "visibleAfter", "visibleAfter")?
+                    .unwrap_or(created),
+            ),
+            process: Some(process),
+            status,
+            confirmations: self.confirmations(&document["completeConfirmations"])?,
+            data: Vec::new(),
+            presentation_texts: self.texts(document, "presentationTexts")?,
+            data_values: self.texts(document, "dataValues")?,
+            created,
+            created_by: by("createdBy")?,
+            last_changed,
+            last_changed_by: by("lastChangedBy")?,
+            lock: None,
+            history: Vec::new(),
+        };
+        let Value::Array(elements) = &document["data"] else {
+            return Err(self.wrong("data", "must be a list"));
+        };
+        for (index, element) in elements.iter().enumerate() {
+            let element = self.element(&app, &instance, element, &format!("data[{index}]"))?;
+            instance.data.push(element);
+        }
+        Ok(instance)
+    }
+
+    fn owner(&self, value: &Value) -> Result<Owner, LoadError> {
+        if !value.is_object() {
+            return Err(self.wrong("instanceOwner", "is missing"));
+        }
+        let text = |name: &str| self.text(value, &format!("instanceOwner.{name}"), name);
+        let (person, organisation) = (text("personNumber")?, text("organisationNumber")?);
+        let given = match &value["partyId"] {
+            Value::Number(number) => number.as_u64().and_then(|id| u32::try_from(id).ok()),
+            Value::String(id) => id.parse().ok(),
+            Value::Null => None,
+            _ => return Err(self.wrong("instanceOwner.partyId", "must be a number")),
+        };
+        let register = &self.world.register;
+        let known = person
+            .and_then(|number| register.by_person_number(number))
+            .or_else(|| register.by_organisation_number(organisation?))
+            .or_else(|| register.by_party_id(given?));
+        if person.is_none() && organisation.is_none() && given.is_none() {
+            return Err(self.wrong(
+                "instanceOwner",
+                "needs personNumber, organisationNumber or partyId",
+            ));
+        }
+        let party_id = given
+            .or_else(|| known.map(|party| party.party_id()))
+            .unwrap_or_else(|| {
+                let store = self.world.store.lock();
+                let taken = store
+                    .instances()
+                    .map(|instance| instance.owner.party_id)
+                    .filter(|id| *id >= FIRST_FREE_PARTY);
+                taken.max().map_or(FIRST_FREE_PARTY, |highest| highest + 1)
+            });
+        let known_person = known.and_then(|party| party.person_number().map(str::to_owned));
+        let known_organisation =
+            known.and_then(|party| party.organisation_number().map(str::to_owned));
+        Ok(Owner {
+            party_id,
+            person_number: person.map(str::to_owned).or(known_person),
+            organisation_number: organisation.map(str::to_owned).or(known_organisation),
+        })
+    }
+
+    fn process(
+        &self,
+        app: &AppDefinition,
+        value: &Value,
+        created: Timestamp,
+    ) -> Result<Process, LoadError> {
+        if !value.is_object() {
+            return Err(self.wrong("process", "is missing"));
+        }
+        let started = self
+            .time(value, "process.started", "started")?
+            .unwrap_or(created);
+        let ended = self.time(value, "process.ended", "ended")?;
+        let current = match &value["currentTask"] {
+            Value::Null => None,
+            task => {
+                let field = "process.currentTask.elementId";
+                let id = self.required(task, field, "elementId")?;
+                let known = app.task(id).ok_or_else(|| {
+                    self.wrong(field, &format!("`{id}` is no task of {}", app.id))
+                })?;
+                Some(CurrentTask {
+                    flow: task["flow"]
+                        .as_u64()
+                        .and_then(|flow| u32::try_from(flow).ok())
+                        .unwrap_or(2),
+                    started: self
+                        .time(task, "process.currentTask.started", "started")?
+                        .unwrap_or(started),
+                    element_id: known.id.clone(),
+                    name: known.name.clone(),
+                    kind: known.kind.clone(),
+                    flow_type: "CompleteCurrentMoveToNext",
+                })
+            }
+        };
+        if current.is_some() == ended.is_some() {
+            return Err(self.wrong("process", "needs either currentTask or ended"));
+        }
+        let text = |name: &str, default: &str| -> Result<String, LoadError> {
+            Ok(self
+                .text(value, &format!("process.{name}"), name)?
+                .unwrap_or(default)
+                .to_owned())
+        };
+        let end_event = ended
+            .is_some()
+            .then(|| text("endEvent", "EndEvent_1"))
+            .transpose()?;
+        Ok(Process {
+            started,
+            start_event: text("startEvent", "StartEvent_1")?,
+            current,
+            ended,
+            end_event,
+        })
+    }
+
+    fn confirmations(&self, value: &Value) -> Result<Vec<Confirmation>, LoadError> {
+        let entries = value.as_array().map(Vec::as_slice).unwrap_or_default();
+        let read = |(index, entry): (usize, &Value)| {
+            let field = |name: &str| format!("completeConfirmations[{index}].{name}");
+            let at = self.time(entry, &field("confirmedOn"), "confirmedOn")?;
+            Ok(Confirmation {
+                stakeholder: self
+                    .required(entry, &field("stakeholderId"), "stakeholderId")?
+                    .to_owned(),
+                at: at.ok_or_else(|| self.wrong(&field("confirmedOn"), "is missing"))?,
+            })
+        };
+        entries.iter().enumerate().map(read).collect()
+    }
+
+    fn element(
+        &self,
+        app: &AppDefinition,
+        instance: &Instance,
+        value: &Value,
+        field: &str,
+    ) -> Result<Element, LoadError> {
+        let in_field = |name: &str| format!("{field}.{name}");
+        let data_type = self.required(value, &in_field("dataType"), "dataType")?;
+        if app.data_type(data_type).is_none() {
+            return Err(self.wrong(
+                &in_field("dataType"),
+                &format!("`{data_type}` is no data type of {}", app.id),
+            ));
+        }
+        let id = match self.text(value, &in_field("id"), "id")? {
+            Some(id) => id
+                .parse()
+                .map_err(|_| self.wrong(&in_field("id"), "is not a GUID"))?,
+            None => Uuid::new_v4(),
+        };
+        let filename = self.text(value, &in_field("filename"), "filename")?;
+        let file = self
+            .find_file(filename, data_type, &value["id"])
+            .ok_or_else(|| {
+                let problem = format!(
+                    "no file for this {data_type} element in {}",
+                    self.folder.display()
+                );
+                self.wrong(field, &problem)
+            })?;
+        let bytes = std::fs::read(&file).map_err(|source| LoadError::Read {
+            path: file.clone(),
+            source,
+        })?;
+        let implied = || {
+            mime_guess::from_path(&file)
+                .first_raw()
+                .unwrap_or("application/octet-stream")
+        };
+        let given_type = self.text(value, &in_field("contentType"), "contentType")?;
+        let (content_type, bytes) = match app.models.get(data_type) {
+            None => (
+                given_type.unwrap_or_else(implied).to_owned(),
+                Bytes::from(bytes),
+            ),
+            Some(model) => {
+                let is_json_file = file
+                    .extension()
+                    .is_some_and(|extension| extension == "json");
+                let form = if is_json_file {
+                    model.read_json(&bytes)
+                } else {
+                    model.read_xml(&bytes)
+                };
+                let form = form.map_err(|error| LoadError::Content {
+                    path: file.clone(),
+                    message: error.to_string(),
+                })?;
+                let stored_as_json = given_type.is_some_and(|given| given.contains("json"));
+                match (is_json_file, stored_as_json) {
+                    (true, false) => ("application/xml".to_owned(), model.to_xml(&form)),
+                    (false, true) => (
+                        "application/json".to_owned(),
+                        Bytes::from(model.to_json(&form, false).to_string()),
+                    ),
+                    (true, true) => ("application/json".to_owned(), Bytes::from(bytes)),
+                    (false, false) => ("application/xml".to_owned(), Bytes::from(bytes)),
+                }
+            }
+        };
+        let created = self
+            .time(value, &in_field("created"), "created")?
+            .unwrap_or(instance.created);
+        let by = |name: &str| {
+            Ok(self
+                .text(value, &in_field(name), name)?
+                .unwrap_or(&instance.created_by)
+                .to_owned())
+        };
+        let ended = instance.current_task().is_none();
+        Ok(Element {
+            id,
+            data_type: data_type.to_owned(),
+            filename: filename.map(str::to_owned),
+            content_type,
+            bytes,
+            locked: value["locked"].as_bool().unwrap_or(ended),
+            tags: serde_json::from_value(value["tags"].clone()).unwrap_or_default(),
+            generated_from: generated_from(&value["references"]),
+            created,
+            created_by: by("createdBy")?,
+            last_changed: self
+                .time(value, &in_field("lastChanged"), "lastChanged")?
+                .unwrap_or(created),
+            last_changed_by: by("lastChangedBy")?,
+        })
+    }
+
+    /// By file name, else by data type, else by element id.
+    fn find_file(&self, filename: Option<&str>, data_type: &str, id: &Value) -> Option<PathBuf> {
+        let here = |name: &str| {
+            let is_plain = Path::new(name)
+                .file_name()
+                .is_some_and(|plain| plain == name);
+            let path = self.folder.join(name);
+            (is_plain && path.is_file()).then_some(path)
+        };
+        if let Some(path) = filename.and_then(here) {
+            return Some(path);
+        }
+        for extension in ["xml", "json", "pdf"] {
+            if let Some(path) = here(&format!("{data_type}.{extension}")) {
+                return Some(path);
+            }
+        }
+        let mut others: Vec<PathBuf> = std::fs::read_dir(self.folder)
+            .ok()?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.is_file() && path.file_stem().is_some_and(|stem| stem == data_type))
+            .collect();
+        others.sort();
+        others
+            .into_iter()
+            .next()
+            .or_else(|| id.as_str().and_then(here))
+    }
+}
+
+fn generated_from(references: &Value) -> Option<String> {
+    let reference = references.as_array()?.iter().find(|reference| {
+        reference["relation"]
+            .as_str()
+            .is_some_and(|relation| relation.eq_ignore_ascii_case("GeneratedFrom"))
+    })?;
+    reference["value"].as_str().map(str::to_owned)
+}

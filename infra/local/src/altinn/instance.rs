@@ -1,0 +1,320 @@
+//! Instances and data elements as Storage keeps them, and the two ways in which they are written as JSON.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// An instance.
+#[derive(Clone)]
+pub(crate) struct Instance {
+    /// Storage's own sequence number, second key of every ordering.
+    pub(crate) internal_id: i64,
+    pub(crate) guid: Uuid,
+    pub(crate) owner: Owner,
+    /// `org/app`.
+    pub(crate) app_id: String,
+    pub(crate) org: String,
+    pub(crate) due_before: Option<Timestamp>,
+    pub(crate) visible_after: Option<Timestamp>,
+    pub(crate) process: Option<Process>,
+    pub(crate) status: Status,
+    pub(crate) confirmations: Vec<Confirmation>,
+    pub(crate) data: Vec<Element>,
+    pub(crate) presentation_texts: Option<BTreeMap<String, String>>,
+    pub(crate) data_values: Option<BTreeMap<String, String>>,
+    pub(crate) created: Timestamp,
+    pub(crate) created_by: String,
+    pub(crate) last_changed: Timestamp,
+    pub(crate) last_changed_by: String,
+    pub(crate) lock: Option<Lock>,
+    pub(crate) history: Vec<HistoryEntry>,
+}
+
+/// Who owns an instance.
+#[derive(Clone, Default)]
+pub(crate) struct Owner {
+    pub(crate) party_id: u32,
+    pub(crate) person_number: Option<String>,
+    pub(crate) organisation_number: Option<String>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Process {
+    pub(crate) started: Timestamp,
+    pub(crate) start_event: String,
+    pub(crate) current: Option<CurrentTask>,
+    pub(crate) ended: Option<Timestamp>,
+    pub(crate) end_event: Option<String>,
+}
+
+#[derive(Clone)]
+pub(crate) struct CurrentTask {
+    pub(crate) flow: u32,
+    pub(crate) started: Timestamp,
+    pub(crate) element_id: String,
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) flow_type: &'static str,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Status {
+    pub(crate) archived: Mark,
+    pub(crate) soft_deleted: Mark,
+    pub(crate) hard_deleted: Mark,
+    /// 0 Unread, 1 Read, 2 UpdatedSinceLastReview.
+    pub(crate) read_status: u8,
+    pub(crate) substatus: Option<Substatus>,
+}
+
+/// A flag with its time. A template can set the flag without the time.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Mark {
+    pub(crate) set: bool,
+    pub(crate) at: Option<Timestamp>,
+}
+
+impl Mark {
+    pub(crate) fn at(at: Timestamp) -> Self {
+        Self {
+            set: true,
+            at: Some(at),
+        }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Substatus {
+    pub(crate) label: String,
+    pub(crate) description: Option<String>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Confirmation {
+    pub(crate) stakeholder: String,
+    pub(crate) at: Timestamp,
+}
+
+#[derive(Clone)]
+pub(crate) struct Lock {
+    pub(crate) token: String,
+    pub(crate) until: Timestamp,
+}
+
+#[derive(Clone)]
+pub(crate) struct HistoryEntry {
+    pub(crate) event_type: &'static str,
+    pub(crate) element_id: String,
+    pub(crate) occurred: Option<Timestamp>,
+    pub(crate) started: Option<Timestamp>,
+    pub(crate) ended: Option<Timestamp>,
+    pub(crate) performed_by: Option<String>,
+}
+
+/// A data element with its bytes.
+#[derive(Clone)]
+pub(crate) struct Element {
+    pub(crate) id: Uuid,
+    pub(crate) data_type: String,
+    pub(crate) filename: Option<String>,
+    pub(crate) content_type: String,
+    pub(crate) bytes: Bytes,
+    pub(crate) locked: bool,
+    pub(crate) tags: Vec<String>,
+    /// The task that it was generated from.
+    pub(crate) generated_from: Option<String>,
+    pub(crate) created: Timestamp,
+    pub(crate) created_by: String,
+    pub(crate) last_changed: Timestamp,
+    pub(crate) last_changed_by: String,
+}
+
+/// Where the links of an instance point.
+pub(crate) struct Links<'a> {
+    /// Scheme and host of the app; none in Storage's own answers.
+    pub(crate) app_host: Option<&'a str>,
+    /// Base URL of the platform.
+    pub(crate) platform: &'a str,
+}
+
+impl Instance {
+    /// `{party}/{guid}`.
+    pub(crate) fn id(&self) -> String {
+        format!("{}/{}", self.owner.party_id, self.guid)
+    }
+
+    pub(crate) fn element(&self, id: Uuid) -> Option<&Element> {
+        self.data.iter().find(|element| element.id == id)
+    }
+
+    pub(crate) fn elements_of<'a>(
+        &'a self,
+        data_type: &'a str,
+    ) -> impl Iterator<Item = &'a Element> {
+        self.data
+            .iter()
+            .filter(move |element| element.data_type == data_type)
+    }
+
+    pub(crate) fn current_task(&self) -> Option<&CurrentTask> {
+        self.process
+            .as_ref()
+            .and_then(|process| process.current.as_ref())
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        !(self.status.archived.set || self.status.soft_deleted.set || self.status.hard_deleted.set)
+    }
+
+    /// Notes a change that moves `lastChanged`.
+    pub(crate) fn touch(&mut self, at: Timestamp, by: &str) {
+        self.last_changed = at;
+        by.clone_into(&mut self.last_changed_by);
+    }
+
+    /// The instance as an app serializes it (System.Text.Json): nulls present, `readStatus` a number.
+    pub(crate) fn app_view(&self, links: &Links<'_>) -> Value {
+        let status = &self.status;
+        json!({
+            "id": self.id(),
+            "instanceOwner": {
+                "partyId": self.owner.party_id.to_string(), "personNumber": self.owner.person_number,
+                "organisationNumber": self.owner.organisation_number, "username": null, "externalIdentifier": null,
+            },
+            "appId": self.app_id,
+            "org": self.org,
+            "selfLinks": self.links(links, None),
+            "dueBefore": self.due_before,
+            "visibleAfter": self.visible_after,
+            "process": self.process.as_ref().map(Process::view),
+            "status": {
+                "isArchived": status.archived.set, "archived": status.archived.at,
+                "isSoftDeleted": status.soft_deleted.set, "softDeleted": status.soft_deleted.at,
+                "isHardDeleted": status.hard_deleted.set, "hardDeleted": status.hard_deleted.at,
+                "readStatus": status.read_status,
+                "substatus": status.substatus.as_ref().map(|substatus| json!({"label": substatus.label, "description": substatus.description})),
+            },
+            "completeConfirmations": if self.confirmations.is_empty() { Value::Null } else {
+                self.confirmations.iter().map(|c| json!({"stakeholderId": c.stakeholder, "confirmedOn": c.at})).collect()
+            },
+            "data": self.data.iter().map(|element| self.element_app_view(element, links)).collect::<Vec<_>>(),
+            "presentationTexts": self.presentation_texts,
+            "dataValues": self.data_values,
+            "created": self.created,
+            "createdBy": self.created_by,
+            "lastChanged": self.last_changed,
+            "lastChangedBy": self.last_changed_by,
+        })
+    }
+
+    /// The instance as Storage serializes it (Newtonsoft): null fields left out, `readStatus` a word.
+    pub(crate) fn storage_view(&self, platform: &str) -> Value {
+        let mut view = self.app_view(&Links {
+            app_host: None,
+            platform,
+        });
+        view["status"]["readStatus"] = json!(match self.status.read_status {
+            0 => "Unread",
+            1 => "Read",
+            _ => "UpdatedSinceLastReview",
+        });
+        without_nulls(&mut view);
+        view
+    }
+
+    /// A data element as an app serializes it.
+    pub(crate) fn element_app_view(&self, element: &Element, links: &Links<'_>) -> Value {
+        json!({
+            "id": element.id,
+            "instanceGuid": self.guid,
+            "dataType": element.data_type,
+            "filename": element.filename,
+            "contentType": element.content_type,
+            "blobStoragePath": format!("{}/{}/data/{}", self.app_id, self.guid, element.id),
+            "selfLinks": self.links(links, Some(element.id)),
+            "size": element.bytes.len(),
+            "contentHash": null,
+            "locked": element.locked,
+            "refs": [],
+            "isRead": false,
+            "tags": element.tags,
+            "userDefinedMetadata": null,
+            "metadata": null,
+            "deleteStatus": null,
+            "fileScanResult": "NotApplicable",
+            "references": element.generated_from.as_ref().map(|task| json!([{"value": task, "relation": "GeneratedFrom", "valueType": "Task"}])),
+            "created": element.created,
+            "createdBy": element.created_by,
+            "lastChanged": element.last_changed,
+            "lastChangedBy": element.last_changed_by,
+        })
+    }
+
+    pub(crate) fn element_storage_view(&self, element: &Element, platform: &str) -> Value {
+        let mut view = self.element_app_view(
+            element,
+            &Links {
+                app_host: None,
+                platform,
+            },
+        );
+        without_nulls(&mut view);
+        view
+    }
+
+    fn links(&self, links: &Links<'_>, element: Option<Uuid>) -> Value {
+        let tail = element.map(|id| format!("/data/{id}")).unwrap_or_default();
+        let mut object = Map::new();
+        if let Some(host) = links.app_host {
+            object.insert(
+                "apps".to_owned(),
+                format!("{host}/{}/instances/{}{tail}", self.app_id, self.id()).into(),
+            );
+        }
+        object.insert(
+            "platform".to_owned(),
+            format!(
+                "{}/storage/api/v1/instances/{}{tail}",
+                links.platform,
+                self.id()
+            )
+            .into(),
+        );
+        Value::Object(object)
+    }
+}
+
+impl Process {
+    pub(crate) fn view(&self) -> Value {
+        json!({
+            "started": self.started,
+            "startEvent": self.start_event,
+            "currentTask": self.current.as_ref().map(CurrentTask::view),
+            "ended": self.ended,
+            "endEvent": self.end_event,
+        })
+    }
+}
+
+impl CurrentTask {
+    pub(crate) fn view(&self) -> Value {
+        json!({
+            "flow": self.flow, "started": self.started, "elementId": self.element_id, "name": self.name, "altinnTaskType": self.kind,
+            "ended": null, "validated": null, "flowType": self.flow_type,
+        })
+    }
+}
+
+pub(crate) fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            object.retain(|_, value| !value.is_null());
+            object.values_mut().for_each(without_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
+}

@@ -1,0 +1,111 @@
+//! Everything that the services of the local Altinn share.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::http::{HeaderMap, header};
+use jsonwebtoken::DecodingKey;
+use serde_json::Value;
+
+use super::app::{App, AppDefinition};
+use super::clock::Clock;
+use super::events::Events;
+use super::faults::{Fault, Faults};
+use super::instance::{Element, Instance, Links};
+use super::keys::DevelopmentKey;
+use super::maskinporten::Maskinporten;
+use super::register::Register;
+use super::store::Store;
+use super::token::Caller;
+
+pub(crate) struct World {
+    pub(crate) clock: Clock,
+    /// Without trailing slash.
+    pub(crate) public_url: String,
+    /// The domain below `apps.` in the sources of events.
+    pub(crate) domain: String,
+    pub(crate) gateway_guards_storage: bool,
+    pub(crate) register: Register,
+    pub(crate) apps: BTreeMap<String, App>,
+    pub(crate) maskinporten: Maskinporten,
+    pub(crate) altinn_key: DevelopmentKey,
+    pub(crate) altinn_verifying: DecodingKey,
+    pub(crate) store: Store,
+    pub(crate) events: Events,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) rng: Mutex<fastrand::Rng>,
+}
+
+impl World {
+    pub(crate) fn app(&self, org: &str, app: &str) -> Option<Arc<AppDefinition>> {
+        self.app_by_id(&format!("{org}/{app}"))
+    }
+
+    pub(crate) fn app_by_id(&self, id: &str) -> Option<Arc<AppDefinition>> {
+        self.apps.get(id).map(|app| Arc::clone(&app.0))
+    }
+
+    /// The decision of the policy decision point; a decision point that is down denies.
+    pub(crate) fn permits(&self, app: &AppDefinition, caller: &Caller, action: &str) -> bool {
+        let down = self
+            .faults
+            .strikes(Some(&app.id), &Fault::DecisionPointDown);
+        !down && app.permits(caller.org.as_deref(), action)
+    }
+
+    /// An instance as its app answers it, without `instanceOwner.party`.
+    pub(crate) fn app_view(&self, instance: &Instance, headers: &HeaderMap) -> Value {
+        let host = app_host(headers);
+        let mut view = instance.app_view(&Links {
+            app_host: Some(&host),
+            platform: &self.public_url,
+        });
+        self.shuffle_data(&mut view);
+        view
+    }
+
+    /// An instance as its app answers it, with `instanceOwner.party`.
+    pub(crate) fn app_response(&self, instance: &Instance, headers: &HeaderMap) -> Value {
+        let mut view = self.app_view(instance, headers);
+        view["instanceOwner"]["party"] = self
+            .register
+            .by_party_id(instance.owner.party_id)
+            .map_or(Value::Null, |party| party.view());
+        view
+    }
+
+    pub(crate) fn element_view(
+        &self,
+        instance: &Instance,
+        element: &Element,
+        headers: &HeaderMap,
+    ) -> Value {
+        let host = app_host(headers);
+        instance.element_app_view(
+            element,
+            &Links {
+                app_host: Some(&host),
+                platform: &self.public_url,
+            },
+        )
+    }
+
+    /// Neither the apps nor Storage's query promise an order of data elements.
+    pub(crate) fn shuffle_data(&self, view: &mut Value) {
+        if let Some(data) = view["data"].as_array_mut() {
+            self.rng
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .shuffle(data);
+        }
+    }
+}
+
+/// Apps build their own links from the Host header, and always with https.
+fn app_host(headers: &HeaderMap) -> String {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or("localhost");
+    format!("https://{host}")
+}

@@ -1,0 +1,454 @@
+//! The SAM template as the local AWS reads it: the same table, queues, functions and routes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::yaml::{self, YamlError};
+
+const STAFETT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml"));
+
+/// Why a template does not describe what is asked of it.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// The file is not a template.
+    #[error(transparent)]
+    Yaml(#[from] YamlError),
+    /// The template has no such resource.
+    #[error("template.yaml has no resource {0}")]
+    NoResource(String),
+    /// A resource has a property, or a value, that the local AWS does not know how to follow.
+    #[error("template.yaml, resource {resource}: {source}; teach infra/local/src/aws about it")]
+    Properties {
+        /// The resource's logical id.
+        resource: String,
+        /// What does not fit.
+        source: serde_json::Error,
+    },
+    /// A function of CloudFormation's that the local AWS does not know, or whose value it was not
+    /// given.
+    #[error("template.yaml: the local AWS has no value for {0}")]
+    Unresolved(String),
+}
+
+/// A CloudFormation template, functions in their long form.
+#[derive(Clone, Debug)]
+pub struct Template {
+    document: Value,
+}
+
+impl Template {
+    /// Stafett's own template, as it was when this program was built.
+    ///
+    /// # Errors
+    ///
+    /// A template that is not valid YAML.
+    pub fn stafett() -> Result<Self, TemplateError> {
+        Self::parse(STAFETT)
+    }
+
+    /// Reads a template from its YAML text.
+    ///
+    /// # Errors
+    ///
+    /// Text that is not a YAML document as CloudFormation takes it.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        Ok(Self {
+            document: yaml::parse(text)?,
+        })
+    }
+
+    /// The whole document, functions in their long form.
+    #[must_use]
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// All resources of a type, as (logical id, resource).
+    pub fn resources(&self, kind: &str) -> impl Iterator<Item = (&str, &Value)> {
+        self.document["Resources"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(move |(_, resource)| resource["Type"] == *kind)
+            .map(|(id, resource)| (id.as_str(), resource))
+    }
+
+    /// A resource's properties, parameters replaced by `parameters` or their defaults.
+    ///
+    /// # Errors
+    ///
+    /// An unknown resource, or properties that do not fit `T`.
+    pub fn properties<T: DeserializeOwned>(
+        &self,
+        id: &str,
+        values: &Values,
+    ) -> Result<T, TemplateError> {
+        let properties = &self.resource(id)?["Properties"];
+        let resolved = self.resolve(properties, values)?;
+        serde_json::from_value(resolved).map_err(|source| TemplateError::Properties {
+            resource: id.to_owned(),
+            source,
+        })
+    }
+
+    fn resource(&self, id: &str) -> Result<&Value, TemplateError> {
+        match &self.document["Resources"][id] {
+            Value::Null => Err(TemplateError::NoResource(id.to_owned())),
+            resource => Ok(resource),
+        }
+    }
+
+    /// A function's settings: its own over the template's globals.
+    ///
+    /// # Errors
+    ///
+    /// An unknown function, or an environment variable that depends on an unknown value.
+    pub fn function(&self, id: &str, values: &Values) -> Result<FunctionSettings, TemplateError> {
+        let global = self.resolve(&self.document["Globals"]["Function"], values)?;
+        let global: Option<FunctionProperties> =
+            serde_json::from_value(global).map_err(|source| TemplateError::Properties {
+                resource: "Globals".to_owned(),
+                source,
+            })?;
+        let global = global.unwrap_or_default();
+        let own: FunctionProperties = self.properties(id, values)?;
+        let mut environment = BTreeMap::new();
+        for (name, value) in global
+            .environment
+            .variables
+            .into_iter()
+            .chain(own.environment.variables)
+        {
+            environment.insert(name, as_text(&value));
+        }
+        Ok(FunctionSettings {
+            name: id.to_owned(),
+            // Lambda's own defaults: 3 seconds, 128 MB.
+            timeout: Duration::from_secs(own.timeout.or(global.timeout).unwrap_or(3)),
+            memory_mb: own.memory_size.or(global.memory_size).unwrap_or(128),
+            environment,
+        })
+    }
+
+    /// The queue's event source mapping of a function (its one event of type `SQS`).
+    ///
+    /// # Errors
+    ///
+    /// A function without such an event, or a setting that the local event source does not follow.
+    pub fn event_source(
+        &self,
+        id: &str,
+        values: &Values,
+    ) -> Result<EventSourceSettings, TemplateError> {
+        let resource = self.resource(id)?;
+        let event = resource["Properties"]["Events"]
+            .as_object()
+            .into_iter()
+            .flat_map(|events| events.values())
+            .find(|event| event["Type"] == "SQS")
+            .ok_or_else(|| TemplateError::NoResource(format!("{id} with an event of type SQS")))?;
+        let resolved = self.resolve(&event["Properties"], values)?;
+        let event: SqsEventProperties =
+            serde_json::from_value(resolved).map_err(|source| TemplateError::Properties {
+                resource: id.to_owned(),
+                source,
+            })?;
+        Ok(EventSourceSettings {
+            batch_size: event.batch_size.unwrap_or(10),
+            maximum_batching_window: Duration::from_secs(
+                event.maximum_batching_window_in_seconds.unwrap_or(0),
+            ),
+            maximum_concurrency: event.scaling_config.and_then(|it| it.maximum_concurrency),
+            report_batch_item_failures: event
+                .function_response_types
+                .iter()
+                .any(|kind| kind == "ReportBatchItemFailures"),
+        })
+    }
+
+    /// The routes of the HTTP API, over all functions.
+    #[must_use]
+    pub fn http_routes(&self) -> Vec<HttpRoute> {
+        let mut routes = Vec::new();
+        for (function, resource) in self.resources("AWS::Serverless::Function") {
+            let events = resource["Properties"]["Events"].as_object();
+            for event in events.into_iter().flat_map(|events| events.values()) {
+                let properties = &event["Properties"];
+                if event["Type"] == "HttpApi"
+                    && let Some(method) = properties["Method"].as_str()
+                    && let Some(path) = properties["Path"].as_str()
+                {
+                    routes.push(HttpRoute {
+                        method: method.to_uppercase(),
+                        path: path.to_owned(),
+                        function: function.to_owned(),
+                    });
+                }
+            }
+        }
+        routes
+    }
+
+    /// `value` with its references replaced by what they stand for.
+    fn resolve(&self, value: &Value, values: &Values) -> Result<Value, TemplateError> {
+        match value {
+            Value::Object(entries) => {
+                if let Some(resolved) = self.function_call(value, values) {
+                    return resolved;
+                }
+                entries
+                    .iter()
+                    // For the deployed stack only, full of references to its resources.
+                    .filter(|(key, _)| {
+                        !matches!(key.as_str(), "Role" | "Layers" | "LoggingConfig" | "Events")
+                    })
+                    .map(|(key, entry)| Ok((key.clone(), self.resolve(entry, values)?)))
+                    .collect()
+            }
+            Value::Array(items) => items
+                .iter()
+                .map(|item| self.resolve(item, values))
+                .collect(),
+            plain => Ok(plain.clone()),
+        }
+    }
+
+    /// What one of CloudFormation's functions gives; none when `value` is no such call.
+    fn function_call(
+        &self,
+        value: &Value,
+        values: &Values,
+    ) -> Option<Result<Value, TemplateError>> {
+        let entries = value.as_object().filter(|it| it.len() == 1)?;
+        let (name, argument) = entries.iter().next()?;
+        let known = match name.as_str() {
+            "Ref" => self.reference(argument.as_str().unwrap_or_default(), values),
+            "Fn::GetAtt" => {
+                let key = [&argument[0], &argument[1]]
+                    .map(|part| part.as_str().unwrap_or_default())
+                    .join(".");
+                values
+                    .resources
+                    .get(&key)
+                    .map(|it| Value::from(it.as_str()))
+            }
+            name if name.starts_with("Fn::") => None,
+            _ => return None,
+        };
+        Some(known.ok_or_else(|| TemplateError::Unresolved(value.to_string())))
+    }
+
+    fn reference(&self, id: &str, values: &Values) -> Option<Value> {
+        if let Some(given) = values
+            .parameters
+            .get(id)
+            .or_else(|| values.resources.get(id))
+        {
+            return Some(Value::from(given.as_str()));
+        }
+        match &self.document["Parameters"][id]["Default"] {
+            Value::Null => None,
+            default => Some(default.clone()),
+        }
+    }
+}
+
+fn as_text(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// What the template's references stand for on this machine.
+#[derive(Clone, Debug, Default)]
+pub struct Values {
+    /// Parameters by name; one that is missing has the template's default.
+    pub parameters: BTreeMap<String, String>,
+    /// What `!Ref Id` and `!GetAtt Id.Attribute` give, by `Id` and `Id.Attribute`.
+    pub resources: BTreeMap<String, String>,
+}
+
+impl Values {
+    /// Sets a parameter of the template.
+    #[must_use]
+    pub fn parameter(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.parameters.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// How a function is set up.
+#[derive(Clone, Debug)]
+pub struct FunctionSettings {
+    /// Its logical id.
+    pub name: String,
+    /// How long one invocation may take.
+    pub timeout: Duration,
+    /// Memory in MB.
+    pub memory_mb: u32,
+    /// Environment variables.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// How a queue feeds a function.
+#[derive(Clone, Debug)]
+pub struct EventSourceSettings {
+    /// Messages in one invocation, at most.
+    pub batch_size: usize,
+    /// How long a batch may wait to fill up.
+    pub maximum_batching_window: Duration,
+    /// Invocations at the same time, at most; none means that only the account's limit holds.
+    pub maximum_concurrency: Option<usize>,
+    /// Whether the function's answer says which messages failed.
+    pub report_batch_item_failures: bool,
+}
+
+/// One route of the HTTP API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRoute {
+    /// Method in capitals, or `ANY`.
+    pub method: String,
+    /// Path with parameters in braces, as `/events/{secret}`.
+    pub path: String,
+    /// Logical id of the function behind it.
+    pub function: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct FunctionProperties {
+    timeout: Option<u64>,
+    memory_size: Option<u32>,
+    environment: Environment,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Environment {
+    variables: BTreeMap<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct SqsEventProperties {
+    #[serde(rename = "Queue")]
+    _queue: Value,
+    batch_size: Option<usize>,
+    maximum_batching_window_in_seconds: Option<u64>,
+    #[serde(default)]
+    function_response_types: Vec<String>,
+    scaling_config: Option<ScalingConfig>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct ScalingConfig {
+    #[serde(default, deserialize_with = "number")]
+    maximum_concurrency: Option<usize>,
+}
+
+/// A number that may stand as text, as a parameter's value does.
+fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    as_text(&value)
+        .parse()
+        .map(Some)
+        .map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = r#"
+Parameters:
+  Key: { Type: String, Default: "" }
+  Pace: { Type: Number, Default: 5 }
+Globals:
+  Function:
+    MemorySize: 256
+    Environment: { Variables: { SHARED: yes, QUEUE: !Ref Queue } }
+Resources:
+  Work:
+    Type: AWS::Serverless::Function
+    Properties:
+      Timeout: 300
+      Role: !GetAtt Unknown.Arn
+      Environment:
+        Variables:
+          SHARED: mine
+          KEY: !Ref Key
+      Events:
+        Messages:
+          Type: SQS
+          Properties:
+            Queue: !GetAtt Queue.Arn
+            FunctionResponseTypes: [ReportBatchItemFailures]
+            ScalingConfig: { MaximumConcurrency: !Ref Pace }
+        Http: { Type: HttpApi, Properties: { Method: post, Path: "/x/{y}" } }
+"#;
+
+    fn values() -> Values {
+        Values {
+            resources: BTreeMap::from([
+                ("Queue".to_owned(), "http://queue".to_owned()),
+                ("Queue.Arn".to_owned(), "arn:queue".to_owned()),
+            ]),
+            ..Values::default()
+        }
+    }
+
+    #[test]
+    fn a_function_has_the_globals_under_its_own_settings() {
+        let template = Template::parse(SMALL).unwrap();
+        let function = template.function("Work", &values()).unwrap();
+        assert_eq!(function.timeout, Duration::from_secs(300));
+        assert_eq!(function.memory_mb, 256);
+        let text: Vec<_> = function
+            .environment
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .collect();
+        assert_eq!(
+            text,
+            [("KEY", ""), ("QUEUE", "http://queue"), ("SHARED", "mine")]
+        );
+    }
+
+    #[test]
+    fn a_parameter_that_is_given_stands_before_its_default() {
+        let template = Template::parse(SMALL).unwrap();
+        let values = values().parameter("Key", "k").parameter("Pace", "9");
+        let function = template.function("Work", &values).unwrap();
+        assert_eq!(function.environment["KEY"], "k");
+        let source = template.event_source("Work", &values).unwrap();
+        assert_eq!(source.maximum_concurrency, Some(9));
+        assert!(source.report_batch_item_failures);
+        assert_eq!(source.batch_size, 10);
+    }
+
+    #[test]
+    fn an_unknown_reference_names_itself() {
+        let template = Template::parse(SMALL).unwrap();
+        let error = template
+            .function("Work", &Values::default())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(r#"{"Ref":"Queue"}"#), "{error}");
+    }
+
+    #[test]
+    fn routes_name_method_path_and_function() {
+        let template = Template::parse(SMALL).unwrap();
+        let expected = HttpRoute {
+            method: "POST".to_owned(),
+            path: "/x/{y}".to_owned(),
+            function: "Work".to_owned(),
+        };
+        assert_eq!(template.http_routes(), [expected]);
+    }
+}

@@ -1,0 +1,121 @@
+//! Bodies on their way through a wire: streamed, counted, and cut where a fault says so.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+use super::journal::{Entry, Exchange};
+
+pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type RelayedBody = UnsyncBoxBody<Bytes, BodyError>;
+
+/// The connection ends here, as if the network had failed.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the connection was cut by a fault")]
+pub(super) struct Cut;
+
+/// The client's body on its way to the upstream.
+pub(super) fn request(body: Incoming, entry: Arc<Entry>) -> RelayedBody {
+    let count = |it: &mut Exchange, bytes| it.request_bytes += bytes;
+    Relayed {
+        inner: body,
+        entry,
+        count,
+        left: None,
+        flushed: false,
+    }
+    .map_err(BodyError::from)
+    .boxed_unsync()
+}
+
+/// The upstream's body on its way to the client, cut after `limit` bytes.
+pub(super) fn response(body: Incoming, entry: Arc<Entry>, limit: Option<usize>) -> RelayedBody {
+    let count = |it: &mut Exchange, bytes| it.response_bytes += bytes;
+    Relayed {
+        inner: body,
+        entry,
+        count,
+        left: limit,
+        flushed: false,
+    }
+    .boxed_unsync()
+}
+
+/// A body that a fault made up.
+pub(super) fn made_up(body: Bytes, entry: Arc<Entry>) -> RelayedBody {
+    let count = |it: &mut Exchange, bytes| it.response_bytes += bytes;
+    let inner = Full::new(body).map_err(|never| match never {});
+    Relayed {
+        inner,
+        entry,
+        count,
+        left: None,
+        flushed: false,
+    }
+    .boxed_unsync()
+}
+
+struct Relayed<B> {
+    inner: B,
+    // Held until the body is gone: that is the end of the exchange.
+    entry: Arc<Entry>,
+    count: fn(&mut Exchange, u64),
+    left: Option<usize>,
+    flushed: bool,
+}
+
+impl<B> Body for Relayed<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BodyError>,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.left == Some(0) {
+            // Once around, so that the server writes what it has before it sees the cut.
+            if !self.flushed {
+                self.flushed = true;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            return Poll::Ready(Some(Err(Cut.into())));
+        }
+        let frame = match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+            None => return Poll::Ready(None),
+        };
+        let frame = match frame.into_data() {
+            Ok(mut data) => {
+                if let Some(left) = &mut self.left {
+                    data.truncate(*left);
+                    *left -= data.remaining();
+                }
+                let bytes = data.remaining() as u64;
+                let count = self.count;
+                self.entry.note(|it| count(it, bytes));
+                Frame::data(data)
+            }
+            Err(trailers) => trailers,
+        };
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left != Some(0) && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

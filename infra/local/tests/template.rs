@@ -1,0 +1,326 @@
+//! What the template must say and no linter asks for.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use local::aws::{LocalAws, Stack, Template, Values};
+use serde_json::Value;
+use stafett::settings::{
+    AltinnSettings, CallerSettings, EventsSettings, LedgerSettings, MaskinportenSettings,
+    QueueSettings, RouteSettings, Source,
+};
+
+fn template() -> Template {
+    Template::stafett().unwrap()
+}
+
+/// What has to be given because it has no default; resources stand for themselves.
+fn values() -> Values {
+    let template = template();
+    let resources = template.document()["Resources"].as_object().unwrap();
+    let mut values = Values::default()
+        .parameter("MaskinportenClientId", "client")
+        .parameter("MaskinportenJwkSecretArn", "arn:jwk")
+        .parameter("TriggerScope", "ttd:trigger")
+        .parameter("TriggerConsumers", "991825827");
+    for id in resources.keys() {
+        values.resources.insert(id.clone(), id.clone());
+        values
+            .resources
+            .insert(format!("{id}.Arn"), format!("{id}.Arn"));
+    }
+    values
+}
+
+fn functions() -> Vec<String> {
+    template()
+        .resources("AWS::Serverless::Function")
+        .map(|(id, _)| id.to_owned())
+        .collect()
+}
+
+/// Every value with its place in the document.
+fn walk<'a>(value: &'a Value, place: &str, visit: &mut impl FnMut(&str, &'a Value)) {
+    visit(place, value);
+    match value {
+        Value::Object(entries) => {
+            entries
+                .iter()
+                .for_each(|(key, it)| walk(it, &format!("{place}/{key}"), visit));
+        }
+        Value::Array(items) => {
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(n, it)| walk(it, &format!("{place}/{n}"), visit));
+        }
+        _ => {}
+    }
+}
+
+/// The statements of the policies of a function's role, as (actions, resource).
+fn allowed(function: &str) -> Vec<(BTreeSet<String>, Value)> {
+    let template = template();
+    let resources = &template.document()["Resources"];
+    let role = resources[function]["Properties"]["Role"]["Fn::GetAtt"][0]
+        .as_str()
+        .unwrap();
+    let properties = &resources[role]["Properties"];
+    assert!(
+        properties.get("ManagedPolicyArns").is_none(),
+        "{role} has policies of others"
+    );
+    let mut allowed = Vec::new();
+    for policy in properties["Policies"].as_array().unwrap() {
+        for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+            assert_eq!(statement["Effect"], "Allow");
+            let actions = match &statement["Action"] {
+                Value::String(action) => BTreeSet::from([action.clone()]),
+                actions => {
+                    let actions = actions.as_array().unwrap().iter();
+                    actions.map(|it| it.as_str().unwrap().to_owned()).collect()
+                }
+            };
+            allowed.push((actions, statement["Resource"].clone()));
+        }
+    }
+    allowed
+}
+
+fn actions<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
+    names.map(String::from).into()
+}
+
+fn reference(id: &str) -> Value {
+    serde_json::json!({ "Ref": id })
+}
+
+fn arn(id: &str) -> Value {
+    serde_json::json!({ "Fn::GetAtt": [id, "Arn"] })
+}
+
+#[test]
+fn only_failed_messages_of_a_batch_come_back() {
+    let template = template();
+    let sources: Vec<_> = functions()
+        .into_iter()
+        .filter(|id| template.event_source(id, &values()).is_ok())
+        .collect();
+    assert_eq!(sources, ["Instantiate"]);
+    let events = &template.document()["Resources"]["Instantiate"]["Properties"]["Events"];
+    for event in events
+        .as_object()
+        .unwrap()
+        .values()
+        .filter(|it| it["Type"] == "SQS")
+    {
+        let types = &event["Properties"]["FunctionResponseTypes"];
+        assert_eq!(types, &serde_json::json!(["ReportBatchItemFailures"]));
+    }
+}
+
+#[test]
+fn no_permission_has_a_wildcard() {
+    walk(template().document(), "", &mut |place, value| {
+        let in_policy = [
+            "/Action",
+            "/Resource",
+            "/Principal",
+            "/NotAction",
+            "/NotResource",
+        ]
+        .iter()
+        .any(|key| place.contains("/Statement/") && place.contains(key));
+        if in_policy && let Some(text) = value.as_str() {
+            assert!(!text.contains('*'), "{place}: {text}");
+        }
+        assert!(
+            !place.ends_with("/NotAction") && !place.ends_with("/NotResource"),
+            "{place}"
+        );
+        // SAM's shorthands and managed policies allow more than is asked for.
+        let properties = place.strip_suffix("/Policies").unwrap_or_default();
+        assert!(
+            !functions()
+                .iter()
+                .any(|id| properties == format!("/Resources/{id}/Properties"))
+        );
+    });
+}
+
+#[test]
+fn each_function_may_do_exactly_what_it_does() {
+    assert_eq!(
+        allowed("Receive"),
+        [
+            (actions(["sqs:SendMessage"]), arn("Queue")),
+            (
+                actions(["secretsmanager:GetSecretValue"]),
+                reference("EventsSecret")
+            ),
+            (
+                actions(["logs:CreateLogStream", "logs:PutLogEvents"]),
+                arn("ReceiveLogs")
+            ),
+        ]
+    );
+    assert_eq!(
+        allowed("Instantiate"),
+        [
+            (
+                actions([
+                    "sqs:ReceiveMessage",
+                    "sqs:DeleteMessage",
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:GetQueueAttributes",
+                ]),
+                arn("Queue")
+            ),
+            (actions(["dynamodb:PutItem", "dynamodb:Query"]), arn("Ledger")),
+            (
+                actions(["secretsmanager:GetSecretValue"]),
+                reference("MaskinportenJwkSecretArn")
+            ),
+            (
+                actions(["logs:CreateLogStream", "logs:PutLogEvents"]),
+                arn("InstantiateLogs")
+            ),
+        ]
+    );
+}
+
+#[test]
+fn no_log_has_the_path_of_a_request() {
+    let template = template();
+    let mut formats = 0;
+    for (_, api) in template.resources("AWS::Serverless::HttpApi") {
+        let format = api["Properties"]["AccessLogSettings"]["Format"]
+            .as_str()
+            .unwrap();
+        let fields: Value = serde_json::from_str(format).unwrap();
+        for field in fields.as_object().unwrap().values() {
+            let field = field.as_str().unwrap();
+            for leak in [
+                "path",
+                "Path",
+                "rawQuery",
+                "resource",
+                "error.message",
+                "sourceIp",
+            ] {
+                assert!(!field.contains(leak), "{field}");
+            }
+        }
+        formats += 1;
+    }
+    assert_eq!(formats, 1);
+}
+
+#[test]
+fn a_claim_lasts_as_long_as_the_function_may_run_and_a_message_stays_hidden_far_longer() {
+    let instantiate = template().function("Instantiate", &values()).unwrap();
+    let lease: u64 = instantiate.environment["STAFETT_LEASE_SECONDS"]
+        .parse()
+        .unwrap();
+    assert_eq!(Duration::from_secs(lease), instantiate.timeout);
+    // AWS asks for six times the function's timeout on a queue with an event source mapping.
+    assert!(Stack::stafett().unwrap().queue.visibility_timeout >= 6 * instantiate.timeout);
+}
+
+#[test]
+fn a_message_reaches_the_dead_letter_queue_with_time_left_in_it() {
+    let stack = Stack::stafett().unwrap();
+    let fortnight = Duration::from_secs(14 * 24 * 60 * 60);
+    assert_eq!(stack.queue.max_receive_count, Some(40));
+    // The longest that SQS allows: a move keeps the message's age.
+    assert_eq!(stack.queue.retention, fortnight);
+    assert_eq!(stack.dead_letter_queue.retention, fortnight);
+}
+
+#[test]
+fn every_parameter_says_what_it_is_and_what_it_may_be() {
+    let template = template();
+    for (name, parameter) in template.document()["Parameters"].as_object().unwrap() {
+        for key in ["Description", "ConstraintDescription"] {
+            assert!(parameter[key].is_string(), "{name} has no {key}");
+        }
+        let bounds = match parameter["Type"].as_str() {
+            Some("String") => &["AllowedPattern"][..],
+            _ => &["AllowedValues", "MinValue"],
+        };
+        assert!(
+            bounds.iter().any(|key| parameter.get(*key).is_some()),
+            "{name} has no bounds"
+        );
+        if let (Some(pattern), Some(default)) = (
+            parameter["AllowedPattern"].as_str(),
+            parameter["Default"].as_str(),
+        ) {
+            assert!(
+                regex::Regex::new(pattern).unwrap().is_match(default),
+                "{name}: {default}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_function_is_a_program_of_the_workspace() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (id, function) in template().resources("AWS::Serverless::Function") {
+        let program = function["Metadata"]["BuildProperties"]["Binary"]
+            .as_str()
+            .unwrap();
+        let manifest = root.join("functions").join(program).join("Cargo.toml");
+        assert!(manifest.is_file(), "{id}: {}", manifest.display());
+    }
+}
+
+#[test]
+fn the_api_has_exactly_its_routes() {
+    let mut routes: Vec<_> = template()
+        .http_routes()
+        .into_iter()
+        .map(|it| format!("{} {}", it.method, it.path))
+        .collect();
+    routes.sort();
+    assert_eq!(
+        routes,
+        ["GET /health", "POST /events/{secret}", "POST /triggers"]
+    );
+}
+
+#[tokio::test]
+async fn every_function_finds_its_settings_in_the_environment_that_the_template_gives_it() {
+    let aws = LocalAws::start(&Stack::stafett().unwrap()).await.unwrap();
+    let values = Values {
+        resources: aws.resources().values().resources,
+        ..values()
+    };
+    let environment = |function| template().function(function, &values).unwrap().environment;
+
+    let receive = environment("Receive");
+    let source = Source::new(|name| receive.get(name).cloned());
+    let routes = RouteSettings::read(&source).unwrap();
+    assert_eq!(routes.directory, Path::new("/opt/routes"));
+    let queue = QueueSettings::read(&source).unwrap();
+    assert_eq!(queue.url, aws.resources().queue.url);
+    let caller = CallerSettings::read(&source).unwrap();
+    assert_eq!(caller.issuer, "https://test.maskinporten.no/");
+    assert_eq!(caller.consumers, ["991825827"]);
+    assert!(caller.audience.is_none());
+    EventsSettings::read(&source).unwrap();
+
+    let instantiate = environment("Instantiate");
+    let source = Source::new(|name| instantiate.get(name).cloned());
+    RouteSettings::read(&source).unwrap();
+    QueueSettings::read(&source).unwrap();
+    let ledger = LedgerSettings::read(&source).unwrap();
+    assert_eq!(ledger.table, aws.resources().table);
+    assert_eq!(ledger.settle, Duration::from_secs(240));
+    let altinn = AltinnSettings::read(&source).unwrap();
+    assert!(altinn.subscription_key.is_none());
+    let maskinporten = MaskinportenSettings::read(&source).unwrap();
+    assert_eq!(maskinporten.client_id, "client");
+}
