@@ -35,6 +35,11 @@ pub fn start() {
     let level = level(|name| std::env::var(name).ok());
     // An error says that a subscriber is set already: then a host program decides on its logs.
     let _ = tracing::subscriber::set_global_default(subscriber(level, io::stdout));
+    // What a panic says may quote what it was working on.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "panicked");
+    }));
 }
 
 /// The level asked for: one word (`trace`, `debug`, `info`, `warn`, `error`, `fatal`, `off`, in any

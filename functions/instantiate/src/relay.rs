@@ -18,7 +18,7 @@ use stafett::{
     preflight::STAMP,
     relay::{
         Holder, Reason, Record, RelayId, State, Target,
-        decide::{Attempt, Evidence, Found, Parts, Policy, Problem, Step, Verdict},
+        decide::{Answer, Attempt, Evidence, Found, Parts, Policy, Problem, Step, Verdict},
     },
     route::{Gate, OwnerRule, Route},
     telemetry::Causes,
@@ -351,6 +351,10 @@ impl Work<'_> {
             .altinn()
             .create(self.budget(), app, &self.relay, self.source, &ready.checked)
             .await;
+        if matches!(answer, Answer::Refused(_) | Answer::Orphaned(_)) {
+            // B may have been deployed anew since its metadata was read.
+            self.altinn().forget_metadata(app);
+        }
         Evidence::Answered(answer)
     }
 
@@ -386,6 +390,11 @@ impl Work<'_> {
 
     /// The one line that says what became of the relay in this delivery.
     fn conclude(&self, attempt: &Attempt, verdict: Verdict, elapsed: Duration) {
+        if attempt.is_repeat() && verdict == Verdict::GiveUp {
+            // Its failure has been told; these receives only lead the message to the dead-letter queue.
+            tracing::debug!("repeat of a failed relay");
+            return;
+        }
         let record = attempt.record();
         let state = record.map_or("unknown", |record| record.state.as_str());
         let reason = record.and_then(|record| record.reason).map(Reason::code);

@@ -279,27 +279,14 @@ async fn start_altinn(mut config: altinn::Config) -> Result<(LocalAltinn, Wire),
 
 /// What an operator gives the template, and the names of what it makes.
 fn values(aws: &LocalAws) -> Values {
-    let resources = aws.resources();
-    let mut values = [
+    [
         ("MaskinportenClientId", CLIENT_ID),
         ("MaskinportenJwkSecretArn", ""),
         ("TriggerScope", TRIGGER_SCOPE),
         ("TriggerConsumers", SERVICE_OWNER),
     ]
     .into_iter()
-    .fold(Values::default(), |values, (name, value)| values.parameter(name, value));
-    values.resources.extend(
-        [
-            ("Queue", resources.queue.url.as_str()),
-            ("Queue.Arn", &resources.queue.arn),
-            ("DeadLetterQueue", &resources.dead_letter_queue.url),
-            ("Ledger", &resources.table),
-            // Secrets are given to the functions as they are, there is no Secrets Manager here.
-            ("EventsSecret", ""),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned())),
-    );
-    values
+    .fold(aws.resources().values(), |values, (name, value)| values.parameter(name, value))
 }
 
 /// The settings whose values only this machine knows.

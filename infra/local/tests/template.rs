@@ -287,7 +287,7 @@ fn the_api_has_exactly_its_routes() {
     routes.sort();
     assert_eq!(
         routes,
-        ["GET /health", "POST /events/{secret}", "POST /triggers"]
+        ["ANY /{proxy+}", "GET /health", "POST /events/{secret}", "POST /triggers"]
     );
 }
 

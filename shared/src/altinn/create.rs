@@ -75,6 +75,9 @@ impl Altinn {
                 self.0.tokens.forget(token).await;
             }
             let left = budget.left();
+            if left.is_zero() {
+                return Answer::Later(Problem::new(Reason::OutOfTime));
+            }
             let token = match self.0.tokens.get(left + TOKEN_MARGIN, left).await {
                 Ok(token) => token,
                 Err(error) => {

@@ -61,6 +61,9 @@ impl Altinn {
         let doing = format!("add a `{data_type}` to instance {id} of {app}");
         let failed = |trouble: Trouble| Repair::Trouble(AltinnError::new(&doing, trouble));
         let left = budget.left();
+        if left.is_zero() {
+            return failed(Trouble::OutOfTime);
+        }
         let token = match self.0.tokens.get(left, left).await {
             Ok(token) => token,
             Err(error) => return failed(error.into()),

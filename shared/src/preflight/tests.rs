@@ -1,0 +1,661 @@
+use proptest::prelude::*;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::*;
+use crate::route::{Expression, OwnerRule};
+
+/// A draft, B's metadata and the route's target, which fit each other.
+struct Case {
+    draft: Draft,
+    metadata: Value,
+    target: Target,
+}
+
+fn sound() -> Case {
+    let model = json!({"soknad": {"tittel": "Bod"}});
+    Case {
+        draft: Draft {
+            owner: Owner::Organisation("310075728".into()),
+            model: model.as_object().unwrap().clone(),
+            attachments: vec![pdf("plan.pdf", 1_000)],
+            due: None,
+        },
+        metadata: json!({
+            "id": "ttd/casework",
+            "dataTypes": [
+                {"id": "model", "allowedContentTypes": ["application/xml"], "appLogic": {"classRef": "Model"}, "maxCount": 1},
+                {
+                    "id": "vedlegg", "allowedContentTypes": ["application/pdf"], "allowedContributors": ["org:ttd"],
+                    "maxSize": 2, "maxCount": 3,
+                },
+                {"id": "fritt", "allowedContentTypes": null, "maxSize": null, "maxCount": 0},
+            ],
+            "partyTypesAllowed": {"person": false, "organisation": true},
+        }),
+        target: Target {
+            app: "ttd/casework".parse().unwrap(),
+            owner: OwnerRule::Organisation(Expression::compile("'310075728'", &[]).unwrap()),
+            data_type: None,
+            root: "melding".into(),
+            schema: None,
+            mode: Mode::Complete,
+        },
+    }
+}
+
+fn pdf(filename: &str, size: u64) -> Attachment {
+    Attachment {
+        element: Uuid::nil(),
+        data_type: "vedlegg".into(),
+        filename: filename.into(),
+        content_type: "application/pdf".into(),
+        size,
+    }
+}
+
+impl Case {
+    fn checked(self) -> Result<CheckedDraft, Objections> {
+        let metadata = serde_json::from_value(self.metadata).unwrap();
+        check(self.draft, &self.target, &metadata)
+    }
+
+    fn attachment(&mut self) -> &mut Attachment {
+        self.draft.attachments.first_mut().unwrap()
+    }
+
+    /// B's data type for attachments.
+    fn data_type(&mut self) -> &mut Value {
+        &mut self.metadata["dataTypes"][1]
+    }
+}
+
+/// All that is objected to [`sound`] once it is changed so; nothing if it passes.
+fn objections(change: impl FnOnce(&mut Case)) -> String {
+    let mut case = sound();
+    change(&mut case);
+    match case.checked() {
+        Ok(_) => String::new(),
+        Err(objections) => {
+            assert_eq!(objections.problem().reason, Reason::DraftRefused);
+            assert_eq!(objections.problem().detail, Some(objections.to_string()));
+            objections.to_string()
+        }
+    }
+}
+
+#[test]
+fn a_draft_that_fits_is_written_for_b() {
+    let checked = sound().checked().unwrap();
+    assert_eq!(checked.form_type, "model");
+    assert_eq!(checked.stamp_key(), "stafett.relay");
+    assert_eq!(checked.draft, sound().draft);
+    let Form::Xml(form) = &checked.form else {
+        panic!("{checked:?}")
+    };
+    assert_eq!(
+        form,
+        r#"<?xml version="1.0" encoding="utf-8"?><melding><soknad><tittel>Bod</tittel></soknad></melding>"#
+    );
+    assert!(!format!("{checked:?}").contains("Bod"));
+}
+
+/// A rule of B's, a draft that breaks it, and what is said.
+type Rule = (&'static str, fn(&mut Case), &'static str);
+
+fn assert_rules(rules: &[Rule]) {
+    for (rule, broken, expected) in rules {
+        assert_eq!(objections(broken), *expected, "{rule}");
+    }
+}
+
+#[test]
+fn the_name_of_a_part_is_a_data_type_of_b() {
+    assert_rules(&[
+        (
+            "unknown",
+            |case| case.attachment().data_type = "bilag".into(),
+            "data type `bilag`: B has none of this id, it has `model`, `vedlegg`, `fritt`",
+        ),
+        (
+            "in another case",
+            |case| case.attachment().data_type = "Vedlegg".into(),
+            "data type `Vedlegg`: B has none of this id, it has `model`, `vedlegg`, `fritt`",
+        ),
+        (
+            "unknown, said once for many",
+            |case| {
+                case.attachment().data_type = "bilag".into();
+                let same = case.attachment().clone();
+                case.draft.attachments.push(same);
+            },
+            "data type `bilag`: B has none of this id, it has `model`, `vedlegg`, `fritt`",
+        ),
+        (
+            "a form",
+            |case| {
+                case.attachment().data_type = "model".into();
+                case.attachment().content_type = "application/xml".into();
+            },
+            "data type `model`: a form, and no place for attachments",
+        ),
+        (
+            "B's own PDF",
+            |case| {
+                case.data_type()["id"] = json!("ref-data-as-pdf");
+                case.attachment().data_type = "ref-data-as-pdf".into();
+            },
+            "data type `ref-data-as-pdf`: only B itself writes it",
+        ),
+    ]);
+}
+
+#[test]
+fn a_media_type_is_one_that_the_data_type_takes_letter_by_letter_and_without_parameters() {
+    assert_rules(&[
+        (
+            "another one",
+            |case| case.attachment().content_type = "image/png".into(),
+            "data type `vedlegg`: B takes application/pdf, this is image/png",
+        ),
+        (
+            "in another case",
+            |case| case.attachment().content_type = "application/PDF".into(),
+            "data type `vedlegg`: B takes application/pdf, this is application/PDF",
+        ),
+        (
+            "any one, where none is named",
+            |case| {
+                case.attachment().data_type = "fritt".into();
+                case.attachment().content_type = "image/png".into();
+            },
+            "",
+        ),
+        (
+            "with parameters, where any is taken",
+            |case| {
+                case.attachment().data_type = "fritt".into();
+                case.attachment().content_type = "text/plain; charset=utf-8".into();
+            },
+            "data type `fritt`: a media type with parameters, which B refuses after it has made the instance",
+        ),
+        (
+            "with parameters, where it is taken without",
+            |case| {
+                case.data_type()["allowedContentTypes"] = json!(["text/plain", "application/pdf"]);
+                case.attachment().content_type = "text/plain; charset=utf-8".into();
+            },
+            "data type `vedlegg`: a media type with parameters, which B refuses after it has made the instance; \
+             data type `vedlegg`: B takes text/plain, application/pdf, this is text/plain; charset=utf-8",
+        ),
+        (
+            "of the form: JSON only",
+            |case| {
+                case.metadata["dataTypes"][0]["allowedContentTypes"] = json!(["application/json"]);
+            },
+            "data type `model`: B takes application/json, this is application/xml",
+        ),
+    ]);
+}
+
+#[test]
+fn an_element_has_content_and_no_more_than_so_many_mebibytes() {
+    assert_rules(&[
+        (
+            "empty",
+            |case| case.attachment().size = 0,
+            "data type `vedlegg`: an element without content, which B refuses",
+        ),
+        (
+            "as large as it may be",
+            |case| case.attachment().size = 2 * 1024 * 1024,
+            "",
+        ),
+        (
+            "a byte larger",
+            |case| case.attachment().size = 2 * 1024 * 1024 + 1,
+            "data type `vedlegg`: 2097153 bytes, B takes 2 MiB at most",
+        ),
+        (
+            "without limit",
+            |case| {
+                case.attachment().data_type = "fritt".into();
+                case.attachment().size = 1_999 * 1024 * 1024;
+            },
+            "",
+        ),
+        (
+            "a limit that no number holds in bytes",
+            |case| case.data_type()["maxSize"] = json!(u64::MAX),
+            "",
+        ),
+    ]);
+}
+
+#[test]
+fn the_form_is_held_to_its_own_limit() {
+    let with_title = |length: usize| {
+        objections(|case| {
+            case.metadata["dataTypes"][0]["maxSize"] = json!(1);
+            case.draft.model["soknad"]["tittel"] = "x".repeat(length).into();
+        })
+    };
+    let Form::Xml(form) = sound().checked().unwrap().form else {
+        panic!("no XML")
+    };
+    let room = 1024 * 1024 - (form.len() - "Bod".len());
+    assert_eq!(with_title(room), "");
+    assert_eq!(
+        with_title(room + 1),
+        "data type `model`: 1048577 bytes, B takes 1 MiB at most"
+    );
+}
+
+#[test]
+fn no_more_elements_of_a_data_type_than_b_takes() {
+    let of = |data_type: &'static str, count: usize| {
+        objections(|case| {
+            case.attachment().data_type = data_type.into();
+            case.draft.attachments = vec![case.draft.attachments[0].clone(); count];
+        })
+    };
+    assert_eq!(of("vedlegg", 0), "");
+    assert_eq!(of("vedlegg", 3), "");
+    assert_eq!(
+        of("vedlegg", 4),
+        "data type `vedlegg`: 4 elements, B takes 3 at most"
+    );
+    assert_eq!(of("fritt", 40), "", "0 is without limit");
+}
+
+#[test]
+fn only_who_is_named_may_add_an_element_where_anybody_is_named() {
+    for (contributors, admitted) in [
+        (json!([]), true),
+        (json!(null), true),
+        (json!(["org:ttd"]), true),
+        (json!(["ORG:TTD"]), true),
+        (json!(["app:owned", "org:ttd"]), true),
+        (json!(["orgno:991825827"]), true),
+        (json!(["org:skd"]), false),
+        (json!(["app:owned"]), false),
+        (json!(["org:ttdx"]), false),
+    ] {
+        let named = contributors.to_string();
+        let found = objections(|case| case.data_type()["allowedContributors"] = contributors);
+        assert_eq!(found.is_empty(), admitted, "{named}: {found}");
+    }
+    assert_rules(&[
+        (
+            "another one",
+            |case| case.data_type()["allowedContributors"] = json!(["org:skd", "app:owned"]),
+            "data type `vedlegg`: B admits org:skd, app:owned to add it, not org:ttd",
+        ),
+        (
+            "in the old spelling",
+            |case| {
+                case.data_type()
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("allowedContributors");
+                case.data_type()["allowedContributers"] = json!(["org:skd"]);
+            },
+            "data type `vedlegg`: B admits org:skd to add it, not org:ttd",
+        ),
+        (
+            "of the form",
+            |case| case.metadata["dataTypes"][0]["allowedContributors"] = json!(["app:owned"]),
+            "data type `model`: B admits app:owned to add it, not org:ttd",
+        ),
+    ]);
+}
+
+#[test]
+fn the_form_is_of_the_type_that_the_route_names_or_of_the_only_one() {
+    assert_rules(&[
+        (
+            "named",
+            |case| case.target.data_type = Some("model".into()),
+            "",
+        ),
+        (
+            "named, among several",
+            |case| {
+                case.data_type()["appLogic"] = json!({"classRef": "Other"});
+                case.draft.attachments.clear();
+                case.target.data_type = Some("model".into());
+            },
+            "",
+        ),
+        (
+            "named, and not there",
+            |case| case.target.data_type = Some("skjema".into()),
+            "data type `skjema`: B has none of this id, it has `model`, `vedlegg`, `fritt`",
+        ),
+        (
+            "named, and no form",
+            |case| case.target.data_type = Some("fritt".into()),
+            "data type `fritt`: B takes it for an attachment: it has no appLogic.classRef",
+        ),
+        (
+            "not named, and several",
+            |case| {
+                case.metadata["dataTypes"][2]["appLogic"] = json!({"classRef": "Other"});
+            },
+            "B has 2 data types with app logic: name one in to.dataType",
+        ),
+        (
+            "not named, and none",
+            |case| case.metadata["dataTypes"][0]["appLogic"] = json!({"classRef": null}),
+            "B has 0 data types with app logic: name one in to.dataType",
+        ),
+        (
+            "no data types at all",
+            |case| {
+                case.metadata["dataTypes"] = json!(null);
+                case.draft.attachments.clear();
+            },
+            "B has 0 data types with app logic: name one in to.dataType",
+        ),
+    ]);
+}
+
+#[test]
+fn an_owner_is_of_a_kind_that_b_admits() {
+    let person = || Owner::Person("01017012345".into());
+    let organisation = || Owner::Organisation("310075728".into());
+    let kinds = |kinds: Value, owner: Owner| {
+        objections(|case| {
+            case.metadata["partyTypesAllowed"] = kinds;
+            case.draft.owner = owner;
+        })
+    };
+    let no_person = "B admits no person as owner (partyTypesAllowed)";
+    let no_organisation = "B admits no organisation as owner (partyTypesAllowed)";
+    for (allowed, owner, expected) in [
+        (json!(null), person(), ""),
+        (json!({}), organisation(), ""),
+        (
+            json!({"person": false, "organisation": false}),
+            person(),
+            "",
+        ),
+        (json!({"person": true}), person(), ""),
+        (json!({"person": true}), organisation(), no_organisation),
+        (json!({"organisation": true}), person(), no_person),
+        (json!({"organisation": true}), organisation(), ""),
+        (json!({"subUnit": true}), organisation(), ""),
+        (json!({"subUnit": true}), person(), no_person),
+        (json!({"bankruptcyEstate": true}), organisation(), ""),
+        (json!({"bankruptcyEstate": true}), Owner::Party(1), ""),
+    ] {
+        assert_eq!(
+            kinds(allowed.clone(), owner.clone()),
+            expected,
+            "{allowed} {owner:?}"
+        );
+    }
+}
+
+#[test]
+fn all_of_it_together_fits_into_one_request() {
+    let limit = 2_000 * 1024 * 1024;
+    let Form::Xml(form) = sound().checked().unwrap().form else {
+        panic!("no XML")
+    };
+    let rest = form.len() as u64 + 2 * PART_OVERHEAD + 2 * PART_OVERHEAD;
+    let two = |size: u64| {
+        objections(|case| {
+            case.attachment().data_type = "fritt".into();
+            case.attachment().size = 1024 * 1024;
+            let larger = Attachment {
+                size,
+                ..case.attachment().clone()
+            };
+            case.draft.attachments.push(larger);
+        })
+    };
+    let room = limit - rest - 1024 * 1024;
+    assert_eq!(two(room), "");
+    assert_eq!(
+        two(room + 1),
+        format!(
+            "the request would have {} bytes, B takes {limit}",
+            limit + 1
+        )
+    );
+    assert_eq!(
+        two(u64::MAX),
+        format!("the request would have {} bytes, B takes {limit}", u64::MAX)
+    );
+}
+
+#[test]
+fn a_form_that_xml_cannot_carry_is_refused_by_its_field() {
+    assert_rules(&[
+        (
+            "a character",
+            |case| case.draft.model["soknad"]["tittel"] = json!("hemmelig \u{1}"),
+            "model.soknad.tittel: has the character U+0001, which XML cannot carry: remove it in the expression \
+             with `| replace`, or correct A's data",
+        ),
+        (
+            "a list of lists",
+            |case| case.draft.model["soknad"]["tittel"] = json!([["hemmelig"]]),
+            "model.soknad.tittel[0]: a list in a list has no place in a form",
+        ),
+    ]);
+}
+
+#[test]
+fn a_schema_orders_the_form_and_refuses_what_it_does_not_admit() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("b.schema.json");
+    let schema = json!({"properties": {"soknad": {
+        "properties": {"antall": {"type": "integer"}, "tittel": {"type": "string"}}, "required": ["tittel"],
+    }}});
+    std::fs::write(&file, schema.to_string()).unwrap();
+    let checked = |soknad: Value| {
+        let mut case = sound();
+        case.target.schema = Some(crate::schema::Schema::read(&file).unwrap());
+        case.draft.model["soknad"] = soknad;
+        case.checked()
+    };
+    let ordered = checked(json!({"tittel": "Bod", "antall": 2})).unwrap();
+    let Form::Xml(form) = ordered.form else {
+        panic!("no XML")
+    };
+    assert!(
+        form.contains("<antall>2</antall><tittel>Bod</tittel>"),
+        "{form}"
+    );
+    let refused = checked(json!({"antall": "hemmelig", "navn": "hemmelig"}))
+        .unwrap_err()
+        .to_string();
+    for field in [
+        "model.soknad.antall: ",
+        "model.soknad: ",
+        "model.soknad.navn: ",
+    ] {
+        assert!(refused.contains(field), "{field} in {refused}");
+    }
+    assert!(!refused.contains("hemmelig"), "{refused}");
+}
+
+#[test]
+fn everything_that_b_would_refuse_is_told_at_once() {
+    assert_eq!(
+        objections(|case| {
+            case.target.data_type = Some("skjema".into());
+            case.attachment().size = 0;
+            case.draft.owner = Owner::Person("01017012345".into());
+        }),
+        "data type `skjema`: B has none of this id, it has `model`, `vedlegg`, `fritt`; \
+         data type `vedlegg`: an element without content, which B refuses; \
+         B admits no person as owner (partyTypesAllowed)"
+    );
+}
+
+/// [`sound`], by the simplified request.
+fn prefilled(case: &mut Case) {
+    case.draft.attachments.clear();
+    case.target.mode = Mode::Prefill {
+        stamp: "soknad.relay".into(),
+    };
+    case.metadata["dataFields"] =
+        json!([{"id": "relay", "path": "soknad.relay", "dataTypeId": "model"}]);
+}
+
+#[test]
+fn the_simplified_request_carries_flat_texts() {
+    let mut case = sound();
+    prefilled(&mut case);
+    case.draft.model["soknad"] =
+        json!({"tittel": "Bod", "antall": 3, "ja": true, "areal": 2.50, "tom": null});
+    let checked = case.checked().unwrap();
+    assert_eq!(checked.stamp_key(), "relay");
+    let Form::Prefill { texts, stamp, key } = checked.form else {
+        panic!("no prefill")
+    };
+    assert_eq!((stamp.as_str(), key.as_str()), ("soknad.relay", "relay"));
+    let texts: Vec<_> = texts
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect();
+    assert_eq!(
+        texts,
+        [
+            ("soknad.antall", "3"),
+            ("soknad.areal", "2.5"),
+            ("soknad.ja", "true"),
+            ("soknad.tittel", "Bod")
+        ]
+    );
+}
+
+#[test]
+fn the_simplified_request_is_refused_where_the_stamp_would_not_show_or_a_value_is_not_flat() {
+    let hidden = "to.stamp: B's dataFields show no field `soknad.relay` of its form: add it to B's \
+                  applicationmetadata, or leave `mode: prefill`";
+    for fields in [
+        json!(null),
+        json!([{"id": "relay", "path": "soknad.other", "dataTypeId": "model"}]),
+        json!([{"id": "relay", "path": "soknad.relay", "dataTypeId": "other"}]),
+    ] {
+        let found = objections(|case| {
+            prefilled(case);
+            case.metadata["dataFields"] = fields;
+        });
+        assert_eq!(found, hidden);
+    }
+    let found = objections(|case| {
+        prefilled(case);
+        case.draft.model["soknad"]["tittel"] = json!(["a", "b"]);
+    });
+    assert_eq!(
+        found,
+        "model.soknad.tittel: `mode: prefill` carries texts, numbers and true/false only"
+    );
+}
+
+/// A draft with these attachments of type `vedlegg`.
+fn checked(filenames: &[&str]) -> CheckedDraft {
+    let mut checked = sound().checked().unwrap();
+    checked.draft.attachments = filenames.iter().map(|name| pdf(name, 1)).collect();
+    checked
+}
+
+/// A B with these elements: data type, filename, and whether it is being deleted.
+fn b(elements: &[(&str, Option<&str>, bool)]) -> Instance {
+    let data: Value = elements
+        .iter()
+        .map(|(data_type, filename, deleted)| {
+            json!({
+                "id": Uuid::nil(), "dataType": data_type, "filename": filename,
+                "deleteStatus": {"isHardDeleted": deleted},
+            })
+        })
+        .collect();
+    let id = format!("1/{}", Uuid::nil());
+    Instance::from_json(json!({"id": id, "appId": "ttd/casework", "data": data})).unwrap()
+}
+
+/// What `b` lacks, by filename; the form as `form`.
+fn lacking(checked: &CheckedDraft, b: &Instance) -> Vec<String> {
+    checked
+        .lacking_in(b)
+        .into_iter()
+        .map(|lacking| match lacking {
+            Lacking::Form => "form".to_owned(),
+            Lacking::Attachment(attachment) => attachment.filename.clone(),
+        })
+        .collect()
+}
+
+#[test]
+fn a_b_with_everything_lacks_nothing_and_an_empty_one_lacks_all() {
+    let draft = checked(&["a.pdf", "b.pdf"]);
+    let complete = b(&[
+        ("vedlegg", Some("b.pdf"), false),
+        ("model", None, false),
+        ("vedlegg", Some("a.pdf"), false),
+        ("annet", Some("c.pdf"), false),
+    ]);
+    assert!(lacking(&draft, &complete).is_empty());
+    assert_eq!(lacking(&draft, &b(&[])), ["form", "a.pdf", "b.pdf"]);
+}
+
+#[test]
+fn two_attachments_of_one_name_are_two() {
+    let draft = checked(&["a.pdf", "a.pdf", "b.pdf"]);
+    let one = b(&[("model", None, false), ("vedlegg", Some("a.pdf"), false)]);
+    assert_eq!(lacking(&draft, &one), ["a.pdf", "b.pdf"]);
+}
+
+#[test]
+fn the_same_name_under_another_data_type_or_on_its_way_out_does_not_count() {
+    let draft = checked(&["a.pdf"]);
+    for (data_type, name, deleted) in [
+        ("annet", Some("a.pdf"), false),
+        ("vedlegg", Some("a.pdf"), true),
+        ("vedlegg", Some("A.pdf"), false),
+        ("vedlegg", None, false),
+    ] {
+        let half = b(&[("model", None, true), (data_type, name, deleted)]);
+        assert_eq!(lacking(&draft, &half), ["form", "a.pdf"]);
+    }
+}
+
+#[test]
+fn a_name_is_the_same_however_b_cleans_it() {
+    let draft = checked(&["plan: \"nord\"/<1>?.pdf"]);
+    let stored = b(&[
+        ("model", None, false),
+        ("vedlegg", Some("plan_ _nord___1__.pdf"), false),
+    ]);
+    assert!(lacking(&draft, &stored).is_empty());
+}
+
+proptest! {
+    #[test]
+    fn what_is_taken_out_of_b_is_what_it_lacks(
+        names in proptest::collection::vec("[ab:/]{1,2}\\.pdf", 0..8), kept in any::<u8>(),
+    ) {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let is_kept = |index: usize| kept >> index & 1 == 1;
+        let draft = checked(&names);
+        let mut elements = vec![("model", None, false)];
+        for (index, name) in names.iter().enumerate().rev() {
+            if is_kept(index) {
+                elements.push(("vedlegg", Some(*name), false));
+            }
+        }
+        let clean = |names: Vec<String>| {
+            let mut names: Vec<String> = names.iter().map(|name| sanitized(name)).collect();
+            names.sort();
+            names
+        };
+        let taken: Vec<String> = (0..names.len()).filter(|i| !is_kept(*i)).map(|i| names[i].to_owned()).collect();
+        prop_assert_eq!(clean(lacking(&draft, &b(&elements))), clean(taken));
+    }
+}

@@ -319,6 +319,12 @@ impl Attempt {
         }
     }
 
+    /// Somebody else had dealt with the relay already: this attempt never held a claim.
+    #[must_use]
+    pub fn is_repeat(&self) -> bool {
+        self.record.is_none()
+    }
+
     /// More than one live B has the relay's stamp.
     #[must_use]
     pub fn is_doubled(&self) -> bool {
@@ -491,6 +497,8 @@ impl Attempt {
                     doubt: seen.doubt || seen.state == State::Claimed,
                     attempts: seen.attempts.saturating_add(1),
                     targets,
+                    reason: None,
+                    detail: None,
                     ..self.successor(seen, now)
                 }
             }

@@ -76,6 +76,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_readme_explains_every_reason() {
+        let readme = include_str!("../../../README.md");
+        for reason in Reason::ALL {
+            let row = format!(
+                "| `{}` | {} | {} |",
+                reason.code(),
+                reason.meaning(),
+                reason.remedy()
+            );
+            assert!(readme.contains(&row), "README.md lacks the row {row}");
+        }
+    }
+
+    #[test]
     fn every_code_is_its_own_and_is_read_as_it_was_written() {
         let codes: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         assert_eq!(codes.len(), Reason::ALL.len());

@@ -306,8 +306,7 @@ impl Check<'_> {
                 None
             }
         };
-        let each = self.each(file.each, file.key);
-        let mut locals: Vec<String> = each.iter().map(|each| each.name.clone()).collect();
+        let (each, mut locals) = self.each(file.each, file.key);
         let target = self.target(file.to, &locals);
         let model = match file.model {
             None => {
@@ -385,10 +384,10 @@ impl Check<'_> {
     }
 
     fn due(&mut self, due: &Spanned<String>) -> Option<Span> {
-        let span: Option<Span> = due
-            .value
-            .parse()
-            .ok()
+        // The parser would also take `30 days`, and more words than anybody could list.
+        let iso = Some(due.value.as_str()).filter(|text| text.starts_with('P'));
+        let span: Option<Span> = iso
+            .and_then(|text| text.parse().ok())
             .filter(|span: &Span| span.is_positive());
         if span.is_none() {
             self.error(
@@ -658,40 +657,34 @@ impl Check<'_> {
         Some((name.to_owned(), list))
     }
 
+    /// The fan-out, and the names that it binds, which hold even where it is broken otherwise.
     fn each(
         &mut self,
         each: Option<Spanned<String>>,
         key: Option<Spanned<String>>,
-    ) -> Option<Each> {
-        match (each, key) {
-            (None, None) => None,
-            (None, Some(key)) => {
-                self.error(
-                    at(key.referenced),
-                    "key",
-                    "belongs to `each`, which is missing",
-                );
-                None
+    ) -> (Option<Each>, Vec<String>) {
+        let Some(each) = each else {
+            if let Some(key) = key {
+                let place = at(key.referenced);
+                self.error(place, "key", "belongs to `each`, which is missing");
             }
-            (Some(each), None) => {
-                self.error(
-                    at(each.referenced),
-                    "key",
-                    "missing: with `each`, what makes a value itself, such as `heir.id`",
-                );
-                None
-            }
-            (Some(each), Some(key)) => {
-                let (name, list) = self.binding(&each.value, each.referenced, "each", &[])?;
-                let locals = [name.clone()];
-                let key = self.expression(&key.value, key.referenced, "key", &locals);
-                Some(Each {
-                    name,
-                    list: list?,
-                    key: key?,
-                })
-            }
-        }
+            return (None, Vec::new());
+        };
+        let Some((name, list)) = self.binding(&each.value, each.referenced, "each", &[]) else {
+            return (None, Vec::new());
+        };
+        let locals = vec![name.clone()];
+        let Some(key) = key else {
+            self.error(
+                at(each.referenced),
+                "key",
+                "missing: with `each`, what makes a value itself, such as `heir.id`",
+            );
+            return (None, locals);
+        };
+        let key = self.expression(&key.value, key.referenced, "key", &locals);
+        let each = list.zip(key).map(|(list, key)| Each { name, list, key });
+        (each, locals)
     }
 
     fn mode(

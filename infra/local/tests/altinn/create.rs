@@ -705,7 +705,7 @@ async fn a_caller_without_org_that_a_policy_lets_through_leaves_an_orphan() {
 #[tokio::test]
 async fn the_form_is_read_and_written_as_dotnet_does() {
     let altinn = Altinn::start().await;
-    let xml = "<?xml version=\"1.0\"?><melding><soknad><referanse>først</referanse><tittel>dropped</tittel></soknad></melding>";
+    let xml = "<?xml version=\"1.0\"?><melding><soknad><referanse>først</referanse><tittel>dropped</tittel><merknad>with it</merknad></soknad></melding>";
     let created = altinn
         .create(CASEWORK, &[instance(), model(xml)])
         .await
