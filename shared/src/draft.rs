@@ -86,3 +86,17 @@ impl fmt::Debug for Attachment {
             .finish_non_exhaustive()
     }
 }
+
+/// A filename as B stores it: what no file system takes becomes `_`
+/// (Altinn/app-lib-dotnet: src/Altinn.App.Api/Helpers/RequestHandling/MultipartRequestReader.cs).
+#[must_use]
+pub fn storable(filename: &str) -> String {
+    let illegal = |c: char| {
+        c.is_control() || matches!(c, '"' | '<' | '>' | '|' | ':' | '*' | '?' | '\\' | '/')
+    };
+    filename
+        .trim_matches('"')
+        .chars()
+        .map(|c| if illegal(c) { '_' } else { c })
+        .collect()
+}

@@ -286,3 +286,141 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::{collection::btree_set, option, prelude::*, sample::select};
+
+    use super::*;
+
+    type Attributes = HashMap<String, AttributeValue>;
+
+    fn any_instance() -> impl Strategy<Value = InstanceId> {
+        (any::<u32>(), any::<u128>()).prop_map(|(party, guid)| InstanceId {
+            party,
+            guid: Uuid::from_u128(guid),
+        })
+    }
+
+    /// Any moment of these millennia, as fine as the table keeps it.
+    fn any_moment() -> impl Strategy<Value = Timestamp> {
+        (-62_000_000_000_000_i64..253_402_000_000_000)
+            .prop_map(|ms| Timestamp::from_millisecond(ms).unwrap())
+    }
+
+    fn any_state() -> impl Strategy<Value = State> {
+        select(
+            &[
+                State::Claimed,
+                State::Waiting,
+                State::Created,
+                State::Done,
+                State::Failed,
+            ][..],
+        )
+    }
+
+    fn any_target() -> impl Strategy<Value = Target> {
+        ("[a-z]{1,4}/[a-z][a-z0-9-]{0,8}", "[0-9a-f ]{0,16}").prop_map(|(app, rule)| Target {
+            app: app.parse().unwrap(),
+            rule,
+        })
+    }
+
+    prop_compose! {
+        fn any_record()(
+            rev in any::<u64>(), state in any_state(), holder in any::<u128>(), doubt in any::<bool>(),
+            (lease_until, first, updated) in (any_moment(), any_moment(), any_moment()),
+            attempts in any::<u32>(), targets in btree_set(any_target(), 0..4),
+            instance in option::of(any_instance()), reason in option::of(select(Reason::ALL)),
+            detail in option::of(".{0,600}"),
+        ) -> Record {
+            let holder = Holder(Uuid::from_u128(holder));
+            Record {
+                rev, state, holder, lease_until, doubt, first, attempts, targets, instance, reason, detail, updated,
+            }
+        }
+    }
+
+    fn attributes(relay: &RelayId, source: InstanceId, record: &Record) -> Attributes {
+        serde_dynamo::to_item(Item::new(relay, source, record)).unwrap()
+    }
+
+    fn read(attributes: Attributes) -> Result<Record, serde_dynamo::Error> {
+        serde_dynamo::from_item::<_, Item>(attributes).and_then(Item::record)
+    }
+
+    proptest! {
+        #[test]
+        fn any_record_is_read_as_it_was_written(record in any_record(), source in any_instance(), key in option::of(".*")) {
+            let route = || "permit-to-casework".parse().unwrap();
+            let relay = match &key {
+                None => RelayId::new(route(), source),
+                Some(key) => RelayId::keyed(route(), source, key),
+            };
+            let item = attributes(&relay, source, &record);
+            prop_assert_eq!(&item["pk"], &AttributeValue::S(source.guid.to_string()));
+            prop_assert_eq!(&item["sk"], &AttributeValue::S(relay.sort_key()));
+            prop_assert_eq!(&item["rev"], &AttributeValue::N(record.rev.to_string()));
+            let expires = record.updated.as_second() + 400 * 86_400;
+            prop_assert_eq!(&item["expires"], &AttributeValue::N(expires.to_string()));
+            let detail = record.detail.as_ref().map(|text| text.chars().take(500).collect());
+            prop_assert_eq!(read(item).unwrap(), Record { detail, ..record });
+        }
+    }
+
+    fn written() -> Attributes {
+        let source: InstanceId = "50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"
+            .parse()
+            .unwrap();
+        let record = Record {
+            rev: 3,
+            state: State::Failed,
+            holder: Holder(Uuid::nil()),
+            lease_until: Timestamp::UNIX_EPOCH,
+            doubt: false,
+            first: Timestamp::UNIX_EPOCH,
+            attempts: 1,
+            targets: [Target::new("ttd/casework".parse().unwrap(), "1")].into(),
+            instance: None,
+            reason: Some(Reason::Refused),
+            detail: None,
+            updated: Timestamp::UNIX_EPOCH,
+        };
+        let relay = RelayId::new("permit-to-casework".parse().unwrap(), source);
+        attributes(&relay, source, &record)
+    }
+
+    #[test]
+    fn what_another_version_added_is_no_reason_to_stop() {
+        let mut item = written();
+        item.insert("colour".into(), AttributeValue::S("red".into()));
+        item.insert("reason".into(), AttributeValue::S("a_new_reason".into()));
+        assert_eq!(read(item).unwrap().reason, None);
+    }
+
+    #[test]
+    fn an_item_that_is_no_record_is_refused() {
+        let text = |text: &str| AttributeValue::S(text.into());
+        let number = |number: i64| AttributeValue::N(number.to_string());
+        for (name, value) in [
+            ("state", text("lost")),
+            ("rev", number(-1)),
+            ("rev", text("3")),
+            ("holder", text("nobody")),
+            ("lease_until", number(i64::MAX)),
+            ("targets", AttributeValue::L(vec![text("ttd/casework")])),
+            ("targets", AttributeValue::L(vec![text("TTD/casework 1")])),
+            ("source", text("50085321")),
+        ] {
+            let mut item = written();
+            item.insert(name.into(), value.clone());
+            assert!(read(item).is_err(), "{name} {value:?}");
+        }
+        let mut item = written();
+        item.remove("doubt");
+        assert!(read(item).is_err());
+    }
+}

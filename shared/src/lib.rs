@@ -24,6 +24,7 @@ pub mod relay;
 pub mod route;
 pub mod schema;
 pub mod settings;
+pub mod start;
 pub mod telemetry;
 pub mod transform;
 pub mod trigger;

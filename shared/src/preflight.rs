@@ -15,7 +15,7 @@ use crate::{
         Instance,
         metadata::{ApplicationMetadata, DataType},
     },
-    draft::{Attachment, Draft, Owner},
+    draft::{Attachment, Draft, Owner, storable},
     relay::{Reason, decide::Problem},
     route::{Mode, Target},
     xml::{self, XmlError},
@@ -149,14 +149,14 @@ pub fn check(
     let form_type = check.form_type(target.data_type.as_deref());
     let xml = xml::write(&target.root, &draft.model)
         .map_err(|error| check.objections.push(error.into()))
-        .unwrap_or_default();
-    let size_of_form = xml.len() as u64;
+        .ok();
+    let size_of_form = xml.as_ref().map_or(0, |xml| xml.len() as u64);
     let form = match &target.mode {
         Mode::Complete => {
-            if let Some(form_type) = form_type {
+            if let (Some(form_type), Some(_)) = (form_type, &xml) {
                 check.form(form_type, size_of_form);
             }
-            Form::Xml(xml)
+            Form::Xml(xml.unwrap_or_default())
         }
         Mode::Prefill { stamp } => check.prefill(form_type, &draft.model, stamp),
     };
@@ -439,10 +439,10 @@ impl CheckedDraft {
         for attachment in &self.draft.attachments {
             let wanted = (
                 attachment.data_type.as_str(),
-                sanitized(&attachment.filename),
+                storable(&attachment.filename),
             );
             let found = there.iter().position(|(data_type, filename)| {
-                *data_type == wanted.0 && filename.map(sanitized) == Some(wanted.1.clone())
+                *data_type == wanted.0 && filename.map(storable) == Some(wanted.1.clone())
             });
             match found {
                 Some(index) => {
@@ -453,19 +453,6 @@ impl CheckedDraft {
         }
         lacking
     }
-}
-
-/// A filename as B stores it: what no file system takes becomes `_`
-/// (Altinn/app-lib-dotnet: src/Altinn.App.Api/Helpers/RequestHandling/MultipartRequestReader.cs).
-fn sanitized(filename: &str) -> String {
-    let illegal = |c: char| {
-        c.is_control() || matches!(c, '"' | '<' | '>' | '|' | ':' | '*' | '?' | '\\' | '/')
-    };
-    filename
-        .trim_matches('"')
-        .chars()
-        .map(|c| if illegal(c) { '_' } else { c })
-        .collect()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::{
     altinn::instance::{DataElement, Instance},
-    draft::{Attachment, Draft, Owner},
+    draft::{Attachment, Draft, Owner, storable},
     relay::{Reason, decide::Problem},
     route::{AttachmentRule, EvaluationError, Gate, MappingError, OwnerRule, Route, Scope, model},
 };
@@ -305,7 +305,8 @@ fn attachment(rule: &AttachmentRule, element: &DataElement) -> Attachment {
     Attachment {
         element: element.id,
         data_type: rule.to.clone(),
-        filename,
+        // As B would name it anyway: nothing in it means anything to a header.
+        filename: storable(&filename),
         content_type,
         size: element.size,
     }

@@ -6,6 +6,8 @@
 //! swaps by revision, a queue that delivers at least once, and an app B whose request for a new
 //! instance goes on after its sender is gone, for no longer than the settling time.
 
+#![allow(clippy::print_stdout, reason = "how much was explored is for the reader of the test run")]
+
 use std::{
     collections::{HashMap, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},

@@ -15,19 +15,18 @@ use std::{sync::Arc, time::Duration};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
 use stafett::{
-    altinn::{self, Altinn, Tokens, token::KeyError, token::SigningKey},
+    altinn::{self, Altinn, Tokens, token::SigningKey},
     ledger::Ledger,
     queue::Queue,
     relay::decide::{Verdict, backoff},
-    route::{RouteErrors, Routes},
+    route::Routes,
     settings::{
-        AltinnSettings, LedgerSettings, MaskinportenSettings, QueueSettings, RouteSettings,
-        SecretError, SettingError, Source,
+        AltinnSettings, LedgerSettings, MaskinportenSettings, QueueSettings, RouteSettings, Source,
     },
+    start::StartError,
     telemetry::Causes,
     trigger::Trigger,
 };
-use thiserror::Error;
 
 mod relay;
 mod source;
@@ -48,26 +47,6 @@ struct Parts {
     ledger: Ledger,
     queue: Queue,
     settings: LedgerSettings,
-}
-
-/// The function cannot start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// A setting is missing or malformed.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
-    /// The client's key cannot be read.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    /// The client's key cannot sign.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// A route file is broken.
-    #[error(transparent)]
-    Routes(#[from] RouteErrors),
-    /// No HTTP client.
-    #[error("TLS cannot be set up")]
-    Http(#[from] altinn::HttpError),
 }
 
 impl Instantiate {

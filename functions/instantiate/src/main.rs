@@ -9,21 +9,12 @@ use aws_config::BehaviorVersion;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use instantiate::Instantiate;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use stafett::{
-    settings::Source,
-    telemetry::{self, Causes},
-};
+use stafett::{settings::Source, start, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start();
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(reason = %Causes(&*error), "cannot start");
-            ExitCode::FAILURE
-        }
-    }
+    start::exit(run().await)
 }
 
 async fn run() -> Result<(), Error> {

@@ -93,9 +93,7 @@ impl<'a> Delivery<'a> {
         };
         work.run().instrument(span).await
     }
-}
 
-impl<'a> Delivery<'a> {
     /// Works on one of several relays of an A instance that has been read. Boxed, since it is one of these
     /// runs that runs it.
     fn run_part(

@@ -38,8 +38,8 @@ use stafett::{
     trigger::{Cause, Trigger},
 };
 
+pub use self::secret::EventsSecret;
 use self::{answer::Answer, endpoint::Endpoint, log::Entry, problem::Problem};
-pub use self::{secret::EventsSecret, start::StartError};
 
 /// The function's parts.
 #[derive(Debug)]

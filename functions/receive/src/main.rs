@@ -5,21 +5,12 @@ use std::{convert::Infallible, process::ExitCode};
 use aws_config::BehaviorVersion;
 use lambda_http::{Error, Request, service_fn};
 use receive::{Receive, handle};
-use stafett::{
-    settings::Source,
-    telemetry::{self, Causes},
-};
+use stafett::{settings::Source, start, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start();
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(reason = %Causes(&*error), "cannot start");
-            ExitCode::FAILURE
-        }
-    }
+    start::exit(run().await)
 }
 
 async fn run() -> Result<(), Error> {

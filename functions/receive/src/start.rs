@@ -1,35 +1,14 @@
 //! How the function comes to its parts.
 
 use stafett::{
-    altinn::HttpError,
     caller::CallerVerifier,
     queue::Queue,
-    route::{RouteErrors, Routes},
-    settings::{
-        CallerSettings, EventsSettings, QueueSettings, RouteSettings, SecretError, SettingError,
-        Source,
-    },
+    route::Routes,
+    settings::{CallerSettings, EventsSettings, QueueSettings, RouteSettings, Source},
+    start::StartError,
 };
-use thiserror::Error;
 
 use crate::{EventsSecret, Receive};
-
-/// The function cannot start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// A setting is missing or malformed.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
-    /// The secret of the events' path cannot be read.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    /// A route file is broken.
-    #[error(transparent)]
-    Routes(#[from] RouteErrors),
-    /// No HTTP client for the issuer's keys.
-    #[error("TLS cannot be set up")]
-    Http(#[from] HttpError),
-}
 
 impl Receive {
     /// The function as `source` sets it up.

@@ -14,7 +14,7 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use stafett::settings::Source;
+use stafett::{settings::Source, start::StartError};
 use thiserror::Error;
 use tokio::net::TcpListener;
 
@@ -87,12 +87,9 @@ pub enum DeployError {
     /// An app, or the register.
     #[error(transparent)]
     Apps(#[from] altinn::LoadError),
-    /// `receive` refuses to start.
-    #[error("receive cannot start: {0}")]
-    Receive(#[from] receive::StartError),
-    /// `instantiate` refuses to start.
-    #[error("instantiate cannot start: {0}")]
-    Instantiate(#[from] instantiate::StartError),
+    /// A function refuses to start.
+    #[error(transparent)]
+    Function(#[from] StartError),
 }
 
 /// The folder of the sample apps.
@@ -183,7 +180,10 @@ impl Deployment {
             Ok::<_, TemplateError>(function)
         };
         let (receive, instantiate) = match plan.code {
-            Code::Programs { receive, instantiate } => (
+            Code::Programs {
+                receive,
+                instantiate,
+            } => (
                 Function::process(function("Receive")?, receive),
                 Function::process(function("Instantiate")?, instantiate),
             ),
@@ -213,7 +213,10 @@ impl Deployment {
                 (receive, Function::in_process(settings, handler))
             }
         };
-        let routes = template.http_routes().into_iter().map(|route| (route, receive.clone()));
+        let routes = template
+            .http_routes()
+            .into_iter()
+            .map(|route| (route, receive.clone()));
         let api = HttpApi::start((Ipv4Addr::LOCALHOST, 0), routes).await?;
         // Lambda's own poller does not go through the functions' wire.
         let poller = aws_sdk_sqs::Client::new(&aws.endpoints().sdk_config());
@@ -286,7 +289,9 @@ fn values(aws: &LocalAws) -> Values {
         ("TriggerConsumers", SERVICE_OWNER),
     ]
     .into_iter()
-    .fold(aws.resources().values(), |values, (name, value)| values.parameter(name, value))
+    .fold(aws.resources().values(), |values, (name, value)| {
+        values.parameter(name, value)
+    })
 }
 
 /// The settings whose values only this machine knows.
@@ -313,7 +318,9 @@ fn stafett_settings(
         ("EVENTS_SECRET", EVENTS_SECRET.to_owned()),
         ("EVENTS_SECRET_ARN", String::new()),
     ];
-    Ok(settings.map(|(name, value)| (name.to_owned(), value)).into())
+    Ok(settings
+        .map(|(name, value)| (name.to_owned(), value))
+        .into())
 }
 
 impl Deployment {
@@ -322,7 +329,9 @@ impl Deployment {
     /// # Errors
     /// When no token could be made, or the API did not answer.
     pub async fn trigger(&self, app: &str, instance: &str) -> Result<reqwest::Response, CallError> {
-        let token = self.altinn.maskinporten_token(SERVICE_OWNER, TRIGGER_SCOPE, None)?;
+        let token = self
+            .altinn
+            .maskinporten_token(SERVICE_OWNER, TRIGGER_SCOPE, None)?;
         Ok(reqwest::Client::new()
             .post(format!("{}/triggers", self.api.url()))
             .bearer_auth(token)
@@ -339,9 +348,17 @@ impl Deployment {
         const PATIENCE: Duration = Duration::from_secs(10);
         let client = reqwest::Client::new();
         let platform = self.altinn_wire.url();
-        let token = self.altinn.maskinporten_token(SERVICE_OWNER, &SCOPES.join(" "), None)?;
+        let token = self
+            .altinn
+            .maskinporten_token(SERVICE_OWNER, &SCOPES.join(" "), None)?;
         let exchange = format!("{platform}/authentication/api/v1/exchange/maskinporten");
-        let token = client.get(exchange).bearer_auth(token).send().await?.text().await?;
+        let token = client
+            .get(exchange)
+            .bearer_auth(token)
+            .send()
+            .await?
+            .text()
+            .await?;
         let token = token.trim().trim_matches('"');
         let subscriptions = format!("{platform}/events/api/v1/subscriptions");
         let resource = format!("urn:altinn:resource:app_{}", app.replace('/', "_"));
@@ -358,7 +375,13 @@ impl Deployment {
         let made = format!("{subscriptions}/{}", made["id"]);
         let began = tokio::time::Instant::now();
         loop {
-            let now: Value = client.get(&made).bearer_auth(token).send().await?.json().await?;
+            let now: Value = client
+                .get(&made)
+                .bearer_auth(token)
+                .send()
+                .await?
+                .json()
+                .await?;
             if now["validated"] == true {
                 return Ok(());
             }
@@ -387,7 +410,9 @@ impl Deployment {
             .await
             .map_err(|error| CallError::Aws(error.into()))?;
         let item = answer.item.map(serde_dynamo::from_item).transpose();
-        Ok(item.map_err(|error| CallError::Aws(error.into()))?.unwrap_or(Value::Null))
+        Ok(item
+            .map_err(|error| CallError::Aws(error.into()))?
+            .unwrap_or(Value::Null))
     }
 }
 

@@ -1,6 +1,10 @@
 //! `cargo run`: both apps, Altinn, AWS and the functions on this machine, and three applications that
 //! are relayed before your eyes.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a terminal is what this writes to")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a terminal is what this writes to"
+)]
 
 use std::{path::PathBuf, process::ExitCode};
 

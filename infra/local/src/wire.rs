@@ -69,9 +69,12 @@ impl Wire {
             .await
             .map_err(WireError::Listen)?;
         let port = listener.local_addr().map_err(WireError::Listen)?.port();
+        // A wire that waits for more to send would be slow where the real network is not.
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
         let relay = Relay {
             upstream: authority,
-            client: Client::builder(TokioExecutor::new()).build_http(),
+            client: Client::builder(TokioExecutor::new()).build(connector),
             faults: Faults::default(),
             journal: Journal::default(),
         };
@@ -111,6 +114,7 @@ async fn accept(listener: TcpListener, relay: Arc<Relay>) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
+                    let _ = stream.set_nodelay(true);
                     connections.spawn(serve(stream, Arc::clone(&relay)));
                 }
                 Err(error) => tracing::warn!(%error, "a wire could not accept a connection"),

@@ -177,7 +177,10 @@ fn each_function_may_do_exactly_what_it_does() {
                 ]),
                 arn("Queue")
             ),
-            (actions(["dynamodb:PutItem", "dynamodb:Query"]), arn("Ledger")),
+            (
+                actions(["dynamodb:PutItem", "dynamodb:Query"]),
+                arn("Ledger")
+            ),
             (
                 actions(["secretsmanager:GetSecretValue"]),
                 reference("MaskinportenJwkSecretArn")
@@ -287,7 +290,12 @@ fn the_api_has_exactly_its_routes() {
     routes.sort();
     assert_eq!(
         routes,
-        ["ANY /{proxy+}", "GET /health", "POST /events/{secret}", "POST /triggers"]
+        [
+            "ANY /{proxy+}",
+            "GET /health",
+            "POST /events/{secret}",
+            "POST /triggers"
+        ]
     );
 }
 

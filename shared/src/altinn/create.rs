@@ -147,9 +147,7 @@ impl Altinn {
             );
         for attachment in &checked.draft.attachments {
             let body = self.attachment_body(budget, source, attachment, progress);
-            let part = Part::stream_with_length(body, attachment.size)
-                .file_name(attachment.filename.clone())
-                .mime_str(&attachment.content_type)?;
+            let part = attachment_part(attachment, body)?;
             form = form.part(attachment.data_type.clone(), part);
         }
         Ok(request.multipart(form))
@@ -196,6 +194,13 @@ impl Altinn {
             told
         }))
     }
+}
+
+/// A part of known length, so that the whole request has one.
+fn attachment_part(attachment: &Attachment, body: Body) -> reqwest::Result<Part> {
+    Part::stream_with_length(body, attachment.size)
+        .file_name(attachment.filename.clone())
+        .mime_str(&attachment.content_type)
 }
 
 /// The instance template: owner, due date, and both stamps.
@@ -275,9 +280,73 @@ async fn refusal(answer: Response, elapsed: Duration) -> Answer {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+    use proptest::prelude::*;
 
     use super::*;
-    use crate::draft::{Draft, Owner};
+    use crate::draft::{Draft, Owner, storable};
+
+    /// The parts of a multipart body as a parser reads them: name, filename, content.
+    async fn read_back(form: multipart::Form) -> Vec<(String, Option<String>, Vec<u8>)> {
+        let request = reqwest::Client::new()
+            .post("http://127.0.0.1/")
+            .multipart(form)
+            .build()
+            .unwrap();
+        let declared = request.headers()[header::CONTENT_TYPE]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let boundary = multer::parse_boundary(declared).unwrap();
+        let length: usize = request.headers()[header::CONTENT_LENGTH]
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let mut request = request;
+        let body = request.body_mut().take().unwrap();
+        let bytes = http_body_util::BodyExt::collect(body)
+            .await
+            .unwrap()
+            .to_bytes();
+        assert_eq!(bytes.len(), length, "the request says how long it is");
+        let mut parser =
+            multer::Multipart::new(stream::iter([Ok::<_, std::io::Error>(bytes)]), boundary);
+        let mut parts = Vec::new();
+        while let Some(part) = parser.next_field().await.unwrap() {
+            let filename = part.file_name().map(str::to_owned);
+            let name = part.name().unwrap().to_owned();
+            parts.push((name, filename, part.bytes().await.unwrap().to_vec()));
+        }
+        parts
+    }
+
+    proptest! {
+        #[test]
+        fn no_filename_and_no_content_breaks_out_of_its_part(
+            filename in ".{1,40}",
+            content in proptest::collection::vec(any::<u8>(), 1..200),
+            form in "\\PC{0,100}",
+        ) {
+            let attachment = Attachment {
+                element: uuid::Uuid::nil(),
+                data_type: "vedlegg".into(),
+                filename: storable(&filename),
+                content_type: "application/pdf".into(),
+                size: content.len() as u64,
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let parts = runtime.block_on(async {
+                let body = Body::wrap_stream(stream::iter([Ok::<_, std::io::Error>(content.clone())]));
+                let form = multipart::Form::new()
+                    .part("model", Part::text(form.clone()))
+                    .part("vedlegg", attachment_part(&attachment, body).unwrap());
+                read_back(form).await
+            });
+            prop_assert_eq!(parts.len(), 2);
+            prop_assert_eq!(&parts[0], &("model".to_owned(), None, form.into_bytes()));
+            prop_assert_eq!(&parts[1], &("vedlegg".to_owned(), Some(storable(&filename)), content));
+        }
+    }
 
     #[test]
     fn the_template_carries_owner_due_date_and_both_stamps_and_nothing_else() {

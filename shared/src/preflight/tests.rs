@@ -651,7 +651,7 @@ proptest! {
             }
         }
         let clean = |names: Vec<String>| {
-            let mut names: Vec<String> = names.iter().map(|name| sanitized(name)).collect();
+            let mut names: Vec<String> = names.iter().map(|name| storable(name)).collect();
             names.sort();
             names
         };

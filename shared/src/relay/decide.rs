@@ -369,7 +369,8 @@ impl Attempt {
     fn may_be_at_work(seen: &Record) -> bool {
         match seen.state {
             State::Claimed => true,
-            State::Failed => seen.doubt,
+            // Of an orphan that was left B has said that it is done with it.
+            State::Failed => seen.doubt && seen.reason != Some(Reason::OrphanLeft),
             // Given back before anything was sent, or after it was answered.
             State::Waiting | State::Created | State::Done => false,
         }
@@ -377,7 +378,7 @@ impl Attempt {
 
     /// What follows from a record that somebody else wrote.
     fn next_after_seeing(&self, seen: &Record, now: Timestamp) -> Step {
-        let quiet_at = seen.lease_until + self.policy.settle;
+        let quiet_at = later(seen.lease_until, self.policy.settle);
         match seen.state {
             State::Done => Step::End(Verdict::Acknowledge),
             State::Created => match seen.instance {
@@ -426,7 +427,7 @@ impl Attempt {
             (Step::Delete(_), Evidence::Denied) => self.kept(now),
             (Step::Finish(id), Evidence::Worked) => self.exists(id, now),
             (Step::Finish(_), Evidence::Denied) => {
-                self.fails(Problem::new(Reason::OrphanLeft), now)
+                self.leaves_orphan(Problem::new(Reason::OrphanLeft), now)
             }
             (Step::AfterSteps(id), Evidence::Worked) => self.finished(id, now),
             (Step::AfterSteps(_), Evidence::Trouble(problem)) => {
@@ -469,9 +470,18 @@ impl Attempt {
         self.fails(problem, now)
     }
 
+    /// A half-made B stays that may be neither deleted nor completed: whoever redrives must look for it first.
+    fn leaves_orphan(&mut self, problem: Problem, now: Timestamp) -> Phase {
+        if let Some(record) = &mut self.record {
+            record.doubt = true;
+        }
+        let reason = Reason::OrphanLeft;
+        self.fails(Problem { reason, ..problem }, now)
+    }
+
     /// A claim at `now`, over `seen` if there is a record.
     fn claim(&self, seen: Option<&Record>, now: Timestamp) -> Record {
-        let lease_until = now + self.policy.lease;
+        let lease_until = later(now, self.policy.lease);
         match seen {
             None => Record {
                 rev: 1,
@@ -508,7 +518,7 @@ impl Attempt {
     /// `seen`, written once more by this attempt.
     fn successor(&self, seen: &Record, now: Timestamp) -> Record {
         Record {
-            rev: seen.rev + 1,
+            rev: seen.rev.saturating_add(1),
             holder: self.holder,
             updated: now,
             ..seen.clone()
@@ -631,11 +641,8 @@ impl Attempt {
                 refused: Some(problem),
                 ..
             } => {
-                let problem = Problem {
-                    reason: Reason::OrphanLeft,
-                    ..problem.clone()
-                };
-                self.fails(problem, now)
+                let problem = problem.clone();
+                self.leaves_orphan(problem, now)
             }
             _ => Phase::Ended(Verdict::Again(self.backoff())),
         }
@@ -760,7 +767,7 @@ impl Attempt {
     fn has_time(&self, now: Timestamp) -> bool {
         self.record
             .as_ref()
-            .is_some_and(|record| now + self.policy.lease / 10 < record.lease_until)
+            .is_some_and(|record| later(now, self.policy.lease / 10) < record.lease_until)
     }
 
     /// The write that gives the claim back for want of time.
@@ -780,8 +787,11 @@ impl Attempt {
         }
     }
 
+    /// What the other side asked for wins over our own backoff, but the longer the trouble lasts the longer
+    /// the wait at the least: the message's receives must outlast a night.
     fn again(&self, after: Option<Duration>) -> Verdict {
-        Verdict::Again(after.map_or_else(|| self.backoff(), |after| after.min(LONGEST_WAIT)))
+        let backoff = self.backoff();
+        Verdict::Again(after.map_or(backoff, |after| after.max(backoff / 2).min(LONGEST_WAIT)))
     }
 
     fn backoff(&self) -> Duration {
@@ -794,6 +804,11 @@ impl Record {
         self.reason = Some(problem.reason);
         self.detail = problem.detail;
     }
+}
+
+/// `by` after `moment`, or the end of time: the ledger may hold anything.
+fn later(moment: Timestamp, by: Duration) -> Timestamp {
+    moment.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// How long to wait after the `receives`th receive: 5 s, doubled each time, an hour at most, a fifth more or less.

@@ -191,6 +191,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -229,10 +231,22 @@ mod tests {
         }
     }
 
-    #[test]
-    fn digests_tell_lists_apart_that_read_the_same() {
-        assert_ne!(short_digest(&["ab", "c"]), short_digest(&["a", "bc"]));
-        assert_eq!(short_digest(&["a"]).len(), 16);
+    proptest! {
+        #[test]
+        fn keys_that_differ_have_digests_that_differ(one in "\\PC{1,30}", other in "\\PC{1,30}") {
+            let source = InstanceId { party: 1, guid: Uuid::from_u128(7) };
+            let id = |key: &str| RelayId::keyed("r".parse().unwrap(), source, key);
+            prop_assert_eq!(one == other, id(&one) == id(&other));
+            let digest = id(&one).sort_key().strip_prefix("r#").unwrap().to_owned();
+            prop_assert!(digest.len() == 16 && digest.bytes().all(|b| b.is_ascii_hexdigit()));
+        }
+
+        #[test]
+        fn lists_that_read_the_same_have_digests_that_differ(text in "\\PC{2,20}", cut in 1usize..10) {
+            let cut = text.char_indices().map(|(at, _)| at).nth(cut.min(text.chars().count() - 1)).unwrap();
+            let (head, tail) = text.split_at(cut);
+            prop_assert_ne!(short_digest(&[head, tail]), short_digest(&[&text, ""]));
+        }
     }
 
     #[test]

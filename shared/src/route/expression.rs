@@ -20,6 +20,10 @@ use thiserror::Error;
 /// Virtual-machine instructions that one evaluation may take; a mapping takes tens.
 const FUEL: u64 = 50_000;
 
+/// Characters that an expression may have beside its texts. Each can be a level of the compiler's
+/// recursion, whose stack is no larger than a thread's.
+const MAX_CODE: usize = 2_000;
+
 /// Functions that may be called in an expression; each is a pure function of its arguments.
 /// (Of minijinja's own, `debug` is missing on purpose: it prints all of A's data.)
 const FUNCTIONS: [&str; 3] = ["range", "dict", "namespace"];
@@ -107,6 +111,11 @@ impl Expression {
             problem,
             range: None,
         };
+        if code_length(source) > MAX_CODE {
+            return Err(unlocated(format!(
+                "has more than {MAX_CODE} characters beside its quoted texts: make it simpler"
+            )));
+        }
         let compiled = ENVIRONMENT
             .compile_expression_owned(source.to_owned())
             .map_err(|error| {
@@ -204,6 +213,10 @@ impl Expression {
         if value.is_undefined() || value.is_none() {
             return Ok(Vec::new());
         }
+        // An empty list in an expression, where other paths lead into the list.
+        if value.kind() == ValueKind::Map && value.len() == Some(0) {
+            return Ok(Vec::new());
+        }
         if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
             return Err(EvaluationError::Failed {
                 expression: self.source.clone(),
@@ -230,6 +243,10 @@ impl Expression {
 
     /// An undefined value is returned only where every path that it can stem from is an empty field.
     fn value(&self, scope: &Scope) -> Result<Value, EvaluationError> {
+        // An empty field into which other paths lead stands as a group without fields in the context.
+        if self.is_path() && scope.presence(self.source.trim()) == Presence::Empty {
+            return Ok(Value::UNDEFINED);
+        }
         match self.compiled.eval(scope.context.clone()) {
             Ok(value) if value.is_undefined() => self.undefined(scope, true),
             Ok(value) => Ok(value),
@@ -310,6 +327,24 @@ impl Expression {
             _ => Err(not_data()),
         }
     }
+}
+
+/// How many characters of an expression stand outside of quotes.
+fn code_length(source: &str) -> usize {
+    let (mut length, mut quote) = (0, None);
+    let mut characters = source.chars();
+    while let Some(character) = characters.next() {
+        match (quote, character) {
+            (Some(_), '\\') => {
+                characters.next();
+            }
+            (Some(open), _) if open == character => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(character),
+            (None, _) => length += 1,
+        }
+    }
+    length
 }
 
 /// The data types in `data['…']` and `data["…"]`, which the compiler reports as `data` only.

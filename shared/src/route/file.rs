@@ -18,6 +18,8 @@ use crate::{schema::Schema, xml};
 
 /// A route file larger than this is no route.
 const MAX_BYTES: u64 = 1024 * 1024;
+/// Groups within groups; each takes some of the stack.
+const MAX_DEPTH: usize = 24;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -222,7 +224,10 @@ pub(super) fn read(path: &Path) -> Result<Route, Vec<RouteError>> {
 
 fn parse(text: &str) -> Result<RouteFile, RouteError> {
     let mut track = serde_path_to_error::Track::new();
-    let options = serde_saphyr::options! { with_snippet: false };
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, flow_nesting_limit: MAX_DEPTH },
+    };
     let parsed =
         serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
             RouteFile::deserialize(serde_path_to_error::Deserializer::new(
@@ -234,22 +239,40 @@ fn parse(text: &str) -> Result<RouteFile, RouteError> {
         let path = track.path().to_string();
         // `Spanned` is a struct with a field `value` to serde; that is no field of the route.
         let field = path.trim_end_matches(".value").replace(".value.", ".");
+        // From here on the path is not known.
+        let field = field.split_once('?').map_or(&*field, |(known, _)| known);
+        let field = field.trim_end_matches('.');
         let at = error
             .location()
             .map(|location| (location.line(), location.column()));
-        let message = error.to_string();
-        let problem = at
-            .and_then(|(line, column)| {
-                message.strip_suffix(&format!(" at line {line}, column {column}"))
-            })
-            .unwrap_or(&message);
         RouteError {
             file: PathBuf::new(),
             at,
-            field: (!matches!(field.as_str(), "." | "?")).then_some(field),
-            problem: problem.to_owned(),
+            field: (!field.is_empty()).then(|| field.to_owned()),
+            problem: problem(&error, at),
         }
     })
+}
+
+/// What the parser found wrong, in the words of who writes a route, without the place.
+fn problem(error: &serde_saphyr::Error, at: Option<(u64, u64)>) -> String {
+    if let serde_saphyr::Error::Unexpected { expected, .. } = error {
+        match *expected {
+            "mapping start" => return "must be a group, `name: value` each".into(),
+            "sequence start" => return "must be a list".into(),
+            "string scalar" => return "must be a text".into(),
+            _ => {}
+        }
+    }
+    let message = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+    if message.contains("too large or too complex") {
+        return format!("too large or too complex, {MAX_DEPTH} levels of groups at most");
+    }
+    let place = at.map(|(line, column)| format!(" at line {line}, column {column}"));
+    place
+        .and_then(|place| message.strip_suffix(&*place))
+        .unwrap_or(&message)
+        .to_owned()
 }
 
 fn at(location: Location) -> Option<(u64, u64)> {

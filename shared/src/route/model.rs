@@ -132,7 +132,15 @@ impl Filling {
             return Err(MappingError::TooLarge { field });
         }
         match node {
-            Node::Field(expression) => expression.evaluate(scope).map_err(failed),
+            Node::Field(expression) => {
+                let value = expression.evaluate(scope).map_err(failed)?;
+                // The field itself is counted already.
+                self.elements += value.as_ref().map_or(0, below);
+                if self.elements > MAX_ELEMENTS {
+                    return Err(MappingError::TooLarge { field });
+                }
+                Ok(value)
+            }
             Node::Group(group) => {
                 let filled = self.group(group, scope, &field)?;
                 Ok((!filled.is_empty()).then(|| filled.into()))
@@ -147,5 +155,16 @@ impl Filling {
                 Ok((!items.is_empty()).then(|| items.into()))
             }
         }
+    }
+}
+
+/// How many elements stand below `value`.
+fn below(value: &Value) -> usize {
+    let below_all =
+        |items: &mut dyn Iterator<Item = &Value>| items.map(|item| 1 + below(item)).sum();
+    match value {
+        Value::Array(items) => below_all(&mut items.iter()),
+        Value::Object(fields) => below_all(&mut fields.values()),
+        _ => 0,
     }
 }

@@ -33,9 +33,18 @@ pub(crate) async fn run(input: Option<PathBuf>, routes: Option<PathBuf>) -> Resu
     }
     let routes = Routes::load(&plan.routes)?;
     let deployment = Deployment::start(plan).await?;
-    println!("Stafett runs on this machine ({} ms to start):", began.elapsed().as_millis());
-    println!("  Altinn, all apps and Maskinporten  {}", deployment.altinn_wire.url());
-    println!("  the HTTP API of the functions      {}", deployment.api.url());
+    println!(
+        "Stafett runs on this machine ({} ms to start):",
+        began.elapsed().as_millis()
+    );
+    println!(
+        "  Altinn, all apps and Maskinporten  {}",
+        deployment.altinn_wire.url()
+    );
+    println!(
+        "  the HTTP API of the functions      {}",
+        deployment.api.url()
+    );
     for route in routes.iter() {
         println!("  route {}: {} → {}", route.name, route.from, route.to.app);
     }
@@ -116,8 +125,16 @@ async fn samples(deployment: &Deployment, routes: &Routes) -> Result<Vec<Trigger
 }
 
 /// The instance in a folder of the user's.
-async fn one(deployment: &Deployment, routes: &Routes, folder: &Path) -> Result<Triggered, Failure> {
-    let folder = if folder.is_file() { folder.parent().unwrap_or(folder) } else { folder };
+async fn one(
+    deployment: &Deployment,
+    routes: &Routes,
+    folder: &Path,
+) -> Result<Triggered, Failure> {
+    let folder = if folder.is_file() {
+        folder.parent().unwrap_or(folder)
+    } else {
+        folder
+    };
     let instance = deployment.altinn.import(folder)?;
     let app = deployment
         .altinn
@@ -138,7 +155,11 @@ async fn trigger(deployment: &Deployment, app: &str, instance: &str) -> Result<(
         return Ok(());
     }
     let status = answer.status();
-    Err(format!("the trigger of {instance} was answered {status}: {}", answer.text().await?).into())
+    Err(format!(
+        "the trigger of {instance} was answered {status}: {}",
+        answer.text().await?
+    )
+    .into())
 }
 
 /// Waits until every relay is done or failed; whether all are done.
@@ -149,15 +170,26 @@ async fn watch(deployment: &Deployment, triggered: &[Triggered]) -> Result<bool,
         let mut open = 0;
         let mut done = true;
         for relay in triggered {
-            let item = deployment.ledger_item(&relay.instance, &relay.route).await?;
-            let state = item.get("state").and_then(Value::as_str).unwrap_or("not yet claimed");
+            let item = deployment
+                .ledger_item(&relay.instance, &relay.route)
+                .await?;
+            let state = item
+                .get("state")
+                .and_then(Value::as_str)
+                .unwrap_or("not yet claimed");
             if !matches!(state, "done" | "failed") {
                 open += 1;
             }
             done &= state == "done";
             if matches!(state, "failed" | "waiting") {
-                let reason = item.get("reason").and_then(Value::as_str).unwrap_or_default();
-                let detail = item.get("detail").and_then(Value::as_str).unwrap_or_default();
+                let reason = item
+                    .get("reason")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default();
+                let detail = item
+                    .get("detail")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default();
                 let line = format!("{}  {state}: {reason} ({detail})", relay.instance);
                 if told.insert(relay.instance.clone(), line.clone()).as_ref() != Some(&line) {
                     println!("{line}");
@@ -168,7 +200,11 @@ async fn watch(deployment: &Deployment, triggered: &[Triggered]) -> Result<bool,
             return Ok(done);
         }
         if began.elapsed() > DEADLINE {
-            println!("{open} of {} are not finished after {} s", triggered.len(), DEADLINE.as_secs());
+            println!(
+                "{open} of {} are not finished after {} s",
+                triggered.len(),
+                DEADLINE.as_secs()
+            );
             return Ok(false);
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

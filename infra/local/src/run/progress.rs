@@ -38,7 +38,10 @@ pub(crate) struct Progress {
 impl Progress {
     /// Starts to listen to this process' logs.
     pub(crate) fn start() -> Self {
-        let progress = Self { began: Instant::now(), costs: Arc::default() };
+        let progress = Self {
+            began: Instant::now(),
+            costs: Arc::default(),
+        };
         let wanted = Targets::new()
             .with_target("stafett", LevelFilter::DEBUG)
             .with_target("instantiate", LevelFilter::INFO)
@@ -60,7 +63,10 @@ impl Progress {
     }
 
     fn tell(&self, who: &str, what: &str) {
-        println!("{:>7.3} s  {who}  {what}", self.began.elapsed().as_secs_f64());
+        println!(
+            "{:>7.3} s  {who}  {what}",
+            self.began.elapsed().as_secs_f64()
+        );
     }
 }
 
@@ -84,7 +90,9 @@ impl Fields {
     }
 
     fn number(&self, name: &str) -> u64 {
-        self.get(name).and_then(|text| text.parse().ok()).unwrap_or_default()
+        self.get(name)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_default()
     }
 }
 
@@ -108,7 +116,9 @@ where
         event.record(&mut fields);
         let about = context.event_scope(event).and_then(|scope| {
             scope.into_iter().find_map(|span| {
-                span.extensions().get::<About>().map(|About(instance)| instance.clone())
+                span.extensions()
+                    .get::<About>()
+                    .map(|About(instance)| instance.clone())
             })
         });
         let instance = about.as_deref().or_else(|| fields.get("instance"));
@@ -118,7 +128,10 @@ where
             let step = fields.get("step").unwrap_or_default();
             self.tell(&who, &format!("{step:11} {:>5} ms", fields.number("ms")));
         } else if message == "relay" {
-            let cost = Cost { calls: fields.number("calls"), ms: fields.number("ms") };
+            let cost = Cost {
+                calls: fields.number("calls"),
+                ms: fields.number("ms"),
+            };
             if let Some(instance) = instance {
                 let mut costs = self.costs();
                 let sum = costs.entry(instance.to_owned()).or_default();
@@ -126,12 +139,21 @@ where
                 sum.ms += cost.ms;
             }
             let outcome = fields.get("outcome").unwrap_or_default();
-            let b = fields.get("b").map(|b| format!(" → {b}")).unwrap_or_default();
-            let reason = fields.get("reason").map(|it| format!(" ({it})")).unwrap_or_default();
+            let b = fields
+                .get("b")
+                .map(|b| format!(" → {b}"))
+                .unwrap_or_default();
+            let reason = fields
+                .get("reason")
+                .map(|it| format!(" ({it})"))
+                .unwrap_or_default();
             self.tell(&who, &format!("{outcome}{b}{reason}"));
         } else if *event.metadata().level() <= Level::WARN {
             let reason = fields.get("reason").unwrap_or_default();
-            self.tell(&who, &format!("{}: {message} {reason}", event.metadata().level()));
+            self.tell(
+                &who,
+                &format!("{}: {message} {reason}", event.metadata().level()),
+            );
         }
     }
 }

@@ -81,13 +81,21 @@ impl B {
         // A person is shown by the party, never by number.
         let number = owner["organisationNumber"].as_str().map(str::to_owned);
         let party = || format!("party {}", owner["partyId"].as_str().unwrap_or_default());
-        Self { id, owner: number.unwrap_or_else(party), fields, attachments }
+        Self {
+            id,
+            owner: number.unwrap_or_else(party),
+            fields,
+            attachments,
+        }
     }
 }
 
 /// The sizes of an instance's elements of one data type.
 fn sizes(instance: &Value, data_type: &str) -> impl Iterator<Item = u64> {
-    let elements = instance["data"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let elements = instance["data"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     elements
         .iter()
         .filter(move |element| element["dataType"] == data_type)
@@ -116,15 +124,32 @@ fn filled_fields(form: &str) -> usize {
 
 /// Prints the rows.
 pub(crate) fn print(rows: &[Row]) {
-    const HEAD: [&str; 8] =
-        ["A instance", "B instance", "owner", "fields", "attached", "bytes", "calls", "ms"];
+    const HEAD: [&str; 8] = [
+        "A instance",
+        "B instance",
+        "owner",
+        "fields",
+        "attached",
+        "bytes",
+        "calls",
+        "ms",
+    ];
     let mut lines: Vec<[String; 8]> = vec![HEAD.map(str::to_owned)];
     for row in rows {
         let cost = [row.cost.calls.to_string(), row.cost.ms.to_string()];
         if row.found.is_empty() {
             let [calls, ms] = cost.clone();
             let none = String::new;
-            lines.push([row.source.clone(), "none".into(), none(), none(), none(), none(), calls, ms]);
+            lines.push([
+                row.source.clone(),
+                "none".into(),
+                none(),
+                none(),
+                none(),
+                none(),
+                calls,
+                ms,
+            ]);
         }
         for b in &row.found {
             let [calls, ms] = cost.clone();
@@ -142,12 +167,26 @@ pub(crate) fn print(rows: &[Row]) {
         }
     }
     let widths: Vec<usize> = (0..HEAD.len())
-        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
+        .map(|column| {
+            lines
+                .iter()
+                .map(|line| line[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     for line in &lines {
-        let cells = line.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
-            if column < 3 { format!("{cell:width$}") } else { format!("{cell:>width$}") }
-        });
+        let cells = line
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(column, (cell, width))| {
+                if column < 3 {
+                    format!("{cell:width$}")
+                } else {
+                    format!("{cell:>width$}")
+                }
+            });
         println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
 }
