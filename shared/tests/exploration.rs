@@ -6,11 +6,10 @@
 //! swaps by revision, a queue that delivers at least once, and an app B whose request for a new
 //! instance goes on after its sender is gone, for no longer than the settling time.
 
-#![allow(clippy::print_stdout, reason = "how much was explored is for the reader of the test run")]
-
 use std::{
     collections::{HashMap, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
+    io::Write,
     time::Duration,
 };
 
@@ -659,12 +658,12 @@ fn assert_sound(misfortunes: Misfortunes) {
             },
             misfortunes,
         );
-        println!(
+        tell(&format!(
             "{misfortunes:?}, deletion {}: {} states, no second B; at most {} instances were ever made",
             if may_delete { "allowed" } else { "denied" },
             explored.states,
             explored.most_instances,
-        );
+        ));
         assert!(
             explored.doubled.is_none(),
             "two live B: {:#?}",
@@ -677,6 +676,11 @@ fn assert_sound(misfortunes: Misfortunes) {
         );
         assert_eq!(explored.lost, 0, "worlds that cannot end well");
     }
+}
+
+/// Straight to the terminal: how much was explored is for whoever reads a run that passed.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn misfortunes(crashes: u8, faults: u8, stalls: u8) -> Misfortunes {
@@ -728,10 +732,10 @@ fn without_search_or_settling_or_fencing_a_second_b_is_found() {
             misfortunes,
         );
         let found = explored.doubled.is_some();
-        println!(
+        tell(&format!(
             "{broken:?}, {misfortunes:?}: {} states, second B found: {found}",
             explored.states
-        );
+        ));
         assert!(found, "{broken:?} must show");
     }
 }

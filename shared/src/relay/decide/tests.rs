@@ -274,6 +274,15 @@ fn an_orphan_that_may_not_be_deleted_is_named_in_the_reason() {
         (State::Failed, Some(Reason::OrphanLeft))
     );
     story.ends(Verdict::GiveUp);
+    assert!(failed.doubt, "whoever redrives must look first");
+    let mut redriven = Story::of(POLICY, 1);
+    redriven.meets(failed);
+    redriven.writes();
+    redriven.hears(Step::Read, Evidence::Ready { since: moment(-10) });
+    assert!(
+        matches!(redriven.step(), Step::Search { .. }),
+        "and may do so at once"
+    );
 }
 
 #[test]

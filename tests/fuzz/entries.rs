@@ -1,0 +1,220 @@
+//! What comes in from outside, and the functions that take it first.
+//!
+//! Used by the fuzz targets, and by the story that replays their corpus in every test run. Each entry
+//! returns all that Stafett says of what it was given: in errors, in answers, in `Debug`. None of it may
+//! repeat what came in.
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use lambda_http::http::{Request, StatusCode, header};
+use receive::Receive;
+use serde_json::{Value, json};
+use stafett::altinn::{ApplicationMetadata, Instance};
+use stafett::preflight;
+use stafett::route::Routes;
+use stafett::settings::Source;
+use stafett::transform;
+use stafett::trigger::Trigger;
+use tempfile::TempDir;
+
+const ROUTE: &str = include_str!("../../infra/routes/permit-to-casework.yaml");
+const SCHEMA: &str = include_str!("../../infra/routes/casework.schema.json");
+const METADATA: &str = include_str!("../../infra/local/apps/ttd/casework/applicationmetadata.json");
+const INSTANCE: &str =
+    include_str!("../../infra/local/apps/ttd/permit/samples/two-measures/instance.json");
+const SECRET: &str = "a-secret-of-at-least-32-characters-1";
+
+/// The body of a queue message, as `instantiate` reads it.
+pub(super) fn message(body: &[u8]) -> Vec<String> {
+    match Trigger::from_message(&String::from_utf8_lossy(body)) {
+        Err(error) => vec![error.to_string(), format!("{error:?}")],
+        Ok(trigger) => {
+            let written = trigger.to_message().expect("a trigger can be written");
+            let read = Trigger::from_message(&written).expect("a trigger that was written is one");
+            assert_eq!(read, trigger);
+            Vec::new()
+        }
+    }
+}
+
+/// The relay's way from A to the draft, as far as it goes without network.
+pub(super) struct Drafting {
+    routes: Routes,
+    metadata: ApplicationMetadata,
+    form: Value,
+    directory: TempDir,
+}
+
+impl Drafting {
+    /// With the sample route, and the sample's app B.
+    pub(super) fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary folder");
+        let file = |name: &str, text: &str| {
+            std::fs::write(directory.path().join(name), text).expect("a file can be written");
+        };
+        file("casework.schema.json", SCHEMA);
+        file("route.yaml", ROUTE);
+        Self {
+            routes: Routes::load(directory.path()).expect("the sample route"),
+            metadata: serde_json::from_str(METADATA).expect("the sample's metadata"),
+            form: json!({
+                "soker": { "navn": "Kari Bygger", "fodselsnummer": "12837832290" },
+                "tiltak": [
+                    { "kode": "TB", "beskrivelse": "Tilbygg mot vest", "areal": 24.5 },
+                    { "kode": "GA", "beskrivelse": "Frittliggende garasje", "areal": 36 },
+                ],
+                "merknad": "Nabovarsel er sendt 3. november.",
+            }),
+            directory,
+        }
+    }
+
+    /// An instance as Altinn gives it, up to the checked draft by the sample route.
+    pub(super) fn instance(&self, json: &[u8]) -> Vec<String> {
+        // Of JSON that is no instance the client says only that it is none.
+        let instance = serde_json::from_slice(json)
+            .ok()
+            .and_then(|json| Instance::from_json(json).ok());
+        match instance {
+            Some(instance) => self.drafts(&self.routes, &instance),
+            None => Vec::new(),
+        }
+    }
+
+    /// A route file, up to the checked draft of the sample's instance. What is wrong with a route is told
+    /// with the route's own words: they are the author's, and no secret.
+    pub(super) fn route(&self, text: &[u8]) {
+        let file = self.directory.path().join("route.yaml");
+        std::fs::write(file, text).expect("a file can be written");
+        match Routes::load(self.directory.path()) {
+            Err(errors) => {
+                assert!(!errors.to_string().is_empty());
+                let named = errors
+                    .0
+                    .iter()
+                    .all(|error| error.file.starts_with(self.directory.path()));
+                assert!(named, "an error names its file");
+            }
+            Ok(routes) => {
+                let instance = serde_json::from_str(INSTANCE).expect("the sample is JSON");
+                let instance = Instance::from_json(instance).expect("the sample is an instance");
+                // Twice, since a draft is a pure function of route and data.
+                let drafts = self.drafts(&routes, &instance);
+                assert_eq!(drafts, self.drafts(&routes, &instance));
+            }
+        }
+    }
+
+    fn drafts(&self, routes: &Routes, instance: &Instance) -> Vec<String> {
+        let mut said = vec![format!("{instance:?}")];
+        for route in routes.iter() {
+            let Some(since) = transform::open_since(&route.gate, instance) else {
+                continue;
+            };
+            let data = json!({ "model": self.form });
+            let Value::Object(data) = data else { continue };
+            let parts = match transform::drafts(route, instance, data, since) {
+                Ok(parts) => parts,
+                Err(error) => {
+                    said.extend([error.to_string(), format!("{error:?}")]);
+                    continue;
+                }
+            };
+            for part in parts {
+                said.push(format!("{part:?}"));
+                match part
+                    .draft
+                    .map(|draft| preflight::check(draft, &route.to, &self.metadata))
+                {
+                    Err(error) => said.push(error.to_string()),
+                    Ok(Err(objections)) => {
+                        said.extend([objections.to_string(), format!("{objections:?}")]);
+                    }
+                    Ok(Ok(checked)) => {
+                        said.push(format!("{checked:?}"));
+                        let _ = checked.lacking_in(instance);
+                    }
+                }
+            }
+        }
+        said
+    }
+}
+
+/// Makes a token that is good now.
+pub(super) type Token = Box<dyn Fn() -> String>;
+
+/// The HTTP API's function, with a route of an app that nobody calls it for: it sends nothing to a queue.
+pub(super) struct Inbound {
+    receive: Receive,
+    /// Makes what a caller of `POST /triggers` shows.
+    token: Option<Token>,
+    _routes: TempDir,
+}
+
+impl Inbound {
+    /// With callers whose tokens are `issuer`'s.
+    pub(super) async fn new(issuer: &str, token: Option<Token>) -> Self {
+        let routes = tempfile::tempdir().expect("a temporary folder");
+        let route = ROUTE.replace("ttd/permit", "ttd/elsewhere");
+        let file = |name: &str, text: &str| {
+            std::fs::write(routes.path().join(name), text).expect("a file can be written");
+        };
+        file("casework.schema.json", SCHEMA);
+        file("route.yaml", &route);
+        let directory = routes.path().display().to_string();
+        let settings = Source::new(|name| {
+            let value = match name {
+                "STAFETT_ROUTES" => &directory,
+                // Nobody listens there, should anything be sent after all.
+                "STAFETT_QUEUE_URL" => "http://127.0.0.1:9/123456789012/nowhere",
+                "TRIGGER_ISSUER" => issuer,
+                "TRIGGER_SCOPE" => "ttd:stafett.trigger",
+                "TRIGGER_CONSUMERS" => "405003309",
+                "EVENTS_SECRET" => SECRET,
+                _ => return None,
+            };
+            Some(value.to_owned())
+        });
+        let aws = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .build();
+        let receive = Receive::new(&settings, &aws).await.expect("receive starts");
+        drop(settings);
+        Self {
+            receive,
+            token,
+            _routes: routes,
+        }
+    }
+
+    /// A body that is sent to `POST /events/{secret}` and, where there is a token, to `POST /triggers`.
+    pub(super) async fn body(&self, body: &[u8]) -> Vec<String> {
+        let mut said = self.call(&format!("/events/{SECRET}"), body, None).await;
+        if let Some(token) = &self.token {
+            said.extend(self.call("/triggers", body, Some(token())).await);
+        }
+        said
+    }
+
+    async fn call(&self, path: &str, body: &[u8], token: Option<String>) -> Vec<String> {
+        let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request.body(body.to_vec().into()).expect("a request");
+        let answer = receive::handle(&self.receive, request).await;
+        let expected = [
+            StatusCode::OK,
+            StatusCode::BAD_REQUEST,
+            StatusCode::NOT_FOUND,
+            StatusCode::PAYLOAD_TOO_LARGE,
+        ];
+        assert!(expected.contains(&answer.status()), "{}", answer.status());
+        let headers = answer.headers().values();
+        let mut said: Vec<String> = headers
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .collect();
+        said.push(String::from_utf8_lossy(answer.body().as_ref()).into_owned());
+        said
+    }
+}

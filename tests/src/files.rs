@@ -1,0 +1,105 @@
+//! Routes, apps and A instances that a story makes up, in folders that go with it.
+
+use std::path::{Path, PathBuf};
+
+use local::altinn::App;
+use local::deployment::{sample_apps, sample_routes};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder that is removed when it is dropped.
+#[derive(Debug)]
+pub struct Folder(TempDir);
+
+impl Folder {
+    /// An empty one.
+    ///
+    /// # Panics
+    /// When there is no place for temporary files.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder can be made"))
+    }
+
+    /// A copy of the files in another folder.
+    ///
+    /// # Panics
+    /// When these cannot be read.
+    #[must_use]
+    pub fn copy(from: &Path) -> Self {
+        let folder = Self::empty();
+        for file in std::fs::read_dir(from).expect("the folder can be read") {
+            let path = file.expect("the folder can be read").path();
+            if let Some(name) = path.file_name().filter(|_| path.is_file()) {
+                std::fs::copy(&path, folder.path().join(name)).expect("a file can be copied");
+            }
+        }
+        folder
+    }
+
+    /// With a file, in place of one of the same name.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn with(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        self.write(name, content);
+        self
+    }
+
+    /// Writes a file, in place of one of the same name.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.path().join(name), content).expect("a file can be written");
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// The sample route as text, to be changed by a story.
+///
+/// # Panics
+/// When the sample cannot be read.
+#[must_use]
+pub fn permit_route() -> String {
+    std::fs::read_to_string(sample_routes().join("permit-to-casework.yaml"))
+        .expect("the sample route can be read")
+}
+
+/// A directory of routes: these, by name, beside the schema that the sample route uses.
+#[must_use]
+pub fn routes<'a>(routes: impl IntoIterator<Item = (&'a str, String)>) -> Folder {
+    let schema: PathBuf = sample_routes().join("casework.schema.json");
+    let schema = std::fs::read(schema).expect("the sample schema can be read");
+    let folder = Folder::empty().with("casework.schema.json", schema);
+    routes.into_iter().fold(folder, |folder, (name, text)| {
+        folder.with(&format!("{name}.yaml"), text)
+    })
+}
+
+/// A sample app whose `applicationmetadata.json` was changed.
+///
+/// # Panics
+/// When the sample cannot be read, or the change makes no app.
+pub fn app(id: &str, change: impl FnOnce(&mut Value)) -> App {
+    let original = sample_apps().join(id);
+    let folder = Folder::copy(&original);
+    let models = folder.path().join("models");
+    std::fs::create_dir(&models).expect("a folder can be made");
+    for file in std::fs::read_dir(original.join("models")).expect("the models can be read") {
+        let file = file.expect("the models can be read");
+        std::fs::copy(file.path(), models.join(file.file_name())).expect("a model can be copied");
+    }
+    let metadata = folder.path().join("applicationmetadata.json");
+    let text = std::fs::read_to_string(&metadata).expect("the metadata can be read");
+    let mut document: Value = serde_json::from_str(&text).expect("the metadata is JSON");
+    change(&mut document);
+    folder.write("applicationmetadata.json", document.to_string());
+    App::load(folder.path()).expect("the changed app is an app")
+}

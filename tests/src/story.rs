@@ -1,0 +1,522 @@
+//! One story's world: a deployment, the people around it, and what they see.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::types::QueueAttributeName;
+use http::Method;
+use local::altinn::{FormContent, Stage, Submission, SubmissionOwner};
+use local::aws::QueueId;
+use local::deployment::{Deployment, Plan, SERVICE_OWNER, sample_apps};
+use local::wire::{Exchange, On};
+use reqwest::Client;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::{Attachment, B};
+
+/// App A of the samples.
+pub const PERMIT: &str = "ttd/permit";
+/// App B of the samples.
+pub const CASEWORK: &str = "ttd/casework";
+/// The route between them.
+pub const ROUTE: &str = "permit-to-casework";
+/// Whoever waits longer than this waits in vain.
+pub const DEADLINE: Duration = Duration::from_secs(90);
+
+/// A deployment, and those who use it.
+#[derive(Debug)]
+pub struct Story(Deployment);
+
+impl Deref for Story {
+    type Target = Deployment;
+
+    fn deref(&self) -> &Deployment {
+        &self.0
+    }
+}
+
+/// What gives `something` in the end; polled until it does.
+///
+/// # Panics
+/// When it does not within [`DEADLINE`].
+pub async fn eventually<T>(what: &str, mut something: impl AsyncFnMut() -> Result<T, String>) -> T {
+    let began = Instant::now();
+    loop {
+        match something().await {
+            Ok(value) => return value,
+            Err(seen) => assert!(began.elapsed() < DEADLINE, "{what}, but in the end: {seen}"),
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The last part of an instance's id.
+#[must_use]
+pub fn guid(instance: &str) -> &str {
+    instance.rsplit('/').next().unwrap_or_default()
+}
+
+/// The stamp that B carries.
+#[must_use]
+pub fn stamp(route: &str, instance: &str) -> String {
+    format!("{route}:{}", guid(instance))
+}
+
+/// The requests that make a B of the samples.
+#[must_use]
+pub fn posts() -> On {
+    On::request(Method::POST, "^/ttd/casework/instances$")
+}
+
+/// What Lambda makes of these messages, received for the first time.
+///
+/// AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
+#[must_use]
+pub fn sqs_event(bodies: impl IntoIterator<Item = String>) -> Value {
+    let records = bodies.into_iter().enumerate().map(|(number, body)| {
+        json!({
+            "messageId": format!("message-{number}"),
+            "receiptHandle": format!("receipt-{number}"),
+            "body": body,
+            "attributes": { "ApproximateReceiveCount": "1", "SentTimestamp": "1545082649183" },
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "awsRegion": local::aws::REGION,
+        })
+    });
+    json!({ "Records": records.collect::<Vec<_>>() })
+}
+
+impl Story {
+    /// Begins with `plan`.
+    ///
+    /// # Panics
+    /// When it cannot be set up.
+    pub async fn begin(plan: Plan) -> Self {
+        Self(
+            Deployment::start(plan)
+                .await
+                .expect("the deployment starts"),
+        )
+    }
+
+    /// Begins with the samples, all in this process.
+    ///
+    /// # Panics
+    /// When it cannot be set up.
+    pub async fn of_the_samples() -> Self {
+        Self::begin(Plan::samples().expect("the samples can be read")).await
+    }
+
+    /// Ends the deployment as Lambda would.
+    pub async fn end(self) {
+        self.0.stop().await;
+    }
+
+    /// A sample application that a citizen has submitted.
+    ///
+    /// # Panics
+    /// When the sample cannot be read, or is there already.
+    #[must_use]
+    pub fn import(&self, sample: &str) -> String {
+        self.import_from(&sample_apps().join(PERMIT).join("samples").join(sample))
+    }
+
+    /// The A instance in a folder.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    #[must_use]
+    pub fn import_from(&self, folder: &Path) -> String {
+        self.altinn
+            .import(folder)
+            .expect("the folder holds an instance")
+    }
+
+    /// A citizen fills in an application for a permit, and comes as far as `until`.
+    ///
+    /// # Panics
+    /// When Altinn does not let her.
+    #[must_use]
+    pub fn fill_in(&self, until: Stage) -> String {
+        self.fill_in_with(until, Vec::new())
+    }
+
+    /// The same, with files.
+    ///
+    /// # Panics
+    /// When Altinn does not let her.
+    #[must_use]
+    pub fn fill_in_with(
+        &self,
+        until: Stage,
+        attachments: Vec<local::altinn::Attachment>,
+    ) -> String {
+        let form = json!({
+            "soker": { "navn": "Kari Bygger", "fodselsnummer": "12837832290" },
+            "tiltak": [{ "kode": "TB", "beskrivelse": "Tilbygg mot vest", "areal": 24.5 }],
+            "merknad": "Nabovarsel er sendt 3. november.",
+        });
+        let submission = Submission {
+            app: PERMIT.to_owned(),
+            owner: SubmissionOwner::Person("12837832290".to_owned()),
+            forms: vec![("model".to_owned(), FormContent::Json(form))],
+            attachments,
+            until,
+        };
+        self.altinn
+            .submit(&submission)
+            .expect("a citizen can fill in a permit")
+    }
+
+    /// App A says that an instance is ready.
+    ///
+    /// # Panics
+    /// When the trigger is not accepted.
+    pub async fn trigger(&self, instance: &str) {
+        let answer = self
+            .0
+            .trigger(PERMIT, instance)
+            .await
+            .expect("the API answers");
+        let status = answer.status();
+        assert_eq!(
+            status,
+            202,
+            "the trigger of {instance}; logged: {:#?}",
+            self.logs()
+        );
+    }
+
+    /// The ledger's item of a relay, when it has the wanted state.
+    ///
+    /// # Panics
+    /// When it does not come so far.
+    pub async fn reaches(&self, route: &str, instance: &str, state: &str) -> Value {
+        eventually(
+            &format!("the relay of {instance} by {route} is {state}"),
+            async || {
+                let item = self
+                    .ledger_item(instance, route)
+                    .await
+                    .expect("the ledger answers");
+                if item["state"] == state {
+                    Ok(item)
+                } else {
+                    Err(item.to_string())
+                }
+            },
+        )
+        .await
+    }
+
+    /// The one B of a relay: none other was ever made, and it is still there.
+    ///
+    /// # Panics
+    /// When it is not so.
+    pub fn the_b(&self, route: &str, instance: &str) -> B {
+        let made = self.made(route, instance);
+        assert_eq!(made.len(), 1, "of {}", stamp(route, instance));
+        self.the_live_b(route, instance)
+    }
+
+    /// The one B of a relay that is there; others may have been made and deleted.
+    ///
+    /// # Panics
+    /// When there are none or several.
+    pub fn the_live_b(&self, route: &str, instance: &str) -> B {
+        let made = self.made(route, instance);
+        let live = made.iter().filter_map(|id| self.altinn.instance(id));
+        let live: Vec<Value> = live
+            .filter(|b| b["status"]["isHardDeleted"] != true)
+            .collect();
+        let [b] = live.as_slice() else {
+            panic!("{} has {} cases", stamp(route, instance), live.len())
+        };
+        B::new(&self.altinn, b)
+    }
+
+    /// Every B that was ever made with the relay's stamp.
+    fn made(&self, route: &str, instance: &str) -> Vec<String> {
+        let stamp = stamp(route, instance);
+        let creations = self.altinn.creations().into_iter();
+        creations
+            .filter(|it| it.data_values.get("stafett.relay") == Some(&stamp))
+            .map(|it| it.instance)
+            .collect()
+    }
+
+    /// The files of an A instance as B shall have them: its PDF is called otherwise, all else stays.
+    ///
+    /// # Panics
+    /// When there is no such instance.
+    #[must_use]
+    pub fn files_for_b(&self, instance: &str) -> Vec<Attachment> {
+        let a = self
+            .altinn
+            .instance(instance)
+            .expect("the instance is there");
+        let mut files = B::new(&self.altinn, &a).attachments;
+        for file in files
+            .iter_mut()
+            .filter(|file| file.data_type == "ref-data-as-pdf")
+        {
+            file.data_type = "vedlegg".to_owned();
+        }
+        files.sort();
+        files
+    }
+
+    /// How many instances of B's app were ever made.
+    #[must_use]
+    pub fn creations(&self) -> usize {
+        self.altinn
+            .creations()
+            .iter()
+            .filter(|it| it.app == CASEWORK)
+            .count()
+    }
+
+    /// The requests that were sent to make a B.
+    #[must_use]
+    pub fn posts(&self) -> Vec<Exchange> {
+        self.altinn_wire.journal().matching(&posts())
+    }
+
+    /// Waits until no message is left in the queue, visible or not.
+    ///
+    /// # Panics
+    /// When some are.
+    pub async fn settled(&self) {
+        let queue = &self.aws.resources().queue;
+        eventually("the queue is empty", async || {
+            match self.depth(queue).await {
+                0 => Ok(()),
+                left => Err(format!("{left} messages")),
+            }
+        })
+        .await;
+    }
+
+    /// Waits until so many messages are in the dead-letter queue and none in the queue; returns their
+    /// bodies, and leaves the dead-letter queue empty.
+    ///
+    /// # Panics
+    /// When it does not come to that.
+    pub async fn dead_letters(&self, count: usize) -> Vec<String> {
+        self.settled().await;
+        let queue = &self.aws.resources().dead_letter_queue;
+        eventually(&format!("{count} dead letters"), async || {
+            match self.depth(queue).await {
+                depth if depth == count => Ok(()),
+                depth => Err(format!("{depth}")),
+            }
+        })
+        .await;
+        let sqs = self.sqs();
+        let mut bodies = Vec::new();
+        while bodies.len() < count {
+            let received = sqs
+                .receive_message()
+                .queue_url(&queue.url)
+                .max_number_of_messages(10);
+            for message in received
+                .send()
+                .await
+                .expect("SQS answers")
+                .messages
+                .unwrap_or_default()
+            {
+                let receipt = message.receipt_handle.unwrap_or_default();
+                let delete = sqs
+                    .delete_message()
+                    .queue_url(&queue.url)
+                    .receipt_handle(receipt);
+                delete.send().await.expect("SQS answers");
+                bodies.push(message.body.unwrap_or_default());
+            }
+        }
+        bodies
+    }
+
+    /// Sends messages to the queue, ten at a time at most.
+    ///
+    /// # Panics
+    /// When SQS does not take them.
+    pub async fn send(&self, bodies: impl IntoIterator<Item = String>) {
+        use aws_sdk_sqs::types::SendMessageBatchRequestEntry as Entry;
+        let entries: Vec<Entry> = bodies
+            .into_iter()
+            .enumerate()
+            .map(|(id, body)| {
+                Entry::builder()
+                    .id(id.to_string())
+                    .message_body(body)
+                    .build()
+                    .expect("an entry")
+            })
+            .collect();
+        for batch in entries.chunks(10) {
+            let batch = self
+                .sqs()
+                .send_message_batch()
+                .queue_url(&self.aws.resources().queue.url)
+                .set_entries(Some(batch.to_vec()))
+                .send()
+                .await
+                .expect("SQS answers");
+            assert!(
+                batch.failed.is_empty(),
+                "SQS refuses a message: {:?}",
+                batch.failed
+            );
+        }
+    }
+
+    /// The message that a trigger becomes.
+    #[must_use]
+    pub fn message(route: &str, instance: &str) -> String {
+        json!({
+            "v": 1, "route": route, "instance": instance, "cause": "app", "id": "a-story",
+            "at": jiff::Timestamp::now(),
+        })
+        .to_string()
+    }
+
+    async fn depth(&self, queue: &QueueId) -> usize {
+        use QueueAttributeName as Name;
+        let names = [
+            Name::ApproximateNumberOfMessages,
+            Name::ApproximateNumberOfMessagesNotVisible,
+            Name::ApproximateNumberOfMessagesDelayed,
+        ];
+        let request = self
+            .sqs()
+            .get_queue_attributes()
+            .queue_url(&queue.url)
+            .set_attribute_names(Some(names.to_vec()));
+        let found = request
+            .send()
+            .await
+            .expect("SQS answers")
+            .attributes
+            .unwrap_or_default();
+        names
+            .iter()
+            .filter_map(|name| found.get(name)?.parse::<usize>().ok())
+            .sum()
+    }
+
+    /// Everything that lies in the ledger, as text.
+    ///
+    /// # Panics
+    /// When DynamoDB does not answer.
+    pub async fn whole_ledger(&self) -> String {
+        let scan = self
+            .dynamodb()
+            .scan()
+            .table_name(&self.aws.resources().table);
+        let items: Vec<std::collections::HashMap<String, AttributeValue>> = scan
+            .send()
+            .await
+            .expect("DynamoDB answers")
+            .items
+            .unwrap_or_default();
+        let items: Vec<Value> = serde_dynamo::from_items(items).expect("items are values");
+        Value::Array(items).to_string()
+    }
+
+    /// Everything that the functions' processes have written.
+    #[must_use]
+    pub fn logs(&self) -> Vec<String> {
+        let processes = [self.receive.processes(), self.instantiate.processes()];
+        let lines = processes.into_iter().flatten().flat_map(|it| it.log());
+        lines.map(|line| line.text).collect()
+    }
+
+    /// A token of the service owner's own system for Altinn.
+    async fn service_owner_token(&self) -> String {
+        let scopes = "altinn:serviceowner altinn:serviceowner/instances.write";
+        let token = self.altinn.maskinporten_token(SERVICE_OWNER, scopes, None);
+        let altinn = self.altinn.url();
+        let exchange = format!("{altinn}/authentication/api/v1/exchange/maskinporten");
+        let exchange = Client::new()
+            .get(exchange)
+            .bearer_auth(token.expect("a token can be made"));
+        let token = exchange
+            .send()
+            .await
+            .expect("Altinn answers")
+            .text()
+            .await
+            .expect("a token");
+        token.trim().trim_matches('"').to_owned()
+    }
+
+    /// The service owner's own system adds a file to an instance, through its app.
+    ///
+    /// # Panics
+    /// When Altinn refuses it.
+    pub async fn upload(&self, app: &str, instance: &str, file: &Attachment) {
+        let url = format!(
+            "{}/{app}/instances/{instance}/data?dataType={}",
+            self.altinn.url(),
+            file.data_type
+        );
+        let disposition = format!("attachment; filename=\"{}\"", file.filename);
+        let request = Client::new()
+            .post(url)
+            .bearer_auth(self.service_owner_token().await)
+            .header("content-type", &file.content_type)
+            .header("content-disposition", disposition)
+            .body(file.bytes.clone());
+        accepted(request).await;
+    }
+
+    /// The service owner's own system replaces the form of an instance, through its app.
+    ///
+    /// # Panics
+    /// When there is none, or Altinn refuses it.
+    pub async fn replace_form(&self, app: &str, instance: &str, form: &Value) {
+        let now = self
+            .altinn
+            .instance(instance)
+            .expect("the instance is there");
+        let mut elements = now["data"].as_array().into_iter().flatten();
+        let element = elements.find(|it| it["dataType"] == "model");
+        let element = element.expect("it has a form")["id"].as_str();
+        let url = format!(
+            "{}/{app}/instances/{instance}/data/{}",
+            self.altinn.url(),
+            element.unwrap_or_default()
+        );
+        let request = Client::new()
+            .put(url)
+            .bearer_auth(self.service_owner_token().await)
+            .json(form);
+        accepted(request).await;
+    }
+
+    /// A B, whoever made it and however.
+    ///
+    /// # Panics
+    /// When there is none of this id.
+    #[must_use]
+    pub fn b(&self, id: &str) -> B {
+        let b = self.altinn.instance(id).expect("the instance is there");
+        B::new(&self.altinn, &b)
+    }
+}
+
+async fn accepted(request: reqwest::RequestBuilder) {
+    let answer = request.send().await.expect("Altinn answers");
+    assert!(
+        answer.status().is_success(),
+        "{}: {}",
+        answer.status(),
+        answer.text().await.unwrap()
+    );
+}

@@ -1,0 +1,38 @@
+//! The messages of one batch do not wait for each other.
+
+use local::altinn::Stage;
+use local::deployment::Plan;
+use local::wire::{Action, Gate};
+use serde_json::json;
+use stories::{DEADLINE, ROUTE, Story, binaries, posts, sqs_event};
+
+#[tokio::test]
+async fn all_relays_of_a_batch_are_with_b_at_the_same_time() {
+    let mut plan = Plan::samples().expect("the samples can be read");
+    plan.code = binaries().code();
+    let story = Story::begin(plan).await;
+    let gate = Gate::default();
+    story
+        .altinn_wire
+        .faults()
+        .add(posts(), Action::HoldBefore(gate.clone()));
+    let permits: Vec<String> = (0..10).map(|_| story.fill_in(Stage::Ended)).collect();
+
+    let batch = sqs_event(permits.iter().map(|a| Story::message(ROUTE, a)));
+    let open = async {
+        gate.arrived(10, DEADLINE)
+            .await
+            .expect("all ten are sent before one is answered");
+        gate.open();
+    };
+    let (answer, ()) = tokio::join!(story.instantiate.invoke(&batch), open);
+    assert_eq!(
+        answer.expect("the batch is worked on"),
+        json!({ "batchItemFailures": [] })
+    );
+    for a in &permits {
+        story.reaches(ROUTE, a, "done").await;
+        story.the_b(ROUTE, a);
+    }
+    story.end().await;
+}

@@ -1,0 +1,311 @@
+//! One A, several B: a route with `each`.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderValue, StatusCode, header};
+use local::altinn::{App, FormContent, Stage, Submission, SubmissionOwner};
+use local::deployment::{Plan, sample_apps};
+use local::wire::{Action, Answer};
+use serde_json::{Value, json};
+use stories::{B, CASEWORK, DEADLINE, Folder, PERMIT, Story, app, binaries, posts, routes, stamp};
+
+const ESTATE: &str = "ttd/estate";
+const ROUTE: &str = "estate-to-heirs";
+
+/// Heirs, with a number that begins with a zero.
+const HEIRS: [(&str, &str); 3] = [
+    ("Kari Bygger", "12837832290"),
+    ("Åse Øvregård", "29919041380"),
+    ("Ola Minst", "05866511588"),
+];
+
+/// The settlement of an estate: who has died, and the heirs.
+fn estate() -> (App, Folder) {
+    let metadata = json!({
+        "id": ESTATE,
+        "org": "ttd",
+        "title": { "nb": "Skifte av dødsbo" },
+        "dataTypes": [{
+            "id": "model",
+            "allowedContentTypes": ["application/xml"],
+            "appLogic": { "autoCreate": true, "classRef": "Altinn.App.Models.Model" },
+            "taskId": "Task_1",
+            "maxCount": 1,
+            "minCount": 1,
+        }],
+        "partyTypesAllowed": { "person": true, "organisation": false, "subUnit": false, "bankruptcyEstate": false },
+    });
+    let text = json!({ "type": "string" });
+    let heir = json!({ "type": "object", "properties": { "navn": text, "fodselsnummer": text } });
+    let schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": { "avdod": text, "arvinger": { "type": "array", "items": heir } },
+    });
+    let settings = sample_apps().join(PERMIT).join("app.yaml");
+    let settings = std::fs::read_to_string(settings).expect("the sample can be read");
+    let (settings, _prefill) = settings
+        .split_once("prefill:")
+        .expect("the sample's prefill");
+    let folder = Folder::empty()
+        .with("applicationmetadata.json", metadata.to_string())
+        .with("app.yaml", settings);
+    std::fs::create_dir(folder.path().join("models")).expect("a folder can be made");
+    folder.write("models/model.schema.json", schema.to_string());
+    (App::load(folder.path()).expect("it is an app"), folder)
+}
+
+/// Each heir gets a case of their own.
+fn route(when: &str) -> String {
+    format!(
+        "name: {ROUTE}
+from: {{ app: {ESTATE}, when: {{ {when} }}, since: 2026-11-01 }}
+to:
+  app: {CASEWORK}
+  owner: {{ person: heir.fodselsnummer }}
+  dataType: model
+  root: melding
+  schema: casework.schema.json
+model:
+  soknad:
+    tittel: \"'Arv etter ' ~ data.model.avdod\"
+    referanse: instance.id
+    innsender: heir.navn
+each: heir in data.model.arvinger
+key: heir.fodselsnummer
+"
+    )
+}
+
+/// The built functions, as talkative as they can be, with this gate.
+async fn story(when: &str) -> (Story, [Folder; 2]) {
+    let plan = Plan::samples().expect("the samples can be read");
+    let mut plan = plan
+        .setting("AWS_LAMBDA_LOG_LEVEL", "TRACE")
+        .setting("STAFETT_SETTLE_SECONDS", "1");
+    plan.code = binaries().code();
+    let routes = routes([(ROUTE, route(when))]);
+    plan.routes = routes.path().to_owned();
+    let (estate, folder) = estate();
+    let casework = app(CASEWORK, |b| b["partyTypesAllowed"]["person"] = json!(true));
+    plan.altinn.apps = vec![estate, casework];
+    (Story::begin(plan).await, [routes, folder])
+}
+
+fn form(heirs: &[(&str, &str)]) -> Value {
+    let heirs: Vec<Value> = heirs
+        .iter()
+        .map(|(name, number)| match *number {
+            "" => json!({ "navn": name }),
+            number => json!({ "navn": name, "fodselsnummer": number }),
+        })
+        .collect();
+    json!({ "avdod": "Gammel Bygger", "arvinger": heirs })
+}
+
+fn fill_in(story: &Story, heirs: &[(&str, &str)], until: Stage) -> String {
+    let submission = Submission {
+        app: ESTATE.to_owned(),
+        owner: SubmissionOwner::Person(HEIRS[0].1.to_owned()),
+        forms: vec![("model".to_owned(), FormContent::Json(form(heirs)))],
+        attachments: Vec::new(),
+        until,
+    };
+    story
+        .altinn
+        .submit(&submission)
+        .expect("an heir can fill it in")
+}
+
+/// Every B that was ever made of this A, by the digest in its stamp.
+fn cases(story: &Story, a: &str) -> BTreeMap<String, B> {
+    let set = stamp(ROUTE, a) + ":";
+    let made = story.altinn.creations().into_iter();
+    let stamped = made.filter_map(|it| {
+        let digest = it.data_values.get("stafett.relay")?.strip_prefix(&set)?;
+        Some((digest.to_owned(), it.instance))
+    });
+    let stamped: Vec<(String, String)> = stamped.collect();
+    let by_digest: BTreeMap<String, B> = stamped
+        .iter()
+        .map(|(digest, id)| (digest.clone(), story.b(id)))
+        .collect();
+    assert_eq!(by_digest.len(), stamped.len(), "one B for each stamp");
+    by_digest
+}
+
+fn number(b: &B) -> &str {
+    let number = b.instance["instanceOwner"]["personNumber"].as_str();
+    number.expect("a person owns it")
+}
+
+/// No number and no name lies anywhere but in Altinn.
+async fn assert_impersonal(story: &Story, messages: &[String]) {
+    let places = [
+        ("the queue", messages.join("\n")),
+        ("the ledger", story.whole_ledger().await),
+        ("the log", story.logs().join("\n")),
+    ];
+    for (place, text) in places {
+        for (name, number) in HEIRS {
+            assert!(!text.contains(number), "{place} has a key");
+            assert!(!text.contains(name), "{place} has a name");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_heir_gets_one_case_and_no_number_is_anywhere_but_in_altinn() {
+    let (story, _folders) = story("process: completed").await;
+    let a = fill_in(&story, &HEIRS, Stage::Ended);
+    let message = Story::message(ROUTE, &a);
+    story.send([message.clone(), message.clone()]).await;
+    let set = story.reaches(ROUTE, &a, "done").await;
+    story.settled().await;
+    assert_eq!(set["instance"], Value::Null, "the set itself has no B");
+
+    let cases = cases(&story, &a);
+    let mut heirs: Vec<(&str, &str)> = cases
+        .values()
+        .map(|b| (b.field("soknad/innsender")[0], number(b)))
+        .collect();
+    heirs.sort_unstable();
+    let mut expected = HEIRS;
+    expected.sort_unstable();
+    assert_eq!(heirs, expected);
+    for (digest, b) in &cases {
+        assert_eq!(digest.len(), 16);
+        assert!(digest.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert_eq!(b.instance["dataValues"]["stafett.source"], a);
+        assert_eq!(b.field("soknad/referanse"), [&a]);
+        let own = story
+            .reaches(&format!("{ROUTE}#{digest}"), &a, "done")
+            .await;
+        assert_eq!(own["instance"], b.id);
+    }
+    assert_eq!(story.posts().len(), HEIRS.len());
+    assert_impersonal(&story, &[message]).await;
+    assert!(story.dead_letters(0).await.is_empty());
+    story.end().await;
+}
+
+/// B refuses the second of its heirs, as `status` says, and does not want to be asked again at once.
+fn b_refuses_the_second(story: &Story, status: StatusCode) {
+    let answer = Answer::status(status).header(header::RETRY_AFTER, HeaderValue::from_static("8"));
+    let faults = story.altinn_wire.faults();
+    faults.add(posts().nth(2), Action::Answer(answer));
+}
+
+#[tokio::test]
+async fn after_a_failure_in_part_only_what_is_not_done_is_asked_for_again() {
+    for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::GATEWAY_TIMEOUT] {
+        let (story, _folders) = story("process: completed").await;
+        b_refuses_the_second(&story, status);
+        let a = fill_in(&story, &HEIRS, Stage::Ended);
+        story.send([Story::message(ROUTE, &a)]).await;
+        let set = story.reaches(ROUTE, &a, "waiting").await;
+        assert_eq!(set["reason"], "parts_open");
+        assert_eq!(cases(&story, &a).len(), 2);
+        story.reaches(ROUTE, &a, "done").await;
+        story.settled().await;
+        assert_eq!(cases(&story, &a).len(), 3);
+        assert_eq!(story.posts().len(), 4, "three, and one again");
+        assert_impersonal(&story, &[]).await;
+        assert!(story.dead_letters(0).await.is_empty());
+        story.end().await;
+    }
+}
+
+#[tokio::test]
+async fn heirs_who_cannot_be_told_apart_get_no_case_until_somebody_has_looked() {
+    let (story, _folders) = story("process: completed").await;
+    let [kari, ase, _] = HEIRS;
+    let mut messages = Vec::new();
+    for heirs in [
+        [kari, ase, ("Kari B.", kari.1)],
+        [kari, ("Uten Nummer", ""), ase],
+    ] {
+        let a = fill_in(&story, &heirs, Stage::Ended);
+        story.send([Story::message(ROUTE, &a)]).await;
+        let set = story.reaches(ROUTE, &a, "failed").await;
+        assert_eq!(set["reason"], "keys_ambiguous");
+        messages.extend(story.dead_letters(1).await);
+    }
+    assert!(story.posts().is_empty());
+    assert_impersonal(&story, &messages).await;
+    story.end().await;
+}
+
+#[tokio::test]
+async fn an_heir_who_is_gone_when_the_relay_goes_on_keeps_the_case_and_is_reported() {
+    let (story, _folders) = story("task: Task_1").await;
+    b_refuses_the_second(&story, StatusCode::TOO_MANY_REQUESTS);
+    let task = Stage::Task("Task_1".to_owned());
+    let a = fill_in(&story, &HEIRS, task);
+    story.send([Story::message(ROUTE, &a)]).await;
+    story.reaches(ROUTE, &a, "waiting").await;
+    let early = cases(&story, &a);
+    let (digest, gone) = early.iter().next().expect("some are done");
+    let left: Vec<(&str, &str)> = HEIRS
+        .into_iter()
+        .filter(|heir| heir.1 != number(gone))
+        .collect();
+    story.replace_form(ESTATE, &a, &form(&left)).await;
+    story.reaches(ROUTE, &a, "done").await;
+    story.settled().await;
+
+    let cases = cases(&story, &a);
+    assert_eq!(cases.len(), 3);
+    let kept = &cases[digest];
+    assert_eq!(kept.id, gone.id);
+    assert_ne!(kept.instance["status"]["isHardDeleted"], true);
+    assert_eq!(story.posts().len(), 4, "three, and one again");
+    let processes = story.instantiate.processes().expect("it runs in processes");
+    let reported = processes.logged(DEADLINE, |line| {
+        line.text.contains("is gone") && line.text.contains(&format!("{ROUTE}#{digest}"))
+    });
+    reported.await.expect("it is in the log");
+    assert_impersonal(&story, &[]).await;
+    story.end().await;
+}
+
+/// The permit's measures, each a case with the same owner: the sample's own apps, and the PDF for each.
+#[tokio::test]
+async fn each_measure_of_a_permit_gets_one_case_with_the_permit_attached() {
+    const ROUTE: &str = "measures";
+    let text = format!(
+        "name: {ROUTE}
+from: {{ app: {PERMIT}, when: {{ process: completed }}, since: 2026-11-01 }}
+to:
+  app: {CASEWORK}
+  owner: {{ organisation: \"'310075728'\" }}
+  root: melding
+model:
+  soknad: {{ tittel: tiltak.beskrivelse, referanse: instance.id, merknad: tiltak.kode }}
+each: tiltak in data.model.tiltak
+key: tiltak.kode
+attachments:
+  - {{ from: ref-data-as-pdf, to: vedlegg, required: true }}
+"
+    );
+    let folder = routes([(ROUTE, text)]);
+    let mut plan = Plan::samples().expect("the samples can be read");
+    plan.routes = folder.path().to_owned();
+    let story = Story::begin(plan).await;
+    let a = story.import("two-measures");
+    story.trigger(&a).await;
+    story.reaches(ROUTE, &a, "done").await;
+    story.settled().await;
+    let mut codes = Vec::new();
+    for b in story.altinn.instances(CASEWORK) {
+        let b = story.b(b["id"].as_str().expect("it has an id"));
+        codes.extend(b.field("soknad/merknad").into_iter().map(str::to_owned));
+        let pdf = story.files_for_b(&a);
+        let pdf: Vec<_> = pdf.iter().filter(|it| it.data_type == "vedlegg").collect();
+        assert_eq!(b.attachments.iter().collect::<Vec<_>>(), pdf);
+    }
+    codes.sort_unstable();
+    assert_eq!(codes, ["GA", "TB"]);
+    assert_eq!(story.posts().len(), 2);
+    assert!(story.dead_letters(0).await.is_empty());
+}

@@ -1,0 +1,119 @@
+//! DynamoDB and SQS fail.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use local::altinn::Stage;
+use local::deployment::Plan;
+use local::wire::{Action, Answer, Gate, On};
+use stories::{DEADLINE, ROUTE, Story, posts};
+
+fn writes() -> On {
+    On::operation("PutItem")
+}
+
+fn down() -> Action {
+    Action::Answer(Answer::status(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+/// Relays one permit while the answer to one write of the ledger is lost.
+async fn relayed_with_a_lost_answer(write: usize) {
+    let story = Story::of_the_samples().await;
+    let lost = story
+        .dynamodb_wire
+        .faults()
+        .add(writes().nth(write), Action::ResetAfter);
+    let a = story.fill_in(Stage::Ended);
+    story.trigger(&a).await;
+    let item = story.reaches(ROUTE, &a, "done").await;
+    story.settled().await;
+    assert_eq!(story.dynamodb_wire.faults().applied(lost), 1);
+    assert_eq!(
+        item["attempts"], 1,
+        "the same holder knows its own write again"
+    );
+    story.the_b(ROUTE, &a);
+    assert_eq!(story.posts().len(), 1);
+}
+
+#[tokio::test]
+async fn a_claim_whose_answer_is_lost_is_still_ones_own() {
+    relayed_with_a_lost_answer(1).await;
+}
+
+#[tokio::test]
+async fn a_record_whose_answer_is_lost_is_still_written() {
+    relayed_with_a_lost_answer(2).await;
+}
+
+#[tokio::test]
+async fn without_a_claim_nothing_is_made() {
+    let story = Story::of_the_samples().await;
+    let faults = story.dynamodb_wire.faults();
+    let rule = faults.add(writes(), down());
+    let a = story.fill_in(Stage::Ended);
+    story.trigger(&a).await;
+    story
+        .mapping
+        .wait_until(DEADLINE, |it| it.left >= 1)
+        .await
+        .expect("it is put back");
+    assert!(faults.applied(rule) > 1, "a write is tried more than once");
+    assert!(story.posts().is_empty());
+    faults.remove(rule);
+    story.reaches(ROUTE, &a, "done").await;
+    story.settled().await;
+    story.the_b(ROUTE, &a);
+    assert_eq!(story.posts().len(), 1);
+}
+
+#[tokio::test]
+async fn a_case_that_could_not_be_recorded_is_adopted() {
+    let plan = Plan::samples().expect("the samples can be read");
+    let plan = plan
+        .setting("STAFETT_LEASE_SECONDS", "6")
+        .setting("STAFETT_SETTLE_SECONDS", "1");
+    let story = Story::begin(plan).await;
+    let gate = Gate::default();
+    story
+        .altinn_wire
+        .faults()
+        .add(posts(), Action::HoldAfter(gate.clone()));
+    let a = story.fill_in(Stage::Ended);
+    story.trigger(&a).await;
+    gate.arrived(1, DEADLINE)
+        .await
+        .expect("the request is sent");
+    let faults = story.dynamodb_wire.faults();
+    let rule = faults.add(writes(), down());
+    gate.open();
+    story
+        .mapping
+        .wait_until(DEADLINE, |it| it.left >= 1)
+        .await
+        .expect("it is put back");
+    faults.remove(rule);
+    let item = story.reaches(ROUTE, &a, "done").await;
+    assert_eq!(item["attempts"], 2);
+    story.settled().await;
+    story.the_b(ROUTE, &a);
+    assert_eq!(story.posts().len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_that_could_not_be_put_back_comes_again_all_the_same() {
+    let mut plan = Plan::samples().expect("the samples can be read");
+    plan.stack.queue.visibility_timeout = Duration::from_secs(3);
+    let story = Story::begin(plan).await;
+    let put_back = On::operation("ChangeMessageVisibility");
+    let rule = story.sqs_wire.faults().add(put_back, Action::ResetBefore);
+    let a = story.fill_in(Stage::Task("Task_1".to_owned()));
+    story.trigger(&a).await;
+    story.reaches(ROUTE, &a, "waiting").await;
+    story.altinn.advance(&a).expect("the form is complete");
+    story.altinn.advance(&a).expect("she confirms");
+    story.reaches(ROUTE, &a, "done").await;
+    story.settled().await;
+    story.the_b(ROUTE, &a);
+    assert!(story.sqs_wire.faults().applied(rule) > 0);
+}

@@ -1,0 +1,132 @@
+//! One outgoing call, told apart from a relay's other calls in every relay alike.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use local::wire::{Exchange, On, Seen, Wire};
+use stories::Story;
+use uuid::Uuid;
+
+/// Which wire a call goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Line {
+    Altinn,
+    DynamoDb,
+    Sqs,
+}
+
+impl Line {
+    pub(super) const ALL: [Self; 3] = [Self::Altinn, Self::DynamoDb, Self::Sqs];
+
+    pub(super) fn of(self, story: &Story) -> &Wire {
+        match self {
+            Self::Altinn => &story.altinn_wire,
+            Self::DynamoDb => &story.dynamodb_wire,
+            Self::Sqs => &story.sqs_wire,
+        }
+    }
+}
+
+/// A call of a relay, from its own clean run.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    /// Its place in the run.
+    pub(super) place: usize,
+    pub(super) line: Line,
+    /// What it calls; the same in each relay.
+    what: String,
+    /// The same with data types for the ids of A's elements.
+    label: String,
+    /// Which of the calls that call the same, from 1.
+    pub(super) nth: usize,
+    /// The length of its answer's body, in bytes.
+    pub(super) answer: u64,
+}
+
+impl Call {
+    /// The calls of the relay of `a`, in the order in which they began.
+    pub(super) fn all(story: &Story, a: &str) -> Vec<(Self, Exchange)> {
+        let mut exchanges: Vec<(Line, Exchange)> = Line::ALL
+            .into_iter()
+            .flat_map(|line| {
+                let journal = line.of(story).journal().all();
+                journal.into_iter().map(move |exchange| (line, exchange))
+            })
+            .collect();
+        exchanges.sort_by_key(|(_, exchange)| exchange.started);
+        let elements = story.altinn.instance(a).expect("A is there")["data"].clone();
+        let label = |what: &str| {
+            let elements = elements.as_array().into_iter().flatten();
+            elements.fold(what.to_owned(), |label, element| {
+                let [id, data_type] = ["id", "dataType"].map(|it| element[it].as_str());
+                label.replace(id.unwrap_or_default(), data_type.unwrap_or_default())
+            })
+        };
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        let calls = exchanges
+            .into_iter()
+            .enumerate()
+            .map(|(place, (line, exchange))| {
+                let what = what(exchange.seen(), a);
+                let nth = seen.entry(what.clone()).or_default();
+                *nth += 1;
+                let call = Self {
+                    place,
+                    line,
+                    label: label(&what),
+                    what,
+                    nth: *nth,
+                    answer: exchange.response_bytes,
+                };
+                (call, exchange)
+            });
+        calls.collect()
+    }
+
+    /// The same call of the relay of `a`, whichever time it is made.
+    pub(super) fn on(&self, a: &str) -> On {
+        let (wanted, a) = (self.what.clone(), a.to_owned());
+        On::any().when(move |seen| what(seen, &a) == wanted)
+    }
+
+    pub(super) fn label(&self) -> String {
+        match self.nth {
+            1 => self.label.clone(),
+            nth => format!("{} ({nth})", self.label),
+        }
+    }
+
+    /// Whether it is the request that makes B.
+    pub(super) fn makes_b(&self) -> bool {
+        self.what == "POST /ttd/casework/instances"
+    }
+}
+
+/// A request without what differs from relay to relay: A is `A`, another instance `B`, and of a query only
+/// the data type is left.
+fn what(seen: &Seen, a: &str) -> String {
+    if let Some(operation) = seen.operation() {
+        return operation.to_owned();
+    }
+    let (path, query) = seen.path.split_once('?').unwrap_or((&seen.path, ""));
+    let path = path.replace(a, "A");
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        let is_instance = segment.parse::<Uuid>().is_ok()
+            && segments
+                .last()
+                .is_some_and(|party| party.parse::<u32>().is_ok());
+        if is_instance {
+            segments.pop();
+            segments.push("B");
+        } else {
+            segments.push(segment);
+        }
+    }
+    let path = segments.join("/");
+    let query = match query.strip_prefix("dataType=") {
+        Some(data_type) if seen.method == Method::POST => format!(" {data_type}"),
+        _ => String::new(),
+    };
+    format!("{} {path}{query}", seen.method)
+}

@@ -1,0 +1,246 @@
+//! What can happen to a call, and inside B.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode, header};
+use local::altinn::Fault;
+use local::lambda::Processes;
+use local::wire::{Action, Answer, On, Then};
+use stories::{CASEWORK, DEADLINE, Story, posts};
+
+use super::call::Call;
+use super::point::{End, LEASE, Way};
+
+/// What happens to one call, once unless it says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Misfortune {
+    /// The process is killed (SIGKILL) before the call has any effect.
+    KilledBefore,
+    /// The process is killed when the effect is there, and the answer is not.
+    KilledAfter,
+    /// The connection is reset; the call never arrives.
+    ResetBefore,
+    /// The call has its effect; the connection is reset instead of an answer.
+    ResetAfter,
+    /// This status instead of any effect.
+    Refused(u16),
+    /// 503 with `Retry-After: 1` instead of any effect.
+    Busy,
+    /// The call has its effect; a gateway answers with this status instead.
+    Overruled(u16),
+    /// The answer's body breaks off in the middle.
+    CutShort,
+    /// 500 to this and each later call of the kind, until the message has been put back.
+    Outage,
+}
+
+impl Misfortune {
+    /// The misfortunes that a call can meet.
+    pub(super) fn of(call: &Call, way: Way) -> Vec<Self> {
+        use Misfortune::{
+            Busy, CutShort, KilledAfter, KilledBefore, Outage, Overruled, Refused, ResetAfter,
+            ResetBefore,
+        };
+        let mut all = vec![
+            KilledBefore,
+            KilledAfter,
+            ResetBefore,
+            ResetAfter,
+            Refused(500),
+        ];
+        if way == Way::Straight {
+            all.extend([Busy, Refused(429), Refused(504), Refused(401), Outage]);
+        }
+        if call.makes_b() {
+            all.extend([Overruled(500), Overruled(503), Overruled(504)]);
+        }
+        if call.answer > 1 {
+            all.push(CutShort);
+        }
+        all
+    }
+
+    pub(super) fn label(self) -> String {
+        match self {
+            Self::KilledBefore => "killed before".to_owned(),
+            Self::KilledAfter => "killed after".to_owned(),
+            Self::ResetBefore => "reset before".to_owned(),
+            Self::ResetAfter => "reset after".to_owned(),
+            Self::Refused(status) => status.to_string(),
+            Self::Busy => "503, Retry-After 1".to_owned(),
+            Self::Overruled(status) => format!("{status} after"),
+            Self::CutShort => "cut short".to_owned(),
+            Self::Outage => "500 until put back".to_owned(),
+        }
+    }
+
+    /// Lets it happen to `call` in the relay of `a`. What is returned tells how often it did.
+    pub(super) fn strike(self, story: &Story, call: &Call, a: &str) -> Box<dyn Fn() -> usize> {
+        let faults = call.line.of(story).faults().clone();
+        let on = call.on(a);
+        if self == Self::Outage {
+            let struck = Arc::new(AtomicUsize::new(0));
+            let (seen, first, count) = (AtomicUsize::new(0), call.nth, Arc::clone(&struck));
+            let on = On::any().when(move |request| {
+                let is_meant =
+                    on.matches(request) && seen.fetch_add(1, Ordering::Relaxed) + 1 >= first;
+                count.fetch_add(usize::from(is_meant), Ordering::Relaxed);
+                is_meant
+            });
+            let rule = faults.add(on, status(500));
+            let put_back = On::operation("ChangeMessageVisibility").nth(1);
+            let over = Action::before(move |_| {
+                faults.remove(rule);
+                async { Then::GoOn }
+            });
+            story.sqs_wire.faults().add(put_back, over);
+            return Box::new(move || usize::from(struck.load(Ordering::Relaxed) > 0));
+        }
+        let action = match self {
+            Self::KilledBefore => Action::before(kill(story, Then::Reset)),
+            Self::KilledAfter => Action::after(kill(story, Then::Reset)),
+            Self::ResetBefore => Action::ResetBefore,
+            Self::ResetAfter => Action::ResetAfter,
+            Self::Refused(code) => status(code),
+            Self::Busy | Self::Outage => {
+                let soon = HeaderValue::from_static("1");
+                let busy = Answer::status(StatusCode::SERVICE_UNAVAILABLE);
+                Action::Answer(busy.header(header::RETRY_AFTER, soon))
+            }
+            Self::Overruled(code) => Action::AnswerAfter(answer(code)),
+            Self::CutShort => {
+                Action::Truncate(usize::try_from(call.answer / 2).expect("a small answer"))
+            }
+        };
+        let rule = faults.add(on.nth(call.nth), action);
+        Box::new(move || faults.applied(rule))
+    }
+}
+
+fn answer(status: u16) -> Answer {
+    Answer::status(StatusCode::from_u16(status).expect("a status"))
+}
+
+fn status(status: u16) -> Action {
+    Action::Answer(answer(status))
+}
+
+fn processes(story: &Story) -> Processes {
+    let processes = story.instantiate.processes();
+    processes.expect("it runs in processes").clone()
+}
+
+/// A hook that kills the process with SIGKILL, and waits until it is gone.
+fn kill<T>(
+    story: &Story,
+    then: Then,
+) -> impl Fn(T) -> std::pin::Pin<Box<dyn Future<Output = Then> + Send>> + Send + Sync + use<T> {
+    let processes = processes(story);
+    move |_| {
+        let processes = processes.clone();
+        Box::pin(async move {
+            processes.kill_all().await;
+            then
+        })
+    }
+}
+
+/// What goes wrong inside B while it makes the instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InB {
+    /// Storage makes the instance, and B never hears of it: 500.
+    AnswerLost,
+    /// Storing the parts fails with this status, after so many are stored.
+    PartsFail(u16, usize),
+    /// All parts are stored, then the first task does not start.
+    TaskFails(u16),
+    /// The process is killed while B is at work; the effect comes when it is gone.
+    KilledMeanwhile,
+    /// The process gives up at the end of its lease while B is at work; the effect comes later.
+    GivenUpMeanwhile,
+}
+
+/// How long B takes when the effect comes late: shorter than lease and settling time.
+const LATE: Duration = Duration::from_millis(1_500);
+/// What B takes longer than anybody waits.
+const TOO_LATE: Duration = Duration::from_millis(LEASE.as_millis() as u64 + 300);
+
+impl InB {
+    pub(super) fn all() -> Vec<Self> {
+        let mut all: Vec<Self> = (0..=2).map(|after| Self::PartsFail(500, after)).collect();
+        all.extend([
+            Self::AnswerLost,
+            Self::TaskFails(500),
+            Self::PartsFail(400, 1),
+            Self::KilledMeanwhile,
+            Self::GivenUpMeanwhile,
+        ]);
+        all
+    }
+
+    pub(super) fn label(self) -> String {
+        match self {
+            Self::AnswerLost => "made, its id lost (500)".to_owned(),
+            Self::PartsFail(status, after) => format!("fails after {after} parts ({status})"),
+            Self::TaskFails(status) => format!("task does not start ({status})"),
+            Self::KilledMeanwhile => "at work when we are killed".to_owned(),
+            Self::GivenUpMeanwhile => "at work when we give up".to_owned(),
+        }
+    }
+
+    /// The right end.
+    pub(super) fn end(self, may_delete: bool) -> End {
+        match self {
+            Self::PartsFail(status, _) | Self::TaskFails(status) if status < 500 => End::Failed {
+                orphans: usize::from(!may_delete),
+            },
+            _ => End::Whole,
+        }
+    }
+
+    /// How many B are made: one more where a half-made one is deleted.
+    pub(super) fn made(self, may_delete: bool) -> usize {
+        match self {
+            Self::AnswerLost | Self::PartsFail(500.., _) | Self::TaskFails(500..) => {
+                1 + usize::from(may_delete)
+            }
+            _ => 1,
+        }
+    }
+
+    /// Lets it happen to the next B, while `relayed` is waited for.
+    pub(super) async fn strike<T>(self, story: &Story, relayed: impl Future<Output = T>) -> T {
+        let fault = match self {
+            Self::AnswerLost => Fault::CreationAnswerLost,
+            Self::PartsFail(status, after) => Fault::PartsFail { status, after },
+            Self::TaskFails(status) => Fault::TaskStartFails(status),
+            Self::KilledMeanwhile => Fault::EffectDelayed(LATE),
+            Self::GivenUpMeanwhile => Fault::EffectDelayed(TOO_LATE),
+        };
+        story.altinn.faults().next(1, Some(CASEWORK), fault);
+        if self != Self::KilledMeanwhile {
+            return relayed.await;
+        }
+        let killed = async {
+            let sent = story.altinn_wire.journal().wait_until(DEADLINE, |calls| {
+                calls.iter().any(|call| {
+                    let length = call.seen().headers.get(header::CONTENT_LENGTH);
+                    let length = length.and_then(|it| it.to_str().ok()?.parse().ok());
+                    posts().matches(call.seen()) && length == Some(call.request_bytes)
+                })
+            });
+            let calls = sent.await.expect("B has the whole request");
+            let post = calls.iter().find(|call| posts().matches(call.seen()));
+            assert!(post.is_some_and(|post| !post.forwarded), "B is at work");
+            processes(story).kill_all().await;
+        };
+        let made = story.creations();
+        let at_the_kill = async {
+            killed.await;
+            assert_eq!(story.creations(), made, "the effect is yet to come");
+        };
+        tokio::join!(relayed, at_the_kill).0
+    }
+}

@@ -1,0 +1,96 @@
+//! The functions' own tokens: refused, unobtainable, and wanted by many at once.
+
+use http::{Method, StatusCode};
+use local::altinn::Stage;
+use local::wire::{Action, Answer, On};
+use stories::{ROUTE, Story, posts};
+
+fn grants() -> On {
+    On::request(Method::POST, "^/maskinporten/token$")
+}
+
+fn exchanges() -> On {
+    On::request(Method::GET, "^/authentication/api/v1/exchange/maskinporten")
+}
+
+fn reads() -> On {
+    On::request(Method::GET, "^/storage/api/v1/instances/[^/]+/[^/]+$")
+}
+
+fn counts(story: &Story) -> [usize; 2] {
+    let journal = story.altinn_wire.journal();
+    [journal.count(&grants()), journal.count(&exchanges())]
+}
+
+/// Relays one permit while one of these requests is answered 401 at once.
+async fn relayed_with_a_refused_token(on: On) -> Story {
+    let story = Story::of_the_samples().await;
+    let refusal = Answer::status(StatusCode::UNAUTHORIZED);
+    let rule = story
+        .altinn_wire
+        .faults()
+        .add(on.nth(1), Action::Answer(refusal));
+    let a = story.fill_in(Stage::Ended);
+    story.trigger(&a).await;
+    let item = story.reaches(ROUTE, &a, "done").await;
+    assert_eq!(item["attempts"], 1, "within one delivery");
+    assert_eq!(story.altinn_wire.faults().applied(rule), 1);
+    story.the_b(ROUTE, &a);
+    assert_eq!(
+        counts(&story),
+        [2, 2],
+        "the refused token is replaced, once"
+    );
+    story
+}
+
+#[tokio::test]
+async fn a_read_whose_token_is_refused_is_repeated_once_with_another() {
+    let story = relayed_with_a_refused_token(reads()).await;
+    assert_eq!(story.altinn_wire.journal().count(&reads()), 2);
+    assert_eq!(story.posts().len(), 1);
+}
+
+#[tokio::test]
+async fn a_creation_whose_token_is_refused_is_repeated_once_with_another() {
+    let story = relayed_with_a_refused_token(posts()).await;
+    assert_eq!(story.posts().len(), 2);
+    assert_eq!(story.creations(), 1);
+}
+
+#[tokio::test]
+async fn without_maskinporten_everything_waits_until_it_is_back() {
+    let story = Story::of_the_samples().await;
+    let faults = story.altinn_wire.faults();
+    let down = faults.add(
+        grants(),
+        Action::Answer(Answer::status(StatusCode::BAD_GATEWAY)),
+    );
+    let permits: Vec<String> = (0..3).map(|_| story.fill_in(Stage::Ended)).collect();
+    for a in &permits {
+        story.trigger(a).await;
+        let item = story.reaches(ROUTE, a, "waiting").await;
+        assert_eq!(item["reason"], "source_unavailable");
+    }
+    assert!(story.posts().is_empty());
+    faults.remove(down);
+    for a in &permits {
+        story.reaches(ROUTE, a, "done").await;
+        story.the_b(ROUTE, a);
+    }
+    story.settled().await;
+    assert!(story.dead_letters(0).await.is_empty());
+}
+
+#[tokio::test]
+async fn ten_relays_at_once_share_one_token() {
+    let story = Story::of_the_samples().await;
+    let permits: Vec<String> = (0..10).map(|_| story.fill_in(Stage::Ended)).collect();
+    story
+        .send(permits.iter().map(|a| Story::message(ROUTE, a)))
+        .await;
+    for a in &permits {
+        story.reaches(ROUTE, a, "done").await;
+    }
+    assert_eq!(counts(&story), [1, 1]);
+}
