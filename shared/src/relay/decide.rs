@@ -396,9 +396,18 @@ impl Attempt {
             },
             // A message that comes again after the relay failed only uses up its receives.
             State::Failed if self.receives > 1 => Step::End(Verdict::GiveUp),
-            State::Claimed | State::Failed | State::Waiting
-                if Self::may_be_at_work(seen) && now < quiet_at =>
-            {
+            // Redriven too early: open again, so that the same message is tried for real when all is quiet.
+            State::Failed if Self::may_be_at_work(seen) && now < quiet_at => {
+                let record = Record {
+                    state: State::Claimed,
+                    ..self.successor(seen, now)
+                };
+                Step::Put {
+                    record: Box::new(record),
+                    replaces: Some(seen.rev),
+                }
+            }
+            State::Claimed | State::Waiting if Self::may_be_at_work(seen) && now < quiet_at => {
                 let quiet = Duration::try_from(quiet_at.duration_since(now)).unwrap_or_default();
                 Step::End(Verdict::Again(
                     quiet.min(self.backoff()).max(Duration::from_secs(1)),
@@ -528,7 +537,12 @@ impl Attempt {
     fn written(&mut self, record: Box<Record>) -> Phase {
         let then = match &self.phase {
             Phase::Start => Then::Work,
-            Phase::Seen(_) if record.state == State::Claimed => Then::Work,
+            // A relay that was only opened again kept its old lease: that is no right to work.
+            Phase::Seen(seen)
+                if record.state == State::Claimed && record.lease_until > seen.lease_until =>
+            {
+                Then::Work
+            }
             Phase::Recording { then, .. } => *then,
             _ => Then::End(match record.state {
                 State::Done => Verdict::Acknowledge,

@@ -350,7 +350,27 @@ fn a_redriven_failure_in_doubt_is_searched_for_when_all_is_quiet() {
     };
     let mut early = Story::of(POLICY, 1);
     early.meets(doubtful.clone());
+    let (opened, _) = early.writes();
+    assert_eq!(
+        opened.lease_until, doubtful.lease_until,
+        "no new lease: no right to work"
+    );
     assert!(early.ends_again() <= SETTLE);
+
+    let mut again = Story::of(POLICY, 2);
+    again.now = moment(239);
+    again.meets(opened.clone());
+    assert!(
+        again.ends_again() >= Duration::from_secs(1),
+        "not before all is quiet"
+    );
+
+    let mut for_real = Story::of(POLICY, 3);
+    for_real.now = moment(240);
+    for_real.meets(opened);
+    assert!(for_real.writes().0.doubt);
+    for_real.hears(Step::Read, Evidence::Ready { since: moment(-10) });
+    assert!(matches!(for_real.step(), Step::Search { .. }));
 
     let mut late = Story::of(POLICY, 1);
     late.now = moment(240);
