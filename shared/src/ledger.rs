@@ -3,15 +3,23 @@
 //! One item per relay (`pk` the A instance's GUID, `sk` the route, with the key's digest
 //! where the route has one). Every write is conditional on the revision that it
 //! replaces, so that of two writers one always learns that it lost.
+//!
+//! A relay that is not finished, nor part of a set, stands in the sparse index `open` as
+//! well (`open` the route, `due` the moment from which reconcile is to look after it), so
+//! that finding the few that are due costs nothing for the many that are done. Reconcile's
+//! own notes lie beside the relays, under `pk` = `reconcile`.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::{
     Client,
     config::{retry::RetryConfig, timeout::TimeoutConfig},
     error::{DisplayErrorContext, SdkError},
     operation::{put_item::PutItemError, query::QueryError},
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,9 +27,10 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::{
-    id::{AppId, InstanceId},
+    id::{AppId, InstanceId, RouteName},
     relay::{Holder, Reason, Record, RelayId, State, Target},
     settings::LedgerSettings,
+    telemetry::Causes,
 };
 
 /// Items go this long after they were written last.
@@ -35,6 +44,18 @@ const ATTEMPTS: u32 = 4;
 const CALL: Duration = Duration::from_secs(8);
 /// Details are for an operator's eyes, not an archive.
 const MAX_DETAIL: usize = 500;
+
+/// The sparse index of relays that are not finished.
+const OPEN: &str = "open";
+/// The partition of reconcile's notes; no GUID.
+const NOTES: &str = "reconcile";
+/// The most items that one call may ask for (Amazon DynamoDB API Reference, BatchGetItem).
+const BATCH: usize = 100;
+/// How often keys that DynamoDB had no time for are asked for again.
+const BATCH_ATTEMPTS: u32 = 6;
+/// All attributes that make up a [`Standing`].
+const STANDING: &str =
+    "pk, sk, #source, rev, #state, reason, #instance, attempts, #first, updated, due";
 
 /// The ledger did not do what was asked.
 #[derive(Debug, Error)]
@@ -54,6 +75,36 @@ pub enum LedgerError {
         relay: RelayId,
         /// What the SDK said.
         source: Box<SdkError<QueryError>>,
+    },
+    /// DynamoDB did not answer, or refused, for what is no single relay.
+    #[error("cannot {doing} in the ledger; see that STAFETT_TABLE names the table and dynamodb:{permission} is allowed on it: {}", DisplayErrorContext(source.as_ref()))]
+    Refused {
+        /// What was being done, without personal data.
+        doing: String,
+        /// What the function's role needs for it.
+        permission: &'static str,
+        /// What the SDK said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An item that was found is not a relay's.
+    #[error(
+        "cannot {doing}: an item of the ledger is not a relay ({source}); it was written by another version, or by hand"
+    )]
+    Unreadable {
+        /// What was being done, without personal data.
+        doing: String,
+        /// What is wrong.
+        source: serde_dynamo::Error,
+    },
+    /// DynamoDB goes on leaving keys out of its answers.
+    #[error(
+        "the ledger has no capacity for the {left} of {total} relays that were asked for; this passes"
+    )]
+    Throttled {
+        /// Relays that were not looked up.
+        left: usize,
+        /// Relays that were asked for.
+        total: usize,
     },
     /// The item cannot be written or read as a record.
     #[error(
@@ -108,10 +159,89 @@ struct Item {
     updated: i64,
     /// Seconds since 1970: DynamoDB's time to live.
     expires: i64,
+    /// The route, while the relay is not finished and reconcile is to look after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open: Option<String>,
+    /// From when on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<i64>,
 }
 
+/// How a relay stands, as far as those need it who do not work on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The relay.
+    pub relay: RelayId,
+    /// The A instance.
+    pub source: InstanceId,
+    /// The revision of its record.
+    pub rev: u64,
+    /// Its state.
+    pub state: State,
+    /// Why it waits or failed.
+    pub reason: Option<Reason>,
+    /// B.
+    pub instance: Option<InstanceId>,
+    /// How often it was claimed.
+    pub attempts: u32,
+    /// When it was first claimed.
+    pub first: Timestamp,
+    /// When it was written last.
+    pub updated: Timestamp,
+    /// From when on reconcile is to look after it.
+    pub due: Option<Timestamp>,
+}
+
+/// The attributes of [`Standing`] as they lie in the table.
+#[derive(Debug, Deserialize)]
+struct StandingItem {
+    pk: Uuid,
+    sk: String,
+    rev: u64,
+    state: String,
+    attempts: u32,
+    first: i64,
+    source: InstanceId,
+    instance: Option<InstanceId>,
+    reason: Option<String>,
+    updated: i64,
+    due: Option<i64>,
+}
+
+impl StandingItem {
+    fn standing(self) -> Result<Standing, serde_dynamo::Error> {
+        let relay = RelayId::from_key(self.pk, &self.sk).map_err(|error| malformed(&error))?;
+        Ok(Standing {
+            relay,
+            source: self.source,
+            rev: self.rev,
+            state: State::parse(&self.state).ok_or_else(|| malformed(&"an unknown state"))?,
+            reason: self.reason.as_deref().and_then(Reason::parse),
+            instance: self.instance,
+            attempts: self.attempts,
+            first: moment(self.first)?,
+            updated: moment(self.updated)?,
+            due: self.due.map(moment).transpose()?,
+        })
+    }
+}
+
+fn malformed(what: &dyn std::fmt::Display) -> serde_dynamo::Error {
+    <serde_dynamo::Error as serde::de::Error>::custom(what)
+}
+
+fn moment(ms: i64) -> Result<Timestamp, serde_dynamo::Error> {
+    Timestamp::from_millisecond(ms).map_err(|_| malformed(&"a moment out of range"))
+}
+
+/// Where a list of due relays goes on.
+#[derive(Debug, Clone)]
+pub struct DueKey(HashMap<String, AttributeValue>);
+
 impl Item {
-    fn new(relay: &RelayId, source: InstanceId, record: &Record) -> Self {
+    fn new(relay: &RelayId, source: InstanceId, record: &Record, due: Option<Timestamp>) -> Self {
+        // A part of a set is looked after with its set.
+        let due = due.filter(|_| relay.digest().is_none());
         let expires = record
             .updated
             .as_second()
@@ -140,13 +270,12 @@ impl Item {
                 .map(|text| text.chars().take(MAX_DETAIL).collect()),
             updated: record.updated.as_millisecond(),
             expires,
+            open: due.map(|_| relay.route().to_string()),
+            due: due.map(Timestamp::as_millisecond),
         }
     }
 
     fn record(self) -> Result<Record, serde_dynamo::Error> {
-        let malformed = |what: &str| <serde_dynamo::Error as serde::de::Error>::custom(what);
-        let moment =
-            |ms| Timestamp::from_millisecond(ms).map_err(|_| malformed("a moment out of range"));
         let targets: Option<BTreeSet<Target>> = self
             .targets
             .iter()
@@ -160,13 +289,13 @@ impl Item {
             .collect();
         Ok(Record {
             rev: self.rev,
-            state: State::parse(&self.state).ok_or_else(|| malformed("an unknown state"))?,
+            state: State::parse(&self.state).ok_or_else(|| malformed(&"an unknown state"))?,
             holder: Holder(self.holder),
             lease_until: moment(self.lease_until)?,
             doubt: self.doubt,
             first: moment(self.first)?,
             attempts: self.attempts,
-            targets: targets.ok_or_else(|| malformed("an unreadable target"))?,
+            targets: targets.ok_or_else(|| malformed(&"an unreadable target"))?,
             instance: self.instance,
             // A code of another version is no reason to stop.
             reason: self.reason.as_deref().and_then(Reason::parse),
@@ -227,7 +356,212 @@ impl Ledger {
         Ok(keys)
     }
 
-    /// Writes `record`, if the ledger still has revision `replaces` of it (`None`: has none).
+    /// How each of `relays` stands, in their order; `None` where the ledger has nothing of one.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; then of none.
+    pub async fn standings(
+        &self,
+        relays: &[RelayId],
+    ) -> Result<Vec<Option<Standing>>, LedgerError> {
+        let mut found: HashMap<(Uuid, String), Standing> = HashMap::new();
+        for batch in relays.chunks(BATCH) {
+            // A key that stands twice in one call is refused.
+            let distinct: BTreeSet<_> = batch.iter().map(|r| (r.guid(), r.sort_key())).collect();
+            let mut left: Vec<Key> = distinct
+                .iter()
+                .map(|(guid, sort_key)| key(&guid.to_string(), sort_key))
+                .collect();
+            let mut attempt = 0;
+            while !left.is_empty() {
+                attempt += 1;
+                if attempt > BATCH_ATTEMPTS {
+                    let (left, total) = (left.len(), relays.len());
+                    return Err(LedgerError::Throttled { left, total });
+                }
+                if attempt > 1 {
+                    tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+                }
+                let keys = KeysAndAttributes::builder()
+                    .set_keys(Some(std::mem::take(&mut left)))
+                    .consistent_read(true)
+                    .projection_expression(STANDING)
+                    .set_expression_attribute_names(Some(reserved_names()))
+                    .build()
+                    .map_err(|error| refused("look up relays", "BatchGetItem", error))?;
+                let answer = self
+                    .client
+                    .batch_get_item()
+                    .request_items(&self.table, keys)
+                    .send()
+                    .await
+                    .map_err(|error| refused("look up relays", "BatchGetItem", error))?;
+                for item in answer
+                    .responses
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|(_, items)| items)
+                {
+                    let standing = standing(item, "look up relays")?;
+                    let key = (standing.relay.guid(), standing.relay.sort_key());
+                    found.insert(key, standing);
+                }
+                left = answer
+                    .unprocessed_keys
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|(_, keys)| keys.keys)
+                    .collect();
+            }
+        }
+        let of = |relay: &RelayId| found.get(&(relay.guid(), relay.sort_key())).cloned();
+        Ok(relays.iter().map(of).collect())
+    }
+
+    /// How all relays of an A instance stand, whole sets and their parts, by sort key.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn of_source(&self, source: InstanceId) -> Result<Vec<Standing>, LedgerError> {
+        let doing = format!("read the relays of {source}");
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", AttributeValue::S(source.guid.to_string()))
+            .projection_expression(STANDING)
+            .set_expression_attribute_names(Some(reserved_names()))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut standings = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| refused(&doing, "Query", error))?;
+            standings.push(standing(item, &doing)?);
+        }
+        // The GUID alone does not name the instance.
+        standings.retain(|standing| standing.source == source);
+        Ok(standings)
+    }
+
+    /// A page of the open relays of a route that reconcile is to look after at `now`, longest due first,
+    /// and where the next page begins. Shortly after a write the index may show what was before.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn due(
+        &self,
+        route: &RouteName,
+        now: Timestamp,
+        from: Option<DueKey>,
+    ) -> Result<(Vec<Standing>, Option<DueKey>), LedgerError> {
+        let doing = format!("list the open relays of route {route}");
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(OPEN)
+            .key_condition_expression("#open = :route AND due <= :now")
+            .expression_attribute_names("#open", OPEN)
+            .expression_attribute_values(":route", AttributeValue::S(route.to_string()))
+            .expression_attribute_values(
+                ":now",
+                AttributeValue::N(now.as_millisecond().to_string()),
+            )
+            .set_exclusive_start_key(from.map(|key| key.0))
+            .limit(i32::try_from(BATCH).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| refused(&doing, "Query", error))?;
+        let items = answer.items.unwrap_or_default();
+        let mut standings = Vec::with_capacity(items.len());
+        for item in items {
+            match standing(item, &doing) {
+                Ok(standing) => standings.push(standing),
+                // One item that somebody changed by hand must not hide all others.
+                Err(error) => {
+                    tracing::error!(reason = %Causes(&error), "an open relay was passed over")
+                }
+            }
+        }
+        let next = answer.last_evaluated_key.filter(|key| !key.is_empty());
+        Ok((standings, next.map(DueKey)))
+    }
+
+    /// Has reconcile look after a relay at `due` only, now that it was enqueued, unless it was written since.
+    /// Its revision stays: whoever works on it is not disturbed.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn postpone(&self, standing: &Standing, due: Timestamp) -> Result<(), LedgerError> {
+        let relay = &standing.relay;
+        let doing = format!("postpone relay {relay}");
+        let postponed = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&relay.guid().to_string(), &relay.sort_key())))
+            .update_expression("SET due = :due")
+            .condition_expression("rev = :rev AND attribute_exists(due)")
+            .expression_attribute_values(
+                ":due",
+                AttributeValue::N(due.as_millisecond().to_string()),
+            )
+            .expression_attribute_values(":rev", AttributeValue::N(standing.rev.to_string()))
+            .send()
+            .await;
+        match postponed {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(refusal))
+                if refusal.err().is_conditional_check_failed_exception() =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(refused(&doing, "UpdateItem", error)),
+        }
+    }
+
+    /// Keeps a text of reconcile's own under a name. Of two writers the later wins.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn note(&self, name: &str, text: &str) -> Result<(), LedgerError> {
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(key(NOTES, name)))
+            .item("note", AttributeValue::S(text.to_owned()))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| refused(&format!("keep the note {name}"), "PutItem", error))
+    }
+
+    /// The text that was kept under a name.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn noted(&self, name: &str) -> Result<Option<String>, LedgerError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key(NOTES, name)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| refused(&format!("read the note {name}"), "GetItem", error))?;
+        let note = answer.item.and_then(|mut item| item.remove("note"));
+        Ok(note.and_then(|note| match note {
+            AttributeValue::S(text) => Some(text),
+            _ => None,
+        }))
+    }
+
+    /// Writes `record`, if the ledger still has revision `replaces` of it (`None`: has none); reconcile is to
+    /// look after the relay from `due` on.
     ///
     /// # Errors
     /// [`LedgerError`]; unless it says otherwise the write may have had its effect.
@@ -237,12 +571,14 @@ impl Ledger {
         source: InstanceId,
         record: &Record,
         replaces: Option<u64>,
+        due: Option<Timestamp>,
     ) -> Result<Put, LedgerError> {
         let malformed = |source| LedgerError::Malformed {
             relay: relay.clone(),
             source,
         };
-        let item = serde_dynamo::to_item(Item::new(relay, source, record)).map_err(malformed)?;
+        let item =
+            serde_dynamo::to_item(Item::new(relay, source, record, due)).map_err(malformed)?;
         let put = self
             .client
             .put_item()
@@ -287,10 +623,45 @@ impl Ledger {
     }
 }
 
+type Key = HashMap<String, AttributeValue>;
+
+fn key(partition: &str, sort: &str) -> Key {
+    [("pk", partition), ("sk", sort)]
+        .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
+        .into()
+}
+
+/// The attributes of [`STANDING`] whose names are words of DynamoDB's own
+/// (Amazon DynamoDB Developer Guide, "Reserved words").
+fn reserved_names() -> HashMap<String, String> {
+    ["source", "state", "instance", "first"]
+        .map(|name| (format!("#{name}"), name.to_owned()))
+        .into()
+}
+
+fn refused(
+    doing: &str,
+    permission: &'static str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> LedgerError {
+    LedgerError::Refused {
+        doing: doing.to_owned(),
+        permission,
+        source: source.into(),
+    }
+}
+
+fn standing(item: Key, doing: &str) -> Result<Standing, LedgerError> {
+    serde_dynamo::from_item::<_, StandingItem>(item)
+        .and_then(StandingItem::standing)
+        .map_err(|source| LedgerError::Unreadable {
+            doing: doing.to_owned(),
+            source,
+        })
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use proptest::{collection::btree_set, option, prelude::*, sample::select};
 
     use super::*;
@@ -344,8 +715,13 @@ mod tests {
         }
     }
 
-    fn attributes(relay: &RelayId, source: InstanceId, record: &Record) -> Attributes {
-        serde_dynamo::to_item(Item::new(relay, source, record)).unwrap()
+    fn attributes(
+        relay: &RelayId,
+        source: InstanceId,
+        record: &Record,
+        due: Option<Timestamp>,
+    ) -> Attributes {
+        serde_dynamo::to_item(Item::new(relay, source, record, due)).unwrap()
     }
 
     fn read(attributes: Attributes) -> Result<Record, serde_dynamo::Error> {
@@ -354,19 +730,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_record_is_read_as_it_was_written(record in any_record(), source in any_instance(), key in option::of(".*")) {
+        fn any_record_is_read_as_it_was_written(record in any_record(), source in any_instance(), key in option::of(".*"), due in option::of(any_moment())) {
             let route = || "permit-to-casework".parse().unwrap();
             let relay = match &key {
                 None => RelayId::new(route(), source),
                 Some(key) => RelayId::keyed(route(), source, key),
             };
-            let item = attributes(&relay, source, &record);
+            let item = attributes(&relay, source, &record, due);
             prop_assert_eq!(&item["pk"], &AttributeValue::S(source.guid.to_string()));
             prop_assert_eq!(&item["sk"], &AttributeValue::S(relay.sort_key()));
             prop_assert_eq!(&item["rev"], &AttributeValue::N(record.rev.to_string()));
             let expires = record.updated.as_second() + 400 * 86_400;
             prop_assert_eq!(&item["expires"], &AttributeValue::N(expires.to_string()));
             let detail = record.detail.as_ref().map(|text| text.chars().take(500).collect());
+            // What is finished, or part of a set, is not in the index.
+            let indexed = due.is_some() && key.is_none();
+            prop_assert_eq!(item.contains_key("due") && item.contains_key("open"), indexed);
+            let seen = standing(item.clone(), "test").unwrap();
+            prop_assert_eq!(seen, Standing {
+                relay: relay.clone(), source, rev: record.rev, state: record.state, reason: record.reason,
+                instance: record.instance, attempts: record.attempts, first: record.first, updated: record.updated,
+                due: due.filter(|_| indexed),
+            });
             prop_assert_eq!(read(item).unwrap(), Record { detail, ..record });
         }
     }
@@ -390,7 +775,7 @@ mod tests {
             updated: Timestamp::UNIX_EPOCH,
         };
         let relay = RelayId::new("permit-to-casework".parse().unwrap(), source);
-        attributes(&relay, source, &record)
+        attributes(&relay, source, &record, None)
     }
 
     #[test]

@@ -15,9 +15,12 @@
 
 pub mod altinn;
 pub mod caller;
+pub mod clock;
+pub mod dead_letters;
 pub mod draft;
 pub mod id;
 pub mod ledger;
+pub mod metrics;
 pub mod preflight;
 pub mod queue;
 pub mod relay;

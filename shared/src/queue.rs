@@ -3,7 +3,7 @@
 //! A trigger that is sent twice is harmless, one that is lost is not: whoever
 //! cannot send says so to its own caller, who then repeats the whole call.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
@@ -13,11 +13,14 @@ use aws_sdk_sqs::{
         change_message_visibility::ChangeMessageVisibilityError,
         send_message_batch::SendMessageBatchError,
     },
-    types::SendMessageBatchRequestEntry,
+    types::{
+        MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+        SendMessageBatchRequestEntry,
+    },
 };
 use thiserror::Error;
 
-use crate::{settings::QueueSettings, trigger::Trigger};
+use crate::{settings::QueueSettings, telemetry::Trace, trigger::Trigger};
 
 /// The most messages that one call may carry (Amazon SQS API Reference, SendMessageBatch).
 const BATCH: usize = 10;
@@ -116,14 +119,20 @@ impl Queue {
             .map_err(|error| PutBackError(Box::new(error)))
     }
 
-    /// Sends each trigger as one message, ten a call.
+    /// Sends each trigger as one message, ten a call, with the trace header of whoever sends it
+    /// (`AWSTraceHeader`, Amazon SQS Developer Guide, "Message system attributes"). A header that is none
+    /// is left out: SQS would refuse the messages.
     ///
     /// A batch that is refused in part does not stop the ones after it; a call that fails does.
     ///
     /// # Errors
     /// [`QueueError`] when any trigger was not queued. Others of the same call may have been.
-    pub async fn send(&self, triggers: &[Trigger]) -> Result<(), QueueError> {
+    pub async fn send(&self, triggers: &[Trigger], trace: Option<&str>) -> Result<(), QueueError> {
         let total = triggers.len();
+        let trace = trace
+            .and_then(Trace::read)
+            .map(system_attribute)
+            .transpose()?;
         let mut entries = Vec::with_capacity(total);
         for (position, trigger) in triggers.iter().enumerate() {
             let body = trigger
@@ -132,6 +141,7 @@ impl Queue {
             let entry = SendMessageBatchRequestEntry::builder()
                 .id((position % BATCH).to_string())
                 .message_body(body)
+                .set_message_system_attributes(trace.clone())
                 .build()
                 .map_err(|error| QueueError::Unwritable(error.into()))?;
             entries.push(entry);
@@ -164,4 +174,15 @@ impl Queue {
             code: refusal.unwrap_or_else(|| "no confirmation".to_owned()),
         })
     }
+}
+
+type SystemAttributes = HashMap<MessageSystemAttributeNameForSends, MessageSystemAttributeValue>;
+
+fn system_attribute(trace: Trace) -> Result<SystemAttributes, QueueError> {
+    let value = MessageSystemAttributeValue::builder()
+        .data_type("String")
+        .string_value(trace.as_str())
+        .build()
+        .map_err(|error| QueueError::Unwritable(error.into()))?;
+    Ok([(MessageSystemAttributeNameForSends::AwsTraceHeader, value)].into())
 }

@@ -234,6 +234,61 @@ impl QueueSettings {
     }
 }
 
+/// The dead-letter queue.
+#[derive(Debug, Clone)]
+pub struct DeadLetterSettings {
+    /// `STAFETT_DEAD_LETTER_QUEUE_URL`.
+    pub url: String,
+}
+
+impl DeadLetterSettings {
+    /// # Errors
+    /// [`SettingError`] for a missing or malformed variable.
+    pub fn read(source: &Source<'_>) -> Result<Self, SettingError> {
+        let url: Url = source.parsed(&Variable {
+            name: "STAFETT_DEAD_LETTER_QUEUE_URL",
+            what: "the URL of the dead-letter queue",
+            example: "https://sqs.eu-north-1.amazonaws.com/123456789012/stafett-dead-letters",
+        })?;
+        Ok(Self { url: url.into() })
+    }
+}
+
+/// What reconcile leaves alone, and what it looks at twice.
+#[derive(Debug, Clone, Copy)]
+pub struct ReconcileSettings {
+    /// `STAFETT_RECONCILE_GRACE_SECONDS`: an instance that changed within this time needs no help, its
+    /// trigger is on its way.
+    pub grace: Duration,
+    /// `STAFETT_RECONCILE_OVERLAP_SECONDS`: each run looks so far back behind the end of the last one.
+    pub overlap: Duration,
+}
+
+impl ReconcileSettings {
+    /// # Errors
+    /// [`SettingError`] for a malformed variable.
+    pub fn read(source: &Source<'_>) -> Result<Self, SettingError> {
+        Ok(Self {
+            grace: source.seconds(
+                &Variable {
+                    name: "STAFETT_RECONCILE_GRACE_SECONDS",
+                    what: "a number of seconds: how long a trigger may be on its way",
+                    example: "600",
+                },
+                600,
+            )?,
+            overlap: source.seconds(
+                &Variable {
+                    name: "STAFETT_RECONCILE_OVERLAP_SECONDS",
+                    what: "a number of seconds: how far a run looks back behind the end of the last one",
+                    example: "600",
+                },
+                600,
+            )?,
+        })
+    }
+}
+
 /// The ledger, and how long a claim lasts.
 #[derive(Debug, Clone)]
 pub struct LedgerSettings {
@@ -274,6 +329,26 @@ impl LedgerSettings {
             return Err(lease.malformed());
         }
         Ok(settings)
+    }
+}
+
+/// Where the deployed functions are called from outside.
+#[derive(Debug, Clone)]
+pub struct ApiSettings {
+    /// `STAFETT_API_URL`: what stands before `/triggers` and `/events/{secret}`.
+    pub url: Url,
+}
+
+impl ApiSettings {
+    /// # Errors
+    /// [`SettingError`] for a missing or malformed variable.
+    pub fn read(source: &Source<'_>) -> Result<Self, SettingError> {
+        let url = source.base_url(&Variable {
+            name: "STAFETT_API_URL",
+            what: "the https address of the deployed API, the output ApiUrl of its stack",
+            example: "https://abc123.execute-api.eu-north-1.amazonaws.com",
+        })?;
+        Ok(Self { url })
     }
 }
 

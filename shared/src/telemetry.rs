@@ -4,16 +4,27 @@
 //! for: at `debug` and `trace` the HTTP stack, the AWS SDK and the Lambda runtime
 //! write headers, paths and bodies, and with them tokens, the events secret and
 //! people's data.
+//!
+//! The records of [`crate::metrics`] go the same way, each a line of its own, whatever the level.
 
-use std::{error::Error, fmt, io};
+use std::{
+    error::Error,
+    fmt,
+    io::{self, Write},
+};
 
-use tracing::{Level, Metadata, Subscriber};
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    field::{Field, Visit},
+};
 use tracing_subscriber::{
     Layer, Registry,
     filter::{LevelFilter, filter_fn},
     fmt::MakeWriter,
-    layer::SubscriberExt,
+    layer::{Context, SubscriberExt},
 };
+
+use crate::metrics;
 
 /// The crates whose lines follow the level asked for.
 const OURS: [&str; 6] = [
@@ -61,21 +72,34 @@ fn level(variable: impl Fn(&str) -> Option<String>) -> LevelFilter {
     }
 }
 
-/// JSON lines to `writer`: our crates at `level`, all others at `warn` at most.
+/// JSON lines to `writer`: our crates at `level`, all others at `warn` at most; and the metrics, unless
+/// `level` is off.
 pub fn subscriber<W>(level: LevelFilter, writer: W) -> impl Subscriber + Send + Sync
 where
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+    W: for<'w> MakeWriter<'w> + Clone + Send + Sync + 'static,
 {
+    let records = Records(writer.clone()).with_filter(filter_fn(move |line| {
+        is_metric(line) && level != LevelFilter::OFF
+    }));
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(true)
         .with_writer(writer);
-    Registry::default().with(lines.with_filter(filter_fn(move |line| is_logged(line, level))))
+    Registry::default()
+        .with(lines.with_filter(filter_fn(move |line| is_logged(line, level))))
+        .with(records)
+}
+
+fn is_metric(line: &Metadata<'_>) -> bool {
+    line.is_event() && line.target() == metrics::TARGET
 }
 
 fn is_logged(line: &Metadata<'_>, level: LevelFilter) -> bool {
+    if is_metric(line) {
+        return false;
+    }
     let target = line.target();
     let owner = target.split("::").next().unwrap_or(target);
     let most = if OURS.contains(&owner) {
@@ -86,6 +110,41 @@ fn is_logged(line: &Metadata<'_>, level: LevelFilter) -> bool {
         Level::WARN
     };
     *line.level() <= most && *line.level() <= level
+}
+
+/// Writes the records of [`metrics`] as they are.
+struct Records<W>(W);
+
+impl<S, W> Layer<S> for Records<W>
+where
+    S: Subscriber,
+    W: for<'w> MakeWriter<'w> + 'static,
+{
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        line.0.push('\n');
+        // In one piece, so that no other line comes in between. Where nobody reads any more, there is
+        // nobody to tell either.
+        let _ = self
+            .0
+            .make_writer_for(event.metadata())
+            .write_all(line.0.as_bytes());
+    }
+}
+
+/// A record, read from the event that carries it.
+struct Line(String);
+
+impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == metrics::FIELD {
+            self.0.push_str(value);
+        }
+    }
+
+    // A record is a text, which `record_str` gets.
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
 /// An error with all its causes, for one field of a log line: `cannot …: connection refused`.
@@ -104,10 +163,64 @@ impl fmt::Display for Causes<'_> {
     }
 }
 
+/// A trace header of AWS X-Ray, `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=…;Sampled=1`, by which the
+/// steps of one relay are found across functions and queue.
+///
+/// It begins with whoever calls, who may write what they like into it: only what names
+/// the trace is kept, and only in its form (AWS X-Ray Developer Guide, "Tracing header").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace(String);
+
+impl Trace {
+    /// Reads a header; none where no trace is named.
+    #[must_use]
+    pub fn read(header: &str) -> Option<Self> {
+        let field = |name: &str, is_in_form: fn(&str) -> bool| {
+            let mut named = header.split(';').map(str::trim).filter(|field| {
+                let value = field.strip_prefix(name);
+                value.is_some_and(is_in_form)
+            });
+            named.next()
+        };
+        let fields = [
+            Some(field("Root=", is_trace_id)?),
+            field("Parent=", |value| is_hex(value, 16)),
+            field("Sampled=", |value| matches!(value, "0" | "1" | "?")),
+        ];
+        let fields: Vec<&str> = fields.into_iter().flatten().collect();
+        Some(Self(fields.join(";")))
+    }
+
+    /// The header.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `1-`, the time in 8 hexadecimal digits, `-`, and 24 more.
+fn is_trace_id(text: &str) -> bool {
+    let Some((time, unique)) = text.strip_prefix("1-").and_then(|id| id.split_once('-')) else {
+        return false;
+    };
+    is_hex(time, 8) && is_hex(unique, 24)
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -215,6 +328,35 @@ mod tests {
         );
     }
 
+    const HEADER: &str =
+        "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+
+    #[test]
+    fn a_trace_header_is_kept_as_it_came() {
+        assert_eq!(Trace::read(HEADER).unwrap().as_str(), HEADER);
+        let root = "Root=1-5759e988-bd862e3fe1be46a994272793";
+        assert_eq!(Trace::read(root).unwrap().to_string(), root);
+        assert_eq!(Trace::read("Parent=53995c3f42cd8ad8;Sampled=1"), None);
+        assert_eq!(Trace::read(&root.replace('9', "g")), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_caller_adds_to_a_trace_header_goes_no_further(name in "\\PC{0,12}", text in "\\PC{0,40}") {
+            prop_assume!(!["Root", "Parent", "Sampled"].contains(&name.trim()));
+            let _ = Trace::read(&text);
+            for header in [
+                format!("{HEADER};{name}={text}hemmelig"),
+                format!("{name}=hemmelig{text};{HEADER}"),
+                format!("hemmelig;{HEADER};Root=hemmelig;Sampled=hemmelig"),
+            ] {
+                let trace = Trace::read(&header).unwrap();
+                prop_assert_eq!(trace.as_str().split(';').count(), 3, "{}", trace);
+                prop_assert!(!trace.as_str().contains("hemmelig"));
+            }
+        }
+    }
+
     #[test]
     fn the_level_is_one_word_and_lambdas_own_setting_wins() {
         let of = |lambda: Option<&str>, rust: Option<&str>| {
@@ -229,6 +371,45 @@ mod tests {
         assert_eq!(of(Some("FATAL"), None), LevelFilter::ERROR);
         assert_eq!(of(None, Some("hyper=trace")), LevelFilter::INFO);
         assert_eq!(of(None, Some("trace,hyper=trace")), LevelFilter::INFO);
+    }
+
+    #[test]
+    fn metrics_are_lines_of_their_own_whatever_the_level_unless_it_is_off() {
+        let relayed = || {
+            let route = "permit-to-casework".parse().unwrap();
+            metrics::Relayed {
+                route: &route,
+                outcome: metrics::Outcome::Created,
+                doubled: false,
+                seconds_to_b: Some(1.5),
+                altinn: Some((4, std::time::Duration::from_millis(80))),
+            }
+            .emit(jiff::Timestamp::UNIX_EPOCH);
+        };
+        for level in [LevelFilter::TRACE, LevelFilter::INFO, LevelFilter::ERROR] {
+            let lines = logged(level, || {
+                let _in_a_span = tracing::error_span!("relay", relay = "r:1").entered();
+                relayed();
+            });
+            let [record] = &lines[..] else {
+                panic!("one record, one line: {lines:?}");
+            };
+            assert_eq!(
+                record["_aws"]["CloudWatchMetrics"][0]["Namespace"],
+                "Stafett"
+            );
+            assert_eq!(record["Created"], 1);
+            assert_eq!(record.get("spans"), None, "nothing is added to a record");
+        }
+        assert!(logged(LevelFilter::OFF, relayed).is_empty());
+    }
+
+    #[test]
+    fn the_metrics_target_is_no_way_around_for_other_lines() {
+        let lines = logged(LevelFilter::TRACE, || {
+            tracing::error!(target: "stafett::metrics::lookalike", "a line like any other");
+        });
+        assert_eq!(lines[0]["message"], "a line like any other");
     }
 
     /// One line at each level, from the crate that `$target` names: a target is part of the call site.

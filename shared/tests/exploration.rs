@@ -142,6 +142,8 @@ struct Model {
     broken: Broken,
     /// B's policy lets us delete half-made instances.
     may_delete: bool,
+    /// The route has steps on A after B is made.
+    after_steps: bool,
 }
 
 impl Model {
@@ -155,7 +157,7 @@ impl Model {
             lease: Duration::from_secs(LEASE),
             settle: Duration::from_secs(settle),
             memory: Duration::from_secs(1_000_000),
-            after_steps: false,
+            after_steps: self.after_steps,
         }
     }
 
@@ -234,7 +236,9 @@ impl Model {
         };
         let unlucky = world.unlucky();
         match &step {
-            Step::Put { record, replaces } => {
+            Step::Put {
+                record, replaces, ..
+            } => {
                 let holds = world.ledger.as_ref().map(|record| record.rev);
                 let admitted = holds == *replaces || self.broken == Broken::NoFencing;
                 let mut written = world.clone();
@@ -292,7 +296,12 @@ impl Model {
                     push(&worked, trouble());
                 }
             }
-            Step::AfterSteps(_) => panic!("the route has no after-steps"),
+            Step::AfterSteps => {
+                push(world, Evidence::Worked);
+                if let Some(unlucky) = unlucky {
+                    push(&unlucky, trouble());
+                }
+            }
             Step::End(verdict) => next.push(world.concluded(number, *verdict)),
         }
     }
@@ -650,16 +659,21 @@ fn explore(model: Model, misfortunes: Misfortunes) -> Explored {
 }
 
 fn assert_sound(misfortunes: Misfortunes) {
+    assert_sound_with(false, misfortunes);
+}
+
+fn assert_sound_with(after_steps: bool, misfortunes: Misfortunes) {
     for may_delete in [false, true] {
         let explored = explore(
             Model {
                 broken: Broken::Nothing,
                 may_delete,
+                after_steps,
             },
             misfortunes,
         );
         tell(&format!(
-            "{misfortunes:?}, deletion {}: {} states, no second B; at most {} instances were ever made",
+            "{misfortunes:?}, after-steps: {after_steps}, deletion {}: {} states, no second B; at most {} instances were ever made",
             if may_delete { "allowed" } else { "denied" },
             explored.states,
             explored.most_instances,
@@ -716,6 +730,11 @@ fn a_crash_while_workers_are_slow_never_makes_a_second_b() {
     assert_sound(misfortunes(1, 0, 3));
 }
 
+#[test]
+fn after_steps_that_fail_and_holders_that_crash_never_make_a_second_b() {
+    assert_sound_with(true, misfortunes(1, 1, 0));
+}
+
 /// The exploration can fail: whatever part of the protocol is taken away, it finds the second B.
 #[test]
 fn without_search_or_settling_or_fencing_a_second_b_is_found() {
@@ -728,6 +747,7 @@ fn without_search_or_settling_or_fencing_a_second_b_is_found() {
             Model {
                 broken,
                 may_delete: false,
+                after_steps: false,
             },
             misfortunes,
         );

@@ -9,6 +9,7 @@ use lambda_http::http::{Request, StatusCode, header};
 use receive::Receive;
 use serde_json::{Value, json};
 use stafett::altinn::{ApplicationMetadata, Instance};
+use stafett::clock::Clock;
 use stafett::preflight;
 use stafett::route::Routes;
 use stafett::settings::Source;
@@ -178,7 +179,9 @@ impl Inbound {
         let aws = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .build();
-        let receive = Receive::new(&settings, &aws).await.expect("receive starts");
+        let receive = Receive::new(&settings, &aws, Clock::system())
+            .await
+            .expect("receive starts");
         drop(settings);
         Self {
             receive,

@@ -15,6 +15,10 @@ pub struct Binaries {
     pub receive: PathBuf,
     /// `instantiate`.
     pub instantiate: PathBuf,
+    /// `reconcile`.
+    pub reconcile: PathBuf,
+    /// `redrive`.
+    pub redrive: PathBuf,
     /// A function that does nothing, with the same crates: what a start costs at least.
     pub bare: PathBuf,
 }
@@ -37,6 +41,8 @@ impl Binaries {
                 Self {
                     receive: file("receive"),
                     instantiate: file("instantiate"),
+                    reconcile: file("reconcile"),
+                    redrive: file("redrive"),
                     bare: file("bare"),
                 }
             }
@@ -50,6 +56,8 @@ impl Binaries {
         Code::Programs {
             receive: Program::new(&self.receive).containers(1),
             instantiate: Program::new(&self.instantiate).containers(1),
+            reconcile: Program::new(&self.reconcile).containers(1),
+            redrive: Program::new(&self.redrive).containers(1),
         }
     }
 }
@@ -92,6 +100,8 @@ pub fn binaries() -> &'static Binaries {
         Binaries {
             receive: executable("receive"),
             instantiate: executable("instantiate"),
+            reconcile: executable("reconcile"),
+            redrive: executable("redrive"),
             bare: executable("bare"),
         }
     })

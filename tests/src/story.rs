@@ -196,6 +196,20 @@ impl Story {
     /// # Panics
     /// When it does not come so far.
     pub async fn reaches(&self, route: &str, instance: &str, state: &str) -> Value {
+        self.reaches_with(route, instance, state, |_| true).await
+    }
+
+    /// The same, when the item is such as `wanted` says as well.
+    ///
+    /// # Panics
+    /// When it does not come so far.
+    pub async fn reaches_with(
+        &self,
+        route: &str,
+        instance: &str,
+        state: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
         eventually(
             &format!("the relay of {instance} by {route} is {state}"),
             async || {
@@ -203,7 +217,7 @@ impl Story {
                     .ledger_item(instance, route)
                     .await
                     .expect("the ledger answers");
-                if item["state"] == state {
+                if item["state"] == state && wanted(&item) {
                     Ok(item)
                 } else {
                     Err(item.to_string())
@@ -342,6 +356,11 @@ impl Story {
         bodies
     }
 
+    /// How many messages are in the dead-letter queue, however many are in the queue.
+    pub async fn dead_letters_now(&self) -> usize {
+        self.depth(&self.aws.resources().dead_letter_queue).await
+    }
+
     /// Sends messages to the queue, ten at a time at most.
     ///
     /// # Panics
@@ -432,8 +451,14 @@ impl Story {
     /// Everything that the functions' processes have written.
     #[must_use]
     pub fn logs(&self) -> Vec<String> {
-        let processes = [self.receive.processes(), self.instantiate.processes()];
-        let lines = processes.into_iter().flatten().flat_map(|it| it.log());
+        let functions = [
+            &self.receive,
+            &self.instantiate,
+            &self.reconcile,
+            &self.redrive,
+        ];
+        let processes = functions.into_iter().filter_map(|it| it.processes());
+        let lines = processes.flat_map(|it| it.log());
         lines.map(|line| line.text).collect()
     }
 

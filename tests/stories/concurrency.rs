@@ -18,6 +18,8 @@ async fn story() -> Story {
     plan.code = Code::Programs {
         receive: Program::new(&binaries().receive).containers(1),
         instantiate: Program::new(&binaries().instantiate).containers(PROCESSES),
+        reconcile: Program::new(&binaries().reconcile),
+        redrive: Program::new(&binaries().redrive),
     };
     let story = Story::begin(plan).await;
     let processes = story.instantiate.processes().expect("it runs in processes");

@@ -14,17 +14,23 @@ use std::{sync::Arc, time::Duration};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use stafett::{
     altinn::{self, Altinn, Tokens, token::SigningKey},
+    clock::Clock,
     ledger::Ledger,
+    metrics::{Outcome, Relayed},
     queue::Queue,
-    relay::decide::{Verdict, backoff},
+    relay::{
+        Reason,
+        decide::{Verdict, backoff},
+    },
     route::Routes,
     settings::{
         AltinnSettings, LedgerSettings, MaskinportenSettings, QueueSettings, RouteSettings, Source,
     },
     start::StartError,
-    telemetry::Causes,
+    telemetry::{Causes, Trace},
     trigger::Trigger,
 };
 
@@ -47,6 +53,7 @@ struct Parts {
     ledger: Ledger,
     queue: Queue,
     settings: LedgerSettings,
+    clock: Clock,
 }
 
 impl Instantiate {
@@ -54,7 +61,11 @@ impl Instantiate {
     ///
     /// # Errors
     /// [`StartError`]: one line that names the setting or the route file.
-    pub async fn new(source: &Source<'_>, aws: &aws_config::SdkConfig) -> Result<Self, StartError> {
+    pub async fn new(
+        source: &Source<'_>,
+        aws: &aws_config::SdkConfig,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
         let altinn = AltinnSettings::read(source)?;
         let maskinporten = MaskinportenSettings::read(source)?;
         let settings = LedgerSettings::read(source)?;
@@ -62,13 +73,14 @@ impl Instantiate {
         let routes = Routes::load(&RouteSettings::read(source)?.directory)?;
         let key = SigningKey::from_jwk(&maskinporten.jwk.read(aws).await?)?;
         let http = altinn::http_client()?;
-        let tokens = Tokens::new(&maskinporten, key, &altinn, http.clone());
+        let tokens = Tokens::new(&maskinporten, key, &altinn, http.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
             routes,
             altinn: Altinn::new(&altinn, http, tokens),
             ledger: Ledger::new(aws, &settings),
             queue,
             settings,
+            clock,
         })))
     }
 
@@ -84,7 +96,7 @@ impl Instantiate {
                     tokio::spawn(async move { function.deliver(&message, left).await }).await;
                 let finished = task.unwrap_or_else(|_| {
                     tracing::error!(
-                        message = id,
+                        message_id = id,
                         "the work on this message panicked; it comes again"
                     );
                     false
@@ -107,13 +119,18 @@ impl Instantiate {
             .get("ApproximateReceiveCount")
             .and_then(|count| count.parse().ok())
             .unwrap_or(1);
+        let trace = message
+            .attributes
+            .get("AWSTraceHeader")
+            .and_then(|header| Trace::read(header));
         let verdict = match Trigger::from_message(message.body.as_deref().unwrap_or_default()) {
-            Ok(trigger) => self.run(&trigger, receives, left).await,
+            Ok(trigger) => self.run(&trigger, trace.as_ref(), receives, left).await,
             Err(error) => {
                 tracing::error!(
-                    message = message.message_id,
+                    message_id = message.message_id,
                     receives,
-                    reason = %error,
+                    reason = Reason::NotATrigger.code(),
+                    detail = %error,
                     "not a trigger; the message goes to the dead-letter queue"
                 );
                 Verdict::GiveUp
@@ -127,25 +144,34 @@ impl Instantiate {
         if let Some(receipt) = &message.receipt_handle
             && let Err(error) = self.0.queue.put_back(receipt, wait).await
         {
-            tracing::warn!(message = message.message_id, reason = %Causes(&error), "not put back");
+            tracing::warn!(message_id = message.message_id, reason = %Causes(&error), "not put back");
         }
         false
     }
 
     /// A route that is not deployed here: an older container may have got a newer route's message.
-    fn without_route(trigger: &Trigger, receives: u32) -> Verdict {
+    fn without_route(trigger: &Trigger, receives: u32, now: Timestamp) -> Verdict {
         const PATIENCE: u32 = 8;
         tracing::error!(
             route = %trigger.route,
             instance = %trigger.instance,
             receives,
-            reason = stafett::relay::Reason::RouteUnknown.code(),
+            reason = Reason::RouteUnknown.code(),
             "no deployed route has this name"
         );
         if receives < PATIENCE {
-            Verdict::Again(backoff(receives, trigger.instance.guid.as_u64_pair().0))
-        } else {
-            Verdict::GiveUp
+            return Verdict::Again(backoff(receives, trigger.instance.guid.as_u64_pair().0));
         }
+        if receives == PATIENCE {
+            Relayed {
+                route: &trigger.route,
+                outcome: Outcome::Failed(Reason::RouteUnknown),
+                doubled: false,
+                seconds_to_b: None,
+                altinn: None,
+            }
+            .emit(now);
+        }
+        Verdict::GiveUp
     }
 }

@@ -10,18 +10,20 @@ use std::{
 };
 
 use futures_util::{StreamExt, future::BoxFuture, stream};
+use http::StatusCode;
 use jiff::Timestamp;
 use stafett::{
     altinn::{Altinn, AltinnError, Budget, Instance, repair::Repair},
     id::{AppId, InstanceId},
     ledger::{MEMORY, Put},
+    metrics::{Outcome, Relayed},
     preflight::STAMP,
     relay::{
         Holder, Reason, Record, RelayId, State, Target,
         decide::{Answer, Attempt, Evidence, Found, Parts, Policy, Problem, Step, Verdict},
     },
     route::{Gate, OwnerRule, Route},
-    telemetry::Causes,
+    telemetry::{Causes, Trace},
     trigger::Trigger,
 };
 use tokio::time::Instant;
@@ -38,9 +40,15 @@ const PARTS_AT_ONCE: usize = 4;
 
 impl Instantiate {
     /// Works on the relay of `trigger`, for as long as `left` says.
-    pub(crate) async fn run(&self, trigger: &Trigger, receives: u32, left: Duration) -> Verdict {
+    pub(crate) async fn run(
+        &self,
+        trigger: &Trigger,
+        trace: Option<&Trace>,
+        receives: u32,
+        left: Duration,
+    ) -> Verdict {
         let Some(route) = self.0.routes.get(&trigger.route) else {
-            return Self::without_route(trigger, receives);
+            return Self::without_route(trigger, receives, self.0.clock.now());
         };
         let relay = RelayId::new(route.name.clone(), trigger.instance);
         // No request outlives the lease, and none the function.
@@ -49,6 +57,7 @@ impl Instantiate {
             function: self,
             route,
             trigger,
+            trace,
             receives,
             budget,
         };
@@ -62,6 +71,7 @@ struct Delivery<'a> {
     function: &'a Instantiate,
     route: &'a Route,
     trigger: &'a Trigger,
+    trace: Option<&'a Trace>,
     receives: u32,
     budget: Arc<Budget>,
 }
@@ -80,6 +90,7 @@ impl<'a> Delivery<'a> {
             instance = %self.trigger.instance,
             cause = self.trigger.cause.as_str(),
             receives = self.receives,
+            trace = self.trace.map(Trace::as_str),
         );
         let source = self.trigger.instance;
         let work = Work {
@@ -88,6 +99,8 @@ impl<'a> Delivery<'a> {
             source,
             share,
             read: None,
+            a: None,
+            made: false,
             ready: None,
             found: BTreeMap::new(),
         };
@@ -114,6 +127,10 @@ struct Work<'a> {
     share: Option<Result<Ready, Evidence>>,
     /// A, read ahead while the claim was written.
     read: Option<Result<Instance, AltinnError>>,
+    /// A, once it has been read.
+    a: Option<Instance>,
+    /// B was made or completed in this delivery.
+    made: bool,
     ready: Option<Ready>,
     found: BTreeMap<InstanceId, Instance>,
 }
@@ -122,11 +139,13 @@ impl Work<'_> {
     async fn run(mut self) -> (Verdict, Option<State>) {
         let started = Instant::now();
         let settings = &self.delivery.function.0.settings;
+        let clock = self.delivery.function.0.clock.clone();
         let policy = Policy {
             lease: settings.lease,
             settle: settings.settle,
             memory: MEMORY,
-            after_steps: false,
+            // Of one relay of several nothing follows on A: it does of their set.
+            after_steps: !self.route().then.is_empty() && self.relay.digest().is_none(),
         };
         let holder = Holder(Uuid::new_v4());
         let receives = self.delivery.receives;
@@ -134,7 +153,7 @@ impl Work<'_> {
         // A message that comes for the first time is worth reading A for before it is known whose it is.
         let mut read_ahead = receives == 1 && self.share.is_none();
         loop {
-            let step = attempt.next(Timestamp::now());
+            let step = attempt.next(clock.now());
             if let Step::End(verdict) = step {
                 self.conclude(&attempt, verdict, started.elapsed());
                 return (verdict, attempt.record().map(|record| record.state));
@@ -149,7 +168,7 @@ impl Work<'_> {
                 ms = step_started.elapsed().as_millis(),
                 "step"
             );
-            attempt.learn(step, evidence, Timestamp::now());
+            attempt.learn(step, evidence, clock.now());
         }
     }
 
@@ -167,33 +186,54 @@ impl Work<'_> {
 
     async fn take(&mut self, step: &Step, attempt: &Attempt, read_ahead: bool) -> Evidence {
         match step {
-            Step::Put { record, replaces } if read_ahead => {
+            Step::Put {
+                record,
+                replaces,
+                due,
+            } => {
+                let put = self.put(record, *replaces, *due);
+                if !read_ahead {
+                    return put.await;
+                }
                 let read = self.altinn().instance(self.budget(), self.source);
-                let (put, read) = tokio::join!(self.put(record, *replaces), read);
+                let (put, read) = tokio::join!(put, read);
                 self.read = Some(read);
                 put
             }
-            Step::Put { record, replaces } => self.put(record, *replaces).await,
             Step::Read => self.read().await,
             Step::Search { since } => self.search(*since, attempt.record()).await,
-            Step::Create => self.create().await,
+            Step::Create => {
+                let evidence = self.create().await;
+                self.made = matches!(evidence, Evidence::Answered(Answer::Created(_)));
+                evidence
+            }
             Step::Delete(id) => {
                 let app = self.app_of(*id);
                 repaired(self.altinn().delete(self.budget(), &app, *id).await)
             }
-            Step::Finish(id) => self.finish(*id).await,
-            // No route has after-steps, and an end is no step.
-            Step::AfterSteps(_) | Step::End(_) => Evidence::Denied,
+            Step::Finish(id) => {
+                let evidence = self.finish(*id).await;
+                self.made = evidence == Evidence::Worked;
+                evidence
+            }
+            Step::AfterSteps => self.after_steps().await,
+            // An end is no step.
+            Step::End(_) => Evidence::Denied,
         }
     }
 
-    async fn put(&self, record: &Record, replaces: Option<u64>) -> Evidence {
+    async fn put(
+        &self,
+        record: &Record,
+        replaces: Option<u64>,
+        due: Option<Timestamp>,
+    ) -> Evidence {
         match self
             .delivery
             .function
             .0
             .ledger
-            .put(&self.relay, self.source, record, replaces)
+            .put(&self.relay, self.source, record, replaces, due)
             .await
         {
             Ok(Put::Written) => Evidence::Written,
@@ -209,11 +249,14 @@ impl Work<'_> {
         let share = match self.share.take() {
             Some(share) => share,
             None => {
-                let read = match self.read.take() {
-                    Some(read) => read,
-                    None => self.altinn().instance(self.budget(), self.source).await,
+                let a = match self.read_a().await {
+                    Ok(a) => a,
+                    Err(error) => return Evidence::Trouble(source::unread(&error)),
                 };
-                match source::prepare(self.altinn(), self.budget(), self.route(), read).await {
+                let prepared =
+                    source::prepare(self.altinn(), self.budget(), self.route(), &a).await;
+                self.a = Some(a);
+                match prepared {
                     Err(evidence) => Err(evidence),
                     Ok(shares) if self.route().each.is_some() => {
                         return Evidence::Parts(self.run_parts(shares).await);
@@ -233,6 +276,48 @@ impl Work<'_> {
             }
             Err(evidence) => evidence,
         }
+    }
+
+    async fn read_a(&mut self) -> Result<Instance, AltinnError> {
+        match self.read.take() {
+            Some(read) => read,
+            None => self.altinn().instance(self.budget(), self.source).await,
+        }
+    }
+
+    /// What follows on A. Each step is left out that was done before, as far as A shows it.
+    async fn after_steps(&mut self) -> Evidence {
+        let a = match self.a.take() {
+            Some(a) => a,
+            None => match self.read_a().await {
+                Ok(a) => a,
+                Err(error) => return unfollowed(&error),
+            },
+        };
+        if a.status.is_hard_deleted {
+            // Its owner deleted it after B was made: nobody is left to be told.
+            return Evidence::Worked;
+        }
+        let route = self.route();
+        if let Some(substatus) = &route.then.substatus {
+            let set = self
+                .altinn()
+                .set_substatus(self.budget(), &route.from, &a, substatus)
+                .await;
+            if let Err(error) = set {
+                return unfollowed(&error);
+            }
+        }
+        if route.then.complete {
+            let confirmed = self
+                .altinn()
+                .confirm_complete(self.budget(), &route.from, &a)
+                .await;
+            if let Err(error) = confirmed {
+                return unfollowed(&error);
+            }
+        }
+        Evidence::Worked
     }
 
     /// One relay per value, some at a time.
@@ -386,8 +471,39 @@ impl Work<'_> {
             .map_or_else(|| self.route().to.app.clone(), |b| b.app.clone())
     }
 
+    /// The same in numbers.
+    fn measure(&self, attempt: &Attempt, verdict: Verdict) {
+        let now = self.delivery.function.0.clock.now();
+        let record = attempt.record().filter(|_| !attempt.is_repeat());
+        let made = record.is_some_and(|record| record.instance.is_some());
+        let outcome = match record.map(|record| (record.state, record.reason)) {
+            _ if made && attempt.has_adopted() => Outcome::Adopted,
+            _ if made && self.made => Outcome::Created,
+            Some((State::Failed, Some(reason))) if verdict == Verdict::GiveUp => {
+                Outcome::Failed(reason)
+            }
+            Some((State::Waiting, _)) => Outcome::Waiting,
+            _ => Outcome::Unchanged,
+        };
+        let since = self.ready.as_ref().map(|ready| ready.since);
+        let seconds_to_b = since
+            .filter(|_| matches!(outcome, Outcome::Created | Outcome::Adopted))
+            .map(|since| now.duration_since(since).as_secs_f64());
+        // Several relays of one delivery share a budget: their set tells what it came to.
+        let own = self.relay.digest().is_none();
+        Relayed {
+            route: &self.route().name,
+            outcome,
+            doubled: attempt.is_doubled(),
+            seconds_to_b,
+            altinn: own.then(|| (self.budget().calls(), self.budget().waited())),
+        }
+        .emit(now);
+    }
+
     /// The one line that says what became of the relay in this delivery.
     fn conclude(&self, attempt: &Attempt, verdict: Verdict, elapsed: Duration) {
+        self.measure(attempt, verdict);
         if attempt.is_repeat() && verdict == Verdict::GiveUp {
             // Its failure has been told; these receives only lead the message to the dead-letter queue.
             tracing::debug!("repeat of a failed relay");
@@ -413,6 +529,7 @@ impl Work<'_> {
             again_s,
             attempt = record.map(|record| record.attempts),
             calls = self.budget().calls(),
+            altinn_ms = self.budget().waited().as_millis(),
             ms = elapsed.as_millis(),
             "relay"
         );
@@ -420,6 +537,25 @@ impl Work<'_> {
             tracing::error!("more than one live B carries this relay's stamp");
         }
     }
+}
+
+/// Why an after-step did not work: A's app refused it, or did not answer.
+fn unfollowed(error: &AltinnError) -> Evidence {
+    let refused = error.status().is_some_and(|status| {
+        status.is_client_error()
+            && status != StatusCode::TOO_MANY_REQUESTS
+            && status != StatusCode::REQUEST_TIMEOUT
+    });
+    let reason = if refused {
+        Reason::AfterStepRefused
+    } else {
+        Reason::AfterStepUnavailable
+    };
+    Evidence::Trouble(
+        Problem::new(reason)
+            .because(error.to_string())
+            .after(error.retry_after()),
+    )
 }
 
 /// A step that asks for a draft before there is one is never named.
@@ -473,7 +609,7 @@ fn step_name(step: &Step) -> &'static str {
         Step::Create => "create",
         Step::Delete(_) => "delete",
         Step::Finish(_) => "finish",
-        Step::AfterSteps(_) => "after-steps",
+        Step::AfterSteps => "after-steps",
         Step::End(_) => "end",
     }
 }

@@ -32,15 +32,14 @@ pub(crate) struct Share {
     pub(crate) ready: Result<Ready, Evidence>,
 }
 
-/// Turns the A instance, as it was read, into the shares of its relays: one, or one per value of the
+/// Turns the A instance into the shares of its relays: one, or one per value of the
 /// route's `each`. `Err` is evidence of what is in the way of all of them.
 pub(crate) async fn prepare(
     altinn: &Altinn,
     budget: &Budget,
     route: &Route,
-    read: Result<Instance, AltinnError>,
+    source: &Instance,
 ) -> Result<Vec<Share>, Evidence> {
-    let source = read.map_err(|error| Evidence::Trouble(unread(&error)))?;
     if source.app != route.from {
         let problem = Problem::new(Reason::SourceForeign).because(format!(
             "the route starts at {}, the instance is of {}",
@@ -51,15 +50,15 @@ pub(crate) async fn prepare(
     if source.status.is_hard_deleted {
         return Err(Evidence::Hopeless(Problem::new(Reason::SourceDeleted)));
     }
-    let Some(since) = transform::open_since(&route.gate, &source) else {
+    let Some(since) = transform::open_since(&route.gate, source) else {
         return Err(Evidence::NotYet(Problem::new(Reason::GateClosed)));
     };
     let (data, metadata) = tokio::join!(
-        form_data(altinn, budget, route, &source),
+        form_data(altinn, budget, route, source),
         altinn.metadata(budget, &route.to.app)
     );
     let data = data.map_err(|error| Evidence::Trouble(unread(&error)))?;
-    let parts = transform::drafts(route, &source, data, since).map_err(|error| no_draft(&error))?;
+    let parts = transform::drafts(route, source, data, since).map_err(|error| no_draft(&error))?;
     let metadata = metadata.map_err(|error| {
         Evidence::Trouble(
             Problem::new(Reason::TargetUnavailable)
@@ -118,7 +117,7 @@ async fn form_data(
 }
 
 /// What it means that A could not be read.
-fn unread(error: &AltinnError) -> Problem {
+pub(crate) fn unread(error: &AltinnError) -> Problem {
     let reason = match error.status() {
         Some(StatusCode::NOT_FOUND) => Reason::SourceMissing,
         Some(StatusCode::FORBIDDEN) => Reason::SourceForbidden,

@@ -5,7 +5,11 @@ use lambda_http::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
 };
 use serde_json::{Value, json};
-use stafett::id::{InstanceId, RouteName};
+use stafett::{
+    id::{InstanceId, RouteName},
+    ledger::Standing,
+    relay::Reason,
+};
 
 #[derive(Debug)]
 pub(crate) enum Answer {
@@ -21,6 +25,8 @@ pub(crate) enum Answer {
     },
     /// An event that starts nothing. Accepted all the same, or Altinn would repeat it for two days.
     NothingToDo,
+    /// How the relays of an A instance stand.
+    Standing(Vec<Standing>),
     Healthy {
         routes: usize,
     },
@@ -30,7 +36,9 @@ impl Answer {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Triggered { .. } => StatusCode::ACCEPTED,
-            Self::Noted { .. } | Self::NothingToDo | Self::Healthy { .. } => StatusCode::OK,
+            Self::Noted { .. } | Self::NothingToDo | Self::Standing(_) | Self::Healthy { .. } => {
+                StatusCode::OK
+            }
         }
     }
 
@@ -41,6 +49,10 @@ impl Answer {
                 json!({ "relays": relays(instance, &routes) })
             }
             Self::NothingToDo => json!({ "relays": [] }),
+            Self::Standing(relays) => {
+                let relays: Vec<Value> = relays.iter().map(standing).collect();
+                json!({ "relays": relays })
+            }
             Self::Healthy { routes } => {
                 json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "routes": routes })
             }
@@ -54,6 +66,19 @@ fn relays(instance: InstanceId, routes: &[RouteName]) -> Vec<Value> {
         .iter()
         .map(|route| json!({ "route": route, "status": format!("/relays/{instance}") }))
         .collect()
+}
+
+/// The key as its digest: the key itself may be personal.
+fn standing(standing: &Standing) -> Value {
+    json!({
+        "route": standing.relay.route(),
+        "key": standing.relay.digest(),
+        "state": standing.state.as_str(),
+        "instance": standing.instance,
+        "reason": standing.reason.map(Reason::code),
+        "attempts": standing.attempts,
+        "updatedAt": standing.updated,
+    })
 }
 
 pub(crate) fn respond(

@@ -1,6 +1,7 @@
 //! Which call it is: decided by the path alone, before anything else is looked at.
 
 use lambda_http::{Request, RequestExt, http::Method, request::RequestContext};
+use stafett::id::InstanceId;
 
 use crate::{problem::Problem, secret::EventsSecret};
 
@@ -9,6 +10,8 @@ use crate::{problem::Problem, secret::EventsSecret};
 pub(crate) enum Endpoint {
     Triggers,
     Events,
+    /// Of this A instance; none where the path holds no instance's id.
+    Relays(Option<InstanceId>),
     Health,
     /// Any other path, and with it the events path with a wrong secret.
     Elsewhere,
@@ -18,17 +21,23 @@ impl Endpoint {
     pub(crate) fn of(request: &Request, secret: &EventsSecret) -> Self {
         let path = matched_path(request).unwrap_or(request.uri().path());
         let mut segments = path.strip_prefix('/').unwrap_or(path).split('/');
-        match (segments.next(), segments.next(), segments.next()) {
-            (Some("triggers"), None, None) => Self::Triggers,
-            (Some("health"), None, None) => Self::Health,
-            (Some("events"), Some(segment), None) => {
-                let parameters = request.path_parameters_ref();
-                let given = parameters.and_then(|named| named.first("secret"));
-                if secret.is(given.unwrap_or(segment)) {
+        let segments = [(); 4].map(|()| segments.next());
+        let parameters = request.path_parameters_ref();
+        let given = |name| parameters.and_then(|named| named.first(name));
+        match segments {
+            [Some("triggers"), None, ..] => Self::Triggers,
+            [Some("health"), None, ..] => Self::Health,
+            [Some("events"), Some(segment), None, _] => {
+                if secret.is(given("secret").unwrap_or(segment)) {
                     Self::Events
                 } else {
                     Self::Elsewhere
                 }
+            }
+            [Some("relays"), Some(party), Some(guid), None] => {
+                let party = given("party").unwrap_or(party);
+                let guid = given("guid").unwrap_or(guid);
+                Self::Relays(format!("{party}/{guid}").parse().ok())
             }
             _ => Self::Elsewhere,
         }
@@ -39,6 +48,7 @@ impl Endpoint {
         match self {
             Self::Triggers => "POST /triggers",
             Self::Events => "POST /events/{secret}",
+            Self::Relays(_) => "GET /relays/{party}/{guid}",
             Self::Health => "GET /health",
             Self::Elsewhere => "elsewhere",
         }
@@ -47,7 +57,7 @@ impl Endpoint {
     pub(crate) fn check_method(self, method: &Method) -> Result<(), Problem> {
         let allowed = match self {
             Self::Triggers | Self::Events => Method::POST,
-            Self::Health => Method::GET,
+            Self::Relays(_) | Self::Health => Method::GET,
             Self::Elsewhere => return Ok(()),
         };
         if *method == allowed {

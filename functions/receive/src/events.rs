@@ -44,7 +44,10 @@ pub(crate) async fn receive(
         return Ok(Answer::NothingToDo);
     };
     entry.instance = Some(instance);
-    let routes = receive.enqueue(&app, instance, Cause::Event, id).await?;
+    let trace = entry.trace.as_ref();
+    let routes = receive
+        .enqueue(&app, instance, Cause::Event, id, trace)
+        .await?;
     if routes.is_empty() {
         return Ok(Answer::NothingToDo);
     }

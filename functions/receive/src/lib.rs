@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `POST /triggers` | an organisation with a Maskinporten token | enqueues one trigger per route of the app |
 //! | `POST /events/{secret}` | Altinn Events, which knows the secret | the same, from a CloudEvent |
+//! | `GET /relays/{party}/{guid}` | as `POST /triggers` | says how the relays of an A instance stand |
 //! | `GET /health` | anybody | says that the function runs, and how many routes it knows |
 //!
 //! It reads nothing from Altinn and believes nothing but ids: a forged or repeated
@@ -17,24 +18,31 @@
 )]
 
 mod answer;
+mod authorization;
 mod body;
 mod endpoint;
 mod events;
 mod log;
 mod problem;
+mod relays;
 mod secret;
 mod start;
 mod triggers;
 
 use std::time::Instant;
 
-use jiff::Timestamp;
-use lambda_http::{Body, Request, Response};
+use lambda_http::{
+    Body, Request, Response,
+    http::{HeaderValue, header::CACHE_CONTROL},
+};
 use stafett::{
     caller::CallerVerifier,
+    clock::Clock,
     id::{AppId, InstanceId, RouteName},
+    ledger::Ledger,
     queue::{Queue, QueueError},
     route::Routes,
+    telemetry::Trace,
     trigger::{Cause, Trigger},
 };
 
@@ -46,12 +54,16 @@ use self::{answer::Answer, endpoint::Endpoint, log::Entry, problem::Problem};
 pub struct Receive {
     /// What to trigger for which app.
     pub routes: Routes,
-    /// Who may call `POST /triggers`.
+    /// Who may call `POST /triggers` and `GET /relays/{party}/{guid}`.
     pub callers: CallerVerifier,
     /// What makes up the address that Altinn Events calls.
     pub secret: EventsSecret,
     /// Where triggers go.
     pub queue: Queue,
+    /// Where the relays are on record.
+    pub ledger: Ledger,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 /// Answers one call of the HTTP API, and logs one line about it.
@@ -60,14 +72,20 @@ pub struct Receive {
 /// and repeats nothing of the call.
 pub async fn handle(receive: &Receive, request: Request) -> Response<Body> {
     let began = Instant::now();
-    let mut entry = Entry::default();
+    let mut entry = Entry::of(&request);
     let endpoint = Endpoint::of(&request, &receive.secret);
     let outcome = receive.answer(endpoint, &request, &mut entry).await;
     entry.write(endpoint.route_key(), &outcome, began.elapsed());
-    match outcome {
+    let mut response = match outcome {
         Ok(answer) => answer.into_response(),
         Err(problem) => problem.into_response(),
+    };
+    if let Endpoint::Relays(_) = endpoint {
+        // How relays stand changes any moment, and not every caller may know.
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
+    response
 }
 
 impl Receive {
@@ -81,6 +99,7 @@ impl Receive {
         match endpoint {
             Endpoint::Triggers => triggers::receive(self, request, entry).await,
             Endpoint::Events => events::receive(self, request, entry).await,
+            Endpoint::Relays(instance) => relays::receive(self, request, instance, entry).await,
             Endpoint::Health => Ok(Answer::Healthy {
                 routes: self.routes.len(),
             }),
@@ -95,8 +114,9 @@ impl Receive {
         instance: InstanceId,
         cause: Cause,
         id: &str,
+        trace: Option<&Trace>,
     ) -> Result<Vec<RouteName>, QueueError> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let routes: Vec<RouteName> = self
             .routes
             .for_app(app)
@@ -106,7 +126,7 @@ impl Receive {
             .iter()
             .map(|route| Trigger::new(route.clone(), instance, cause, id.to_owned(), now))
             .collect();
-        self.queue.send(&triggers).await?;
+        self.queue.send(&triggers, trace.map(Trace::as_str)).await?;
         Ok(routes)
     }
 }

@@ -3,7 +3,12 @@
 
 use std::time::Duration;
 
-use stafett::{id::InstanceId, telemetry::Causes, trigger::Cause};
+use lambda_http::{Request, RequestExt};
+use stafett::{
+    id::InstanceId,
+    telemetry::{Causes, Trace},
+    trigger::Cause,
+};
 
 use crate::{answer::Answer, problem::Problem};
 
@@ -14,11 +19,22 @@ pub(crate) struct Entry {
     /// The organisation number of the caller, once it has proved it.
     pub(crate) caller: Option<String>,
     pub(crate) instance: Option<InstanceId>,
-    /// How many triggers went into the queue.
+    /// How many triggers went into the queue, or how many relays were found.
     pub(crate) relays: usize,
+    /// The trace that Lambda runs this call under.
+    pub(crate) trace: Option<Trace>,
 }
 
 impl Entry {
+    pub(crate) fn of(request: &Request) -> Self {
+        let context = request.lambda_context_ref();
+        let trace = context.and_then(|context| context.xray_trace_id.as_deref());
+        Self {
+            trace: trace.and_then(Trace::read),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn write(
         self,
         route_key: &'static str,
@@ -27,6 +43,7 @@ impl Entry {
     ) {
         let cause = self.cause.map(Cause::as_str);
         let instance = self.instance.map(|id| id.to_string());
+        let trace = self.trace.as_ref().map(Trace::as_str);
         let ms = took.as_secs_f64() * 1_000.0;
         match outcome {
             Ok(answer) => tracing::info!(
@@ -36,6 +53,7 @@ impl Entry {
                 caller = self.caller,
                 instance,
                 relays = self.relays,
+                trace,
                 ms,
                 "answered"
             ),
@@ -47,6 +65,7 @@ impl Entry {
                 cause,
                 caller = self.caller,
                 instance,
+                trace,
                 ms,
                 "could not answer"
             ),
@@ -58,6 +77,7 @@ impl Entry {
                 cause,
                 caller = self.caller,
                 instance,
+                trace,
                 ms,
                 "refused"
             ),

@@ -12,14 +12,15 @@ use lambda_http::{
 use serde_json::json;
 use stafett::{
     caller::{CallerError, MissingRight},
+    ledger::LedgerError,
     queue::QueueError,
 };
 use thiserror::Error;
 
 use crate::{answer::respond, body::Malformed};
 
-/// How long a caller is asked to wait for a queue that is down.
-const QUEUE_PAUSE: Duration = Duration::from_secs(10);
+/// How long a caller is asked to wait for a queue or a ledger that is down.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// A refusal. Its text is the problem's `detail`; its source is for the log only.
 #[derive(Debug, Error)]
@@ -51,6 +52,18 @@ pub(crate) enum Problem {
     )]
     NoRoute,
     #[error(
+        "No relay of this instance is on record; check the id, or trigger the instance and ask again a little later."
+    )]
+    NoRelay,
+    #[error(
+        "Nobody can look up relays just now; send the same call again after the seconds in Retry-After."
+    )]
+    Ledger(#[source] LedgerError),
+    #[error(
+        "What is on record of this instance cannot be read; whoever runs this service finds the reason in its log."
+    )]
+    Unreadable(#[source] LedgerError),
+    #[error(
         "Not everything could be queued; send the same call again after the seconds in Retry-After, repeating it does no harm."
     )]
     Queue(#[from] QueueError),
@@ -68,6 +81,17 @@ impl From<CallerError> for Problem {
     }
 }
 
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Unreadable { .. } | LedgerError::Malformed { .. } => {
+                Self::Unreadable(error)
+            }
+            error => Self::Ledger(error),
+        }
+    }
+}
+
 impl From<Malformed> for Problem {
     fn from(error: Malformed) -> Self {
         Self::Malformed(error)
@@ -77,14 +101,17 @@ impl From<Malformed> for Problem {
 impl Problem {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound | Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoRoute | Self::NoRelay => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoToken => StatusCode::UNAUTHORIZED,
             Self::Caller(CallerError::Forbidden(_)) => StatusCode::FORBIDDEN,
             Self::Caller(_) => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::CallersUnavailable { .. } | Self::Queue(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::CallersUnavailable { .. } | Self::Ledger(_) | Self::Queue(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -100,6 +127,9 @@ impl Problem {
             Self::TooLarge => "body-too-large",
             Self::Malformed(_) => "malformed-body",
             Self::NoRoute => "no-route",
+            Self::NoRelay => "no-relay",
+            Self::Ledger(_) => "ledger-unavailable",
+            Self::Unreadable(_) => "unreadable-record",
             Self::Queue(_) => "queue-unavailable",
         }
     }
@@ -109,12 +139,15 @@ impl Problem {
             Self::NotFound => "Not found",
             Self::Method { .. } => "Method not allowed",
             Self::NoToken => "No access token",
-            Self::Caller(CallerError::Forbidden(_)) => "Not allowed to trigger",
+            Self::Caller(CallerError::Forbidden(_)) => "Not allowed to call",
             Self::Caller(_) => "Access token not accepted",
             Self::CallersUnavailable { .. } => "Access token cannot be checked",
             Self::TooLarge => "Body too large",
             Self::Malformed(_) => "Body not understood",
             Self::NoRoute => "No route for this app",
+            Self::NoRelay => "No relay of this instance",
+            Self::Ledger(_) => "Ledger not available",
+            Self::Unreadable(_) => "Record not readable",
             Self::Queue(_) => "Queue not available",
         }
     }
@@ -150,8 +183,8 @@ impl Problem {
             Self::CallersUnavailable { retry_after, .. } => {
                 headers.insert(RETRY_AFTER, retry_after.as_secs().into());
             }
-            Self::Queue(_) => {
-                headers.insert(RETRY_AFTER, QUEUE_PAUSE.as_secs().into());
+            Self::Ledger(_) | Self::Queue(_) => {
+                headers.insert(RETRY_AFTER, PAUSE.as_secs().into());
             }
             _ => {}
         }

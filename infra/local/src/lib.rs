@@ -4,6 +4,7 @@
 
 pub mod altinn;
 pub mod aws;
+pub mod cost;
 pub mod deployment;
 pub mod lambda;
 pub mod wire;

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TimeToLiveStatus,
+    AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TimeToLiveStatus,
 };
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, Message, MessageSystemAttributeName,
-    QueueAttributeName, SendMessageBatchRequestEntry,
+    MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
+    SendMessageBatchRequestEntry,
 };
 use local::aws::{Endpoints, LocalAws, Resources, Stack};
 use local::wire::{On, Wire};
@@ -25,7 +27,7 @@ struct Aws {
     dynamodb: aws_sdk_dynamodb::Client,
     sqs: aws_sdk_sqs::Client,
     resources: Resources,
-    _embedded: Option<LocalAws>,
+    embedded: Option<LocalAws>,
 }
 
 /// The stack of the template, with `change` made to it, in whichever services are asked for.
@@ -41,7 +43,7 @@ async fn aws(change: impl FnOnce(&mut Stack)) -> Aws {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             resources,
-            _embedded: None,
+            embedded: None,
         };
     }
     let embedded = LocalAws::start(&stack).await.unwrap();
@@ -50,7 +52,7 @@ async fn aws(change: impl FnOnce(&mut Stack)) -> Aws {
         dynamodb: aws_sdk_dynamodb::Client::new(&config),
         sqs: aws_sdk_sqs::Client::new(&config),
         resources: embedded.resources().clone(),
-        _embedded: Some(embedded),
+        embedded: Some(embedded),
     }
 }
 
@@ -323,6 +325,204 @@ async fn one_query_gives_all_relays_of_an_instance_and_no_other() {
     assert_eq!(keys, ["one", "two#beef", "two#cafe"]);
 }
 
+/// An item of a relay that is open, and due at a moment.
+fn open(pk: &str, route: &str, due: i64) -> HashMap<String, AttributeValue> {
+    HashMap::from([
+        ("pk".to_owned(), text(pk)),
+        ("sk".to_owned(), text(route)),
+        ("rev".to_owned(), number(1)),
+        ("state".to_owned(), text("waiting")),
+        ("detail".to_owned(), text("what nobody looks for by index")),
+        ("open".to_owned(), text(route)),
+        ("due".to_owned(), number(due)),
+    ])
+}
+
+impl Aws {
+    async fn put(&self, item: HashMap<String, AttributeValue>) {
+        self.dynamodb
+            .put_item()
+            .table_name(&self.resources.table)
+            .set_item(Some(item))
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// The relays of a route that are due at `now`, in pages of `page`, as (pk, due) in their order.
+    async fn due(&self, route: &str, now: i64, page: i32) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut from = None;
+        loop {
+            let answer = self
+                .dynamodb
+                .query()
+                .table_name(&self.resources.table)
+                .index_name("open")
+                .key_condition_expression("#open = :route AND due <= :now")
+                .expression_attribute_names("#open", "open")
+                .expression_attribute_values(":route", text(route))
+                .expression_attribute_values(":now", number(now))
+                .limit(page)
+                .set_exclusive_start_key(from)
+                .send()
+                .await
+                .unwrap();
+            for item in answer.items() {
+                assert_eq!(item["state"], text("waiting"), "it is in the index");
+                assert!(!item.contains_key("detail"), "it is not in the index");
+                let due = item["due"].as_n().unwrap().clone();
+                found.push((item["pk"].as_s().unwrap().clone(), due));
+            }
+            from = answer.last_evaluated_key;
+            if from.is_none() {
+                return found;
+            }
+        }
+    }
+
+    /// The same, when it is what is expected: an index follows its table.
+    async fn due_becomes(&self, route: &str, now: i64, expected: &[(&str, i64)]) {
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(pk, due)| ((*pk).to_owned(), due.to_string()))
+            .collect();
+        let started = Instant::now();
+        loop {
+            let found = self.due(route, now, 2).await;
+            if found == expected {
+                return;
+            }
+            assert!(started.elapsed() < DEADLINE, "{found:?}, not {expected:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_index_has_the_open_relays_of_a_route_in_the_order_of_their_dues_and_no_other() {
+    let aws = aws(|_| {}).await;
+    for (pk, route, due) in [
+        ("late", "one", 300),
+        ("soon", "one", 10),
+        ("next", "one", 20),
+        ("same", "one", 20),
+        ("first", "one", -5),
+        ("other", "two", 1),
+    ] {
+        aws.put(open(pk, route, due)).await;
+    }
+    // Finished: without the index's attributes.
+    aws.claim("done", "one", "done").await.unwrap();
+    let mut ties = aws.due("one", 20, 10).await;
+    ties.sort();
+    assert_eq!(ties.len(), 4, "{ties:?}");
+    aws.due_becomes("one", 10, &[("first", -5), ("soon", 10)])
+        .await;
+    aws.due_becomes("two", 300, &[("other", 1)]).await;
+
+    let mut finished = open("first", "one", -5);
+    finished.remove("open");
+    finished.remove("due");
+    aws.put(finished).await;
+    aws.due_becomes("one", 10, &[("soon", 10)]).await;
+}
+
+#[tokio::test]
+async fn a_relay_is_postponed_unless_it_was_written_since() {
+    let aws = aws(|_| {}).await;
+    aws.put(open("guid", "one", 10)).await;
+    let postpone = |rev: i64, due: i64| {
+        aws.dynamodb
+            .update_item()
+            .table_name(&aws.resources.table)
+            .key("pk", text("guid"))
+            .key("sk", text("one"))
+            .update_expression("SET due = :due")
+            .condition_expression("rev = :rev")
+            .expression_attribute_values(":rev", number(rev))
+            .expression_attribute_values(":due", number(due))
+            .send()
+    };
+    postpone(1, 500).await.unwrap();
+    let refused = postpone(2, 900).await.unwrap_err().into_service_error();
+    assert!(
+        refused.is_conditional_check_failed_exception(),
+        "{refused:?}"
+    );
+    aws.due_becomes("one", 499, &[]).await;
+    aws.due_becomes("one", 500, &[("guid", 500)]).await;
+}
+
+#[tokio::test]
+async fn a_hundred_relays_are_read_in_one_call_and_those_that_are_not_there_are_left_out() {
+    let aws = aws(|_| {}).await;
+    let table = &aws.resources.table;
+    for pk in 0..60 {
+        aws.put(open(&format!("guid-{pk:03}"), "one", pk)).await;
+    }
+    let key = |pk: i32| {
+        HashMap::from([
+            ("pk".to_owned(), text(&format!("guid-{pk:03}"))),
+            ("sk".to_owned(), text("one")),
+        ])
+    };
+    let asked = KeysAndAttributes::builder()
+        .set_keys(Some((0..100).map(key).collect()))
+        .consistent_read(true)
+        .projection_expression("pk, sk, #state")
+        .expression_attribute_names("#state", "state")
+        .build()
+        .unwrap();
+    let answer = aws
+        .dynamodb
+        .batch_get_item()
+        .request_items(table, asked)
+        .send()
+        .await
+        .unwrap();
+    assert!(
+        answer
+            .unprocessed_keys
+            .is_none_or(|left| left.values().all(|it| it.keys().is_empty()))
+    );
+    let mut found: Vec<String> = answer.responses.unwrap()[table]
+        .iter()
+        .map(|item| {
+            assert_eq!(item.len(), 3, "{item:?}");
+            item["pk"].as_s().unwrap().clone()
+        })
+        .collect();
+    found.sort();
+    let expected: Vec<_> = (0..60).map(|pk| format!("guid-{pk:03}")).collect();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn a_note_is_replaced_and_read_again() {
+    let aws = aws(|_| {}).await;
+    for note in ["first", "second"] {
+        let item = [
+            ("pk", text("reconcile")),
+            ("sk", text("a-route")),
+            ("text", text(note)),
+        ];
+        aws.put(item.map(|(name, value)| (name.to_owned(), value)).into())
+            .await;
+    }
+    let read = aws
+        .dynamodb
+        .get_item()
+        .table_name(&aws.resources.table)
+        .key("pk", text("reconcile"))
+        .key("sk", text("a-route"))
+        .consistent_read(true)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(read.item.unwrap()["text"], text("second"));
+}
+
 #[tokio::test]
 async fn a_batch_is_sent_in_one_call() {
     let aws = aws(|_| {}).await;
@@ -447,6 +647,68 @@ async fn a_message_received_too_often_goes_to_the_dead_letter_queue_and_starts_a
     assert_eq!(receive_count(&aws.receive_one(queue).await), 1);
 }
 
+const TRACE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+
+fn trace() -> MessageSystemAttributeValue {
+    MessageSystemAttributeValue::builder()
+        .data_type("String")
+        .string_value(TRACE)
+        .build()
+        .unwrap()
+}
+
+fn trace_of(message: &Message) -> Option<&str> {
+    let attributes = message.attributes()?;
+    let trace = attributes.get(&MessageSystemAttributeName::AwsTraceHeader)?;
+    Some(trace)
+}
+
+#[tokio::test]
+async fn a_message_keeps_the_trace_header_that_it_was_sent_with_into_the_dead_letter_queue() {
+    let aws = aws(|stack| stack.queue.max_receive_count = Some(1)).await;
+    let (queue, dead) = (
+        &aws.resources.queue.url,
+        &aws.resources.dead_letter_queue.url,
+    );
+    aws.sqs
+        .send_message()
+        .queue_url(queue)
+        .message_body("body")
+        .message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, trace())
+        .send()
+        .await
+        .unwrap();
+    let message = aws.receive_one(queue).await;
+    assert_eq!(trace_of(&message), Some(TRACE));
+    aws.hide(queue, &message, 0).await;
+    assert!(aws.receive(queue).await.is_empty(), "it is moved");
+    assert_eq!(trace_of(&aws.receive_one(dead).await), Some(TRACE));
+}
+
+#[tokio::test]
+async fn a_message_of_a_batch_keeps_its_trace_header_as_well() {
+    let aws = aws(|_| {}).await;
+    if aws.embedded.is_none() {
+        // MiniStack 1.5 knows the header in SendMessage, and not in SendMessageBatch.
+        return;
+    }
+    let queue = &aws.resources.queue.url;
+    let entry = SendMessageBatchRequestEntry::builder()
+        .id("0")
+        .message_body("body")
+        .message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, trace());
+    let sent = aws
+        .sqs
+        .send_message_batch()
+        .queue_url(queue)
+        .entries(entry.build().unwrap())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!((sent.successful.len(), sent.failed.len()), (1, 0));
+    assert_eq!(trace_of(&aws.receive_one(queue).await), Some(TRACE));
+}
+
 #[tokio::test]
 async fn both_services_also_work_behind_a_wire() {
     let direct = LocalAws::start(&Stack::stafett().unwrap()).await.unwrap();
@@ -461,7 +723,7 @@ async fn both_services_also_work_behind_a_wire() {
         dynamodb: aws_sdk_dynamodb::Client::new(&behind),
         sqs: aws_sdk_sqs::Client::new(&behind),
         resources: direct.resources().clone(),
-        _embedded: Some(direct),
+        embedded: Some(direct),
     };
     aws.claim("guid", "route", "claimed").await.unwrap();
     aws.send(&aws.resources.queue.url, "body").await;

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use local::aws::{LocalAws, Stack, Template, Values};
-use serde_json::Value;
+use serde_json::{Value, json};
 use stafett::settings::{
-    AltinnSettings, CallerSettings, EventsSettings, LedgerSettings, MaskinportenSettings,
-    QueueSettings, RouteSettings, Source,
+    AltinnSettings, CallerSettings, DeadLetterSettings, EventsSettings, LedgerSettings,
+    MaskinportenSettings, QueueSettings, RouteSettings, Source,
 };
 
 fn template() -> Template {
@@ -66,7 +66,13 @@ fn allowed(function: &str) -> Vec<(BTreeSet<String>, Value)> {
     let role = resources[function]["Properties"]["Role"]["Fn::GetAtt"][0]
         .as_str()
         .unwrap();
-    let properties = &resources[role]["Properties"];
+    allowed_to(role)
+}
+
+/// The same of a role.
+fn allowed_to(role: &str) -> Vec<(BTreeSet<String>, Value)> {
+    let template = template();
+    let properties = &template.document()["Resources"][role]["Properties"];
     assert!(
         properties.get("ManagedPolicyArns").is_none(),
         "{role} has policies of others"
@@ -93,11 +99,11 @@ fn actions<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
 }
 
 fn reference(id: &str) -> Value {
-    serde_json::json!({ "Ref": id })
+    json!({ "Ref": id })
 }
 
 fn arn(id: &str) -> Value {
-    serde_json::json!({ "Fn::GetAtt": [id, "Arn"] })
+    json!({ "Fn::GetAtt": [id, "Arn"] })
 }
 
 #[test]
@@ -116,7 +122,7 @@ fn only_failed_messages_of_a_batch_come_back() {
         .filter(|it| it["Type"] == "SQS")
     {
         let types = &event["Properties"]["FunctionResponseTypes"];
-        assert_eq!(types, &serde_json::json!(["ReportBatchItemFailures"]));
+        assert_eq!(types, &json!(["ReportBatchItemFailures"]));
     }
 }
 
@@ -155,6 +161,7 @@ fn each_function_may_do_exactly_what_it_does() {
         allowed("Receive"),
         [
             (actions(["sqs:SendMessage"]), arn("Queue")),
+            (actions(["dynamodb:Query"]), arn("Ledger")),
             (
                 actions(["secretsmanager:GetSecretValue"]),
                 reference("EventsSecret")
@@ -191,6 +198,115 @@ fn each_function_may_do_exactly_what_it_does() {
             ),
         ]
     );
+    assert_eq!(
+        allowed("Reconcile"),
+        [
+            (actions(["sqs:SendMessage"]), arn("Queue")),
+            (
+                actions(["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]),
+                arn("Ledger")
+            ),
+            (
+                actions(["dynamodb:Query"]),
+                json!({ "Fn::Sub": "${Ledger.Arn}/index/open" })
+            ),
+            (
+                actions(["dynamodb:GetItem", "dynamodb:PutItem"]),
+                arn("Ledger")
+            ),
+            (
+                actions(["secretsmanager:GetSecretValue"]),
+                reference("MaskinportenJwkSecretArn")
+            ),
+            (
+                actions(["logs:CreateLogStream", "logs:PutLogEvents"]),
+                arn("ReconcileLogs")
+            ),
+        ]
+    );
+    assert_eq!(
+        allowed("Redrive"),
+        [
+            (
+                actions([
+                    "sqs:ReceiveMessage",
+                    "sqs:DeleteMessage",
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:GetQueueAttributes",
+                ]),
+                arn("DeadLetterQueue")
+            ),
+            (actions(["sqs:SendMessage"]), arn("Queue")),
+            (actions(["dynamodb:BatchGetItem"]), arn("Ledger")),
+            (
+                actions(["logs:CreateLogStream", "logs:PutLogEvents"]),
+                arn("RedriveLogs")
+            ),
+        ]
+    );
+}
+
+#[test]
+fn reconcile_writes_whole_items_under_its_own_key_only() {
+    let template = template();
+    let role = &template.document()["Resources"]["ReconcileRole"]["Properties"];
+    let statements = &role["Policies"][0]["PolicyDocument"]["Statement"];
+    let puts: Vec<&Value> = statements
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|it| it["Action"].to_string().contains("dynamodb:PutItem"))
+        .collect();
+    assert_eq!(puts.len(), 1);
+    assert_eq!(
+        puts[0]["Condition"],
+        json!({ "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": ["reconcile"] } })
+    );
+}
+
+#[test]
+fn the_schedule_may_invoke_reconcile_and_no_other() {
+    let template = template();
+    let properties = &template.document()["Resources"]["Reconcile"]["Properties"];
+    let schedule = &properties["Events"]["Schedule"]["Properties"];
+    assert_eq!(schedule["RoleArn"], arn("ScheduleRole"));
+    assert_eq!(
+        schedule["DeadLetterConfig"]["Arn"],
+        arn("UndeliveredSchedule")
+    );
+    assert_eq!(
+        allowed_to("ScheduleRole"),
+        [
+            (actions(["lambda:InvokeFunction"]), arn("Reconcile")),
+            (actions(["sqs:SendMessage"]), arn("UndeliveredSchedule")),
+        ]
+    );
+    let settings = template.schedule("Reconcile", &values()).unwrap();
+    assert_eq!(settings.input, json!({}));
+    // One run has ended when the next begins.
+    let reconcile = template.function("Reconcile", &values()).unwrap();
+    assert!(reconcile.timeout <= settings.every);
+}
+
+#[test]
+fn the_index_has_what_reconcile_reads_and_only_open_relays_are_in_it() {
+    let stack = Stack::stafett().unwrap();
+    let [index] = stack.table.indexes.as_slice() else {
+        panic!("one index: {:?}", stack.table.indexes)
+    };
+    assert_eq!(index.name, "open");
+    assert_eq!(
+        index.keys,
+        [
+            ("open".into(), "HASH".into()),
+            ("due".into(), "RANGE".into())
+        ]
+    );
+    // A name that is no attribute of an item would not be missed by DynamoDB.
+    let known = [
+        "source", "rev", "state", "reason", "instance", "attempts", "first", "updated",
+    ];
+    assert_eq!(index.attributes, known);
 }
 
 #[test]
@@ -293,6 +409,7 @@ fn the_api_has_exactly_its_routes() {
         [
             "ANY /{proxy+}",
             "GET /health",
+            "GET /relays/{party}/{guid}",
             "POST /events/{secret}",
             "POST /triggers"
         ]
@@ -319,6 +436,7 @@ async fn every_function_finds_its_settings_in_the_environment_that_the_template_
     assert_eq!(caller.consumers, ["991825827"]);
     assert!(caller.audience.is_none());
     EventsSettings::read(&source).unwrap();
+    LedgerSettings::read(&source).unwrap();
 
     let instantiate = environment("Instantiate");
     let source = Source::new(|name| instantiate.get(name).cloned());
@@ -331,4 +449,27 @@ async fn every_function_finds_its_settings_in_the_environment_that_the_template_
     assert!(altinn.subscription_key.is_none());
     let maskinporten = MaskinportenSettings::read(&source).unwrap();
     assert_eq!(maskinporten.client_id, "client");
+
+    let reconcile = environment("Reconcile");
+    let source = Source::new(|name| reconcile.get(name).cloned());
+    RouteSettings::read(&source).unwrap();
+    QueueSettings::read(&source).unwrap();
+    LedgerSettings::read(&source).unwrap();
+    AltinnSettings::read(&source).unwrap();
+    MaskinportenSettings::read(&source).unwrap();
+
+    let redrive = environment("Redrive");
+    let source = Source::new(|name| redrive.get(name).cloned());
+    RouteSettings::read(&source).unwrap();
+    LedgerSettings::read(&source).unwrap();
+    let queue = QueueSettings::read(&source).unwrap();
+    let dead_letters = DeadLetterSettings::read(&source).unwrap();
+    let resources = aws.resources();
+    assert_eq!(
+        (queue.url, dead_letters.url),
+        (
+            resources.queue.url.clone(),
+            resources.dead_letter_queue.url.clone()
+        )
+    );
 }

@@ -96,9 +96,9 @@ impl Altinn {
                     );
                 }
             };
-            budget.count();
             let started = Instant::now();
-            let answer = match request.timeout(budget.left()).send().await {
+            let sent = request.timeout(budget.left()).send();
+            let answer = match budget.count(sent).await {
                 Ok(answer) => answer,
                 Err(error) => return unsent(&error, &progress, checked),
             };

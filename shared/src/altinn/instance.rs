@@ -28,6 +28,8 @@ pub struct Instance {
     pub data: Vec<DataElement>,
     /// What its creator and its app noted on it.
     pub data_values: BTreeMap<String, String>,
+    /// Who has confirmed that it is dealt with: organisation codes.
+    pub confirmed_by: Vec<String>,
     /// When it was made.
     pub created: Option<Timestamp>,
     /// When it last changed.
@@ -71,18 +73,37 @@ pub struct Task {
 }
 
 /// Whether an instance is archived or deleted.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Status {
     /// Its process has ended.
     #[serde(deserialize_with = "null_is_default")]
     pub is_archived: bool,
+    /// What its owner sees beside it.
+    pub substatus: Option<Substatus>,
     /// Its owner put it into the bin.
     #[serde(deserialize_with = "null_is_default")]
     pub is_soft_deleted: bool,
     /// It is gone, and is only listed until it is purged.
     #[serde(deserialize_with = "null_is_default")]
     pub is_hard_deleted: bool,
+}
+
+/// What an instance's owner sees beside it.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Substatus {
+    /// A word or two.
+    pub label: Option<String>,
+    /// A sentence.
+    pub description: Option<String>,
+}
+
+impl fmt::Debug for Substatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Somebody else may have written a name into it.
+        f.write_str("Substatus")
+    }
 }
 
 /// A data element: form data or an attachment.
@@ -194,6 +215,13 @@ where
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+struct Confirmation {
+    #[serde(default)]
+    stakeholder_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Wire {
     id: InstanceId,
     app_id: AppId,
@@ -205,6 +233,8 @@ struct Wire {
     data: Vec<DataElement>,
     #[serde(default, deserialize_with = "null_is_default")]
     data_values: BTreeMap<String, Option<String>>,
+    #[serde(default, deserialize_with = "null_is_default")]
+    complete_confirmations: Vec<Confirmation>,
     #[serde(default)]
     created: Option<Timestamp>,
     #[serde(default)]
@@ -233,12 +263,25 @@ impl Instance {
                 .into_iter()
                 .filter_map(|(key, value)| Some((key, value?)))
                 .collect(),
+            confirmed_by: wire
+                .complete_confirmations
+                .into_iter()
+                .filter_map(|confirmation| confirmation.stakeholder_id)
+                .collect(),
             created: wire.created,
             last_changed: wire.last_changed,
             created_by: wire.created_by,
             last_changed_by: wire.last_changed_by,
             raw,
         })
+    }
+
+    /// Whether an organisation, by its code, has confirmed that the instance is dealt with.
+    #[must_use]
+    pub fn is_confirmed_by(&self, org: &str) -> bool {
+        self.confirmed_by
+            .iter()
+            .any(|stakeholder| stakeholder == org)
     }
 
     /// The elements of a data type that are not on their way out, oldest first.

@@ -8,7 +8,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -29,12 +29,15 @@ use crate::{
     settings::AltinnSettings,
 };
 
+pub mod after;
 pub mod answer;
 pub mod create;
 pub mod instance;
+pub mod list;
 pub mod metadata;
 pub mod repair;
 pub mod search;
+pub mod subscriptions;
 pub mod token;
 
 pub use instance::Instance;
@@ -55,6 +58,7 @@ const QUICK_RETRIES: usize = 2;
 pub struct Budget {
     until: Instant,
     calls: AtomicU32,
+    waited_us: AtomicU64,
 }
 
 impl Budget {
@@ -64,6 +68,7 @@ impl Budget {
         Self {
             until: Instant::now() + left,
             calls: AtomicU32::new(0),
+            waited_us: AtomicU64::new(0),
         }
     }
 
@@ -79,8 +84,20 @@ impl Budget {
         self.calls.load(Ordering::Relaxed)
     }
 
-    fn count(&self) {
+    /// How long Altinn took to answer these calls, one after the other.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        Duration::from_micros(self.waited_us.load(Ordering::Relaxed))
+    }
+
+    /// Counts a call, and the time until it is answered.
+    async fn count<T>(&self, call: impl Future<Output = T>) -> T {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        let began = Instant::now();
+        let answer = call.await;
+        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.waited_us.fetch_add(took, Ordering::Relaxed);
+        answer
     }
 }
 
@@ -274,11 +291,12 @@ impl Altinn {
                 .get(Duration::from_secs(60), left)
                 .await
                 .map_err(|e| failed(e.into()))?;
-            budget.count();
-            let answer = request()
+            let request = request()
                 .bearer_auth(token.expose_secret())
                 .timeout(budget.left().min(longest))
-                .send()
+                .send();
+            let answer = budget
+                .count(request)
                 .await
                 .map_err(|error| failed(error.into()))?;
             if answer.status() == StatusCode::UNAUTHORIZED && refused.is_none() {

@@ -87,8 +87,7 @@ impl Altinn {
                 .header(header::CONTENT_LENGTH, attachment.size)
                 .body(self.attachment_body(budget, source, attachment, &progress)),
         };
-        budget.count();
-        match request.send().await {
+        match budget.count(request.send()).await {
             Ok(answer) if answer.status().is_success() => Repair::Worked,
             Ok(answer) => match answer.status() {
                 StatusCode::BAD_REQUEST

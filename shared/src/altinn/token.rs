@@ -22,7 +22,10 @@ use tokio::{
 use uuid::Uuid;
 
 use super::read_capped;
-use crate::settings::{AltinnSettings, MaskinportenSettings};
+use crate::{
+    clock::Clock,
+    settings::{AltinnSettings, MaskinportenSettings},
+};
 
 /// What we ask Maskinporten for: act as service owner, read and write instances.
 const SCOPES: &str =
@@ -166,6 +169,7 @@ pub struct Tokens {
     key: SigningKey,
     exchange: String,
     subscription_key: Option<SecretString>,
+    clock: Clock,
     state: Mutex<State>,
 }
 
@@ -192,8 +196,8 @@ struct Token {
 }
 
 impl Token {
-    fn lasts(&self, least: Duration) -> bool {
-        let left = self.expires.duration_since(Timestamp::now());
+    fn lasts(&self, least: Duration, now: Timestamp) -> bool {
+        let left = self.expires.duration_since(now);
         left >= jiff::SignedDuration::try_from(least).unwrap_or(jiff::SignedDuration::MAX)
     }
 }
@@ -206,6 +210,7 @@ impl Tokens {
         key: SigningKey,
         altinn: &AltinnSettings,
         http: reqwest::Client,
+        clock: Clock,
     ) -> Self {
         let platform = altinn.platform_url.as_str().trim_end_matches('/');
         Self {
@@ -215,6 +220,7 @@ impl Tokens {
             key,
             exchange: format!("{platform}/authentication/api/v1/exchange/maskinporten"),
             subscription_key: altinn.subscription_key.clone(),
+            clock,
             state: Mutex::default(),
         }
     }
@@ -226,7 +232,12 @@ impl Tokens {
     pub async fn get(&self, least: Duration, left: Duration) -> Result<SecretString, TokenError> {
         let asked = Instant::now();
         let mut state = self.state.lock().await;
-        if let Some(token) = state.altinn.as_ref().filter(|token| token.lasts(least)) {
+        let now = self.clock.now();
+        if let Some(token) = state
+            .altinn
+            .as_ref()
+            .filter(|token| token.lasts(least, now))
+        {
             return Ok(token.text.clone());
         }
         if let Some((at, error)) = &state.failure
@@ -265,7 +276,9 @@ impl Tokens {
         let mut attempt = 1;
         loop {
             let maskinporten = match &state.maskinporten {
-                Some(token) if token.lasts(Duration::from_secs(30)) => token.clone(),
+                Some(token) if token.lasts(Duration::from_secs(30), self.clock.now()) => {
+                    token.clone()
+                }
                 _ => self.grant(state).await?,
             };
             state.maskinporten = Some(maskinporten.clone());
@@ -307,7 +320,7 @@ impl Tokens {
             None => self.discover().await?,
         };
         state.endpoint = Some(endpoint.clone());
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let assertion = self.key.sign(&Assertion {
             aud: &self.issuer,
             iss: &self.client_id,

@@ -43,6 +43,13 @@ pub const MISSING_RECEIVES: u32 = 10;
 /// An owner that Altinn's register does not know is given up after so many receives (some five
 /// hours): a register that is down answers the same.
 pub const UNKNOWN_OWNER_RECEIVES: u32 = 14;
+/// A message that was to come again, or whose holder vanished, is given up for lost after so long: the
+/// queue's own visibility timeout in the template.
+const LOST: Duration = Duration::from_secs(1800);
+/// A relay whose message is gone is looked after again after a quarter of its age, but no sooner than this …
+const SHORTEST_PATIENCE: Duration = Duration::from_secs(900);
+/// … and no later.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(86_400);
 /// How often one delivery tries to claim against others.
 const CLAIMS: u32 = 3;
 /// The search looks back this much further than the first claim: clocks differ.
@@ -59,6 +66,9 @@ pub enum Step {
         record: Box<Record>,
         /// The revision that it replaces.
         replaces: Option<u64>,
+        /// From when on reconcile is to look after the relay: no message of it can be on its way any more.
+        /// `None` for a relay that is finished or failed.
+        due: Option<Timestamp>,
     },
     /// Read A, check the gate, transform, check the draft.
     Read,
@@ -74,7 +84,7 @@ pub enum Step {
     /// Add to the half-made B what it lacks.
     Finish(InstanceId),
     /// Do the after-steps on A.
-    AfterSteps(InstanceId),
+    AfterSteps,
     /// Stop.
     End(Verdict),
 }
@@ -114,7 +124,7 @@ pub enum Evidence {
     Answered(Answer),
     /// [`Step::Delete`], [`Step::Finish`], [`Step::AfterSteps`]: done.
     Worked,
-    /// [`Step::Delete`], [`Step::Finish`], [`Step::AfterSteps`]: refused for good.
+    /// [`Step::Delete`], [`Step::Finish`]: refused for good.
     Denied,
     /// Somebody did not answer, or said to come later. A [`Step::Finish`] may have had its effect.
     Trouble(Problem),
@@ -250,7 +260,7 @@ enum Phase {
     /// A half-made B is to be completed.
     Finishing(InstanceId),
     /// B exists; the after-steps are to be done.
-    AfterSteps(InstanceId),
+    AfterSteps,
     /// A record is to be written, and then?
     Recording {
         record: Box<Record>,
@@ -265,7 +275,7 @@ enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Then {
     Work,
-    RunAfterSteps(InstanceId),
+    RunAfterSteps,
     End(Verdict),
 }
 
@@ -341,10 +351,7 @@ impl Attempt {
     #[must_use]
     pub fn next(&self, now: Timestamp) -> Step {
         match &self.phase {
-            Phase::Start => Step::Put {
-                record: Box::new(self.claim(None, now)),
-                replaces: None,
-            },
+            Phase::Start => self.put(self.claim(None, now), None, None),
             Phase::Seen(seen) => self.next_after_seeing(seen, now),
             Phase::Reading => Step::Read,
             Phase::Searching { .. } => Step::Search {
@@ -354,13 +361,18 @@ impl Attempt {
             Phase::Deleting { half, .. } if self.has_time(now) => Step::Delete(half.id),
             Phase::Finishing(id) if self.has_time(now) => Step::Finish(*id),
             Phase::Creating | Phase::Deleting { .. } | Phase::Finishing(_) => self.give_back(now),
-            Phase::AfterSteps(id) => Step::AfterSteps(*id),
+            Phase::AfterSteps => Step::AfterSteps,
             Phase::Recording {
-                record, replaces, ..
-            } => Step::Put {
-                record: record.clone(),
-                replaces: *replaces,
-            },
+                record,
+                replaces,
+                then,
+            } => {
+                let end = match then {
+                    Then::Work | Then::RunAfterSteps => None,
+                    Then::End(verdict) => Some(*verdict),
+                };
+                self.put((**record).clone(), *replaces, end)
+            }
             Phase::Ended(verdict) => Step::End(*verdict),
         }
     }
@@ -381,19 +393,14 @@ impl Attempt {
         let quiet_at = later(seen.lease_until, self.policy.settle);
         match seen.state {
             State::Done => Step::End(Verdict::Acknowledge),
-            State::Created => match seen.instance {
-                Some(id) if self.policy.after_steps => Step::AfterSteps(id),
-                _ => {
-                    let record = Record {
-                        state: State::Done,
-                        ..self.successor(seen, now)
-                    };
-                    Step::Put {
-                        record: Box::new(record),
-                        replaces: Some(seen.rev),
-                    }
-                }
-            },
+            State::Created if self.policy.after_steps => Step::AfterSteps,
+            State::Created => {
+                let record = Record {
+                    state: State::Done,
+                    ..self.successor(seen, now)
+                };
+                self.put(record, Some(seen.rev), Some(Verdict::Acknowledge))
+            }
             // A message that comes again after the relay failed only uses up its receives.
             State::Failed if self.receives > 1 => Step::End(Verdict::GiveUp),
             // Redriven too early: open again, so that the same message is tried for real when all is quiet.
@@ -402,10 +409,7 @@ impl Attempt {
                     state: State::Claimed,
                     ..self.successor(seen, now)
                 };
-                Step::Put {
-                    record: Box::new(record),
-                    replaces: Some(seen.rev),
-                }
+                self.put(record, Some(seen.rev), Some(self.again(None)))
             }
             State::Claimed | State::Waiting if Self::may_be_at_work(seen) && now < quiet_at => {
                 let quiet = Duration::try_from(quiet_at.duration_since(now)).unwrap_or_default();
@@ -413,10 +417,32 @@ impl Attempt {
                     quiet.min(self.backoff()).max(Duration::from_secs(1)),
                 ))
             }
-            State::Claimed | State::Failed | State::Waiting => Step::Put {
-                record: Box::new(self.claim(Some(seen), now)),
-                replaces: Some(seen.rev),
-            },
+            State::Claimed | State::Failed | State::Waiting => {
+                self.put(self.claim(Some(seen), now), Some(seen.rev), None)
+            }
+        }
+    }
+
+    /// The write of `record`; `end` is what becomes of the message then, `None` if the work goes on.
+    fn put(&self, record: Record, replaces: Option<u64>, end: Option<Verdict>) -> Step {
+        let due = match (record.state, end) {
+            (State::Done | State::Failed, _) => None,
+            (_, None) => {
+                let quiet = later(record.lease_until, self.policy.settle);
+                Some(later(quiet, LOST))
+            }
+            (_, Some(Verdict::Again(wait))) => Some(later(later(record.updated, wait), LOST)),
+            (_, Some(Verdict::Acknowledge | Verdict::GiveUp)) => {
+                let age = record.updated.duration_since(record.first);
+                let patience = Duration::try_from(age).unwrap_or_default() / 4;
+                let patience = patience.clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
+                Some(later(record.updated, patience))
+            }
+        };
+        Step::Put {
+            record: Box::new(record),
+            replaces,
+            due,
         }
     }
 
@@ -438,10 +464,8 @@ impl Attempt {
             (Step::Finish(_), Evidence::Denied) => {
                 self.leaves_orphan(Problem::new(Reason::OrphanLeft), now)
             }
-            (Step::AfterSteps(id), Evidence::Worked) => self.finished(id, now),
-            (Step::AfterSteps(_), Evidence::Trouble(problem)) => {
-                Phase::Ended(self.again(problem.after))
-            }
+            (Step::AfterSteps, Evidence::Worked) => self.finished(now),
+            (Step::AfterSteps, Evidence::Trouble(problem)) => self.stays_created(problem, now),
             (Step::Read, Evidence::Trouble(problem)) => self.troubled(problem, now),
             (Step::Search { .. } | Step::Delete(_), Evidence::Trouble(_))
                 if self.refusal().is_some() =>
@@ -552,7 +576,7 @@ impl Attempt {
         self.record = Some(record);
         match then {
             Then::Work => Phase::Reading,
-            Then::RunAfterSteps(id) => Phase::AfterSteps(id),
+            Then::RunAfterSteps => Phase::AfterSteps,
             Then::End(verdict) => Phase::Ended(verdict),
         }
     }
@@ -664,38 +688,57 @@ impl Attempt {
 
     /// B exists and is complete.
     fn exists(&mut self, id: InstanceId, now: Timestamp) -> Phase {
+        self.completes(Some(id), now)
+    }
+
+    /// All that was to be made exists: what is left are the after-steps, where the route has any.
+    fn completes(&mut self, id: Option<InstanceId>, now: Timestamp) -> Phase {
         let (state, then) = if self.policy.after_steps {
-            (State::Created, Then::RunAfterSteps(id))
+            (State::Created, Then::RunAfterSteps)
         } else {
             (State::Done, Then::End(Verdict::Acknowledge))
         };
         self.record_as(now, then, |record| {
             record.state = state;
-            record.instance = Some(id);
+            record.instance = id;
             record.doubt = false;
         })
     }
 
     /// The after-steps are done.
-    fn finished(&mut self, id: InstanceId, now: Timestamp) -> Phase {
+    fn finished(&mut self, now: Timestamp) -> Phase {
+        self.takes_over_created();
+        self.record_as(now, Then::End(Verdict::Acknowledge), |record| {
+            record.state = State::Done;
+            record.reason = None;
+            record.detail = None;
+        })
+    }
+
+    /// An after-step did not work: that fails no relay. It is tried again, at last by reconcile.
+    fn stays_created(&mut self, problem: Problem, now: Timestamp) -> Phase {
+        self.takes_over_created();
+        let verdict = if self.receives >= WAITING_RECEIVES {
+            Verdict::Acknowledge
+        } else {
+            self.again(problem.after)
+        };
+        self.record_as(now, Then::End(verdict), |record| record.note(problem))
+    }
+
+    /// After-steps need no claim: they may be done twice, and the record is written by whoever is first.
+    fn takes_over_created(&mut self) {
         if self.record.is_none()
             && let Phase::Seen(seen) = &self.phase
         {
             self.record = Some(seen.clone());
         }
-        self.record_as(now, Then::End(Verdict::Acknowledge), |record| {
-            record.state = State::Done;
-            record.instance = Some(id);
-        })
     }
 
     /// The relays of a route's `each` have been worked on, each under a claim of its own.
     fn parts(&mut self, parts: Parts, now: Timestamp) -> Phase {
         match parts {
-            Parts::Done => self.record_as(now, Then::End(Verdict::Acknowledge), |record| {
-                record.state = State::Done;
-                record.doubt = false;
-            }),
+            Parts::Done => self.completes(None, now),
             Parts::Waiting(problem) => self.gives_back(problem, now, Verdict::Acknowledge),
             Parts::Open(problem) => self.troubled(problem, now),
             Parts::Failed(problem) => self.fails(problem, now),
@@ -793,10 +836,7 @@ impl Attempt {
                 record.state = State::Waiting;
                 record.lease_until = record.lease_until.min(now);
                 record.note(Problem::new(Reason::OutOfTime));
-                Step::Put {
-                    record: Box::new(record),
-                    replaces: Some(held.rev),
-                }
+                self.put(record, Some(held.rev), Some(self.again(None)))
             }
         }
     }

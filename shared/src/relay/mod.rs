@@ -3,10 +3,11 @@
 //! [`decide`] holds the one pure function that says what happens next with a relay;
 //! here are its words: the relay's id, its record in the ledger, and the reasons.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use thiserror::Error;
 use uuid::Uuid;
 
 use crate::id::{AppId, InstanceId, RouteName};
@@ -57,6 +58,38 @@ impl RelayId {
         &self.route
     }
 
+    /// What stands for the key, where the route has one: 16 hex digits.
+    #[must_use]
+    pub fn digest(&self) -> Option<&str> {
+        self.digest.as_deref()
+    }
+
+    /// The relay that lies in the ledger under this key.
+    ///
+    /// # Errors
+    /// [`NotARelay`] for what [`RelayId::sort_key`] has not written.
+    pub fn from_key(guid: Uuid, sort_key: &str) -> Result<Self, NotARelay> {
+        let (route, digest) = match sort_key.split_once('#') {
+            None => (sort_key, None),
+            Some((route, digest)) => (route, Some(digest)),
+        };
+        Self::from_parts(route, guid, digest)
+    }
+
+    fn from_parts(route: &str, guid: Uuid, digest: Option<&str>) -> Result<Self, NotARelay> {
+        let is_digest = |text: &str| {
+            text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        if digest.is_some_and(|digest| !is_digest(digest)) {
+            return Err(NotARelay);
+        }
+        Ok(Self {
+            route: route.parse().map_err(|_| NotARelay)?,
+            guid,
+            digest: digest.map(str::to_owned),
+        })
+    }
+
     /// The ledger's sort key: `{route}` or `{route}#{digest}`.
     #[must_use]
     pub fn sort_key(&self) -> String {
@@ -74,6 +107,33 @@ impl fmt::Display for RelayId {
             Some(digest) => write!(f, ":{digest}"),
             None => Ok(()),
         }
+    }
+}
+
+/// A text that is no relay's id. Does not repeat it: a stamp may have been written by anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "not a relay id: {{route}}:{{instance guid}}, with :{{16 hex digits}} behind where the route has a key"
+)]
+pub struct NotARelay;
+
+impl FromStr for RelayId {
+    type Err = NotARelay;
+
+    /// Reads a stamp.
+    fn from_str(stamp: &str) -> Result<Self, NotARelay> {
+        let mut parts = stamp.split(':');
+        let (Some(route), Some(guid), digest, None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(NotARelay);
+        };
+        // The hyphenated form in lower case only: what we never write is not ours.
+        let parsed: Uuid = guid.parse().map_err(|_| NotARelay)?;
+        if parsed.to_string() != guid {
+            return Err(NotARelay);
+        }
+        Self::from_parts(route, parsed, digest)
     }
 }
 
@@ -239,6 +299,25 @@ mod tests {
             prop_assert_eq!(one == other, id(&one) == id(&other));
             let digest = id(&one).sort_key().strip_prefix("r#").unwrap().to_owned();
             prop_assert!(digest.len() == 16 && digest.bytes().all(|b| b.is_ascii_hexdigit()));
+        }
+
+        #[test]
+        fn a_relay_is_read_from_its_stamp_and_from_its_key_in_the_ledger(guid in any::<u128>(), key in proptest::option::of(".*")) {
+            let source = InstanceId { party: 1, guid: Uuid::from_u128(guid) };
+            let route = "permit-to-casework".parse().unwrap();
+            let id = match &key {
+                None => RelayId::new(route, source),
+                Some(key) => RelayId::keyed(route, source, key),
+            };
+            prop_assert_eq!(id.to_string().parse::<RelayId>(), Ok(id.clone()));
+            prop_assert_eq!(RelayId::from_key(source.guid, &id.sort_key()), Ok(id));
+        }
+
+        #[test]
+        fn a_stamp_that_we_did_not_write_is_no_relay(text in "\\PC{0,60}") {
+            if let Ok(id) = text.parse::<RelayId>() {
+                prop_assert_eq!(id.to_string(), text);
+            }
         }
 
         #[test]

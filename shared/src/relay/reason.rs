@@ -55,6 +55,9 @@ reasons! {
     TargetUnavailable "b_unavailable" "B does not answer, or is too busy." "Nothing, if it passes; it is tried again.";
     OutcomeUnknown "outcome_unknown" "B's answer was lost: B may exist." "Nothing: it is searched for before anything else is done.";
     OutOfTime "out_of_time" "Too little of the lease was left for the next request." "Nothing: it is tried again.";
+    AfterStepRefused "after_step_refused" "B is there; A's app refuses the substatus or the confirmation." "Give the service owner `complete` in A's policy; it is tried again by itself.";
+    AfterStepUnavailable "after_step_unavailable" "B is there; A's app does not answer to the substatus or the confirmation." "Nothing, if it passes; it is tried again.";
+    NotATrigger "not_a_trigger" "The message is not one of Stafett's, or of a newer version." "Deploy the newer functions and redrive, or delete the message.";
     RouteUnknown "route_unknown" "No deployed route has the name that the message carries." "Deploy the route, redrive.";
 }
 

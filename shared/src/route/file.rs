@@ -10,7 +10,7 @@ use serde::{
 use serde_saphyr::{Location, Spanned};
 
 use super::{
-    AttachmentRule, Each, Gate, Mode, OwnerRule, Route, RouteError, Target,
+    AfterSteps, AttachmentRule, Each, Gate, Mode, OwnerRule, Route, RouteError, Target,
     expression::Expression,
     model::{Group, Node},
 };
@@ -84,10 +84,6 @@ struct Attachment {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    dead_code,
-    reason = "parsed so that a mistake in it is found, refused until after-steps run"
-)]
 struct Then {
     substatus: Option<Substatus>,
     #[serde(default)]
@@ -96,12 +92,8 @@ struct Then {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    dead_code,
-    reason = "parsed so that a mistake in it is found, refused until after-steps run"
-)]
 struct Substatus {
-    label: String,
+    label: Spanned<String>,
     description: Option<String>,
 }
 
@@ -308,27 +300,18 @@ impl Check<'_> {
     }
 
     fn route(mut self, file: RouteFile) -> Result<Route, Vec<RouteError>> {
-        if let Some(then) = &file.then {
-            self.error(
-                at(then.referenced),
-                "then",
-                "this version does not run it: remove it from the route",
-            );
-        }
         let name = self.parsed(&file.name, "name");
         let from = self.parsed(&file.from.app, "from.app");
         let gate = self.gate(&file.from.when);
-        let since = match &file.from.since {
-            Some(since) => self.since(since),
-            None => {
-                self.error(
-                    at(file.from.app.referenced),
-                    "from.since",
-                    "missing: the day before which no A instance is relayed, such as 2026-11-01",
-                );
-                None
-            }
-        };
+        let then = self.then(file.then, gate.as_ref());
+        let since = file.from.since.as_ref().and_then(|since| self.since(since));
+        if file.from.since.is_none() && !then.complete {
+            self.error(
+                at(file.from.app.referenced),
+                "from.since",
+                "missing: the day before which no A instance is relayed, such as 2026-11-01",
+            );
+        }
         let (each, mut locals) = self.each(file.each, file.key);
         let target = self.target(file.to, &locals);
         let model = match file.model {
@@ -357,8 +340,8 @@ impl Check<'_> {
         {
             self.fits_prefill(to, model.as_ref(), &attachments);
         }
-        match (name, from, gate, since, target, model) {
-            (Some(name), Some(from), Some(gate), Some(since), Some(to), Some(model))
+        match (name, from, gate, target, model) {
+            (Some(name), Some(from), Some(gate), Some(to), Some(model))
                 if self.errors.is_empty() =>
             {
                 Ok(Route {
@@ -371,6 +354,7 @@ impl Check<'_> {
                     attachments,
                     due,
                     each,
+                    then,
                 })
             }
             _ => Err(self.errors),
@@ -386,6 +370,48 @@ impl Check<'_> {
                 self.error(at(when.referenced), "from.when", ALLOWED);
                 None
             }
+        }
+    }
+
+    fn then(&mut self, then: Option<Spanned<Then>>, gate: Option<&Gate>) -> AfterSteps {
+        let Some(then) = then else {
+            return AfterSteps::default();
+        };
+        let place = at(then.referenced);
+        let Then {
+            substatus,
+            complete,
+        } = then.value;
+        if substatus.is_none() && !complete {
+            self.error(
+                place,
+                "then",
+                "says nothing: allowed are `substatus: { label: …, description: … }` and `complete: true`",
+            );
+        }
+        if complete && matches!(gate, Some(Gate::Task(_))) {
+            self.error(
+                place,
+                "then.complete",
+                "needs `when: { process: completed }`: Altinn deletes a confirmed instance at once if it is deleted before its process has ended",
+            );
+        }
+        let substatus = substatus.map(|substatus| {
+            if substatus.label.value.trim().is_empty() {
+                self.error(
+                    at(substatus.label.referenced),
+                    "then.substatus.label",
+                    "empty: Altinn needs a word",
+                );
+            }
+            super::Substatus {
+                label: substatus.label.value,
+                description: substatus.description,
+            }
+        });
+        AfterSteps {
+            substatus,
+            complete,
         }
     }
 

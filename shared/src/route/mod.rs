@@ -33,8 +33,8 @@ pub struct Route {
     pub from: AppId,
     /// When an A instance is ready.
     pub gate: Gate,
-    /// Reconcile looks no further back.
-    pub since: Timestamp,
+    /// Reconcile looks no further back. Always there unless the route completes A.
+    pub since: Option<Timestamp>,
     /// App B, and how B is made.
     pub to: Target,
     /// The shape of B's form.
@@ -45,6 +45,34 @@ pub struct Route {
     pub due: Option<Span>,
     /// Fan-out: one relay per value.
     pub each: Option<Each>,
+    /// What follows on A once B exists.
+    pub then: AfterSteps,
+}
+
+/// What follows on A, through A's app, once B exists: of a fan-out, once all of them do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AfterSteps {
+    /// The substatus that A gets.
+    pub substatus: Option<Substatus>,
+    /// A is confirmed complete, and so leaves the list of unconfirmed instances.
+    pub complete: bool,
+}
+
+impl AfterSteps {
+    /// Whether nothing follows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.substatus.is_none() && !self.complete
+    }
+}
+
+/// What is shown beside an instance in its owner's inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Substatus {
+    /// A word or two, or the key of one of A's own texts.
+    pub label: String,
+    /// A sentence, likewise.
+    pub description: Option<String>,
 }
 
 /// A fan-out: one relay, with an owner and a form of its own, per value of a list.
@@ -275,6 +303,21 @@ impl Routes {
                     }
                 }
                 Err(found) => errors.extend(found),
+            }
+        }
+        let mut completing: BTreeMap<&AppId, &PathBuf> = BTreeMap::new();
+        for (route, path) in routes.values().filter(|(route, _)| route.then.complete) {
+            if let Some(first) = completing.insert(&route.from, path) {
+                errors.push(RouteError {
+                    file: path.clone(),
+                    at: None,
+                    field: Some("then.complete".into()),
+                    problem: format!(
+                        "{} completes {} already: the app's unconfirmed instances are the work list of one route",
+                        first.display(),
+                        route.from
+                    ),
+                });
             }
         }
         if errors.is_empty() {

@@ -123,6 +123,8 @@ attachments:
   - { from: ref-data-as-pdf, to: vedlegg, required: true }
   - { from: drawing, to: tegning }
 due: P30D
+then:
+  substatus: { label: Sent to case handling, description: Casework has received your application }
 "#,
         r#"{"properties": {"soknad": {"properties": {"referanse": {}, "tittel": {}}}}}"#,
     );
@@ -130,7 +132,18 @@ due: P30D
     assert_eq!(route.name().as_str(), "permit-to-casework");
     assert_eq!(route.from.to_string(), "ttd/permit");
     assert_eq!(route.gate, Gate::Task("Task_2".into()));
-    assert_eq!(route.since.to_string(), "2026-11-01T00:00:00Z");
+    let since = route.since.unwrap().to_string();
+    assert_eq!(since, "2026-11-01T00:00:00Z");
+    assert_eq!(
+        route.then,
+        AfterSteps {
+            substatus: Some(Substatus {
+                label: "Sent to case handling".into(),
+                description: Some("Casework has received your application".into()),
+            }),
+            complete: false,
+        }
+    );
     assert_eq!(route.to.app.to_string(), "ttd/casework");
     assert_eq!(route.to.data_type.as_deref(), Some("form"));
     assert_eq!(route.to.root, "melding");
@@ -203,7 +216,9 @@ model: { tittel: instance.id }
     );
     let route = only(&routes);
     assert_eq!(route.gate, Gate::Completed);
-    assert_eq!(route.since.to_string(), "2026-11-01T12:30:00Z");
+    let since = route.since.unwrap().to_string();
+    assert_eq!(since, "2026-11-01T12:30:00Z");
+    assert!(route.then.is_empty());
     assert_eq!(route.to.data_type, None);
     assert_eq!(route.to.root, "model");
     assert!(route.to.schema.is_none());
@@ -775,11 +790,50 @@ model: { soknad: { tittel: instance.id } }
 }
 
 #[test]
-fn what_this_version_does_not_run_is_refused_not_ignored() {
-    assert_complaints([(
-        with("due: P30D", "due: P30D\nthen: { complete: true }"),
-        "route.yaml:21:7: then: this version does not run it: remove it from the route",
-    )]);
+fn after_steps_that_cannot_work_are_refused() {
+    assert_complaints([
+        (
+            with("due: P30D", "due: P30D\nthen: {}"),
+            "route.yaml:21:7: then: says nothing: allowed are `substatus: { label: …, description: … }` and `complete: true`",
+        ),
+        (
+            with(
+                "due: P30D",
+                "due: P30D\nthen: { substatus: { label: ' ' } }",
+            ),
+            "route.yaml:21:29: then.substatus.label: empty: Altinn needs a word",
+        ),
+        (
+            with("due: P30D", "due: P30D\nthen: { complete: true }")
+                .replace("{ process: completed }", "{ task: Task_2 }"),
+            "route.yaml:21:7: then.complete: needs `when: { process: completed }`: Altinn deletes a confirmed instance at once if it is deleted before its process has ended",
+        ),
+    ]);
+}
+
+#[test]
+fn a_route_that_completes_a_need_not_say_since_when_but_is_the_only_one() {
+    let completing =
+        with("due: P30D", "then: { complete: true }").replace("  since: 2026-11-01\n", "");
+    let routes = load(&completing, "{}");
+    assert!(only(&routes).since.is_none());
+    assert!(only(&routes).then.complete);
+    let other = completing.replace("name: permit-to-casework", "name: permit-to-archive");
+    let directory = directory(&[
+        ("a.yaml", other.as_bytes()),
+        ("b.yaml", completing.as_bytes()),
+        ("casework.schema.json", b"{}"),
+    ]);
+    let RouteErrors(errors) = Routes::load(directory.path()).unwrap_err();
+    let [error] = &errors[..] else {
+        panic!("{errors:?}")
+    };
+    assert!(
+        error
+            .to_string()
+            .contains("yaml completes ttd/permit already"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn environment(system: &System) -> BTreeMap<String, String> {
     let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
     set("STAFETT_ROUTES", system.routes.path().to_str().unwrap());
     set("STAFETT_QUEUE_URL", &system.aws.resources().queue.url);
+    set("STAFETT_TABLE", &system.aws.resources().table);
     set("MASKINPORTEN_ISSUER", &system.issuer.name);
     set("TRIGGER_SCOPE", SCOPE);
     set("TRIGGER_CONSUMERS", &format!("0192:{ORGANISATION}"));
@@ -88,6 +89,16 @@ async fn the_program_serves_every_call_of_the_template_and_logs_no_secret() {
     let queued = system.queued(POPULAR).await;
     assert_eq!(queued["popular-0"]["id"], "e-1");
 
+    let status = http
+        .get(format!("{}/relays/{INSTANCE}", api.url()))
+        .bearer_auth(&token)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(status.status(), 404, "nothing is on record of it yet");
+    let problem: Value = status.json().await.unwrap();
+    assert_eq!(problem["type"], "urn:stafett:problem:no-relay");
+
     let wrong = http
         .post(format!("{}/events/{SECRET}%20x", api.url()))
         .send()
@@ -96,11 +107,11 @@ async fn the_program_serves_every_call_of_the_template_and_logs_no_secret() {
     assert_eq!(wrong.status(), 404);
 
     let processes = function.processes().unwrap();
-    let last = |line: &local::lambda::LogLine| line.text.contains("\"status\":404");
+    let last = |line: &local::lambda::LogLine| line.text.contains("\"problem\":\"not-found\"");
     processes.logged(DEADLINE, last).await.unwrap();
     let log: Vec<String> = processes.log().into_iter().map(|line| line.text).collect();
     let answered = |line: &&String| line.contains("\"route_key\"");
-    assert_eq!(log.iter().filter(answered).count(), 4, "{log:?}");
+    assert_eq!(log.iter().filter(answered).count(), 5, "{log:?}");
     for line in &log {
         let line_is_json = serde_json::from_str::<Value>(line).is_ok();
         assert!(line_is_json, "{line}");
@@ -145,6 +156,7 @@ async fn a_program_that_lacks_a_setting_ends_with_one_line_that_names_it() {
     let names = [
         "STAFETT_ROUTES",
         "STAFETT_QUEUE_URL",
+        "STAFETT_TABLE",
         "MASKINPORTEN_ISSUER",
         "TRIGGER_SCOPE",
         "TRIGGER_CONSUMERS",
@@ -152,8 +164,8 @@ async fn a_program_that_lacks_a_setting_ends_with_one_line_that_names_it() {
     ];
     for name in names {
         for value in [None, Some("?")] {
-            // Any text is a scope or the name of a directory.
-            if value.is_some() && matches!(name, "TRIGGER_SCOPE") {
+            // Any text is a scope, the name of a directory or of a table.
+            if value.is_some() && matches!(name, "TRIGGER_SCOPE" | "STAFETT_TABLE") {
                 continue;
             }
             let mut environment = complete.clone();

@@ -56,7 +56,9 @@ async fn each_call_leaves_one_line_with_ids_and_nothing_else() {
     let _logging = tracing::subscriber::set_default(subscriber);
 
     let trigger = json!({ "app": "ttd/permit", "instance": INSTANCE });
-    system.call(system.trigger(&trigger)).await;
+    let trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
+    let traced = format!("{trace};CalledFrom=hemmelig");
+    system.call(system.trigger(&trigger).traced(&traced)).await;
     let [line] = &written.take()[..] else {
         panic!("one call, one line");
     };
@@ -67,6 +69,7 @@ async fn each_call_leaves_one_line_with_ids_and_nothing_else() {
     assert_eq!(line["caller"], ORGANISATION);
     assert_eq!(line["instance"], INSTANCE);
     assert_eq!(line["relays"], 2);
+    assert_eq!(line["trace"], trace);
     assert!(line["ms"].as_f64().unwrap() > 0.0);
 
     let unknown = json!({ "app": "ttd/other", "instance": INSTANCE });
@@ -79,6 +82,15 @@ async fn each_call_leaves_one_line_with_ids_and_nothing_else() {
         (&json!("INFO"), &json!(404))
     );
     assert_eq!(line["problem"], "no-route");
+    assert_eq!(line["instance"], INSTANCE);
+
+    system.call(system.relays(INSTANCE)).await;
+    let [line] = &written.take()[..] else {
+        panic!("one call, one line");
+    };
+    assert_eq!(line["route_key"], "GET /relays/{party}/{guid}");
+    assert_eq!(line["status"], 404);
+    assert_eq!(line["caller"], ORGANISATION);
     assert_eq!(line["instance"], INSTANCE);
 
     system.wire.faults().add(
@@ -126,6 +138,7 @@ async fn neither_the_secret_path_nor_a_token_nor_a_body_is_ever_logged() {
         Call::new("GET", &format!("/events/{SECRET}")),
         Call::new("POST", &format!("/events/{wrong}")).json(&event),
         Call::new("POST", &format!("/{SECRET}")),
+        Call::new("GET", &format!("/relays/hemmelig/{SECRET}")).header("authorization", &bearer),
         Call::new("POST", "/triggers")
             .header("authorization", &bearer)
             .json("{\"hemmelig\":1}"),
@@ -145,7 +158,7 @@ async fn neither_the_secret_path_nor_a_token_nor_a_body_is_ever_logged() {
     let text = written.text();
     assert_eq!(
         text.matches("\"route_key\"").count(),
-        14,
+        16,
         "each call was logged"
     );
     assert!(!text.contains(SECRET) && !text.contains(wrong));

@@ -5,6 +5,7 @@ mod calls;
 mod events;
 mod issuer;
 mod logs;
+mod relays;
 mod system;
 mod tokens;
 mod triggers;

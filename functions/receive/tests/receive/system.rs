@@ -1,4 +1,4 @@
-//! `receive` with its surroundings: an issuer, and a queue behind a wire on which things can go wrong.
+//! `receive` with its surroundings: an issuer, and queue and ledger behind wires on which things can go wrong.
 
 use std::{
     collections::BTreeMap,
@@ -6,16 +6,24 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aws_sdk_sqs::types::MessageSystemAttributeName;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
-use lambda_http::{Body, Request, Response};
+use lambda_http::{Body, Context, Request, RequestExt, Response};
 use local::{
     aws::{LocalAws, Stack},
     wire::{On, Wire},
 };
 use receive::{EventsSecret, Receive, handle};
 use serde_json::{Value, json};
-use stafett::{caller::CallerVerifier, queue::Queue, route::Routes, settings::QueueSettings};
+use stafett::{
+    caller::CallerVerifier,
+    clock::Clock,
+    ledger::Ledger,
+    queue::Queue,
+    route::Routes,
+    settings::{LedgerSettings, QueueSettings, Source},
+};
 use tempfile::TempDir;
 
 use crate::issuer::Issuer;
@@ -31,6 +39,7 @@ pub(crate) const POPULAR: usize = 12;
 pub(crate) struct System {
     pub(crate) aws: LocalAws,
     pub(crate) wire: Wire,
+    pub(crate) ledger_wire: Wire,
     pub(crate) issuer: Issuer,
     pub(crate) receive: Arc<Receive>,
     pub(crate) routes: TempDir,
@@ -40,8 +49,10 @@ impl System {
     pub(crate) async fn start() -> Self {
         let aws = LocalAws::start(&Stack::stafett().unwrap()).await.unwrap();
         let wire = Wire::start(&aws.endpoints().sqs).await.unwrap();
+        let ledger_wire = Wire::start(&aws.endpoints().dynamodb).await.unwrap();
         let mut endpoints = aws.endpoints().clone();
         endpoints.sqs = wire.url().to_owned();
+        endpoints.dynamodb = ledger_wire.url().to_owned();
         let issuer = Issuer::start().await;
         let routes = routes();
         let settings = QueueSettings {
@@ -52,10 +63,13 @@ impl System {
             callers: CallerVerifier::new(issuer.settings()).unwrap(),
             secret: EventsSecret::new(&SECRET.into()).unwrap(),
             queue: Queue::new(&endpoints.sdk_config(), &settings),
+            ledger: Ledger::new(&endpoints.sdk_config(), &table(&aws)),
+            clock: Clock::system(),
         };
         Self {
             aws,
             wire,
+            ledger_wire,
             issuer,
             receive: Arc::new(receive),
             routes,
@@ -74,6 +88,18 @@ impl System {
             .json(body)
     }
 
+    /// A question of app A with a good token.
+    pub(crate) fn relays(&self, instance: &str) -> Call {
+        let token = self.issuer.token(Timestamp::now());
+        Call::new("GET", &format!("/relays/{instance}"))
+            .header("authorization", format!("Bearer {token}"))
+    }
+
+    /// The ledger, past the wire.
+    pub(crate) fn ledger(&self) -> Ledger {
+        Ledger::new(&self.aws.endpoints().sdk_config(), &table(&self.aws))
+    }
+
     /// How often the queue was called. A refused call must not get so far.
     pub(crate) fn sends(&self) -> usize {
         self.wire
@@ -83,6 +109,12 @@ impl System {
 
     /// The messages that lie in the queue, once there are `count`, by route and body.
     pub(crate) async fn queued(&self, count: usize) -> BTreeMap<String, Value> {
+        let messages = self.messages(count).await.into_iter();
+        messages.map(|(route, (body, _))| (route, body)).collect()
+    }
+
+    /// The same, each with the trace header that it was sent with.
+    pub(crate) async fn messages(&self, count: usize) -> BTreeMap<String, (Value, Option<String>)> {
         let sqs = aws_sdk_sqs::Client::new(&self.aws.endpoints().sdk_config());
         let began = Instant::now();
         let mut messages = BTreeMap::new();
@@ -96,18 +128,28 @@ impl System {
                 .receive_message()
                 .queue_url(&self.aws.resources().queue.url)
                 .max_number_of_messages(10)
+                .message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader)
                 .wait_time_seconds(1)
                 .send()
                 .await
                 .unwrap();
             for message in received.messages.unwrap_or_default() {
                 let body: Value = serde_json::from_str(&message.body.unwrap()).unwrap();
-                let twice = messages.insert(body["route"].as_str().unwrap().to_owned(), body);
+                let mut attributes = message.attributes.unwrap_or_default();
+                let trace = attributes.remove(&MessageSystemAttributeName::AwsTraceHeader);
+                let route = body["route"].as_str().unwrap().to_owned();
+                let twice = messages.insert(route, (body, trace));
                 assert!(twice.is_none(), "a route was triggered twice: {twice:?}");
             }
         }
         messages
     }
+}
+
+fn table(aws: &LocalAws) -> LedgerSettings {
+    let table = aws.resources().table.clone();
+    let source = Source::new(|name| (name == "STAFETT_TABLE").then(|| table.clone()));
+    LedgerSettings::read(&source).unwrap()
 }
 
 /// Two routes from `ttd/permit`, many from `ttd/popular`.
@@ -132,13 +174,21 @@ pub(crate) fn routes() -> TempDir {
 
 /// A call as API Gateway hands it on: an event of payload format 2.0.
 #[derive(Clone)]
-pub(crate) struct Call(Value);
+pub(crate) struct Call(Value, Context);
 
 impl Call {
     pub(crate) fn new(method: &str, path: &str) -> Self {
         let key = match path.strip_prefix("/events/") {
             Some(secret) if !secret.contains('/') => format!("{method} /events/{{secret}}"),
             _ => format!("{method} {path}"),
+        };
+        let instance = path
+            .strip_prefix("/relays/")
+            .and_then(|id| id.split_once('/'));
+        let instance = instance.filter(|(_, guid)| !guid.contains('/'));
+        let key = match instance {
+            Some(_) => format!("{method} /relays/{{party}}/{{guid}}"),
+            None => key,
         };
         let mut event = json!({
             "version": "2.0",
@@ -165,7 +215,10 @@ impl Call {
         if let Some(secret) = path.strip_prefix("/events/") {
             event["pathParameters"] = json!({ "secret": secret });
         }
-        Self(event)
+        if let Some((party, guid)) = instance {
+            event["pathParameters"] = json!({ "party": party, "guid": guid });
+        }
+        Self(event, Context::default())
     }
 
     /// One event as Altinn delivers it.
@@ -197,6 +250,12 @@ impl Call {
         self
     }
 
+    /// The same call, run by Lambda under this trace.
+    pub(crate) fn traced(mut self, header: &str) -> Self {
+        self.1.xray_trace_id = Some(header.to_owned());
+        self
+    }
+
     /// The same call, behind a route of API Gateway that catches everything.
     pub(crate) fn by_default_route(mut self) -> Self {
         self.0["routeKey"] = "$default".into();
@@ -220,7 +279,8 @@ impl Call {
     }
 
     fn request(&self) -> Request {
-        lambda_http::request::from_str(&self.0.to_string()).unwrap()
+        let request = lambda_http::request::from_str(&self.0.to_string()).unwrap();
+        request.with_lambda_context(self.1.clone())
     }
 }
 

@@ -58,6 +58,40 @@ async fn an_app_with_many_routes_triggers_them_all() {
 }
 
 #[tokio::test]
+async fn each_message_carries_the_trace_that_the_call_ran_under() {
+    const TRACE: &str =
+        "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+    let system = System::start().await;
+    let event = json!({
+        "id": "e-1", "specversion": "1.0", "type": "app.instance.process.completed",
+        "resource": "urn:altinn:resource:app_ttd_permit", "resourceinstance": INSTANCE,
+    });
+    for call in [system.trigger(permit()), Call::event(&event)] {
+        for (given, kept) in [
+            (TRACE.to_owned(), Some(TRACE)),
+            (format!("{TRACE};CalledFrom=hemmelig"), Some(TRACE)),
+            // SQS refuses what is no trace header, and a trigger must not be lost for it.
+            ("hemmelig".to_owned(), None),
+        ] {
+            let reply = system.call(call.clone().traced(&given)).await;
+            assert!([200, 202].contains(&reply.status), "{}", reply.text);
+            for (body, trace) in system.messages(2).await.into_values() {
+                assert_eq!(trace.as_deref(), kept, "{body}");
+            }
+        }
+    }
+    let untraced = system.call(system.trigger(permit())).await;
+    assert_eq!(untraced.status, 202);
+    assert!(
+        system
+            .messages(2)
+            .await
+            .into_values()
+            .all(|(_, trace)| trace.is_none())
+    );
+}
+
+#[tokio::test]
 async fn fields_and_letter_case_that_do_not_matter_are_not_minded() {
     let system = System::start().await;
     let body = json!({

@@ -424,6 +424,11 @@ impl LocalAltinn {
         self.world.events.next_delivery()
     }
 
+    /// Whether Events delivers something now.
+    pub fn is_delivering(&self) -> bool {
+        self.world.events.is_delivering(self.world.clock.now())
+    }
+
     /// Does what Storage does at night: removes hard-deleted instances that were never archived, or that their owner organisation
     /// confirmed at least seven days ago. Returns how many.
     pub fn purge(&self) -> usize {

@@ -2,6 +2,7 @@
 //! the real SDK over real HTTP. What is in them comes from `template.yaml`, so that the local and
 //! the deployed setup cannot drift apart.
 
+mod messages;
 mod stack;
 mod template;
 mod yaml;
@@ -16,6 +17,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::SdkConfig;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use rustack_sqs_core::config::SqsConfig;
 use rustack_sqs_core::handler::RustackSqsHandler;
 use rustack_sqs_core::provider::RustackSqs;
@@ -24,9 +26,14 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-pub use stack::{Queue, QueueId, Resources, Stack, Table};
+use crate::altinn::Clock;
+use messages::{Bookkeeping, Messages};
+
+pub use messages::Hidden;
+pub use stack::{Index, Queue, QueueId, Resources, Stack, Table};
 pub use template::{
-    EventSourceSettings, FunctionSettings, HttpRoute, Template, TemplateError, Values,
+    EventSourceSettings, FunctionSettings, HttpRoute, ScheduleSettings, Template, TemplateError,
+    Values,
 };
 pub use yaml::YamlError;
 
@@ -67,6 +74,7 @@ pub enum Error {
 pub struct LocalAws {
     endpoints: Endpoints,
     resources: Resources,
+    messages: Messages,
     _dynamodb: oneshot::Sender<()>,
     _sqs: JoinSet<()>,
 }
@@ -78,13 +86,24 @@ impl LocalAws {
     ///
     /// No free port, or a stack that the services refuse.
     pub async fn start(stack: &Stack) -> Result<Self, Error> {
+        Self::start_at(stack, Clock::default()).await
+    }
+
+    /// The same, with messages dated by `clock`. Moving it makes none visible that is hidden.
+    ///
+    /// # Errors
+    ///
+    /// No free port, or a stack that the services refuse.
+    pub async fn start_at(stack: &Stack, clock: Clock) -> Result<Self, Error> {
+        let messages = Messages::new(clock);
         let (dynamodb, stop_dynamodb) = start_dynamodb().await?;
-        let (sqs, sqs_task) = start_sqs().await?;
+        let (sqs, sqs_task) = start_sqs(messages.clone()).await?;
         let endpoints = Endpoints { dynamodb, sqs };
         let resources = stack.create(&endpoints.sdk_config(), "stafett").await?;
         Ok(Self {
             endpoints,
             resources,
+            messages,
             _dynamodb: stop_dynamodb,
             _sqs: sqs_task,
         })
@@ -94,6 +113,26 @@ impl LocalAws {
     #[must_use]
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    /// The messages of a queue that are hidden, in no order.
+    pub async fn hidden(&self, queue: &QueueId) -> Vec<Hidden> {
+        self.messages.hidden(&queue.url).await
+    }
+
+    /// The hidden messages of a queue whose moment has come at `now`, by the local clock.
+    pub async fn due(&self, queue: &QueueId, now: Timestamp) -> Vec<Hidden> {
+        self.messages.due(&queue.url, now).await
+    }
+
+    /// How many messages of a queue are hidden, and when the first of them comes back.
+    pub async fn outlook(&self, queue: &QueueId) -> (usize, Option<Timestamp>) {
+        self.messages.outlook(&queue.url).await
+    }
+
+    /// How many messages a queue has given away so far, a message as often as it was received.
+    pub async fn handed_out(&self, queue: &QueueId) -> usize {
+        self.messages.handed_out(&queue.url).await
     }
 
     /// The names of the table and the queues.
@@ -127,7 +166,7 @@ async fn start_dynamodb() -> Result<(String, oneshot::Sender<()>), Error> {
     Ok((format!("http://127.0.0.1:{port}"), stop))
 }
 
-async fn start_sqs() -> Result<(String, JoinSet<()>), Error> {
+async fn start_sqs(messages: Messages) -> Result<(String, JoinSet<()>), Error> {
     let (listener, port) = listen().await?;
     let provider = RustackSqs::new(SqsConfig {
         skip_signature_validation: true,
@@ -137,7 +176,10 @@ async fn start_sqs() -> Result<(String, JoinSet<()>), Error> {
         port,
     });
     let service = SqsHttpService::new(
-        Arc::new(RustackSqsHandler::new(Arc::new(provider))),
+        Arc::new(Bookkeeping::new(
+            RustackSqsHandler::new(Arc::new(provider)),
+            messages,
+        )),
         SqsHttpConfig {
             region: REGION.to_owned(),
             ..SqsHttpConfig::default()

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types as dynamodb;
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_types::SdkConfig;
@@ -33,8 +34,23 @@ pub struct Table {
     pub attributes: Vec<(String, String)>,
     /// Key attributes with their key types (`HASH`, `RANGE`).
     pub keys: Vec<(String, String)>,
+    /// The table's global secondary indexes.
+    pub indexes: Vec<Index>,
     /// The attribute that holds the time, in seconds since 1970, after which an item goes.
     pub time_to_live: Option<String>,
+}
+
+/// A global secondary index's settings.
+#[derive(Clone, Debug)]
+pub struct Index {
+    /// Its name.
+    pub name: String,
+    /// Key attributes with their key types (`HASH`, `RANGE`).
+    pub keys: Vec<(String, String)>,
+    /// What of an item is in it: `ALL`, `KEYS_ONLY` or `INCLUDE`.
+    pub projection: String,
+    /// The attributes beside the keys, where the projection is `INCLUDE`.
+    pub attributes: Vec<String>,
 }
 
 /// An SQS queue's settings.
@@ -84,10 +100,16 @@ impl Stack {
                     .into_iter()
                     .map(|it| (it.attribute_name, it.attribute_type))
                     .collect(),
-                keys: table
-                    .key_schema
+                keys: keys(table.key_schema),
+                indexes: table
+                    .global_secondary_indexes
                     .into_iter()
-                    .map(|it| (it.attribute_name, it.key_type))
+                    .map(|it| Index {
+                        name: it.index_name,
+                        keys: keys(it.key_schema),
+                        projection: it.projection.projection_type,
+                        attributes: it.projection.non_key_attributes,
+                    })
                     .collect(),
                 time_to_live: table
                     .time_to_live_specification
@@ -148,14 +170,12 @@ impl Table {
                     .map_err(|source| failed(source.into()))?,
             );
         }
-        for (attribute, kind) in &self.keys {
-            request = request.key_schema(
-                dynamodb::KeySchemaElement::builder()
-                    .attribute_name(attribute)
-                    .key_type(kind.as_str().into())
-                    .build()
-                    .map_err(|source| failed(source.into()))?,
-            );
+        request = request.set_key_schema(Some(
+            key_schema(&self.keys).map_err(|source| failed(source.into()))?,
+        ));
+        for index in &self.indexes {
+            let built = index.build().map_err(|source| failed(source.into()))?;
+            request = request.global_secondary_indexes(built);
         }
         request
             .send()
@@ -178,6 +198,31 @@ impl Table {
         }
         Ok(())
     }
+}
+
+impl Index {
+    fn build(&self) -> Result<dynamodb::GlobalSecondaryIndex, BuildError> {
+        let projection = dynamodb::Projection::builder()
+            .projection_type(self.projection.as_str().into())
+            .set_non_key_attributes((!self.attributes.is_empty()).then(|| self.attributes.clone()))
+            .build();
+        dynamodb::GlobalSecondaryIndex::builder()
+            .index_name(&self.name)
+            .set_key_schema(Some(key_schema(&self.keys)?))
+            .projection(projection)
+            .build()
+    }
+}
+
+fn key_schema(keys: &[(String, String)]) -> Result<Vec<dynamodb::KeySchemaElement>, BuildError> {
+    keys.iter()
+        .map(|(attribute, kind)| {
+            dynamodb::KeySchemaElement::builder()
+                .attribute_name(attribute)
+                .key_type(kind.as_str().into())
+                .build()
+        })
+        .collect()
 }
 
 impl Queue {
@@ -281,6 +326,8 @@ impl Resources {
 struct TableProperties {
     attribute_definitions: Vec<AttributeDefinition>,
     key_schema: Vec<KeySchemaElement>,
+    #[serde(default)]
+    global_secondary_indexes: Vec<IndexProperties>,
     time_to_live_specification: Option<TimeToLive>,
     // Care for the data of a deployed table; a table in memory has none.
     #[serde(rename = "BillingMode")]
@@ -305,6 +352,29 @@ struct AttributeDefinition {
 struct KeySchemaElement {
     attribute_name: String,
     key_type: String,
+}
+
+fn keys(schema: Vec<KeySchemaElement>) -> Vec<(String, String)> {
+    schema
+        .into_iter()
+        .map(|it| (it.attribute_name, it.key_type))
+        .collect()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct IndexProperties {
+    index_name: String,
+    key_schema: Vec<KeySchemaElement>,
+    projection: Projection,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Projection {
+    projection_type: String,
+    #[serde(default)]
+    non_key_attributes: Vec<String>,
 }
 
 #[derive(Deserialize)]

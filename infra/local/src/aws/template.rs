@@ -144,19 +144,7 @@ impl Template {
         id: &str,
         values: &Values,
     ) -> Result<EventSourceSettings, TemplateError> {
-        let resource = self.resource(id)?;
-        let event = resource["Properties"]["Events"]
-            .as_object()
-            .into_iter()
-            .flat_map(|events| events.values())
-            .find(|event| event["Type"] == "SQS")
-            .ok_or_else(|| TemplateError::NoResource(format!("{id} with an event of type SQS")))?;
-        let resolved = self.resolve(&event["Properties"], values)?;
-        let event: SqsEventProperties =
-            serde_json::from_value(resolved).map_err(|source| TemplateError::Properties {
-                resource: id.to_owned(),
-                source,
-            })?;
+        let event: SqsEventProperties = self.event(id, "SQS", values)?;
         Ok(EventSourceSettings {
             batch_size: event.batch_size.unwrap_or(10),
             maximum_batching_window: Duration::from_secs(
@@ -167,6 +155,42 @@ impl Template {
                 .function_response_types
                 .iter()
                 .any(|kind| kind == "ReportBatchItemFailures"),
+        })
+    }
+
+    /// The schedule of a function (its one event of type `ScheduleV2`).
+    ///
+    /// # Errors
+    ///
+    /// A function without such an event, or a setting that the local scheduler does not follow.
+    pub fn schedule(&self, id: &str, values: &Values) -> Result<ScheduleSettings, TemplateError> {
+        let event: ScheduleProperties = self.event(id, "ScheduleV2", values)?;
+        Ok(ScheduleSettings {
+            every: event.schedule_expression,
+            input: event.input,
+        })
+    }
+
+    /// The properties of a function's one event of a type.
+    fn event<T: DeserializeOwned>(
+        &self,
+        id: &str,
+        kind: &str,
+        values: &Values,
+    ) -> Result<T, TemplateError> {
+        let resource = self.resource(id)?;
+        let event = resource["Properties"]["Events"]
+            .as_object()
+            .into_iter()
+            .flat_map(|events| events.values())
+            .find(|event| event["Type"] == *kind)
+            .ok_or_else(|| {
+                TemplateError::NoResource(format!("{id} with an event of type {kind}"))
+            })?;
+        let resolved = self.resolve(&event["Properties"], values)?;
+        serde_json::from_value(resolved).map_err(|source| TemplateError::Properties {
+            resource: id.to_owned(),
+            source,
         })
     }
 
@@ -204,7 +228,15 @@ impl Template {
                     .iter()
                     // For the deployed stack only, full of references to its resources.
                     .filter(|(key, _)| {
-                        !matches!(key.as_str(), "Role" | "Layers" | "LoggingConfig" | "Events")
+                        !matches!(
+                            key.as_str(),
+                            "Role"
+                                | "RoleArn"
+                                | "Layers"
+                                | "LoggingConfig"
+                                | "DeadLetterConfig"
+                                | "Events"
+                        )
                     })
                     .map(|(key, entry)| Ok((key.clone(), self.resolve(entry, values)?)))
                     .collect()
@@ -307,6 +339,15 @@ pub struct EventSourceSettings {
     pub report_batch_item_failures: bool,
 }
 
+/// When a function is invoked without being asked, and with what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScheduleSettings {
+    /// The time between two invocations.
+    pub every: Duration,
+    /// Their payload.
+    pub input: Value,
+}
+
 /// One route of the HTTP API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpRoute {
@@ -351,6 +392,49 @@ struct ScalingConfig {
     maximum_concurrency: Option<usize>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct ScheduleProperties {
+    #[serde(deserialize_with = "rate")]
+    schedule_expression: Duration,
+    #[serde(deserialize_with = "json")]
+    input: Value,
+    #[serde(rename = "Description")]
+    _description: Option<String>,
+    // For invocations that do not come through; here they all do.
+    #[serde(rename = "RetryPolicy")]
+    _retries: Value,
+}
+
+/// The time between two invocations of `rate(5 minutes)`.
+///
+/// Amazon EventBridge Scheduler User Guide, "Schedule types", rate-based schedules.
+fn rate<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let expression = String::deserialize(deserializer)?;
+    let parsed = || {
+        let inner = expression.strip_prefix("rate(")?.strip_suffix(')')?;
+        let (count, unit) = inner.split_once(' ')?;
+        let seconds: u64 = match unit.trim_end_matches('s') {
+            "minute" => 60,
+            "hour" => 60 * 60,
+            "day" => 24 * 60 * 60,
+            _ => return None,
+        };
+        let count = count.parse().ok().filter(|count| *count > 0)?;
+        Some(Duration::from_secs(seconds.checked_mul(count)?))
+    };
+    parsed().ok_or_else(|| {
+        let problem = format!("ScheduleExpression {expression:?} is no rate as rate(5 minutes)");
+        serde::de::Error::custom(problem)
+    })
+}
+
+/// JSON that stands as text.
+fn json<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    serde_json::from_str(&text).map_err(serde::de::Error::custom)
+}
+
 /// A number that may stand as text, as a parameter's value does.
 fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     let value = Value::deserialize(deserializer)?;
@@ -390,6 +474,7 @@ Resources:
             FunctionResponseTypes: [ReportBatchItemFailures]
             ScalingConfig: { MaximumConcurrency: !Ref Pace }
         Http: { Type: HttpApi, Properties: { Method: post, Path: "/x/{y}" } }
+        Now: { Type: ScheduleV2, Properties: { ScheduleExpression: rate(1 hour), Input: '{"a":1}', RetryPolicy: {} } }
 "#;
 
     fn values() -> Values {
@@ -429,6 +514,19 @@ Resources:
         assert_eq!(source.maximum_concurrency, Some(9));
         assert!(source.report_batch_item_failures);
         assert_eq!(source.batch_size, 10);
+    }
+
+    #[test]
+    fn a_schedule_is_a_rate_with_an_input() {
+        let template = Template::parse(SMALL).unwrap();
+        let schedule = template.schedule("Work", &values()).unwrap();
+        assert_eq!(schedule.every, Duration::from_secs(3600));
+        assert_eq!(schedule.input, serde_json::json!({ "a": 1 }));
+        for expression in ["rate(0 hours)", "rate(5 weeks)", "cron(0 12 * * ? *)"] {
+            let template = Template::parse(&SMALL.replace("rate(1 hour)", expression)).unwrap();
+            let error = template.schedule("Work", &values()).unwrap_err();
+            assert!(error.to_string().contains(expression), "{error}");
+        }
     }
 
     #[test]

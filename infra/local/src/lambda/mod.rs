@@ -9,6 +9,7 @@ mod http_api;
 mod http_event;
 mod processes;
 mod runtime_api;
+mod schedule;
 mod sqs_event;
 
 use std::fmt;
@@ -28,6 +29,7 @@ pub use container::{LogLine, Stream};
 pub use event_source::{Delivered, EventSourceMapping};
 pub use http_api::{HttpApi, HttpApiError};
 pub use processes::{Processes, Program};
+pub use schedule::Schedule;
 
 /// Lambda's limit for the payload of a synchronous invocation and for its answer, in bytes.
 ///

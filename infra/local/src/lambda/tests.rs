@@ -1,6 +1,7 @@
 mod http;
 mod processes;
 mod queue;
+mod schedule;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

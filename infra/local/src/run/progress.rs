@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     fmt::Debug,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
@@ -16,12 +19,14 @@ use tracing_subscriber::{
     Layer, Registry,
     filter::{LevelFilter, Targets},
     layer::{Context, SubscriberExt},
-    registry::LookupSpan,
+    registry::{LookupSpan, SpanRef},
 };
 
 /// What a relay has cost, over all its deliveries.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cost {
+    /// How often it was tried.
+    pub(crate) tries: u64,
     /// Calls to Altinn.
     pub(crate) calls: u64,
     /// Milliseconds.
@@ -33,6 +38,7 @@ pub(crate) struct Cost {
 pub(crate) struct Progress {
     began: Instant,
     costs: Arc<Mutex<BTreeMap<String, Cost>>>,
+    quiet: Arc<AtomicBool>,
 }
 
 impl Progress {
@@ -41,16 +47,24 @@ impl Progress {
         let progress = Self {
             began: Instant::now(),
             costs: Arc::default(),
+            quiet: Arc::default(),
         };
         let wanted = Targets::new()
             .with_target("stafett", LevelFilter::DEBUG)
             .with_target("instantiate", LevelFilter::INFO)
             .with_target("receive", LevelFilter::INFO)
+            .with_target("reconcile", LevelFilter::WARN)
+            .with_target("redrive", LevelFilter::WARN)
             .with_target("local", LevelFilter::WARN);
         let subscriber = Registry::default().with(progress.clone().with_filter(wanted));
         // Nobody else sets one in this program.
         let _ = tracing::subscriber::set_global_default(subscriber);
         progress
+    }
+
+    /// Tells no steps from now on, or tells them again: what repeats all night long is worth one line.
+    pub(crate) fn be_quiet(&self, quiet: bool) {
+        self.quiet.store(quiet, Ordering::Relaxed);
     }
 
     /// What the relays of an A instance have cost.
@@ -62,11 +76,15 @@ impl Progress {
         self.costs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, who: &str, what: &str) {
-        println!(
-            "{:>7.3} s  {who}  {what}",
-            self.began.elapsed().as_secs_f64()
-        );
+    fn line(&self, who: &str, what: &str) -> String {
+        let seconds = self.began.elapsed().as_secs_f64();
+        format!("{seconds:>7.3} s  {who:46}  {what}")
+    }
+
+    fn tell(&self, line: &str) {
+        if !self.quiet.load(Ordering::Relaxed) {
+            println!("{line}");
+        }
     }
 }
 
@@ -96,8 +114,13 @@ impl Fields {
     }
 }
 
-/// The A instance that a span is about.
-struct About(String);
+/// One delivery of a trigger: its A instance, who told of it, and the steps so far.
+struct Delivery {
+    instance: String,
+    cause: String,
+    /// Told when something comes of them. The repeats of a failed relay are no news.
+    steps: Vec<String>,
+}
 
 impl<S> Layer<S> for Progress
 where
@@ -107,34 +130,44 @@ where
         let mut fields = Fields::default();
         attributes.record(&mut fields);
         if let (Some(instance), Some(span)) = (fields.get("instance"), context.span(id)) {
-            span.extensions_mut().insert(About(instance.to_owned()));
+            span.extensions_mut().insert(Delivery {
+                instance: instance.to_owned(),
+                cause: fields.get("cause").unwrap_or_default().to_owned(),
+                steps: Vec::new(),
+            });
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let about = context.event_scope(event).and_then(|scope| {
-            scope.into_iter().find_map(|span| {
-                span.extensions()
-                    .get::<About>()
-                    .map(|About(instance)| instance.clone())
-            })
-        });
-        let instance = about.as_deref().or_else(|| fields.get("instance"));
-        let who = instance.map_or_else(|| format!("{:46}", ""), |it| format!("{it:46}"));
         let message = fields.get("message").unwrap_or_default();
+        let span = context
+            .event_scope(event)
+            .and_then(|mut scope| scope.find(|span| span.extensions().get::<Delivery>().is_some()));
+        let mut extensions = span.as_ref().map(SpanRef::extensions_mut);
+        let mut delivery = extensions.as_mut().and_then(|it| it.get_mut::<Delivery>());
+        let instance = delivery
+            .as_ref()
+            .map(|it| it.instance.clone())
+            .or_else(|| fields.get("instance").map(str::to_owned));
+        let who = instance.clone().unwrap_or_default();
         if event.metadata().target() == "stafett::step" {
             let step = fields.get("step").unwrap_or_default();
-            self.tell(&who, &format!("{step:11} {:>5} ms", fields.number("ms")));
+            let line = self.line(&who, &format!("{step:11} {:>5} ms", fields.number("ms")));
+            if let Some(delivery) = &mut delivery {
+                delivery.steps.push(line);
+            }
         } else if message == "relay" {
             let cost = Cost {
+                tries: 1,
                 calls: fields.number("calls"),
                 ms: fields.number("ms"),
             };
             if let Some(instance) = instance {
                 let mut costs = self.costs();
-                let sum = costs.entry(instance.to_owned()).or_default();
+                let sum = costs.entry(instance).or_default();
+                sum.tries += cost.tries;
                 sum.calls += cost.calls;
                 sum.ms += cost.ms;
             }
@@ -147,13 +180,20 @@ where
                 .get("reason")
                 .map(|it| format!(" ({it})"))
                 .unwrap_or_default();
-            self.tell(&who, &format!("{outcome}{b}{reason}"));
+            let steps = delivery.as_mut().map(|it| std::mem::take(&mut it.steps));
+            for line in steps.into_iter().flatten() {
+                self.tell(&line);
+            }
+            let cause = match delivery.as_ref().map(|it| it.cause.as_str()) {
+                Some("reconcile") => ", found by reconcile",
+                Some("redrive") => ", redriven",
+                _ => "",
+            };
+            self.tell(&self.line(&who, &format!("{outcome}{b}{reason}{cause}")));
         } else if *event.metadata().level() <= Level::WARN {
             let reason = fields.get("reason").unwrap_or_default();
-            self.tell(
-                &who,
-                &format!("{}: {message} {reason}", event.metadata().level()),
-            );
+            let level = event.metadata().level();
+            self.tell(&self.line(&who, &format!("{level}: {message} {reason}")));
         }
     }
 }

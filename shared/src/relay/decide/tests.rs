@@ -104,7 +104,10 @@ impl Story {
     /// The next step is a write, which comes about.
     fn writes(&mut self) -> (Record, Option<u64>) {
         let step = self.step();
-        let Step::Put { record, replaces } = step.clone() else {
+        let Step::Put {
+            record, replaces, ..
+        } = step.clone()
+        else {
             panic!("{step:?} is no write")
         };
         self.attempt.learn(step, Evidence::Written, self.now);
@@ -164,16 +167,89 @@ fn after_steps_come_between_created_and_done() {
     story.answers(Answer::Created(instance(1)));
     let (created, _) = story.writes();
     assert_eq!(created.state, State::Created);
-    story.hears(Step::AfterSteps(instance(1)), Evidence::Worked);
+    story.hears(Step::AfterSteps, Evidence::Worked);
     let (done, replaces) = story.writes();
     assert_eq!((done.state, replaces), (State::Done, Some(created.rev)));
     story.ends(Verdict::Acknowledge);
+}
 
-    let mut later = Story::of(policy, 2);
-    later.meets(created);
-    let trouble = problem(Reason::SourceUnavailable).after(Some(Duration::from_secs(99)));
-    later.hears(Step::AfterSteps(instance(1)), Evidence::Trouble(trouble));
-    assert_eq!(later.ends_again(), Duration::from_secs(99));
+#[test]
+fn an_after_step_that_does_not_work_fails_no_relay_and_is_left_to_reconcile_at_last() {
+    let policy = Policy {
+        after_steps: true,
+        ..POLICY
+    };
+    let created = Record {
+        instance: Some(instance(1)),
+        ..seen(State::Created)
+    };
+    for (receives, verdict) in [
+        (2, Verdict::Again(Duration::from_secs(99))),
+        (WAITING_RECEIVES, Verdict::Acknowledge),
+    ] {
+        let mut story = Story::of(policy, receives);
+        story.meets(created.clone());
+        let trouble = problem(Reason::AfterStepRefused).after(Some(Duration::from_secs(99)));
+        story.hears(Step::AfterSteps, Evidence::Trouble(trouble));
+        let (record, replaces) = story.writes();
+        assert_eq!(replaces, Some(created.rev));
+        assert_eq!(record.state, State::Created);
+        assert_eq!(record.instance, created.instance);
+        assert_eq!(record.reason, Some(Reason::AfterStepRefused));
+        match verdict {
+            Verdict::Acknowledge => story.ends(verdict),
+            _ => assert!(story.ends_again() >= Duration::from_secs(5)),
+        }
+    }
+}
+
+#[test]
+fn of_a_whole_set_the_after_steps_come_when_all_are_done() {
+    let policy = Policy {
+        after_steps: true,
+        ..POLICY
+    };
+    let mut story = Story::of(policy, 1);
+    story.writes();
+    story.hears(Step::Read, Evidence::Parts(Parts::Done));
+    let (created, _) = story.writes();
+    assert_eq!((created.state, created.instance), (State::Created, None));
+    story.hears(Step::AfterSteps, Evidence::Worked);
+    assert_eq!(story.writes().0.state, State::Done);
+    story.ends(Verdict::Acknowledge);
+}
+
+/// What reconcile is to look after is what no message may come for any more.
+#[test]
+fn every_write_says_when_its_relay_is_due_if_nobody_comes() {
+    let due = |story: &Story| match story.step() {
+        Step::Put { due, .. } => due.map(|due| due.duration_since(story.now).as_secs()),
+        step => panic!("{step:?} is no write"),
+    };
+    let mut story = Story::of(POLICY, 3);
+    assert_eq!(due(&story), Some(60 + 240 + 1_800), "a claim");
+    story.writes();
+    story.hears(
+        Step::Read,
+        Evidence::NotYet(problem(Reason::GateClosed).after(Some(Duration::from_secs(100)))),
+    );
+    assert_eq!(due(&story), Some(100 + 1_800), "put back");
+
+    let mut left = Story::of(POLICY, WAITING_RECEIVES);
+    left.meets(Record {
+        first: moment(-40_000),
+        ..seen(State::Waiting)
+    });
+    left.writes();
+    left.hears(Step::Read, Evidence::NotYet(problem(Reason::GateClosed)));
+    assert_eq!(due(&left), Some(10_000), "left to reconcile");
+
+    let mut done = Story::ready(POLICY, 1);
+    done.answers(Answer::Created(instance(1)));
+    assert_eq!(due(&done), None, "finished");
+    let mut failed = Story::ready(POLICY, 1);
+    failed.answers(Answer::Refused(problem(Reason::Refused)));
+    assert_eq!(due(&failed), None, "failed");
 }
 
 #[test]
@@ -788,7 +864,7 @@ proptest! {
         for turn in turns {
             let step = attempt.next(now);
             match &step {
-                Step::Put { record, replaces } => {
+                Step::Put { record, replaces, .. } => {
                     let known = written.as_ref().or(met.as_ref()).map(|record| record.rev);
                     prop_assert_eq!(*replaces, known);
                     prop_assert_eq!(record.rev, known.unwrap_or(0) + 1);
@@ -802,14 +878,20 @@ proptest! {
                 }
                 Step::End(Verdict::Acknowledge) => {
                     let state = met.as_ref().or(written.as_ref()).map(|record| record.state);
-                    prop_assert!(matches!(state, Some(State::Done | State::Waiting)), "{:?}", state);
+                    let left = after_steps && receives >= WAITING_RECEIVES;
+                    prop_assert!(
+                        matches!(state, Some(State::Done | State::Waiting))
+                            || left && state == Some(State::Created),
+                        "{:?}",
+                        state
+                    );
                 }
                 Step::End(Verdict::GiveUp) => {
                     let state = met.as_ref().or(written.as_ref()).map(|record| record.state);
                     prop_assert_eq!(state, Some(State::Failed));
                 }
                 Step::End(Verdict::Again(wait)) => prop_assert!(*wait <= LONGEST_WAIT),
-                Step::Read | Step::Search { .. } | Step::AfterSteps(_) => {}
+                Step::Read | Step::Search { .. } | Step::AfterSteps => {}
             }
             if matches!(step, Step::End(_)) {
                 return Ok(());

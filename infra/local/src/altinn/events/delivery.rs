@@ -44,6 +44,7 @@ pub(super) fn deliver(world: &Arc<World>, event: &Value, at: Timestamp) {
                 Arc::clone(world),
                 subscription.request.end_point.clone(),
                 body,
+                Untried::new(world),
             ));
         }
     }
@@ -84,15 +85,32 @@ fn body_for(end_point: &str, event: &Value) -> String {
     }
 }
 
-async fn keep_trying(world: Arc<World>, end_point: String, body: String) {
-    let mut stopped = world.events.stopped.clone();
-    tokio::select! {
-        _ = stopped.wait_for(|stopped| *stopped) => {}
-        () = attempt_all(&world, &end_point, &body) => {}
+/// A delivery that has not been tried yet; dropped when it has.
+struct Untried(Arc<World>);
+
+impl Untried {
+    fn new(world: &Arc<World>) -> Self {
+        world.events.lock().untried += 1;
+        Self(Arc::clone(world))
     }
 }
 
-async fn attempt_all(world: &World, end_point: &str, body: &str) {
+impl Drop for Untried {
+    fn drop(&mut self) {
+        self.0.events.lock().untried -= 1;
+    }
+}
+
+async fn keep_trying(world: Arc<World>, end_point: String, body: String, untried: Untried) {
+    let mut stopped = world.events.stopped.clone();
+    tokio::select! {
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+        () = attempt_all(&world, &end_point, &body, untried) => {}
+    }
+}
+
+async fn attempt_all(world: &World, end_point: &str, body: &str, untried: Untried) {
+    let mut untried = Some(untried);
     let share = world
         .rng
         .lock()
@@ -103,6 +121,7 @@ async fn attempt_all(world: &World, end_point: &str, body: &str) {
     for pause in RETRIES.into_iter().map(Some).chain([None]) {
         let arrived = post(world, end_point, body).await;
         world.events.lock().due.remove(&delivery);
+        drop(untried.take());
         if arrived {
             return;
         }

@@ -77,6 +77,8 @@ struct Memory {
     lookups: HashMap<LookupKey, Lookup>,
     /// When each failed delivery is tried again.
     due: HashMap<Uuid, Timestamp>,
+    /// Deliveries that have not been tried yet.
+    untried: usize,
 }
 
 /// Resource, subject and type of an event: what a subscription lookup is remembered by.
@@ -123,6 +125,12 @@ impl Events {
     /// When the next failed delivery is tried again.
     pub(crate) fn next_delivery(&self) -> Option<Timestamp> {
         self.lock().due.values().min().copied()
+    }
+
+    /// Whether a delivery is under way, or is to be tried again at `now` or before.
+    pub(crate) fn is_delivering(&self, now: Timestamp) -> bool {
+        let memory = self.lock();
+        memory.untried > 0 || memory.due.values().any(|at| *at <= now)
     }
 
     /// Every event registered so far, oldest first.

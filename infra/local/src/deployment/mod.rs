@@ -1,29 +1,33 @@
 //! All of it on one machine: Altinn with its apps, AWS, and the functions between them, each part
 //! reached through a wire on which things can go wrong.
 
+mod calls;
+mod functions;
+mod time;
+
 use std::{
     collections::BTreeMap,
     io,
     net::Ipv4Addr,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
-use aws_lambda_events::event::sqs::SqsEvent;
-use aws_sdk_dynamodb::types::AttributeValue;
-use lambda_runtime::{LambdaEvent, service_fn};
-use serde_json::{Value, json};
-use stafett::{settings::Source, start::StartError};
+use stafett::{clock::Clock, start::StartError};
 use thiserror::Error;
 use tokio::net::TcpListener;
 
 use crate::{
     altinn::{self, ClientRegistration, DevelopmentKey, LocalAltinn},
     aws::{self, Endpoints, LocalAws, Stack, Template, TemplateError, Values},
-    lambda::{EventSourceMapping, Function, HttpApi, HttpApiError, Program},
+    lambda::{EventSourceMapping, Function, HttpApi, HttpApiError, Program, Schedule},
     wire::{Wire, WireError},
 };
+
+pub use calls::CallError;
+pub use time::PassError;
+
+use functions::{Functions, Ground, InProcess};
 
 /// The organisation whose service Stafett is: it owns the sample apps.
 pub const SERVICE_OWNER: &str = "405003309";
@@ -39,6 +43,7 @@ const SCOPES: [&str; 3] = [
 
 /// How the functions run.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a deployment has one of it")]
 pub enum Code {
     /// In this process.
     InProcess,
@@ -48,6 +53,10 @@ pub enum Code {
         receive: Program,
         /// `instantiate`.
         instantiate: Program,
+        /// `reconcile`.
+        reconcile: Program,
+        /// `redrive`.
+        redrive: Program,
     },
 }
 
@@ -64,6 +73,8 @@ pub struct Plan {
     pub stack: Stack,
     /// Settings that replace the template's, by variable.
     pub settings: BTreeMap<String, String>,
+    /// Whether `reconcile` is invoked by the template's schedule, or only when somebody does.
+    pub schedule: bool,
 }
 
 /// Something could not be set up.
@@ -90,6 +101,9 @@ pub enum DeployError {
     /// A function refuses to start.
     #[error(transparent)]
     Function(#[from] StartError),
+    /// The functions run in processes of their own.
+    #[error("only functions that run in this process can be deployed anew")]
+    Programs,
 }
 
 /// The folder of the sample apps.
@@ -120,6 +134,7 @@ impl Plan {
             code: Code::InProcess,
             stack: Stack::stafett()?,
             settings: BTreeMap::new(),
+            schedule: false,
         })
     }
 
@@ -150,8 +165,17 @@ pub struct Deployment {
     pub receive: Function,
     /// `instantiate`.
     pub instantiate: Function,
+    /// `reconcile`.
+    pub reconcile: Function,
+    /// `redrive`.
+    pub redrive: Function,
     /// What feeds `instantiate`.
     pub mapping: EventSourceMapping,
+    /// What invokes `reconcile`, where the plan says so.
+    pub schedule: Option<Schedule>,
+    in_process: Option<InProcess>,
+    sqs: aws_sdk_sqs::Client,
+    dynamodb: aws_sdk_dynamodb::Client,
 }
 
 impl Deployment {
@@ -161,7 +185,8 @@ impl Deployment {
     /// [`DeployError`].
     pub async fn start(plan: Plan) -> Result<Self, DeployError> {
         let template = Template::stafett()?;
-        let aws = LocalAws::start(&plan.stack).await?;
+        let clock = plan.altinn.clock.clone();
+        let aws = LocalAws::start_at(&plan.stack, clock.clone()).await?;
         let dynamodb_wire = Wire::start(&aws.endpoints().dynamodb).await?;
         let sqs_wire = Wire::start(&aws.endpoints().sqs).await?;
         let (altinn, altinn_wire) = start_altinn(plan.altinn).await?;
@@ -169,63 +194,40 @@ impl Deployment {
             dynamodb: dynamodb_wire.url().to_owned(),
             sqs: sqs_wire.url().to_owned(),
         };
-
         let mut settings = wired.environment();
         settings.extend(stafett_settings(&altinn, &altinn_wire, &aws, &plan.routes)?);
         settings.extend(plan.settings);
         let values = values(&aws);
-        let function = |id| {
-            let mut function = template.function(id, &values)?;
-            function.environment.extend(settings.clone());
-            Ok::<_, TemplateError>(function)
+        let ground = Ground {
+            template: &template,
+            values: &values,
+            settings,
+            aws: wired.sdk_config(),
+            clock: functions_clock(clock.clone()),
         };
-        let (receive, instantiate) = match plan.code {
-            Code::Programs {
-                receive,
-                instantiate,
-            } => (
-                Function::process(function("Receive")?, receive),
-                Function::process(function("Instantiate")?, instantiate),
-            ),
-            Code::InProcess => {
-                let settings = function("Receive")?;
-                let source = Source::new(|name| settings.environment.get(name).cloned());
-                let code = Arc::new(receive::Receive::new(&source, &wired.sdk_config()).await?);
-                drop(source);
-                let receive = Function::http(settings, move |request| {
-                    let code = code.clone();
-                    async move {
-                        Ok::<_, std::convert::Infallible>(receive::handle(&code, request).await)
-                    }
-                });
-                let settings = function("Instantiate")?;
-                let source = Source::new(|name| settings.environment.get(name).cloned());
-                let code = instantiate::Instantiate::new(&source, &wired.sdk_config()).await?;
-                drop(source);
-                let handler = service_fn(move |event: LambdaEvent<SqsEvent>| {
-                    let code = code.clone();
-                    async move {
-                        let left = event.context.deadline();
-                        let left = left.duration_since(std::time::SystemTime::now()).ok();
-                        Ok::<_, std::convert::Infallible>(code.handle(event.payload, left).await)
-                    }
-                });
-                (receive, Function::in_process(settings, handler))
-            }
-        };
-        let routes = template
-            .http_routes()
-            .into_iter()
-            .map(|route| (route, receive.clone()));
+        let functions = Functions::new(plan.code, ground).await?;
+        let routes = template.http_routes().into_iter();
+        let routes = routes.map(|route| (route, functions.receive.clone()));
         let api = HttpApi::start((Ipv4Addr::LOCALHOST, 0), routes).await?;
         // Lambda's own poller does not go through the functions' wire.
-        let poller = aws_sdk_sqs::Client::new(&aws.endpoints().sdk_config());
+        let direct = aws.endpoints().sdk_config();
+        let sqs = aws_sdk_sqs::Client::new(&direct);
         let mapping = EventSourceMapping::start(
-            poller,
+            sqs.clone(),
             &aws.resources().queue,
             template.event_source("Instantiate", &values)?,
-            instantiate.clone(),
+            functions.instantiate.clone(),
         );
+        let schedule = if plan.schedule {
+            let schedule = template.schedule("Reconcile", &values)?;
+            Some(Schedule::start(
+                schedule,
+                functions.reconcile.clone(),
+                clock,
+            ))
+        } else {
+            None
+        };
         Ok(Self {
             altinn,
             altinn_wire,
@@ -233,9 +235,15 @@ impl Deployment {
             sqs_wire,
             aws,
             api,
-            receive,
-            instantiate,
+            receive: functions.receive,
+            instantiate: functions.instantiate,
+            reconcile: functions.reconcile,
+            redrive: functions.redrive,
             mapping,
+            schedule,
+            in_process: functions.in_process,
+            sqs,
+            dynamodb: aws_sdk_dynamodb::Client::new(&direct),
         })
     }
 
@@ -248,22 +256,31 @@ impl Deployment {
     /// A client of the queues that does not go through a wire.
     #[must_use]
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
-        aws_sdk_sqs::Client::new(&self.aws.endpoints().sdk_config())
+        self.sqs.clone()
     }
 
     /// A client of the table that does not go through a wire.
     #[must_use]
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        aws_sdk_dynamodb::Client::new(&self.aws.endpoints().sdk_config())
+        self.dynamodb.clone()
     }
 
     /// Ends it as Lambda would: no more messages, and the functions' processes with SIGTERM.
     pub async fn stop(self) {
+        if let Some(schedule) = self.schedule {
+            schedule.stop().await;
+        }
         self.mapping.stop().await;
-        self.receive.stop().await;
-        self.instantiate.stop().await;
+        for function in [self.receive, self.instantiate, self.reconcile, self.redrive] {
+            function.stop().await;
+        }
         self.altinn.shutdown().await;
     }
+}
+
+/// The functions' clock shows the time of Altinn's, and is moved with it.
+fn functions_clock(clock: altinn::Clock) -> Clock {
+    Clock::reading(move || clock.now())
 }
 
 async fn start_altinn(mut config: altinn::Config) -> Result<(LocalAltinn, Wire), DeployError> {
@@ -306,6 +323,10 @@ fn stafett_settings(
         ("STAFETT_ROUTES", routes.display().to_string()),
         ("STAFETT_TABLE", resources.table.clone()),
         ("STAFETT_QUEUE_URL", resources.queue.url.clone()),
+        (
+            "STAFETT_DEAD_LETTER_QUEUE_URL",
+            resources.dead_letter_queue.url.clone(),
+        ),
         ("ALTINN_PLATFORM_URL", wire.url().to_owned()),
         ("ALTINN_APPS_URL", wire.url().to_owned()),
         ("MASKINPORTEN_ISSUER", altinn.issuer()),
@@ -321,114 +342,4 @@ fn stafett_settings(
     Ok(settings
         .map(|(name, value)| (name.to_owned(), value))
         .into())
-}
-
-impl Deployment {
-    /// Calls `POST /triggers` as app A does, with a token of the service owner's own client.
-    ///
-    /// # Errors
-    /// When no token could be made, or the API did not answer.
-    pub async fn trigger(&self, app: &str, instance: &str) -> Result<reqwest::Response, CallError> {
-        let token = self
-            .altinn
-            .maskinporten_token(SERVICE_OWNER, TRIGGER_SCOPE, None)?;
-        Ok(reqwest::Client::new()
-            .post(format!("{}/triggers", self.api.url()))
-            .bearer_auth(token)
-            .json(&json!({"app": app, "instance": instance}))
-            .send()
-            .await?)
-    }
-
-    /// Subscribes to an app's events as an operator does, and waits until Altinn has validated the address.
-    ///
-    /// # Errors
-    /// When Altinn refuses, or does not validate within ten seconds.
-    pub async fn subscribe(&self, app: &str) -> Result<(), CallError> {
-        const PATIENCE: Duration = Duration::from_secs(10);
-        let client = reqwest::Client::new();
-        let platform = self.altinn_wire.url();
-        let token = self
-            .altinn
-            .maskinporten_token(SERVICE_OWNER, &SCOPES.join(" "), None)?;
-        let exchange = format!("{platform}/authentication/api/v1/exchange/maskinporten");
-        let token = client
-            .get(exchange)
-            .bearer_auth(token)
-            .send()
-            .await?
-            .text()
-            .await?;
-        let token = token.trim().trim_matches('"');
-        let subscriptions = format!("{platform}/events/api/v1/subscriptions");
-        let resource = format!("urn:altinn:resource:app_{}", app.replace('/', "_"));
-        let body = json!({"endPoint": self.events_url(), "resourceFilter": resource});
-        let made: Value = client
-            .post(&subscriptions)
-            .bearer_auth(token)
-            .json(&body)
-            .send()
-            .await?
-            .error_for_status()?
-            .json()
-            .await?;
-        let made = format!("{subscriptions}/{}", made["id"]);
-        let began = tokio::time::Instant::now();
-        loop {
-            let now: Value = client
-                .get(&made)
-                .bearer_auth(token)
-                .send()
-                .await?
-                .json()
-                .await?;
-            if now["validated"] == true {
-                return Ok(());
-            }
-            if began.elapsed() > PATIENCE {
-                return Err(CallError::NotValidated);
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// A relay's item in the ledger as plain JSON; null if there is none.
-    ///
-    /// # Errors
-    /// When DynamoDB does not answer.
-    pub async fn ledger_item(&self, instance: &str, route: &str) -> Result<Value, CallError> {
-        let guid = instance.rsplit('/').next().unwrap_or_default();
-        let key = |text: &str| AttributeValue::S(text.to_owned());
-        let answer = self
-            .dynamodb()
-            .get_item()
-            .table_name(&self.aws.resources().table)
-            .key("pk", key(guid))
-            .key("sk", key(route))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| CallError::Aws(error.into()))?;
-        let item = answer.item.map(serde_dynamo::from_item).transpose();
-        Ok(item
-            .map_err(|error| CallError::Aws(error.into()))?
-            .unwrap_or(Value::Null))
-    }
-}
-
-/// A call to the deployment that did not work.
-#[derive(Debug, Error)]
-pub enum CallError {
-    /// No token.
-    #[error("cannot make a token: {0}")]
-    Token(#[from] io::Error),
-    /// No answer, or a refusal.
-    #[error("a call of the local deployment failed: {0}")]
-    NoAnswer(#[from] reqwest::Error),
-    /// Events has not accepted the address.
-    #[error("the events subscription was not validated: does the HTTP API answer?")]
-    NotValidated,
-    /// DynamoDB or SQS.
-    #[error("the local AWS did not answer: {0}")]
-    Aws(Box<dyn std::error::Error + Send + Sync>),
 }

@@ -1,0 +1,149 @@
+//! What came of a run, per route.
+
+use serde::Serialize;
+use stafett::id::{InstanceId, RouteName};
+
+/// How many instances a report names.
+const EXAMPLES: usize = 10;
+
+/// What the function answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// One report a route, in the order of their names.
+    pub routes: Vec<Report>,
+    /// Nothing was enqueued, and no position kept.
+    pub dry_run: bool,
+}
+
+/// What came of a run for one route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The route.
+    pub route: RouteName,
+    /// The run came to the end of everything that there is to look at. One that has not goes on where it
+    /// was the next time.
+    pub finished: bool,
+    /// A instances whose relay nobody had triggered; enqueued.
+    pub missing: u64,
+    /// Relays that stood still; enqueued.
+    pub due: Due,
+    /// Relays that A instances were found to have, failed: left alone.
+    pub failed: u64,
+    /// Relays that A instances were found to have, finished.
+    pub done: u64,
+    /// Relays that A instances were found to have, in work.
+    pub in_hand: u64,
+    /// A instances that are deleted, or were ready before the route's `since`.
+    pub skipped: u64,
+    /// Second live B of a relay, which must never be.
+    pub doubles: u64,
+    /// B that are on record and were deleted before their process ended.
+    pub vanished: u64,
+    /// Pages of Storage's lists.
+    pub pages: u64,
+    /// Calls to Altinn.
+    pub calls: u32,
+    /// Some of the A instances that are missing.
+    pub examples: Vec<InstanceId>,
+    /// What kept the run from looking on at this route.
+    pub trouble: Option<String>,
+}
+
+/// Relays that stood still, by their state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Due {
+    /// Whoever claimed them has long been gone.
+    pub claimed: u64,
+    /// What they waited for may be there.
+    pub waiting: u64,
+    /// B exists, the after-steps are not finished.
+    pub created: u64,
+}
+
+impl Report {
+    pub(crate) fn new(route: RouteName) -> Self {
+        Self {
+            route,
+            finished: false,
+            missing: 0,
+            due: Due::default(),
+            failed: 0,
+            done: 0,
+            in_hand: 0,
+            skipped: 0,
+            doubles: 0,
+            vanished: 0,
+            pages: 0,
+            calls: 0,
+            examples: Vec::new(),
+            trouble: None,
+        }
+    }
+
+    pub(crate) fn is_missing(&mut self, instance: InstanceId) {
+        self.missing += 1;
+        // An instance that changed while its list was read is seen twice.
+        if self.examples.len() < EXAMPLES && !self.examples.contains(&instance) {
+            self.examples.push(instance);
+        }
+    }
+}
+
+impl Due {
+    /// How many in all.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.claimed + self.waiting + self.created
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_answer_is_as_operators_know_it() {
+        let mut report = Report::new("permit-to-casework".parse().unwrap());
+        report.is_missing(
+            "50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"
+                .parse()
+                .unwrap(),
+        );
+        let answer = Answer {
+            routes: vec![report],
+            dry_run: true,
+        };
+        assert_eq!(
+            serde_json::to_value(&answer).unwrap(),
+            json!({
+                "routes": [{
+                    "route": "permit-to-casework", "finished": false, "missing": 1,
+                    "due": {"claimed": 0, "waiting": 0, "created": 0},
+                    "failed": 0, "done": 0, "inHand": 0, "skipped": 0, "doubles": 0, "vanished": 0,
+                    "pages": 0, "calls": 0,
+                    "examples": ["50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"], "trouble": null,
+                }],
+                "dryRun": true,
+            })
+        );
+    }
+
+    #[test]
+    fn a_report_names_each_instance_once_and_ten_at_most() {
+        let mut report = Report::new("r".parse().unwrap());
+        for party in (0..30).flat_map(|party| [party, party]) {
+            report.is_missing(InstanceId {
+                party,
+                guid: uuid::Uuid::from_u128(party.into()),
+            });
+        }
+        assert_eq!(report.missing, 60);
+        let named: Vec<u32> = report.examples.iter().map(|id| id.party).collect();
+        assert_eq!(named, (0..10).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,249 @@
+//! Where a pass over a list of instances has come to, as it is kept between runs.
+//!
+//! A position that is kept means that everything before it has been dealt with.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The version that is written and read.
+const VERSION: u32 = 1;
+
+/// How far a list has been looked through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    v: u32,
+    /// The list: its query without the window of time. Another gate or app makes another list.
+    of: String,
+    /// The route's `since` when this was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+    /// Everything that changed before this has been dealt with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<Timestamp>,
+    /// Until when the last pass reached that looked through the whole list, however old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) whole: Option<Timestamp>,
+    /// A pass that has not come to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stopped: Option<Stopped>,
+}
+
+/// Where a pass stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stopped {
+    /// It looks through the whole list, however old.
+    #[serde(default)]
+    pub(crate) whole: bool,
+    /// Where its window begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<Timestamp>,
+    /// Where its window ends.
+    pub(crate) until: Timestamp,
+    /// The query of its next page.
+    pub(crate) next: String,
+    /// When the last instance before that was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seen: Option<Timestamp>,
+}
+
+/// A position that is no use: the list is looked through anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum Useless {
+    #[error("it was written by another version")]
+    Version,
+    #[error("it cannot be read")]
+    Malformed,
+    #[error("it is of another app or gate")]
+    AnotherList,
+    #[error("the route's `since` was moved back")]
+    AnotherSince,
+}
+
+impl Position {
+    /// Nothing of the list `of` has been looked at.
+    pub(crate) fn beginning(of: &str, since: Option<Timestamp>) -> Self {
+        Self {
+            v: VERSION,
+            of: of.to_owned(),
+            since,
+            until: None,
+            whole: None,
+            stopped: None,
+        }
+    }
+
+    /// Reads what was kept, for a list `of` and a route with this `since`.
+    pub(crate) fn read(text: &str, of: &str, since: Option<Timestamp>) -> Result<Self, Useless> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            v: u32,
+        }
+        let Versioned { v } = serde_json::from_str(text).map_err(|_| Useless::Malformed)?;
+        if v != VERSION {
+            return Err(Useless::Version);
+        }
+        let kept: Self = serde_json::from_str(text).map_err(|_| Useless::Malformed)?;
+        if kept.of != of {
+            return Err(Useless::AnotherList);
+        }
+        let is_covered = |kept| since.is_some_and(|since| kept <= since);
+        if !kept.since.is_none_or(is_covered) {
+            return Err(Useless::AnotherSince);
+        }
+        Ok(Self { since, ..kept })
+    }
+
+    /// The same, with a pass that stopped here.
+    pub(crate) fn stopped_at(&self, stopped: Stopped) -> Self {
+        Self {
+            stopped: Some(stopped),
+            ..self.clone()
+        }
+    }
+
+    /// What is kept.
+    pub(crate) fn to_text(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    /// Where the next window begins: at `since`, or where the last one ended less the overlap. A last one
+    /// that ended after `latest`, by a clock that went wrong, counts as if it had ended there.
+    pub(crate) fn next_from(
+        &self,
+        since: Timestamp,
+        latest: Timestamp,
+        overlap: Duration,
+    ) -> Timestamp {
+        self.until.map_or(since, |until| {
+            earlier(until.min(latest), overlap).max(since)
+        })
+    }
+}
+
+/// The moment `by` before another.
+pub(crate) fn earlier(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_sub(by).unwrap_or(Timestamp::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{option, prelude::*};
+
+    use super::*;
+
+    const OF: &str = "appId=ttd/permit&process.isComplete=true";
+    const OVERLAP: Duration = Duration::from_secs(600);
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn moment() -> impl Strategy<Value = Timestamp> {
+        (0i64..4_000_000_000_000_000).prop_map(|us| Timestamp::from_microsecond(us).unwrap())
+    }
+
+    prop_compose! {
+        fn any_position()(
+            since in option::of(moment()), until in option::of(moment()), whole in option::of(moment()),
+            stopped in option::of((any::<bool>(), option::of(moment()), moment(), "\\PC{0,80}", option::of(moment()))),
+        ) -> Position {
+            let stopped = stopped.map(|(whole, from, until, next, seen)| Stopped { whole, from, until, next, seen });
+            Position { until, whole, stopped, ..Position::beginning(OF, since) }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_position_is_read_as_it_was_kept(position in any_position()) {
+            let text = position.to_text().unwrap();
+            prop_assert_eq!(Position::read(&text, OF, position.since), Ok(position));
+        }
+
+        #[test]
+        fn no_kept_text_panics(text in "\\PC{0,60}") {
+            prop_assert!(Position::read(&text, OF, None).is_err());
+            let begun = format!(r#"{{"v":1,"of":{text}"#);
+            prop_assert!(Position::read(&begun, OF, None).is_err());
+        }
+
+        #[test]
+        fn windows_leave_nothing_out(position in any_position(), since in moment(), latest in moment()) {
+            let from = position.next_from(since, latest, OVERLAP);
+            prop_assert!(from >= since);
+            prop_assert!(position.until.is_none_or(|until| from <= until.max(since)));
+            prop_assert!(from <= latest.max(since));
+        }
+    }
+
+    #[test]
+    fn what_another_version_or_another_hand_kept_is_no_use() {
+        for (text, useless) in [
+            (
+                r#"{"v":0,"cursor":"2026-11-01T00:00:00Z"}"#,
+                Useless::Version,
+            ),
+            (r#"{"v":2,"of":"x"}"#, Useless::Version),
+            (r#"{"cursor":"2026-11-01T00:00:00Z"}"#, Useless::Malformed),
+            (r#"{"v":1}"#, Useless::Malformed),
+            (
+                r#"{"v":1,"of":"x","until":"yesterday"}"#,
+                Useless::Malformed,
+            ),
+            ("2026-11-01T00:00:00Z", Useless::Malformed),
+            ("", Useless::Malformed),
+        ] {
+            assert_eq!(Position::read(text, OF, None), Err(useless), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_route_that_was_changed_to_look_elsewhere_begins_anew() {
+        let text = Position::beginning(OF, None).to_text().unwrap();
+        let of = "appId=ttd/permit&process.currentTask=Task_2";
+        assert_eq!(Position::read(&text, of, None), Err(Useless::AnotherList));
+    }
+
+    #[test]
+    fn a_since_that_was_moved_back_begins_anew_and_one_that_was_moved_on_does_not() {
+        let (earlier, later) = (at("2026-10-01T00:00:00Z"), at("2026-11-01T00:00:00Z"));
+        let text = Position::beginning(OF, Some(later)).to_text().unwrap();
+        for since in [None, Some(earlier)] {
+            assert_eq!(Position::read(&text, OF, since), Err(Useless::AnotherSince));
+        }
+        assert!(Position::read(&text, OF, Some(later)).is_ok());
+        let text = Position::beginning(OF, Some(earlier)).to_text().unwrap();
+        assert!(Position::read(&text, OF, Some(later)).is_ok());
+    }
+
+    #[test]
+    fn the_next_window_overlaps_with_the_last_one_but_not_with_the_archive() {
+        let position = Position {
+            until: Some(at("2026-11-22T10:00:00Z")),
+            ..Position::beginning(OF, None)
+        };
+        let now = at("2026-11-22T11:00:00Z");
+        let next_from = |since| position.next_from(at(since), now, OVERLAP);
+        assert_eq!(
+            next_from("2026-11-01T00:00:00Z"),
+            at("2026-11-22T09:50:00Z")
+        );
+        assert_eq!(
+            next_from("2026-11-22T09:55:00Z"),
+            at("2026-11-22T09:55:00Z")
+        );
+    }
+
+    #[test]
+    fn a_position_in_the_future_hides_nothing_of_today() {
+        let position = Position {
+            until: Some(at("2126-11-22T10:00:00Z")),
+            ..Position::beginning(OF, None)
+        };
+        let now = at("2026-11-22T11:00:00Z");
+        let from = position.next_from(at("2026-11-01T00:00:00Z"), now, OVERLAP);
+        assert_eq!(from, at("2026-11-22T10:50:00Z"));
+    }
+}

@@ -1,0 +1,155 @@
+//! What the function is asked: everything, one route, or only to look.
+
+use serde_json::Value;
+use stafett::{id::RouteName, route::Routes};
+use thiserror::Error;
+
+/// A request that has been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// The one route to look after; all, if none.
+    pub(crate) route: Option<RouteName>,
+    /// Count, but enqueue nothing and keep no position.
+    pub(crate) dry_run: bool,
+}
+
+/// An event that is no request.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RequestError {
+    /// No JSON object.
+    #[error(
+        "the event is not an object; allowed is {{}} or {{\"route\": \"permit-to-casework\", \"dryRun\": true}}"
+    )]
+    NotAnObject,
+    /// A field that does not exist.
+    #[error("the event has a field {0:?}; allowed are \"route\" and \"dryRun\"")]
+    UnknownField(String),
+    /// A field of another form.
+    #[error("the event's field \"{field}\" is not {expected}")]
+    Malformed {
+        /// The field.
+        field: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// No deployed route has this name.
+    #[error("no deployed route is called \"{route}\"; deployed are {}", deployed.join(", "))]
+    UnknownRoute {
+        /// The name in the event.
+        route: RouteName,
+        /// The names of those that are deployed.
+        deployed: Vec<String>,
+    },
+}
+
+/// The longest name of an unknown field that is repeated.
+const SHOWN: usize = 60;
+
+impl Request {
+    /// Reads an event.
+    ///
+    /// # Errors
+    /// [`RequestError`], with the field and what is allowed.
+    pub(crate) fn read(event: &Value, routes: &Routes) -> Result<Self, RequestError> {
+        let fields = event.as_object().ok_or(RequestError::NotAnObject)?;
+        let mut request = Self {
+            route: None,
+            dry_run: false,
+        };
+        for (name, value) in fields {
+            match name.as_str() {
+                "route" => {
+                    let name = value.as_str().and_then(|text| text.parse().ok());
+                    let name: RouteName = name.ok_or(RequestError::Malformed {
+                        field: "route",
+                        expected: "the name of a route, such as \"permit-to-casework\"",
+                    })?;
+                    if routes.get(&name).is_none() {
+                        return Err(RequestError::UnknownRoute {
+                            route: name,
+                            deployed: routes.iter().map(|it| it.name.to_string()).collect(),
+                        });
+                    }
+                    request.route = Some(name);
+                }
+                "dryRun" => {
+                    request.dry_run = value.as_bool().ok_or(RequestError::Malformed {
+                        field: "dryRun",
+                        expected: "true or false",
+                    })?;
+                }
+                unknown => {
+                    return Err(RequestError::UnknownField(
+                        unknown.chars().take(SHOWN).collect(),
+                    ));
+                }
+            }
+        }
+        Ok(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn routes() -> Routes {
+        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/routes");
+        Routes::load(&samples).unwrap()
+    }
+
+    fn refused(event: Value) -> String {
+        Request::read(&event, &routes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn nothing_said_means_every_route_and_for_real() {
+        let request = Request::read(&json!({}), &routes()).unwrap();
+        assert_eq!(
+            request,
+            Request {
+                route: None,
+                dry_run: false
+            }
+        );
+    }
+
+    #[test]
+    fn one_route_can_be_tried() {
+        let event = json!({"route": "permit-to-casework", "dryRun": true});
+        let request = Request::read(&event, &routes()).unwrap();
+        assert_eq!(request.route.unwrap().as_str(), "permit-to-casework");
+        assert!(request.dry_run);
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_named_with_what_is_allowed() {
+        for event in [json!(null), json!([]), json!("{}"), json!(1)] {
+            assert!(refused(event).contains("allowed is {}"));
+        }
+        assert_eq!(
+            refused(json!({"dryrun": true})),
+            "the event has a field \"dryrun\"; allowed are \"route\" and \"dryRun\""
+        );
+        assert_eq!(
+            refused(json!({"dryRun": "yes"})),
+            "the event's field \"dryRun\" is not true or false"
+        );
+        for route in [json!(7), json!(null), json!("Permit to casework")] {
+            assert!(refused(json!({"route": route})).contains("\"route\" is not the name"));
+        }
+        assert_eq!(
+            refused(json!({"route": "permit-to-archive"})),
+            "no deployed route is called \"permit-to-archive\"; deployed are permit-to-casework"
+        );
+    }
+
+    #[test]
+    fn a_long_field_is_not_repeated_at_length() {
+        assert!(refused(json!({"x".repeat(10_000): 1})).len() < 200);
+    }
+}

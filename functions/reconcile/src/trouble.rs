@@ -1,0 +1,46 @@
+//! What keeps a run from looking on at a route.
+
+use stafett::{
+    altinn::{self, AltinnError, Budget},
+    id::InstanceId,
+    ledger::LedgerError,
+    queue::QueueError,
+    telemetry::Causes,
+};
+use thiserror::Error;
+
+/// What keeps a run from looking on at a route. The positions stay: the next run begins where this one was.
+#[derive(Debug, Error)]
+pub(crate) enum Trouble {
+    #[error(transparent)]
+    Altinn(#[from] AltinnError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("{}", Causes(.0))]
+    Queue(#[from] QueueError),
+    /// Storage has listed what was not asked for: it does not know the filter, or has dropped it.
+    #[error(
+        "Storage ignores the filter `{filter}`: it lists instance {instance} in answer to `{query}`; nothing of that \
+         page was enqueued, see whether Storage's query has changed"
+    )]
+    FilterIgnored {
+        filter: &'static str,
+        instance: InstanceId,
+        query: String,
+    },
+    /// A position that cannot be written, which for its fields cannot be.
+    #[error("a position cannot be written ({0})")]
+    Position(#[from] serde_json::Error),
+}
+
+impl Trouble {
+    /// Whether it is no trouble, but the run's time that has come to its end in the middle of a call.
+    pub(crate) fn is_out_of_time(&self, budget: &Budget) -> bool {
+        match self {
+            Self::Altinn(error) => {
+                budget.left().is_zero() || matches!(error.trouble, altinn::Trouble::OutOfTime)
+            }
+            _ => false,
+        }
+    }
+}
