@@ -1,0 +1,228 @@
+//! B, or what it depends on, is down for hours, and time passes.
+
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use http::{HeaderValue, StatusCode, header};
+use local::altinn::{Fault, Stage};
+use local::deployment::Plan;
+use local::wire::{Action, Answer, On};
+use serde_json::{Value, json};
+use stories::{CASEWORK, Folder, ROUTE, Story, permit_route, routes};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The samples; the functions run in this process, so that time can pass.
+async fn story() -> Story {
+    Story::of_the_samples().await
+}
+
+/// The same, and B has been asked what it takes: whoever knows that does not ask again and again while B is down.
+async fn warm() -> Story {
+    let story = story().await;
+    let a = story.fill_in(Stage::Ended);
+    story.trigger(&a).await;
+    story.reaches(ROUTE, &a, "done").await;
+    story.settled().await;
+    story
+}
+
+/// The samples, and reconcile looks every five minutes.
+async fn with_reconcile() -> Story {
+    let mut plan = Plan::samples().expect("the samples can be read");
+    plan.schedule = true;
+    Story::begin(plan).await
+}
+
+async fn pass(story: &Story, span: Duration) {
+    story.pass(span).await.expect("time passes");
+}
+
+/// How often the message of the one relay was received.
+fn receives(story: &Story) -> usize {
+    let delivered = story.mapping.delivered();
+    delivered.deleted + delivered.left
+}
+
+fn b_is_down(story: &Story, how: Action) {
+    let everything = On::any().path("^/ttd/casework/");
+    story.altinn_wire.faults().add(everything, how);
+}
+
+/// The clock's own invocation; what it reports of the one route.
+async fn reconcile(story: &Story) -> Value {
+    let answer = story.reconcile.invoke(&json!({})).await;
+    answer.expect("reconcile answers")["routes"][0].clone()
+}
+
+fn unavailable() -> Answer {
+    Answer::status(StatusCode::SERVICE_UNAVAILABLE)
+}
+
+/// B is down for ten hours; then it comes back, and the relay ends as if nothing had been.
+async fn a_night(story: Story, how: Action) {
+    let (made, received) = (story.creations(), receives(&story));
+    b_is_down(&story, how);
+    let a = story.fill_in(Stage::Ended);
+    story.trigger(&a).await;
+    pass(&story, 10 * HOUR).await;
+    let item = story.ledger_item(&a, ROUTE).await.expect("it answers");
+    assert!(
+        item["state"] == "waiting" || item["state"] == "claimed",
+        "{item}"
+    );
+    assert_eq!(story.creations(), made);
+    assert_eq!(story.dead_letters_now().await, 0, "no operator's work");
+
+    story.altinn_wire.faults().clear();
+    // The longest wait between two tries, and a fifth more.
+    pass(&story, 75 * MINUTE).await;
+    let item = story.ledger_item(&a, ROUTE).await.expect("it answers");
+    assert_eq!(item["state"], "done", "{item}");
+    let b = story.the_b(ROUTE, &a);
+    assert_eq!(b.attachments, story.files_for_b(&a));
+    let receives = receives(&story) - received;
+    assert!((10..40).contains(&receives), "{receives} receives");
+    story.settled().await;
+    assert!(story.dead_letters(0).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_night_of_503_ends_with_one_case() {
+    a_night(with_reconcile().await, Action::Answer(unavailable())).await;
+}
+
+#[tokio::test]
+async fn a_night_of_503_that_says_when_to_come_back_ends_with_one_case() {
+    let soon = HeaderValue::from_static("120");
+    let busy = unavailable().header(header::RETRY_AFTER, soon);
+    a_night(warm().await, Action::Answer(busy)).await;
+}
+
+#[tokio::test]
+async fn a_night_of_refused_connections_ends_with_one_case() {
+    a_night(warm().await, Action::ResetBefore).await;
+}
+
+#[tokio::test]
+async fn many_that_wait_for_the_same_b_are_all_served_and_none_twice() {
+    const CASES: usize = 20;
+    let story = warm().await;
+    let made = story.creations();
+    b_is_down(&story, Action::Answer(unavailable()));
+    let all: Vec<String> = (0..CASES).map(|_| story.fill_in(Stage::Ended)).collect();
+    let messages = all.iter().map(|a| Story::message(ROUTE, a));
+    story.send(messages).await;
+    pass(&story, HOUR).await;
+    assert_eq!(story.creations(), made);
+    story.altinn_wire.faults().clear();
+    pass(&story, 75 * MINUTE).await;
+    for a in &all {
+        story.the_b(ROUTE, a);
+    }
+    assert_eq!(story.creations(), made + CASES);
+    assert!(story.dead_letters(0).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_owner_that_nobody_knows_is_given_up_after_hours() {
+    let story = story().await;
+    let faults = story.altinn.faults();
+    faults.always(Some(CASEWORK), Fault::PartyLookupNotFound);
+    let a = story.fill_in(Stage::Ended);
+    story.trigger(&a).await;
+    pass(&story, HOUR).await;
+    let item = story.ledger_item(&a, ROUTE).await.expect("it answers");
+    assert_eq!(
+        (&item["state"], &item["reason"]),
+        (&"waiting".into(), &"owner_unknown".into())
+    );
+    pass(&story, 6 * HOUR).await;
+    let item = story.ledger_item(&a, ROUTE).await.expect("it answers");
+    assert_eq!(
+        (&item["state"], &item["reason"]),
+        (&"failed".into(), &"owner_unknown".into())
+    );
+    assert_eq!(item["attempts"], 14);
+    assert_eq!(reconcile(&story).await["failed"], 1, "it is left alone");
+    assert_eq!(story.dead_letters(1).await.len(), 1);
+    assert_eq!(story.posts().len(), 14);
+}
+
+#[tokio::test]
+async fn a_route_that_is_not_deployed_is_given_up_after_minutes_and_not_at_once() {
+    let story = story().await;
+    let a = story.fill_in(Stage::Ended);
+    story.send([Story::message("a-route-to-come", &a)]).await;
+    pass(&story, 5 * MINUTE).await;
+    assert!((4..8).contains(&receives(&story)), "{}", receives(&story));
+    pass(&story, 10 * MINUTE).await;
+    assert_eq!(story.dead_letters(1).await.len(), 1);
+    assert_eq!(story.whole_ledger().await, "[]", "nothing was ever claimed");
+}
+
+#[tokio::test]
+async fn a_gate_that_stays_closed_is_left_to_reconcile_which_finds_it_open_in_the_end() {
+    let story = story().await;
+    let a = story.fill_in(Stage::Task("Task_1".to_owned()));
+    story.trigger(&a).await;
+    // Sixteen receives take some six and a half hours, a fifth more or less.
+    pass(&story, 5 * HOUR).await;
+    assert!(receives(&story) < 16);
+    pass(&story, 3 * HOUR).await;
+    assert_eq!(receives(&story), 16);
+    story.settled().await;
+    let item = story.ledger_item(&a, ROUTE).await.expect("it answers");
+    assert_eq!(
+        (&item["state"], &item["reason"], &item["attempts"]),
+        (&"waiting".into(), &"gate_closed".into(), &16.into())
+    );
+    assert!(story.posts().is_empty());
+
+    story.altinn.advance(&a).expect("the form is complete");
+    story.altinn.advance(&a).expect("she confirms");
+    // Nobody tells, and a trigger on its way would have come by now.
+    pass(&story, 15 * MINUTE).await;
+    reconcile(&story).await;
+    story.reaches(ROUTE, &a, "done").await;
+    story.settled().await;
+    story.the_b(ROUTE, &a);
+    assert!(story.dead_letters(0).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_route_is_mended_while_its_messages_wait() {
+    let mistaken =
+        permit_route().replace("data.model.soker.navn\"", "data.model.soker.fulltNavn\"");
+    assert_ne!(mistaken, permit_route());
+    let mistaken = routes([(ROUTE, mistaken)]);
+    let right: Folder = routes([(ROUTE, permit_route())]);
+    let mut plan = Plan::samples().expect("the samples can be read");
+    plan.routes = mistaken.path().to_owned();
+    let story = Story::begin(plan).await;
+    let all: Vec<String> = (0..3).map(|_| story.fill_in(Stage::Ended)).collect();
+    try_join_all(all.iter().map(async |a| {
+        story.trigger(a).await;
+        Ok::<_, ()>(())
+    }))
+    .await
+    .expect("they are triggered");
+    for a in &all {
+        let item = story.reaches(ROUTE, a, "failed").await;
+        assert_eq!(item["reason"], "mapping_failed");
+    }
+    story.rest().await.expect("it comes to rest");
+    story.deploy(right.path()).await.expect("it is mended");
+    let request = json!({ "action": "redrive", "reason": "mapping_failed" });
+    let answer = story.redrive.invoke(&request).await.expect("it answers");
+    assert_eq!(
+        (&answer["sent"], &answer["deleted"]),
+        (&3.into(), &3.into())
+    );
+    for a in &all {
+        story.reaches(ROUTE, a, "done").await;
+        story.the_b(ROUTE, a);
+    }
+    assert!(story.dead_letters(0).await.is_empty());
+}

@@ -1,0 +1,183 @@
+//! The clock finds what nobody told of.
+
+mod doubles;
+mod found;
+mod positions;
+mod standing_still;
+mod trouble;
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use http::Method;
+use jiff::{SignedDuration, Timestamp};
+use local::aws::Endpoints;
+use local::deployment::Plan;
+use local::wire::On;
+use reconcile::{CLOSING, Reconcile};
+use serde_json::{Value, json};
+use stafett::{clock::Clock, settings::Source};
+use stories::{Folder, PERMIT, ROUTE, Story, permit_route, routes};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+/// After this, a trigger that has not come is not on its way any more.
+const GRACE: Duration = Duration::from_secs(11 * 60);
+/// Time enough for a run of any size here.
+const PLENTY: Duration = Duration::from_secs(120);
+
+async fn story_with(route: String) -> (Story, Folder) {
+    let folder = routes([(ROUTE, route)]);
+    let mut plan = Plan::samples().expect("the samples can be read");
+    plan.routes = folder.path().to_owned();
+    (Story::begin(plan).await, folder)
+}
+
+/// The sample route with something else in it.
+fn route_with(one: &str, other: &str) -> String {
+    let route = permit_route();
+    assert!(route.contains(one), "the sample route has {one}");
+    route.replace(one, other)
+}
+
+/// The deployed function runs; its report of the one route.
+async fn run(story: &Story) -> Value {
+    let answer = story.reconcile.invoke(&json!({})).await;
+    let mut answer = answer.expect("the function answers");
+    assert_eq!(answer["routes"].as_array().map(Vec::len), Some(1));
+    let report = answer["routes"][0].take();
+    assert_eq!(report["trouble"], Value::Null, "{report}");
+    report
+}
+
+/// The calls that list instances.
+fn lists() -> On {
+    On::request(Method::GET, r"^/storage/api/v1/instances\?")
+}
+
+/// `reconcile` with a queue of its own, which nobody reads: what it enqueues can be seen.
+struct Observed<'s> {
+    story: &'s Story,
+    function: Reconcile,
+    queue: String,
+}
+
+impl<'s> Observed<'s> {
+    async fn new(story: &'s Story) -> Self {
+        let queue = story.sqs().create_queue().queue_name("observed").send();
+        let queue = queue.await.expect("SQS answers").queue_url;
+        let queue = queue.expect("a queue has a URL");
+        let settings = &story.reconcile.settings().environment;
+        let source = Source::new(|name| match name {
+            "STAFETT_QUEUE_URL" => Some(queue.clone()),
+            _ => settings.get(name).cloned(),
+        });
+        let wired = Endpoints {
+            dynamodb: story.dynamodb_wire.url().to_owned(),
+            sqs: story.sqs_wire.url().to_owned(),
+        };
+        let clock = story.altinn.clock().clone();
+        let clock = Clock::reading(move || clock.now());
+        let function = Reconcile::new(&source, &wired.sdk_config(), clock)
+            .await
+            .expect("the function starts");
+        drop(source);
+        Self {
+            story,
+            function,
+            queue,
+        }
+    }
+
+    /// One run that may take pages for so long; its reports.
+    async fn runs_for(&self, time: Duration, event: Value) -> Vec<Value> {
+        let answer = self.function.handle(event, Some(CLOSING + time)).await;
+        let answer = serde_json::to_value(answer.expect("the event is a request"));
+        match answer.expect("an answer is JSON")["routes"].take() {
+            Value::Array(reports) => reports,
+            other => panic!("{other} is no list of reports"),
+        }
+    }
+
+    /// One run with time enough; its report of the one route.
+    async fn run(&self) -> Value {
+        let mut reports = self.runs_for(PLENTY, json!({})).await;
+        assert_eq!(reports.len(), 1);
+        reports.remove(0)
+    }
+
+    /// The A instances that were enqueued, each as often as it was; the queue is empty then.
+    async fn enqueued(&self) -> Vec<String> {
+        let sqs = self.story.sqs();
+        let mut instances = Vec::new();
+        loop {
+            let received = sqs
+                .receive_message()
+                .queue_url(&self.queue)
+                .max_number_of_messages(10)
+                .visibility_timeout(3600);
+            let messages = received.send().await.expect("SQS answers").messages;
+            let Some(messages) = messages.filter(|it| !it.is_empty()) else {
+                return instances;
+            };
+            for message in messages {
+                let body: Value = serde_json::from_str(message.body.as_deref().unwrap_or_default())
+                    .expect("a message is JSON");
+                assert_eq!(body["cause"], "reconcile");
+                instances.push(text(&body["instance"]));
+            }
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// A permit that was submitted at this moment; nothing is in it. `change` may say otherwise.
+fn old_permit(story: &Story, ended: Timestamp, change: impl FnOnce(&mut Value)) -> String {
+    let mut instance = json!({
+        "instanceOwner": {"personNumber": "12837832290"}, "appId": PERMIT,
+        "process": {"started": ended, "ended": ended}, "created": ended, "lastChanged": ended,
+        "data": [],
+    });
+    change(&mut instance);
+    let folder = Folder::empty().with("instance.json", instance.to_string());
+    story.import_from(folder.path())
+}
+
+/// The moment that lies so far back by Altinn's clock.
+fn ago(story: &Story, span: Duration) -> Timestamp {
+    let now = story.altinn.clock().now();
+    now - SignedDuration::try_from(span).expect("a span of time")
+}
+
+fn key(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+/// What is kept of how far a list has been looked through.
+async fn position(story: &Story, name: &str) -> Option<Value> {
+    let item = story
+        .dynamodb()
+        .get_item()
+        .table_name(&story.aws.resources().table)
+        .key("pk", key("reconcile"))
+        .key("sk", key(name))
+        .send();
+    let item = item.await.expect("DynamoDB answers").item?;
+    let note = item.get("note")?.as_s().ok()?;
+    Some(serde_json::from_str(note).expect("a position is JSON"))
+}
+
+/// Somebody else, or another version, kept this.
+async fn keep(story: &Story, name: &str, note: &str) {
+    let put = story
+        .dynamodb()
+        .put_item()
+        .table_name(&story.aws.resources().table)
+        .item("pk", key("reconcile"))
+        .item("sk", key(name))
+        .item("note", key(note));
+    put.send().await.expect("DynamoDB answers");
+}

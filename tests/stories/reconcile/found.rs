@@ -1,0 +1,226 @@
+//! A instances without a relay.
+
+use local::altinn::Stage;
+use serde_json::json;
+use stories::{ROUTE, Story, permit_route};
+
+use super::{
+    GRACE, HOUR, MINUTE, Observed, ago, lists, old_permit, position, route_with, run, story_with,
+};
+
+const THEN: &str = "
+then:
+  complete: true
+";
+
+#[tokio::test]
+async fn a_permit_that_nobody_told_of_is_found_and_relayed() {
+    let story = Story::of_the_samples().await;
+    let a = story.fill_in(Stage::Ended);
+    story.pass(GRACE).await.expect("time passes");
+    let report = run(&story).await;
+    assert_eq!(report["finished"], true);
+    assert_eq!(report["missing"], 1);
+    assert_eq!(report["examples"], json!([a]));
+    story.reaches(ROUTE, &a, "done").await;
+    story.settled().await;
+    story.the_b(ROUTE, &a);
+    let report = run(&story).await;
+    assert_eq!(
+        (&report["missing"], &report["done"]),
+        (&json!(0), &json!(1))
+    );
+}
+
+#[tokio::test]
+async fn a_trigger_that_may_be_on_its_way_is_left_alone() {
+    let story = Story::of_the_samples().await;
+    let a = story.fill_in(Stage::Ended);
+    let observed = Observed::new(&story).await;
+    assert_eq!(observed.run().await["missing"], 0);
+    story.pass(GRACE).await.expect("time passes");
+    assert_eq!(observed.run().await["missing"], 1);
+    assert_eq!(observed.enqueued().await, [a]);
+}
+
+#[tokio::test]
+async fn the_archive_from_before_the_routes_begin_stays_where_it_is() {
+    let (story, _routes) = story_with(route_with("2026-11-01", "2026-11-15")).await;
+    let on = |day: &str| format!("{day}T10:00:00Z").parse().expect("a moment");
+    let archived = old_permit(&story, on("2026-11-14"), |_| {});
+    let touched_since = old_permit(&story, on("2026-11-13"), |it| {
+        it["lastChanged"] = json!("2026-11-16T10:00:00Z");
+    });
+    let deleted = old_permit(&story, on("2026-11-17"), |it| {
+        it["status"] = json!({"isHardDeleted": true});
+    });
+    let of_now = old_permit(&story, on("2026-11-18"), |_| {});
+    let observed = Observed::new(&story).await;
+    let report = observed.run().await;
+    assert_eq!(observed.enqueued().await, [of_now]);
+    // The first one was not even listed.
+    assert_eq!(
+        report["skipped"], 2,
+        "{archived}, {touched_since}, {deleted}: {report}"
+    );
+}
+
+#[tokio::test]
+async fn what_has_been_looked_through_costs_nothing_the_next_time() {
+    let story = Story::of_the_samples().await;
+    let observed = Observed::new(&story).await;
+    for _ in 0..250 {
+        let _ = old_permit(&story, ago(&story, 50 * HOUR), |_| {});
+    }
+    let first = observed.run().await;
+    assert_eq!(
+        (&first["missing"], &first["pages"], &first["finished"]),
+        (&json!(250), &json!(4), &json!(true))
+    );
+    let told: Vec<String> = (0..10)
+        .map(|_| old_permit(&story, ago(&story, MINUTE), |_| {}))
+        .collect();
+    story.pass(GRACE).await.expect("time passes");
+    observed.enqueued().await;
+    story.altinn_wire.journal().clear();
+    story.dynamodb_wire.journal().clear();
+    let report = observed.run().await;
+    assert_eq!(report["missing"], 10);
+    assert_eq!(sorted(observed.enqueued().await), sorted(told));
+    assert_eq!(report["calls"], 2, "one page of A, one of B");
+    assert_eq!(story.altinn_wire.journal().count(&lists()), 2);
+    let dynamodb = story.dynamodb_wire.journal().all().len();
+    assert!(dynamodb <= 6, "{dynamodb} calls of DynamoDB");
+}
+
+fn sorted(mut ids: Vec<String>) -> Vec<String> {
+    ids.sort();
+    ids
+}
+
+#[tokio::test]
+async fn a_route_that_completes_its_permits_finds_them_by_what_is_not_confirmed() {
+    let route = permit_route().replace(
+        "  since: 2026-11-01                 # reconcile looks no further back\n",
+        "",
+    );
+    assert!(!route.contains("since"));
+    let (story, _routes) = story_with(route + THEN).await;
+    let observed = Observed::new(&story).await;
+    let years_ago = old_permit(&story, ago(&story, 30_000 * HOUR), |_| {});
+    let confirmed = old_permit(&story, ago(&story, 20_000 * HOUR), |it| {
+        it["completeConfirmations"] =
+            json!([{"stakeholderId": "ttd", "confirmedOn": "2026-01-01T00:00:00Z"}]);
+    });
+    let report = observed.run().await;
+    assert_eq!(
+        observed.enqueued().await,
+        std::slice::from_ref(&years_ago),
+        "{confirmed} is dealt with"
+    );
+    assert_eq!(report["finished"], true);
+    // It lies in the queue: enqueuing it with every run would only make the queue longer.
+    story.pass(5 * MINUTE).await.expect("time passes");
+    let report = observed.run().await;
+    assert_eq!(
+        (&report["missing"], &report["calls"]),
+        (&json!(0), &json!(2))
+    );
+    // Whatever became of that message: as long as it is not confirmed it comes up again.
+    story.pass(HOUR).await.expect("time passes");
+    assert_eq!(observed.run().await["missing"], 1);
+    assert_eq!(observed.enqueued().await, [years_ago]);
+}
+
+#[tokio::test]
+async fn a_permit_that_is_confirmed_leaves_the_list() {
+    let (story, _routes) = story_with(permit_route() + THEN).await;
+    let a = story.fill_in(Stage::Ended);
+    story.pass(GRACE).await.expect("time passes");
+    assert_eq!(run(&story).await["missing"], 1);
+    story.reaches(ROUTE, &a, "done").await;
+    story.settled().await;
+    story.pass(2 * HOUR).await.expect("time passes");
+    let report = run(&story).await;
+    assert_eq!(
+        (&report["missing"], &report["done"]),
+        (&json!(0), &json!(0))
+    );
+    assert_eq!(report["finished"], true);
+}
+
+#[tokio::test]
+async fn a_route_that_starts_at_a_task_finds_permits_in_it_and_behind_it() {
+    let route = route_with("{ process: completed }", "{ task: Task_2 }")
+        .replace("    mottatt: instance.process.ended\n", "");
+    let (story, _routes) = story_with(route).await;
+    let task = |id: &str| Stage::Task(id.to_owned());
+    let _too_early = story.fill_in(task("Task_1"));
+    let in_it = story.fill_in(task("Task_2"));
+    let behind_it = story.fill_in(Stage::Ended);
+    story.pass(GRACE).await.expect("time passes");
+    let report = run(&story).await;
+    assert_eq!(report["missing"], 2);
+    for a in [&in_it, &behind_it] {
+        story.reaches(ROUTE, a, "done").await;
+    }
+    for name in [
+        "permit-to-casework",
+        "permit-to-casework#task",
+        "permit-to-casework#b",
+    ] {
+        assert!(position(&story, name).await.is_some(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_what_it_would_do_and_does_nothing() {
+    let story = Story::of_the_samples().await;
+    let observed = Observed::new(&story).await;
+    let a = story.fill_in(Stage::Ended);
+    story.pass(GRACE).await.expect("time passes");
+    let before = story.whole_ledger().await;
+    let event = json!({"route": ROUTE, "dryRun": true});
+    for _ in 0..2 {
+        let reports = observed.runs_for(super::PLENTY, event.clone()).await;
+        assert_eq!(reports[0]["missing"], 1);
+        assert_eq!(reports[0]["examples"], json!([a]));
+    }
+    assert!(observed.enqueued().await.is_empty());
+    assert_eq!(story.whole_ledger().await, before);
+    assert_eq!(position(&story, ROUTE).await, None);
+}
+
+#[tokio::test]
+async fn an_event_that_is_no_request_is_refused_by_name() {
+    let story = Story::of_the_samples().await;
+    let refused = story.reconcile.invoke(&json!({"route": "permit"})).await;
+    let error = refused.expect_err("no such route").to_string();
+    assert!(error.contains("no deployed route is called"), "{error}");
+}
+
+#[tokio::test]
+async fn two_runs_at_the_same_time_make_one_case_each() {
+    let story = Story::of_the_samples().await;
+    let permits: Vec<String> = (0..25).map(|_| story.fill_in(Stage::Ended)).collect();
+    story.pass(GRACE).await.expect("time passes");
+    let (one, other) = tokio::join!(run(&story), run(&story));
+    let missing = [&one, &other].map(|report| report["missing"].as_u64());
+    assert_eq!(
+        missing.into_iter().max(),
+        Some(Some(25)),
+        "the faster one misses all"
+    );
+    assert_eq!(
+        (&one["finished"], &other["finished"]),
+        (&json!(true), &json!(true))
+    );
+    for a in &permits {
+        story.reaches(ROUTE, a, "done").await;
+    }
+    story.settled().await;
+    for a in &permits {
+        story.the_b(ROUTE, a);
+    }
+    assert_eq!(run(&story).await["doubles"], 0);
+}

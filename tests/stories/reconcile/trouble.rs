@@ -1,0 +1,304 @@
+//! Storage is not as it should be: what is not looked at today is looked at tomorrow.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use local::altinn::Stage;
+use local::wire::{Action, Answer, Gate, On};
+use serde_json::{Value, json};
+use stories::{PERMIT, ROUTE, Story, eventually, permit_route, routes};
+
+use super::{GRACE, HOUR, MINUTE, Observed, PLENTY, ago, lists, old_permit, position, story_with};
+
+fn lists_of(app: &str) -> On {
+    On::request(
+        Method::GET,
+        &format!(r"^/storage/api/v1/instances\?appId={app}&"),
+    )
+}
+
+fn status(status: u16) -> Action {
+    Action::Answer(Answer::status(
+        StatusCode::from_u16(status).expect("a status"),
+    ))
+}
+
+#[tokio::test]
+async fn a_storage_that_fails_is_told_of_and_asked_again_by_the_next_run() {
+    let story = Story::of_the_samples().await;
+    let observed = Observed::new(&story).await;
+    let a = old_permit(&story, ago(&story, HOUR), |_| {});
+    for (action, told) in [
+        (status(500), "status 500"),
+        (status(403), "status 403"),
+        (
+            Action::Answer(Answer::status(StatusCode::OK).body("{}")),
+            "a page of instances",
+        ),
+        (Action::Truncate(20), "broken off"),
+        (Action::ResetAfter, "connection lost"),
+    ] {
+        let broken = story.altinn_wire.faults().add(lists_of(PERMIT), action);
+        let report = observed.run().await;
+        let trouble = report["trouble"].as_str().unwrap_or_default();
+        assert!(trouble.contains(told), "{report}");
+        assert!(
+            trouble.contains("list the instances of ttd/permit"),
+            "{report}"
+        );
+        assert_eq!(report["finished"], false);
+        story.altinn_wire.faults().remove(broken);
+    }
+    assert_eq!(position(&story, ROUTE).await, None);
+    assert_eq!(observed.run().await["missing"], 1);
+    assert_eq!(observed.enqueued().await, [a]);
+}
+
+#[tokio::test]
+async fn an_instance_that_cannot_be_read_is_named_and_not_passed_over() {
+    let story = Story::of_the_samples().await;
+    let observed = Observed::new(&story).await;
+    let a = old_permit(&story, ago(&story, HOUR), |_| {});
+    let broken = json!({"id": "50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77", "appId": 7});
+    let page = json!({"instances": [story.altinn.instance(&a), broken]}).to_string();
+    story.altinn_wire.faults().add(
+        lists_of(PERMIT).nth(1),
+        Action::Answer(Answer::status(StatusCode::OK).body(page)),
+    );
+    let report = observed.run().await;
+    let trouble = report["trouble"].as_str().unwrap_or_default();
+    assert!(
+        trouble.contains("see instance 50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"),
+        "{report}"
+    );
+    assert!(observed.enqueued().await.is_empty());
+    assert_eq!(observed.run().await["missing"], 1);
+}
+
+#[tokio::test]
+async fn a_moments_failure_is_no_trouble() {
+    let story = Story::of_the_samples().await;
+    let observed = Observed::new(&story).await;
+    let _a = old_permit(&story, ago(&story, HOUR), |_| {});
+    for action in [
+        status(500),
+        status(502),
+        Action::ResetAfter,
+        Action::ResetBefore,
+    ] {
+        story.altinn_wire.faults().add(lists().nth(1), action);
+    }
+    let report = observed.run().await;
+    assert_eq!(
+        (&report["finished"], &report["missing"]),
+        (&json!(true), &json!(1))
+    );
+}
+
+#[tokio::test]
+async fn an_altinn_that_gives_no_token_keeps_nothing_from_being_found_later() {
+    let story = Story::of_the_samples().await;
+    let observed = Observed::new(&story).await;
+    let _a = old_permit(&story, ago(&story, HOUR), |_| {});
+    let tokens = On::any().path("/token$");
+    let refused = story.altinn_wire.faults().add(tokens, status(400));
+    let report = observed.run().await;
+    assert!(
+        report["trouble"]
+            .as_str()
+            .is_some_and(|it| it.contains("no token")),
+        "{report}"
+    );
+    story.altinn_wire.faults().remove(refused);
+    // For a moment nobody else is asked for one.
+    eventually("the permit is found", async || match observed.run().await {
+        report if report["missing"] == 1 => Ok(()),
+        report => Err(report.to_string()),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_trouble_of_one_route_is_not_the_others() {
+    let other = permit_route().replace(ROUTE, "another-route");
+    let folder = routes([(ROUTE, permit_route()), ("another-route", other)]);
+    let mut plan = local::deployment::Plan::samples().expect("the samples can be read");
+    plan.routes = folder.path().to_owned();
+    let story = Story::begin(plan).await;
+    let observed = Observed::new(&story).await;
+    let a = old_permit(&story, ago(&story, HOUR), |_| {});
+    // The first route's first list, with all quick repeats.
+    story.altinn_wire.faults().add(lists().next(3), status(500));
+    let reports = observed.runs_for(PLENTY, json!({})).await;
+    assert_eq!(
+        (&reports[0]["route"], &reports[0]["finished"]),
+        (&json!("another-route"), &json!(false))
+    );
+    assert_eq!(
+        (&reports[1]["route"], &reports[1]["finished"]),
+        (&json!(ROUTE), &json!(true))
+    );
+    assert_eq!(
+        (&reports[0]["missing"], &reports[1]["missing"]),
+        (&json!(0), &json!(1))
+    );
+    assert_eq!(observed.enqueued().await, [a]);
+}
+
+#[tokio::test]
+async fn a_storage_that_does_not_answer_in_time_is_no_trouble_and_loses_nothing() {
+    let story = Story::of_the_samples().await;
+    let observed = Observed::new(&story).await;
+    let _a = old_permit(&story, ago(&story, HOUR), |_| {});
+    let gate = Gate::default();
+    let held = story
+        .altinn_wire
+        .faults()
+        .add(lists_of(PERMIT), Action::HoldBefore(gate.clone()));
+    let reports = observed.runs_for(Duration::from_secs(2), json!({})).await;
+    assert_eq!(
+        (&reports[0]["finished"], &reports[0]["trouble"]),
+        (&json!(false), &Value::Null)
+    );
+    story.altinn_wire.faults().remove(held);
+    gate.open();
+    assert_eq!(observed.run().await["missing"], 1);
+}
+
+#[tokio::test]
+async fn an_empty_page_with_a_next_one_is_not_the_end() {
+    let story = Story::of_the_samples().await;
+    let observed = Observed::new(&story).await;
+    let a = old_permit(&story, ago(&story, HOUR), |_| {});
+    // Its host is not ours to call; all else of it goes back as it is.
+    let next = "https://platform.elsewhere.example/storage/api/v1/instances?appId=ttd%2Fpermit\
+                &process.isComplete=true&order=asc%3AlastChanged&size=100&continuationToken=0%253b0";
+    let page = json!({"count": 0, "instances": [], "next": next}).to_string();
+    story.altinn_wire.faults().add(
+        lists_of(PERMIT).nth(1),
+        Action::Answer(Answer::status(StatusCode::OK).body(page)),
+    );
+    let report = observed.run().await;
+    assert_eq!(
+        (&report["missing"], &report["pages"]),
+        (&json!(1), &json!(3))
+    );
+    assert_eq!(observed.enqueued().await, [a]);
+    let lists = story.altinn_wire.journal().matching(&lists());
+    let (_, query) = next.split_once('?').expect("it has a query");
+    assert!(
+        lists.iter().any(|it| it.path().ends_with(query)),
+        "verbatim"
+    );
+}
+
+#[tokio::test]
+async fn a_list_that_turns_in_circles_is_recognised() {
+    let story = Story::of_the_samples().await;
+    let observed = Observed::new(&story).await;
+    let _a = old_permit(&story, ago(&story, HOUR), |_| {});
+    let page = json!({
+        "instances": [],
+        "next": "https://platform.altinn.no/storage/api/v1/instances?continuationToken=1%253b1",
+    });
+    let circle = Action::Answer(Answer::status(StatusCode::OK).body(page.to_string()));
+    story.altinn_wire.faults().add(lists(), circle);
+    let report = observed.run().await;
+    assert!(
+        report["trouble"]
+            .as_str()
+            .is_some_and(|it| it.contains("a list that goes on")),
+        "{report}"
+    );
+}
+
+#[tokio::test]
+async fn a_filter_that_storage_ignores_enqueues_nothing_and_moves_nothing() {
+    let (story, _routes) = story_with(permit_route() + "\nthen:\n  complete: true\n").await;
+    let observed = Observed::new(&story).await;
+    let asked_for = old_permit(&story, ago(&story, HOUR), |_| {});
+    let confirmed = old_permit(&story, ago(&story, HOUR), |it| {
+        it["completeConfirmations"] =
+            json!([{"stakeholderId": "ttd", "confirmedOn": "2026-11-20T00:00:00Z"}]);
+    });
+    let too_old = old_permit(&story, ago(&story, 20_000 * HOUR), |_| {});
+    let too_new = old_permit(&story, ago(&story, MINUTE), |_| {});
+    let unfinished = story.fill_in(Stage::Task("Task_1".to_owned()));
+    let case = super::doubles::by_hand(&story, json!({}));
+    for (uninvited, filter) in [
+        (confirmed, "confirmed"),
+        (too_old, "lastChanged"),
+        (too_new, "lastChanged"),
+        (unfinished, "process.isComplete"),
+        (case, "appId"),
+    ] {
+        let list =
+            [&asked_for, &uninvited].map(|id| story.altinn.instance(id).expect("it is there"));
+        let page = json!({"count": 2, "instances": list}).to_string();
+        let ignoring = story.altinn_wire.faults().add(
+            lists_of(PERMIT),
+            Action::Answer(Answer::status(StatusCode::OK).body(page)),
+        );
+        let report = observed.run().await;
+        let trouble = report["trouble"].as_str().unwrap_or_default();
+        assert!(
+            trouble.contains(&format!("ignores the filter `{filter}`")),
+            "{report}"
+        );
+        assert!(trouble.contains(&uninvited), "{report}");
+        assert_eq!(report["missing"], 0);
+        story.altinn_wire.faults().remove(ignoring);
+    }
+    assert!(observed.enqueued().await.is_empty());
+    assert_eq!(position(&story, ROUTE).await, None);
+    story.pass(GRACE).await.expect("time passes");
+    assert_eq!(
+        observed.run().await["missing"],
+        2,
+        "the one asked for, and the new one"
+    );
+}
+
+#[tokio::test]
+async fn a_queue_that_takes_nothing_keeps_the_position_where_it_is() {
+    let story = Story::of_the_samples().await;
+    let observed = Observed::new(&story).await;
+    let a = old_permit(&story, ago(&story, HOUR), |_| {});
+    let down = story
+        .sqs_wire
+        .faults()
+        .add(On::operation("SendMessageBatch"), status(503));
+    let report = observed.run().await;
+    assert!(
+        report["trouble"]
+            .as_str()
+            .is_some_and(|it| it.contains("1 of 1 triggers were not queued")),
+        "{report}"
+    );
+    assert_eq!(report["missing"], 0);
+    assert_eq!(position(&story, ROUTE).await, None);
+    story.sqs_wire.faults().remove(down);
+    assert_eq!(observed.run().await["missing"], 1);
+    assert_eq!(observed.enqueued().await, [a]);
+}
+
+#[tokio::test]
+async fn a_ledger_that_does_not_answer_enqueues_nothing() {
+    let story = Story::of_the_samples().await;
+    let observed = Observed::new(&story).await;
+    let _a = old_permit(&story, ago(&story, HOUR), |_| {});
+    let down = story
+        .dynamodb_wire
+        .faults()
+        .add(On::operation("BatchGetItem"), status(500));
+    let report = observed.run().await;
+    assert!(
+        report["trouble"]
+            .as_str()
+            .is_some_and(|it| it.contains("BatchGetItem")),
+        "{report}"
+    );
+    assert!(observed.enqueued().await.is_empty());
+    story.dynamodb_wire.faults().remove(down);
+    assert_eq!(observed.run().await["missing"], 1);
+}

@@ -1,0 +1,251 @@
+//! What app A sees of its instances' relays, to show to the citizen.
+
+use http::{HeaderValue, StatusCode, header};
+use local::altinn::Stage;
+use local::deployment::{Plan, SERVICE_OWNER, TRIGGER_SCOPE};
+use local::wire::{Action, Answer, Gate, On};
+use reqwest::Client;
+use serde_json::{Value, json};
+use stories::{
+    CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, guid, permit_route, posts, routes, stamp,
+};
+
+const MEASURES: &str = "measures";
+
+/// Each measure of a permit gets a case.
+fn measures() -> String {
+    format!(
+        "name: {MEASURES}
+from: {{ app: {PERMIT}, when: {{ process: completed }}, since: 2026-11-01 }}
+to:
+  app: {CASEWORK}
+  owner: {{ organisation: \"'310075728'\" }}
+  root: melding
+model:
+  soknad: {{ tittel: tiltak.beskrivelse, referanse: instance.id, merknad: tiltak.kode }}
+each: tiltak in data.model.tiltak
+key: tiltak.kode
+"
+    )
+}
+
+async fn story_with<'a>(files: impl IntoIterator<Item = (&'a str, String)>) -> (Story, Folder) {
+    let folder = routes(files);
+    let mut plan = Plan::samples().expect("the samples can be read");
+    plan.routes = folder.path().to_owned();
+    (Story::begin(plan).await, folder)
+}
+
+/// What the API answers to whoever has this token.
+async fn asked(story: &Story, a: &str, token: &str) -> (StatusCode, Value) {
+    let url = format!("{}/relays/{a}", story.api.url());
+    let answer = Client::new().get(url).bearer_auth(token).send().await;
+    let answer = answer.expect("the API answers");
+    let status = answer.status();
+    let cache = answer.headers().get(header::CACHE_CONTROL);
+    assert_eq!(cache, Some(&HeaderValue::from_static("no-store")));
+    (status, answer.json().await.expect("the answer is JSON"))
+}
+
+fn token(story: &Story, organisation: &str, scope: &str) -> String {
+    let token = story.altinn.maskinporten_token(organisation, scope, None);
+    token.expect("a token can be made")
+}
+
+/// The relays of an instance, as app A sees them.
+async fn relays(story: &Story, a: &str) -> Vec<Value> {
+    let token = token(story, SERVICE_OWNER, TRIGGER_SCOPE);
+    let (status, body) = asked(story, a, &token).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let relays = body["relays"].as_array().expect("a list").clone();
+    for relay in &relays {
+        let fields: Vec<&str> = relay
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(
+            fields,
+            [
+                "route",
+                "key",
+                "state",
+                "instance",
+                "reason",
+                "attempts",
+                "updatedAt"
+            ]
+        );
+        let updated = relay["updatedAt"].as_str().unwrap_or_default();
+        updated.parse::<jiff::Timestamp>().expect("a moment");
+    }
+    relays
+}
+
+/// One relay without a key: its state, B and reason.
+fn only(relays: &[Value]) -> (&Value, &Value, &Value) {
+    let [relay] = relays else {
+        panic!("one relay: {relays:?}")
+    };
+    assert_eq!(
+        (&relay["route"], &relay["key"]),
+        (&json!(ROUTE), &Value::Null)
+    );
+    (&relay["state"], &relay["instance"], &relay["reason"])
+}
+
+#[tokio::test]
+async fn a_permit_is_seen_on_its_way_and_when_it_has_arrived() {
+    let story = Story::of_the_samples().await;
+    let gate = Gate::default();
+    let faults = story.altinn_wire.faults();
+    faults.add(posts(), Action::HoldAfter(gate.clone()));
+    let a = story.fill_in(Stage::Ended);
+    story.trigger(&a).await;
+    gate.arrived(1, DEADLINE).await.expect("B is asked");
+    let on_its_way = relays(&story, &a).await;
+    assert_eq!(
+        only(&on_its_way),
+        (&json!("claimed"), &Value::Null, &Value::Null)
+    );
+    assert_eq!(on_its_way[0]["attempts"], 1);
+    gate.open();
+    story.reaches(ROUTE, &a, "done").await;
+    let b = story.the_b(ROUTE, &a);
+    assert_eq!(
+        only(&relays(&story, &a).await),
+        (&json!("done"), &json!(b.id), &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn a_permit_that_cannot_go_on_is_seen_with_the_reason() {
+    let broken = permit_route().replace("data.model.soker.navn", "data.model.soker.telefon");
+    let (story, _routes) = story_with([(ROUTE, broken)]).await;
+    let early = story.fill_in(Stage::Task("Task_1".to_owned()));
+    story.trigger(&early).await;
+    story.reaches(ROUTE, &early, "waiting").await;
+    let waiting = (&json!("waiting"), &Value::Null, &json!("gate_closed"));
+    assert_eq!(only(&relays(&story, &early).await), waiting);
+
+    let a = story.fill_in(Stage::Ended);
+    story.trigger(&a).await;
+    story.reaches(ROUTE, &a, "failed").await;
+    let seen = relays(&story, &a).await;
+    assert_eq!(
+        only(&seen),
+        (&json!("failed"), &Value::Null, &json!("mapping_failed"))
+    );
+    let told = Value::from(seen).to_string();
+    assert!(
+        !told.contains("telefon"),
+        "the detail is for operators: {told}"
+    );
+}
+
+#[tokio::test]
+async fn each_part_of_a_permit_is_seen_by_the_digest_of_its_key() {
+    let (story, _routes) = story_with([(ROUTE, permit_route()), (MEASURES, measures())]).await;
+    let busy = Answer::status(StatusCode::TOO_MANY_REQUESTS);
+    let busy = busy.header(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    story
+        .altinn_wire
+        .faults()
+        .add(posts().nth(2), Action::Answer(busy));
+    let a = story.import("two-measures");
+    story.trigger(&a).await;
+    for route in [ROUTE, MEASURES] {
+        story.reaches(route, &a, "done").await;
+    }
+    let seen = relays(&story, &a).await;
+    let states: Vec<&Value> = seen.iter().map(|relay| &relay["state"]).collect();
+    assert_eq!(
+        states,
+        [&json!("done"); 4],
+        "the permit, the set of measures, and each of both"
+    );
+    let mut parts = Vec::new();
+    for relay in &seen {
+        let route = relay["route"].as_str().unwrap_or_default();
+        let stamp = match relay["key"].as_str() {
+            None => stamp(route, &a),
+            Some(digest) => format!("{}:{digest}", stamp(route, &a)),
+        };
+        match relay["instance"].as_str() {
+            Some(b) => {
+                let b = story.b(b);
+                assert_eq!(b.instance["dataValues"]["stafett.relay"], stamp);
+                parts.push(stamp);
+            }
+            None => assert_eq!((route, &relay["key"]), (MEASURES, &Value::Null)),
+        }
+    }
+    parts.dedup();
+    assert_eq!(parts.len(), 3);
+    for code in ["TB", "GA"] {
+        assert!(
+            !Value::from(seen.clone()).to_string().contains(code),
+            "no key is shown"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_and_whoever_asks_for_what_is_not_there_learn_nothing() {
+    let story = Story::of_the_samples().await;
+    let a = story.fill_in(Stage::Ended);
+    story.trigger(&a).await;
+    story.reaches(ROUTE, &a, "done").await;
+    story.settled().await;
+    story.dynamodb_wire.journal().clear();
+    let unknown = format!(
+        "50085321/{}",
+        guid("1/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77")
+    );
+    let foreign = token(&story, "312456788", TRIGGER_SCOPE);
+    let narrow = token(&story, SERVICE_OWNER, "altinn:serviceowner");
+    for (token, status) in [
+        ("no-token-at-all", StatusCode::UNAUTHORIZED),
+        (&foreign, StatusCode::FORBIDDEN),
+        (&narrow, StatusCode::FORBIDDEN),
+    ] {
+        let known = asked(&story, &a, token).await;
+        assert_eq!(known.0, status, "{}", known.1);
+        assert_eq!(known, asked(&story, &unknown, token).await);
+    }
+    assert_eq!(
+        story.dynamodb_wire.journal().count(&On::any()),
+        0,
+        "nothing was looked up"
+    );
+
+    let ours = token(&story, SERVICE_OWNER, TRIGGER_SCOPE);
+    let nothing = asked(&story, &unknown, &ours).await;
+    assert_eq!(nothing.0, StatusCode::NOT_FOUND);
+    // The GUID of one party's instance does not open it under another's name.
+    let elsewhere = format!("50085321/{}", guid(&a));
+    for no_instance in [&elsewhere, "50085321/x", "x/y"] {
+        assert_eq!(asked(&story, no_instance, &ours).await, nothing);
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_down_makes_app_a_ask_again() {
+    let story = Story::of_the_samples().await;
+    let a = story.fill_in(Stage::Ended);
+    story.trigger(&a).await;
+    story.reaches(ROUTE, &a, "done").await;
+    story.settled().await;
+    let down = story
+        .dynamodb_wire
+        .faults()
+        .add(On::operation("Query"), Action::ResetBefore);
+    let ours = token(&story, SERVICE_OWNER, TRIGGER_SCOPE);
+    assert_eq!(
+        asked(&story, &a, &ours).await.0,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    story.dynamodb_wire.faults().remove(down);
+    assert_eq!(asked(&story, &a, &ours).await.0, StatusCode::OK);
+}
