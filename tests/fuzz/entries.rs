@@ -168,6 +168,7 @@ impl Inbound {
                 "STAFETT_ROUTES" => &directory,
                 // Nobody listens there, should anything be sent after all.
                 "STAFETT_QUEUE_URL" => "http://127.0.0.1:9/123456789012/nowhere",
+                "STAFETT_TABLE" => "nowhere",
                 "TRIGGER_ISSUER" => issuer,
                 "TRIGGER_SCOPE" => "ttd:stafett.trigger",
                 "TRIGGER_CONSUMERS" => "405003309",

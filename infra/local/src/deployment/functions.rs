@@ -158,10 +158,10 @@ impl InProcess {
         let code = self.reconcile.clone();
         let reconcile = service_fn(move |event: LambdaEvent<Value>| {
             let code = code.now();
-            on_a_thread(async move || {
+            async move {
                 let left = left(&event.context);
                 code.handle(event.payload, left).await
-            })
+            }
         });
         let code = self.redrive.clone();
         let redrive = service_fn(move |event: LambdaEvent<Value>| {
@@ -181,8 +181,8 @@ impl InProcess {
     }
 }
 
-/// Runs work that stays on one thread, as a function's process does with all of its work. It ends with the
-/// future that is returned.
+/// Runs work that stays on one thread, as a function's process does with all of its work: that redrive's could
+/// go on on another one the compiler cannot see. It ends with the future that is returned.
 async fn on_a_thread<T: Send + 'static>(work: impl AsyncFnOnce() -> T + Send + 'static) -> T {
     let (awaited, forgotten) = oneshot::channel::<Infallible>();
     let runtime = Handle::current();
