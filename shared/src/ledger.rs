@@ -19,7 +19,7 @@ use aws_sdk_dynamodb::{
     config::{retry::RetryConfig, timeout::TimeoutConfig},
     error::{DisplayErrorContext, SdkError},
     operation::{put_item::PutItemError, query::QueryError},
-    types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure, Select},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -430,6 +430,8 @@ impl Ledger {
             .table_name(&self.table)
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", AttributeValue::S(source.guid.to_string()))
+            // Said out loud: the role of receive is allowed no other selection.
+            .select(Select::SpecificAttributes)
             .projection_expression(STANDING)
             .set_expression_attribute_names(Some(reserved_names()))
             .consistent_read(true)

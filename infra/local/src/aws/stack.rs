@@ -393,8 +393,11 @@ struct QueueProperties {
     #[serde(default = "four_days")]
     message_retention_period: u64,
     redrive_policy: Option<RedrivePolicy>,
+    // What is in memory only is not encrypted.
     #[serde(rename = "SqsManagedSseEnabled")]
-    _encryption: Value,
+    _encryption: Option<Value>,
+    #[serde(rename = "KmsMasterKeyId")]
+    _key: Option<Value>,
 }
 
 fn thirty_seconds() -> u64 {

@@ -5,9 +5,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::yaml::{self, YamlError};
+use super::{ACCOUNT, REGION};
+
+/// The name of the stack that the local AWS plays.
+const STACK: &str = "local";
 
 const STAFETT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml"));
 
@@ -30,7 +34,9 @@ pub enum TemplateError {
     },
     /// A function of CloudFormation's that the local AWS does not know, or whose value it was not
     /// given.
-    #[error("template.yaml: the local AWS has no value for {0}")]
+    #[error(
+        "template.yaml: the local AWS has no value for {0}; give it one, or teach infra/local/src/aws about it"
+    )]
     Unresolved(String),
 }
 
@@ -217,63 +223,125 @@ impl Template {
         routes
     }
 
-    /// `value` with its references replaced by what they stand for.
+    /// `value` with its references replaced by what they stand for; null where it is left out.
     fn resolve(&self, value: &Value, values: &Values) -> Result<Value, TemplateError> {
+        Ok(self.resolved(value, values)?.unwrap_or_default())
+    }
+
+    /// The same; none where it is to be left out.
+    fn resolved(&self, value: &Value, values: &Values) -> Result<Option<Value>, TemplateError> {
         match value {
             Value::Object(entries) => {
-                if let Some(resolved) = self.function_call(value, values) {
-                    return resolved;
+                if let Some((name, argument)) = function(value) {
+                    return self.call(name, argument, values);
                 }
-                entries
-                    .iter()
+                let mut resolved = Map::new();
+                for (key, entry) in entries {
                     // For the deployed stack only, full of references to its resources.
-                    .filter(|(key, _)| {
-                        !matches!(
-                            key.as_str(),
-                            "Role"
-                                | "RoleArn"
-                                | "Layers"
-                                | "LoggingConfig"
-                                | "DeadLetterConfig"
-                                | "Events"
-                        )
-                    })
-                    .map(|(key, entry)| Ok((key.clone(), self.resolve(entry, values)?)))
-                    .collect()
+                    let deployed_only = matches!(
+                        key.as_str(),
+                        "Role"
+                            | "RoleArn"
+                            | "Layers"
+                            | "LoggingConfig"
+                            | "DeadLetterConfig"
+                            | "Events"
+                    );
+                    if !deployed_only && let Some(entry) = self.resolved(entry, values)? {
+                        resolved.insert(key.clone(), entry);
+                    }
+                }
+                Ok(Some(Value::Object(resolved)))
             }
-            Value::Array(items) => items
-                .iter()
-                .map(|item| self.resolve(item, values))
-                .collect(),
-            plain => Ok(plain.clone()),
+            Value::Array(items) => {
+                let items = items.iter().map(|item| self.resolved(item, values));
+                let items: Vec<_> = items.collect::<Result<_, _>>()?;
+                Ok(Some(items.into_iter().flatten().collect()))
+            }
+            plain => Ok(Some(plain.clone())),
         }
     }
 
-    /// What one of CloudFormation's functions gives; none when `value` is no such call.
-    fn function_call(
+    /// What one of CloudFormation's functions gives; none where that is to be left out.
+    fn call(
         &self,
-        value: &Value,
+        name: &str,
+        argument: &Value,
         values: &Values,
-    ) -> Option<Result<Value, TemplateError>> {
-        let entries = value.as_object().filter(|it| it.len() == 1)?;
-        let (name, argument) = entries.iter().next()?;
-        let known = match name.as_str() {
-            "Ref" => self.reference(argument.as_str().unwrap_or_default(), values),
-            "Fn::GetAtt" => {
-                let key = [&argument[0], &argument[1]]
-                    .map(|part| part.as_str().unwrap_or_default())
-                    .join(".");
-                values
-                    .resources
-                    .get(&key)
-                    .map(|it| Value::from(it.as_str()))
+    ) -> Result<Option<Value>, TemplateError> {
+        let unresolved = || TemplateError::Unresolved(json!({ name: argument }).to_string());
+        match (name, argument) {
+            ("Ref", Value::String(id)) if id == "AWS::NoValue" => Ok(None),
+            ("Ref", Value::String(id)) => {
+                self.reference(id, values).map(Some).ok_or_else(unresolved)
             }
-            name if name.starts_with("Fn::") => None,
-            _ => return None,
-        };
-        Some(known.ok_or_else(|| TemplateError::Unresolved(value.to_string())))
+            ("Fn::GetAtt", Value::Array(parts)) => {
+                let key: Vec<_> = parts.iter().map(as_text).collect();
+                let known = values.resources.get(&key.join("."));
+                known
+                    .map(|it| Some(Value::from(it.as_str())))
+                    .ok_or_else(unresolved)
+            }
+            ("Fn::If", Value::Array(parts)) => {
+                let [condition, yes, no] = parts.as_slice() else {
+                    return Err(unresolved());
+                };
+                let holds = self.holds(&json!({ "Condition": condition }), values)?;
+                self.resolved(if holds { yes } else { no }, values)
+            }
+            ("Fn::Sub", Value::String(text)) => {
+                let text = self.substituted(text, values).ok_or_else(unresolved)?;
+                Ok(Some(Value::from(text)))
+            }
+            _ => Err(unresolved()),
+        }
     }
 
+    /// Whether a condition holds.
+    fn holds(&self, condition: &Value, values: &Values) -> Result<bool, TemplateError> {
+        let unresolved = || TemplateError::Unresolved(condition.to_string());
+        let (name, argument) = function(condition).ok_or_else(unresolved)?;
+        let all = |wanted: bool| {
+            let parts = argument.as_array().ok_or_else(unresolved)?.iter();
+            let held = parts.map(|part| self.holds(part, values));
+            let held: Vec<bool> = held.collect::<Result<_, _>>()?;
+            Ok(held.into_iter().all(|held| held == wanted))
+        };
+        match (name, argument) {
+            ("Condition", Value::String(named)) => match &self.document["Conditions"][named] {
+                Value::Null => Err(unresolved()),
+                condition => self.holds(condition, values),
+            },
+            ("Fn::Equals", Value::Array(sides)) => {
+                let [one, other] = sides.as_slice() else {
+                    return Err(unresolved());
+                };
+                let text = |side| self.resolve(side, values).map(|side| as_text(&side));
+                Ok(text(one)? == text(other)?)
+            }
+            ("Fn::And", _) => all(true),
+            ("Fn::Or", _) => all(false).map(|none| !none),
+            ("Fn::Not", Value::Array(parts)) if parts.len() == 1 => all(false),
+            _ => Err(unresolved()),
+        }
+    }
+
+    /// A text with the `${Name}` and `${Name.Attribute}` in it replaced; `${!Literal}` stands for `${Literal}`.
+    fn substituted(&self, text: &str, values: &Values) -> Option<String> {
+        let mut parts = text.split("${");
+        let mut replaced = parts.next()?.to_owned();
+        for part in parts {
+            let (name, rest) = part.split_once('}')?;
+            match name.strip_prefix('!') {
+                Some(literal) => replaced.extend(["${", literal, "}"]),
+                None => replaced.push_str(&as_text(&self.reference(name, values)?)),
+            }
+            replaced.push_str(rest);
+        }
+        Some(replaced)
+    }
+
+    /// What a parameter, a resource, an attribute of one (`Id.Attribute`) or a name of AWS's stands for.
     fn reference(&self, id: &str, values: &Values) -> Option<Value> {
         if let Some(given) = values
             .parameters
@@ -282,11 +350,30 @@ impl Template {
         {
             return Some(Value::from(given.as_str()));
         }
-        match &self.document["Parameters"][id]["Default"] {
-            Value::Null => None,
-            default => Some(default.clone()),
-        }
+        let pseudo = match id {
+            "AWS::AccountId" => ACCOUNT,
+            "AWS::Partition" => "aws",
+            "AWS::Region" => REGION,
+            "AWS::StackName" => STACK,
+            "AWS::URLSuffix" => "amazonaws.com",
+            _ => match &self.document["Parameters"][id]["Default"] {
+                Value::Null => return None,
+                default => return Some(default.clone()),
+            },
+        };
+        Some(Value::from(pseudo))
     }
+}
+
+/// Name and argument of a call of one of CloudFormation's functions; none when `value` is no such call.
+fn function(value: &Value) -> Option<(&str, &Value)> {
+    let entries = value.as_object().filter(|it| it.len() == 1)?;
+    let (name, argument) = entries.iter().next()?;
+    let is_function = name.starts_with("Fn::")
+        || name == "Ref"
+        // Elsewhere, as in a policy, a member of this name is what it says.
+        || (name == "Condition" && argument.is_string());
+    is_function.then_some((name, argument))
 }
 
 fn as_text(value: &Value) -> String {
@@ -401,6 +488,9 @@ struct ScheduleProperties {
     input: Value,
     #[serde(rename = "Description")]
     _description: Option<String>,
+    // Of the deployed schedule; the local one has no name.
+    #[serde(rename = "OmitName")]
+    _omit_name: Option<bool>,
     // For invocations that do not come through; here they all do.
     #[serde(rename = "RetryPolicy")]
     _retries: Value,
@@ -452,6 +542,11 @@ mod tests {
 Parameters:
   Key: { Type: String, Default: "" }
   Pace: { Type: Number, Default: 5 }
+Conditions:
+  Keyed: !Not [!Equals [!Ref Key, ""]]
+  Slow: !Equals [!Ref Pace, 5]
+  Both: !And [!Condition Keyed, !Condition Slow]
+  Either: !Or [!Condition Keyed, !Condition Slow]
 Globals:
   Function:
     MemorySize: 256
@@ -466,6 +561,9 @@ Resources:
         Variables:
           SHARED: mine
           KEY: !Ref Key
+          ADDRESS: !Sub "https://${Queue.Arn}.${AWS::Region}/${!literal}/${Pace}"
+          KEYED: !If [Keyed, !Ref Key, !Ref AWS::NoValue]
+          HELD: !If [Both, both, !If [Either, either, neither]]
       Events:
         Messages:
           Type: SQS
@@ -500,7 +598,13 @@ Resources:
             .collect();
         assert_eq!(
             text,
-            [("KEY", ""), ("QUEUE", "http://queue"), ("SHARED", "mine")]
+            [
+                ("ADDRESS", "https://arn:queue.eu-north-1/${literal}/5"),
+                ("HELD", "either"),
+                ("KEY", ""),
+                ("QUEUE", "http://queue"),
+                ("SHARED", "mine")
+            ]
         );
     }
 
@@ -514,6 +618,51 @@ Resources:
         assert_eq!(source.maximum_concurrency, Some(9));
         assert!(source.report_batch_item_failures);
         assert_eq!(source.batch_size, 10);
+    }
+
+    #[test]
+    fn a_condition_follows_the_parameters() {
+        let template = Template::parse(SMALL).unwrap();
+        for (key, pace, keyed, held) in [
+            ("", "5", None, "either"),
+            ("", "9", None, "neither"),
+            ("k", "5", Some("k"), "both"),
+            ("k", "9", Some("k"), "either"),
+        ] {
+            let values = values().parameter("Key", key).parameter("Pace", pace);
+            let environment = template.function("Work", &values).unwrap().environment;
+            assert_eq!(environment.get("KEYED").map(String::as_str), keyed);
+            assert_eq!(environment["HELD"], held);
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_in_no_list_and_no_mapping() {
+        let document =
+            "Resources: {R: {Properties: {a: [1, !Ref AWS::NoValue, 2], b: !Ref AWS::NoValue}}}";
+        let template = Template::parse(document).unwrap();
+        let properties: Value = template.properties("R", &Values::default()).unwrap();
+        assert_eq!(properties, json!({ "a": [1, 2] }));
+    }
+
+    #[test]
+    fn a_function_that_is_not_known_names_itself() {
+        for call in [
+            "!Join ['', [a]]",
+            "!If [Unknown, 1, 2]",
+            "!If [Strange, 1, 2]",
+            "!Sub 'a ${Unknown}'",
+            "!Sub 'a ${open'",
+            "!GetAtt Unknown.Arn",
+        ] {
+            let document = format!(
+                "Conditions: {{Strange: !Xor [a, b]}}\nResources: {{R: {{Properties: {{a: {call}}}}}}}"
+            );
+            let template = Template::parse(&document).unwrap();
+            let refused = template.properties::<Value>("R", &Values::default());
+            let error = refused.unwrap_err().to_string();
+            assert!(error.contains("has no value for {"), "{call}: {error}");
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
-//! What the template must say and no linter asks for.
+//! What the templates must say and no linter asks for.
 
-use std::collections::BTreeSet;
+mod encryption;
+mod permissions;
+mod watch;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,11 +14,15 @@ use stafett::settings::{
     MaskinportenSettings, QueueSettings, RouteSettings, Source,
 };
 
+/// A key of the owner's.
+const KEY: &str = "arn:aws:kms:eu-north-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
 fn template() -> Template {
     Template::stafett().unwrap()
 }
 
-/// What has to be given because it has no default; resources stand for themselves.
+/// What has to be given because it has no default. A resource stands for itself, its attributes for its
+/// name with theirs.
 fn values() -> Values {
     let template = template();
     let resources = template.document()["Resources"].as_object().unwrap();
@@ -26,11 +33,22 @@ fn values() -> Values {
         .parameter("TriggerConsumers", "991825827");
     for id in resources.keys() {
         values.resources.insert(id.clone(), id.clone());
-        values
-            .resources
-            .insert(format!("{id}.Arn"), format!("{id}.Arn"));
+        for attribute in ["Arn", "QueueName"] {
+            let name = format!("{id}.{attribute}");
+            values.resources.insert(name.clone(), name);
+        }
     }
     values
+}
+
+/// The same where the owner gives a key.
+fn keyed() -> Values {
+    values().parameter("KmsKeyArn", KEY)
+}
+
+/// A resource's properties with all references replaced.
+fn properties(id: &str, values: &Values) -> Value {
+    template().properties(id, values).unwrap()
 }
 
 fn functions() -> Vec<String> {
@@ -38,72 +56,6 @@ fn functions() -> Vec<String> {
         .resources("AWS::Serverless::Function")
         .map(|(id, _)| id.to_owned())
         .collect()
-}
-
-/// Every value with its place in the document.
-fn walk<'a>(value: &'a Value, place: &str, visit: &mut impl FnMut(&str, &'a Value)) {
-    visit(place, value);
-    match value {
-        Value::Object(entries) => {
-            entries
-                .iter()
-                .for_each(|(key, it)| walk(it, &format!("{place}/{key}"), visit));
-        }
-        Value::Array(items) => {
-            items
-                .iter()
-                .enumerate()
-                .for_each(|(n, it)| walk(it, &format!("{place}/{n}"), visit));
-        }
-        _ => {}
-    }
-}
-
-/// The statements of the policies of a function's role, as (actions, resource).
-fn allowed(function: &str) -> Vec<(BTreeSet<String>, Value)> {
-    let template = template();
-    let resources = &template.document()["Resources"];
-    let role = resources[function]["Properties"]["Role"]["Fn::GetAtt"][0]
-        .as_str()
-        .unwrap();
-    allowed_to(role)
-}
-
-/// The same of a role.
-fn allowed_to(role: &str) -> Vec<(BTreeSet<String>, Value)> {
-    let template = template();
-    let properties = &template.document()["Resources"][role]["Properties"];
-    assert!(
-        properties.get("ManagedPolicyArns").is_none(),
-        "{role} has policies of others"
-    );
-    let mut allowed = Vec::new();
-    for policy in properties["Policies"].as_array().unwrap() {
-        for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
-            assert_eq!(statement["Effect"], "Allow");
-            let actions = match &statement["Action"] {
-                Value::String(action) => BTreeSet::from([action.clone()]),
-                actions => {
-                    let actions = actions.as_array().unwrap().iter();
-                    actions.map(|it| it.as_str().unwrap().to_owned()).collect()
-                }
-            };
-            allowed.push((actions, statement["Resource"].clone()));
-        }
-    }
-    allowed
-}
-
-fn actions<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
-    names.map(String::from).into()
-}
-
-fn reference(id: &str) -> Value {
-    json!({ "Ref": id })
-}
-
-fn arn(id: &str) -> Value {
-    json!({ "Fn::GetAtt": [id, "Arn"] })
 }
 
 #[test]
@@ -124,168 +76,6 @@ fn only_failed_messages_of_a_batch_come_back() {
         let types = &event["Properties"]["FunctionResponseTypes"];
         assert_eq!(types, &json!(["ReportBatchItemFailures"]));
     }
-}
-
-#[test]
-fn no_permission_has_a_wildcard() {
-    walk(template().document(), "", &mut |place, value| {
-        let in_policy = [
-            "/Action",
-            "/Resource",
-            "/Principal",
-            "/NotAction",
-            "/NotResource",
-        ]
-        .iter()
-        .any(|key| place.contains("/Statement/") && place.contains(key));
-        if in_policy && let Some(text) = value.as_str() {
-            assert!(!text.contains('*'), "{place}: {text}");
-        }
-        assert!(
-            !place.ends_with("/NotAction") && !place.ends_with("/NotResource"),
-            "{place}"
-        );
-        // SAM's shorthands and managed policies allow more than is asked for.
-        let properties = place.strip_suffix("/Policies").unwrap_or_default();
-        assert!(
-            !functions()
-                .iter()
-                .any(|id| properties == format!("/Resources/{id}/Properties"))
-        );
-    });
-}
-
-#[test]
-fn each_function_may_do_exactly_what_it_does() {
-    assert_eq!(
-        allowed("Receive"),
-        [
-            (actions(["sqs:SendMessage"]), arn("Queue")),
-            (actions(["dynamodb:Query"]), arn("Ledger")),
-            (
-                actions(["secretsmanager:GetSecretValue"]),
-                reference("EventsSecret")
-            ),
-            (
-                actions(["logs:CreateLogStream", "logs:PutLogEvents"]),
-                arn("ReceiveLogs")
-            ),
-        ]
-    );
-    assert_eq!(
-        allowed("Instantiate"),
-        [
-            (
-                actions([
-                    "sqs:ReceiveMessage",
-                    "sqs:DeleteMessage",
-                    "sqs:ChangeMessageVisibility",
-                    "sqs:GetQueueAttributes",
-                ]),
-                arn("Queue")
-            ),
-            (
-                actions(["dynamodb:PutItem", "dynamodb:Query"]),
-                arn("Ledger")
-            ),
-            (
-                actions(["secretsmanager:GetSecretValue"]),
-                reference("MaskinportenJwkSecretArn")
-            ),
-            (
-                actions(["logs:CreateLogStream", "logs:PutLogEvents"]),
-                arn("InstantiateLogs")
-            ),
-        ]
-    );
-    assert_eq!(
-        allowed("Reconcile"),
-        [
-            (actions(["sqs:SendMessage"]), arn("Queue")),
-            (
-                actions(["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]),
-                arn("Ledger")
-            ),
-            (
-                actions(["dynamodb:Query"]),
-                json!({ "Fn::Sub": "${Ledger.Arn}/index/open" })
-            ),
-            (
-                actions(["dynamodb:GetItem", "dynamodb:PutItem"]),
-                arn("Ledger")
-            ),
-            (
-                actions(["secretsmanager:GetSecretValue"]),
-                reference("MaskinportenJwkSecretArn")
-            ),
-            (
-                actions(["logs:CreateLogStream", "logs:PutLogEvents"]),
-                arn("ReconcileLogs")
-            ),
-        ]
-    );
-    assert_eq!(
-        allowed("Redrive"),
-        [
-            (
-                actions([
-                    "sqs:ReceiveMessage",
-                    "sqs:DeleteMessage",
-                    "sqs:ChangeMessageVisibility",
-                    "sqs:GetQueueAttributes",
-                ]),
-                arn("DeadLetterQueue")
-            ),
-            (actions(["sqs:SendMessage"]), arn("Queue")),
-            (actions(["dynamodb:BatchGetItem"]), arn("Ledger")),
-            (
-                actions(["logs:CreateLogStream", "logs:PutLogEvents"]),
-                arn("RedriveLogs")
-            ),
-        ]
-    );
-}
-
-#[test]
-fn reconcile_writes_whole_items_under_its_own_key_only() {
-    let template = template();
-    let role = &template.document()["Resources"]["ReconcileRole"]["Properties"];
-    let statements = &role["Policies"][0]["PolicyDocument"]["Statement"];
-    let puts: Vec<&Value> = statements
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|it| it["Action"].to_string().contains("dynamodb:PutItem"))
-        .collect();
-    assert_eq!(puts.len(), 1);
-    assert_eq!(
-        puts[0]["Condition"],
-        json!({ "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": ["reconcile"] } })
-    );
-}
-
-#[test]
-fn the_schedule_may_invoke_reconcile_and_no_other() {
-    let template = template();
-    let properties = &template.document()["Resources"]["Reconcile"]["Properties"];
-    let schedule = &properties["Events"]["Schedule"]["Properties"];
-    assert_eq!(schedule["RoleArn"], arn("ScheduleRole"));
-    assert_eq!(
-        schedule["DeadLetterConfig"]["Arn"],
-        arn("UndeliveredSchedule")
-    );
-    assert_eq!(
-        allowed_to("ScheduleRole"),
-        [
-            (actions(["lambda:InvokeFunction"]), arn("Reconcile")),
-            (actions(["sqs:SendMessage"]), arn("UndeliveredSchedule")),
-        ]
-    );
-    let settings = template.schedule("Reconcile", &values()).unwrap();
-    assert_eq!(settings.input, json!({}));
-    // One run has ended when the next begins.
-    let reconcile = template.function("Reconcile", &values()).unwrap();
-    assert!(reconcile.timeout <= settings.every);
 }
 
 #[test]
