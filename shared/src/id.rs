@@ -38,7 +38,9 @@ impl FromStr for InstanceId {
             expected: "an instance id, `{party}/{guid}`: digits, a slash, a GUID with hyphens",
         };
         let (party, guid) = text.split_once('/').ok_or(invalid)?;
-        let canonical = !party.is_empty() && party.bytes().all(|b| b.is_ascii_digit());
+        // No plus sign, no leading zeros: one instance is written in one way.
+        let canonical =
+            party.bytes().all(|b| b.is_ascii_digit()) && (party == "0" || !party.starts_with('0'));
         // `Uuid` also parses braces, URNs and bare hex; only the hyphenated form is an id.
         if !canonical || guid.len() != 36 {
             return Err(invalid);
@@ -217,6 +219,11 @@ mod tests {
             "50085321/b7c0a9d4-51e2-4f3a-8d76-2e9f5c8a4b10/data",
             "../50085321/b7c0a9d4-51e2-4f3a-8d76-2e9f5c8a4b10",
             "99999999999/b7c0a9d4-51e2-4f3a-8d76-2e9f5c8a4b10",
+            "050085321/b7c0a9d4-51e2-4f3a-8d76-2e9f5c8a4b10",
+            "٥٠٠٨٥٣٢١/b7c0a9d4-51e2-4f3a-8d76-2e9f5c8a4b10",
+            "50085321/urn:uuid:b7c0a9d4-51e2-4f3a-8d76-2e9f5c8a4b10",
+            "50085321//b7c0a9d4-51e2-4f3a-8d76-2e9f5c8a4b1",
+            "50085321/..%2fb7c0a9d4-51e2-4f3a-8d76-2e9f5c8",
             "50085321/b7c0a9d4-51e2-4f3a-8d76-2e9f5c8a4b10\n",
         ] {
             assert!(

@@ -29,6 +29,7 @@ pub mod schema;
 pub mod settings;
 pub mod start;
 pub mod telemetry;
+pub mod threats;
 pub mod transform;
 pub mod trigger;
 pub mod xml;

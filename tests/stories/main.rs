@@ -25,4 +25,5 @@ mod status;
 mod sweep;
 mod tokens;
 mod traces;
+mod trust;
 mod waiting;

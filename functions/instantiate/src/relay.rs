@@ -61,7 +61,7 @@ impl Instantiate {
             receives,
             budget,
         };
-        delivery.run(relay, None).await.0
+        delivery.run(relay, trigger.instance, None).await.0
     }
 }
 
@@ -77,10 +77,12 @@ struct Delivery<'a> {
 }
 
 impl<'a> Delivery<'a> {
-    /// Works on one relay; its share of A, where it has been read already. The verdict, and the state that the relay is in.
+    /// Works on one relay of the A instance `source`; its share of A, where it has been read already. The
+    /// verdict, and the state that the relay is in.
     async fn run(
         self,
         relay: RelayId,
+        source: InstanceId,
         share: Option<Result<Ready, Evidence>>,
     ) -> (Verdict, Option<State>) {
         let span = tracing::info_span!(
@@ -92,7 +94,6 @@ impl<'a> Delivery<'a> {
             receives = self.receives,
             trace = self.trace.map(Trace::as_str),
         );
-        let source = self.trigger.instance;
         let work = Work {
             delivery: self,
             relay,
@@ -112,9 +113,10 @@ impl<'a> Delivery<'a> {
     fn run_part(
         self,
         relay: RelayId,
+        source: InstanceId,
         ready: Result<Ready, Evidence>,
     ) -> BoxFuture<'a, (Verdict, Option<State>)> {
-        Box::pin(self.run(relay, Some(ready)))
+        Box::pin(self.run(relay, source, Some(ready)))
     }
 }
 
@@ -122,6 +124,7 @@ impl<'a> Delivery<'a> {
 struct Work<'a> {
     delivery: Delivery<'a>,
     relay: RelayId,
+    /// The A instance: as the trigger names it, and by its own id once it has been read.
     source: InstanceId,
     /// This relay's share of A, where it is one of several.
     share: Option<Result<Ready, Evidence>>,
@@ -279,10 +282,13 @@ impl Work<'_> {
     }
 
     async fn read_a(&mut self) -> Result<Instance, AltinnError> {
-        match self.read.take() {
-            Some(read) => read,
-            None => self.altinn().instance(self.budget(), self.source).await,
-        }
+        let a = match self.read.take() {
+            Some(read) => read?,
+            None => self.altinn().instance(self.budget(), self.source).await?,
+        };
+        // Who told of it may have named a party that it does not belong to.
+        self.source = a.id;
+        Ok(a)
     }
 
     /// What follows on A. Each step is left out that was done before, as far as A shows it.
@@ -334,9 +340,11 @@ impl Work<'_> {
             .collect();
         self.report_vanished(keyed.iter().map(|(relay, _)| relay))
             .await;
-        let runs = keyed
-            .into_iter()
-            .map(|(relay, share)| self.delivery.clone().run_part(relay, share.ready));
+        let runs = keyed.into_iter().map(|(relay, share)| {
+            self.delivery
+                .clone()
+                .run_part(relay, self.source, share.ready)
+        });
         let outcomes: Vec<_> = stream::iter(runs)
             .buffer_unordered(PARTS_AT_ONCE)
             .collect()

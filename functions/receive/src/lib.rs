@@ -21,6 +21,7 @@ mod answer;
 mod authorization;
 mod body;
 mod endpoint;
+pub mod event;
 mod events;
 mod log;
 mod problem;

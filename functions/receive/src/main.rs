@@ -3,8 +3,11 @@
 use std::{convert::Infallible, process::ExitCode};
 
 use aws_config::BehaviorVersion;
-use lambda_http::{Error, Request, service_fn};
-use receive::{Receive, handle};
+use lambda_http::{
+    Adapter, Error, LambdaEvent, Request, Service, lambda_runtime, request::LambdaRequest,
+    service_fn,
+};
+use receive::{Receive, event, handle};
 use stafett::{clock::Clock, settings::Source, start, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
@@ -16,8 +19,12 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Error> {
     let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
     let receive = Receive::new(&Source::environment(), &aws, Clock::system()).await?;
-    lambda_http::run(service_fn(async |request: Request| {
+    let mut calls = Adapter::from(service_fn(async |request: Request| {
         Ok::<_, Infallible>(handle(&receive, request).await)
+    }));
+    lambda_runtime::run(service_fn(|mut event: LambdaEvent<LambdaRequest>| {
+        event::strip(&mut event.payload);
+        calls.call(event)
     }))
     .await
 }

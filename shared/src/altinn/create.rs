@@ -25,7 +25,8 @@ use tokio::time::Instant;
 use super::{
     Altinn, AltinnError, Budget, Instance, Trouble,
     answer::{Refusal, classify},
-    read_capped, retry_after,
+    json::{self, read_capped},
+    retry_after,
 };
 use crate::{
     draft::Attachment,
@@ -253,10 +254,8 @@ async fn created(answer: Response) -> Answer {
         let (guid, party) = (segments.next()?, segments.next()?);
         format!("{party}/{guid}").parse().ok()
     });
-    let body = read_capped(answer, super::MAX_JSON).await.ok();
-    let instance = body
-        .and_then(|body| serde_json::from_slice(&body).ok())
-        .and_then(|json| Instance::from_json(json).ok());
+    let json = json::read(answer).await.ok();
+    let instance = json.and_then(|json| Instance::from_json(json).ok());
     match instance.map(|instance| instance.id).or(location) {
         Some(id) => Answer::Created(id),
         None => Answer::Unknown(
@@ -345,6 +344,29 @@ mod tests {
             prop_assert_eq!(parts.len(), 2);
             prop_assert_eq!(&parts[0], &("model".to_owned(), None, form.into_bytes()));
             prop_assert_eq!(&parts[1], &("vedlegg".to_owned(), Some(storable(&filename)), content));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_content_type_breaks_out_of_its_part(
+            before in "(application/pdf(; )?)?", text in ".{0,20}", forged in "(\r?\n|\r|\x00|\"|--)?(x: y)?"
+        ) {
+            let attachment = Attachment {
+                element: uuid::Uuid::nil(),
+                data_type: "vedlegg".into(),
+                filename: "a.pdf".into(),
+                content_type: format!("{before}{text}{forged}"),
+                size: 3,
+            };
+            let body = Body::wrap_stream(stream::iter([Ok::<_, std::io::Error>("pdf")]));
+            // What is no media type is refused before anything is sent.
+            if let Ok(part) = attachment_part(&attachment, body) {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let parts = runtime.block_on(read_back(multipart::Form::new().part("vedlegg", part)));
+                prop_assert_eq!(parts, vec![("vedlegg".to_owned(), Some("a.pdf".to_owned()), b"pdf".to_vec())]);
+                prop_assert!(!attachment.content_type.contains(['\r', '\n', '\0']));
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use std::{
 
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::{Stream, TryStreamExt};
 use http::{HeaderMap, StatusCode, header};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -33,6 +33,7 @@ pub mod after;
 pub mod answer;
 pub mod create;
 pub mod instance;
+mod json;
 pub mod list;
 pub mod metadata;
 pub mod repair;
@@ -46,8 +47,6 @@ pub use token::{TokenError, Tokens};
 
 /// The longest that a read may take (Altinn's own clients wait 100 s; nobody waits that long for a read).
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest JSON document that is read: an instance, form data, metadata, a page of a query.
-const MAX_JSON: usize = 32 * 1024 * 1024;
 /// How long an app's metadata is believed.
 const METADATA_AGE: Duration = Duration::from_secs(300);
 /// A read is sent again at once this often; patience beyond that is the queue's.
@@ -322,16 +321,15 @@ impl Altinn {
     ) -> Result<Value, AltinnError> {
         quickly(|| async {
             let answer = self.send(budget, doing, READ_TIMEOUT, &request).await?;
-            let body = read_capped(answer, MAX_JSON)
+            json::read(answer)
                 .await
-                .map_err(|e| AltinnError::new(doing, e))?;
-            serde_json::from_slice(&body)
-                .map_err(|_| AltinnError::new(doing, Trouble::Malformed("JSON")))
+                .map_err(|trouble| AltinnError::new(doing, trouble))
         })
         .await
     }
 
-    /// Reads an instance from Storage.
+    /// Reads an instance from Storage, which finds it by its GUID alone: what party whoever told of it
+    /// has named is no matter, the instance's own id counts from here on.
     ///
     /// # Errors
     /// [`AltinnError`]. Storage answers 404 also on any failure of its own
@@ -344,7 +342,7 @@ impl Altinn {
             .await?;
         let instance = Instance::from_json(json)
             .ok()
-            .filter(|instance| instance.id == id);
+            .filter(|instance| instance.id.guid == id.guid);
         instance.ok_or_else(|| AltinnError::new(&doing, Trouble::Malformed("that instance")))
     }
 
@@ -447,20 +445,6 @@ where
         .with_min_delay(Duration::from_millis(100))
         .with_max_times(QUICK_RETRIES);
     call.retry(backoff).when(AltinnError::is_passing).await
-}
-
-/// Reads a body of at most `max` bytes.
-async fn read_capped(answer: Response, max: usize) -> Result<Vec<u8>, Trouble> {
-    let mut body = Vec::new();
-    let mut chunks = answer.bytes_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk?;
-        if body.len() + chunk.len() > max {
-            return Err(Trouble::Malformed("of a size that is read"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 /// `Retry-After` in seconds; its other form, a date, is not used by Altinn's gateway.

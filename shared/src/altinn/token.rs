@@ -21,7 +21,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::read_capped;
+use super::json::read_capped;
 use crate::{
     clock::Clock,
     settings::{AltinnSettings, MaskinportenSettings},
@@ -441,12 +441,11 @@ fn expiry(token: &str) -> Option<Timestamp> {
     Timestamp::from_second(claims.exp).ok()
 }
 
-/// An OAuth error word, and nothing longer.
+/// An OAuth error code as Maskinporten writes it; of any other text nothing is kept.
 fn word(text: &str) -> String {
-    text.chars()
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
-        .take(40)
-        .collect()
+    let is_code = text.len() <= 40 && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let kept = if is_code { text } else { "unnamed error" };
+    kept.to_owned()
 }
 
 /// The `MP-…` code in Maskinporten's description.
@@ -469,6 +468,14 @@ mod tests {
             "Invalid assertion. Client 6f1a authentication failed (MP-121) (trace id: 9)";
         assert_eq!(code(description).as_deref(), Some("MP-121"));
         assert_eq!(code("no code"), None);
+    }
+
+    #[test]
+    fn an_error_code_is_repeated_and_no_other_text() {
+        assert_eq!(word("invalid_grant"), "invalid_grant");
+        for text in ["Ola Nordmann", "ola\n", "01017012345", &"a".repeat(41)] {
+            assert_eq!(word(text), "unnamed error");
+        }
     }
 
     #[test]

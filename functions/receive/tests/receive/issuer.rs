@@ -1,18 +1,25 @@
 //! An issuer of access tokens: metadata, keys, and a place that nobody must ever visit.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    convert::Infallible,
+    io::Write,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use axum::{
     Router,
+    body::Body,
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
+use flate2::{Compression, write::GzEncoder};
+use futures_util::stream;
 use jiff::Timestamp;
 use jsonwebtoken::{
     Algorithm, EncodingKey, Header,
@@ -33,6 +40,10 @@ pub(crate) enum Reply {
     Status(u16),
     /// A redirect to the trap, which would give what was asked for.
     Redirect,
+    /// What was asked for, packed.
+    Packed(Value),
+    /// An answer that does not end.
+    Endless,
 }
 
 struct Shared {
@@ -184,6 +195,16 @@ fn answer(reply: &Mutex<Reply>) -> Response {
         Reply::Document(document) => document.to_string().into_response(),
         Reply::Status(status) => StatusCode::from_u16(*status).unwrap().into_response(),
         Reply::Redirect => (StatusCode::FOUND, [(header::LOCATION, "/trap")]).into_response(),
+        Reply::Packed(document) => {
+            let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+            packed.write_all(document.to_string().as_bytes()).unwrap();
+            let encoding = [(header::CONTENT_ENCODING, "gzip")];
+            (encoding, packed.finish().unwrap()).into_response()
+        }
+        Reply::Endless => {
+            let chunks = stream::repeat_with(|| Ok::<_, Infallible>(" ".repeat(16_384)));
+            Body::from_stream(chunks).into_response()
+        }
     }
 }
 

@@ -250,6 +250,13 @@ impl Call {
         self
     }
 
+    /// With a body that is no text.
+    pub(crate) fn bytes(mut self, body: &[u8]) -> Self {
+        self.0["body"] = BASE64_STANDARD.encode(body).into();
+        self.0["isBase64Encoded"] = true.into();
+        self
+    }
+
     /// The same call, run by Lambda under this trace.
     pub(crate) fn traced(mut self, header: &str) -> Self {
         self.1.xray_trace_id = Some(header.to_owned());

@@ -102,10 +102,12 @@ async fn a_signature_made_with_the_public_key_is_none() {
     let public = jwk("issuer", KID);
     let modulus = public["n"].as_str().unwrap();
     let decoded = BASE64_URL_SAFE_NO_PAD.decode(modulus).unwrap();
+    let pem = format!("-----BEGIN RSA PUBLIC KEY-----\n{modulus}\n-----END RSA PUBLIC KEY-----\n");
     for secret in [
         modulus.as_bytes(),
         &decoded,
         public.to_string().as_bytes(),
+        pem.as_bytes(),
         b"",
     ] {
         for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
@@ -219,6 +221,19 @@ async fn a_token_brings_no_key_of_its_own() {
         TokenFault::UnknownKey
     );
     assert_eq!(issuer.trapped(), 0);
+
+    // Two algorithms, or two keys: a header that says a thing twice says nothing.
+    let (head, rest) = token.split_once('.').unwrap();
+    let head = BASE64_URL_SAFE_NO_PAD.decode(head).unwrap();
+    let head = String::from_utf8(head).unwrap();
+    for again in [r#""alg":"none""#, r#""alg":"HS256""#, r#""kid":"key-1""#] {
+        let twice = head.replacen('{', &format!("{{{again},"), 1);
+        let token = format!("{}.{rest}", BASE64_URL_SAFE_NO_PAD.encode(twice));
+        assert_eq!(
+            fault(&verifier, &token, start()).await,
+            TokenFault::NotAToken
+        );
+    }
 
     let mut critical = header(Algorithm::RS256, KID);
     critical.crit = Some(vec!["b64".to_owned()]);
@@ -552,6 +567,36 @@ async fn redirects_are_not_followed() {
     issuer.answers_metadata(Reply::Redirect);
     unavailable(&verifier, &token, after(5)).await;
     assert_eq!(issuer.trapped(), 0);
+}
+
+#[tokio::test]
+async fn what_the_issuer_packs_is_not_unpacked_and_what_does_not_end_is_not_read_to_its_end() {
+    let (issuer, _) = verifier().await;
+    let token = issuer.token(start());
+    let name = issuer.name.clone();
+    let Reply::Document(good) = issuer.metadata_with("issuer", name) else {
+        panic!("a document")
+    };
+    let keys = json!({ "keys": [jwk("issuer", KID)] });
+    for (reply, expected) in [
+        (Reply::Packed(keys), "RFC 7517"),
+        (Reply::Packed("x".repeat(50_000_000).into()), "RFC 7517"),
+        (Reply::Endless, "longer than"),
+    ] {
+        issuer.answers_keys(reply);
+        let verifier = CallerVerifier::new(issuer.settings()).unwrap();
+        let (why, _) = unavailable(&verifier, &token, start()).await;
+        assert!(why.contains(expected), "{why}");
+    }
+    for (reply, expected) in [
+        (Reply::Packed(good), "RFC 8414"),
+        (Reply::Endless, "longer than"),
+    ] {
+        issuer.answers_metadata(reply);
+        let verifier = CallerVerifier::new(issuer.settings()).unwrap();
+        let (why, _) = unavailable(&verifier, &token, start()).await;
+        assert!(why.contains(expected), "{why}");
+    }
 }
 
 #[tokio::test]

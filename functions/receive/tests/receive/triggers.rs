@@ -1,5 +1,8 @@
 //! `POST /triggers`, from app A's side and from the queue's.
 
+use std::io::Write;
+
+use flate2::{Compression, write::GzEncoder};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use local::wire::{Action, Answer, On};
@@ -271,6 +274,63 @@ async fn an_oversized_body_is_refused_however_it_is_encoded() {
         assert!(detail.contains("64 KiB"), "{detail}");
     }
     assert_eq!(system.sends(), 0);
+}
+
+#[tokio::test]
+async fn a_packed_body_is_not_unpacked() {
+    let system = System::start().await;
+    // A good trigger, and one that would be far too large.
+    for body in [
+        permit().to_string(),
+        format!("{}{}", permit(), " ".repeat(20_000_000)),
+    ] {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+        packed.write_all(body.as_bytes()).unwrap();
+        let packed = packed.finish().unwrap();
+        assert!(packed.len() < 65_536);
+        for encoding in ["gzip", "x-gzip", "br", "identity"] {
+            let call = system
+                .trigger("")
+                .header("content-encoding", encoding)
+                .bytes(&packed);
+            let detail = system.call(call).await.problem(400, "malformed-body");
+            assert!(detail.contains("not JSON"), "{detail}");
+        }
+    }
+    assert_eq!(system.sends(), 0);
+}
+
+#[tokio::test]
+async fn as_many_headers_as_api_gateway_lets_through_change_nothing() {
+    let system = System::start().await;
+    // 10,240 bytes in all (Amazon API Gateway Developer Guide, "Quotas for … an HTTP API").
+    let many = (0..600).fold(system.trigger(permit()), |call, number| {
+        call.header(&format!("x-{number}"), "x")
+    });
+    let long = system.trigger(permit()).header("x-long", "x".repeat(9_000));
+    for call in [many, long] {
+        assert_eq!(system.call(call).await.status, 202);
+        system.queued(2).await;
+    }
+    let sent = system.sends();
+    let token = system.issuer.token(Timestamp::now());
+    for authorization in [
+        // As API Gateway joins a header that comes twice.
+        format!("Bearer {token},Bearer {token}"),
+        format!("Bearer x,Bearer {token}"),
+        format!("Bearer {token} {token}"),
+        format!("Bearer {}", "x".repeat(9_000)),
+        format!("Bearer {}.{}.x", "e30".repeat(1_500), "e30".repeat(1_500)),
+        format!("Bearer\t{token}"),
+        token.clone(),
+    ] {
+        let call = system
+            .trigger(permit())
+            .header("authorization", authorization);
+        assert_eq!(system.call(call).await.status, 401);
+    }
+    assert_eq!(system.sends(), sent);
+    assert!(system.issuer.keys_read() <= 1);
 }
 
 #[tokio::test]

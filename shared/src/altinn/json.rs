@@ -1,0 +1,144 @@
+//! JSON of bounded size: what Altinn answers is somebody's form, and a function has little memory.
+
+use futures_util::StreamExt;
+use reqwest::Response;
+use serde_json::Value;
+
+use super::Trouble;
+
+/// The longest document that is read, in bytes: an instance, form data, metadata, a page of a query.
+/// A page is the longest, 100 instances with a hundred files each at most.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// The most brackets, braces, commas and colons outside of texts. Each may stand for a value, and a
+/// value takes many times the memory of the byte or two that it is written with.
+const MAX_MARKS: usize = 500_000;
+
+/// Reads an answer's body as JSON.
+pub(super) async fn read(answer: Response) -> Result<Value, Trouble> {
+    let body = read_capped(answer, MAX_BYTES).await?;
+    if marks(&body) > MAX_MARKS {
+        return Err(Trouble::Malformed("of so few values as are read"));
+    }
+    serde_json::from_slice(&body).map_err(|_| Trouble::Malformed("JSON"))
+}
+
+/// Reads a body of at most `max` bytes.
+pub(super) async fn read_capped(answer: Response, max: usize) -> Result<Vec<u8>, Trouble> {
+    let mut body = Vec::new();
+    let mut chunks = answer.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk?;
+        if body.len() + chunk.len() > max {
+            return Err(Trouble::Malformed("of a size that is read"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// How many structural characters (RFC 8259, section 2) a document has, the closing ones aside.
+fn marks(json: &[u8]) -> usize {
+    let (mut count, mut in_text, mut escaped) = (0, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' | b',' | b':' if !in_text => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        sync::mpsc,
+        thread,
+    };
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A server that answers the first request with `head`, and then with `chunk` for ever; how many
+    /// bytes it got rid of before it was hung up on.
+    fn endless(head: &'static str, chunk: Vec<u8>) -> (String, mpsc::Receiver<usize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let (told, sent) = mpsc::channel();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            let mut bytes = 0;
+            while stream.write_all(&chunk).is_ok() {
+                bytes += chunk.len();
+            }
+            told.send(bytes).unwrap();
+        });
+        (url, sent)
+    }
+
+    #[test]
+    fn an_answer_without_end_is_hung_up_on() {
+        let heads = [
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n",
+        ];
+        for head in heads {
+            let (url, sent) = endless(head, vec![b' '; 64 * 1024]);
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let refused = runtime.block_on(async {
+                let answer = reqwest::get(url).await.unwrap();
+                read_capped(answer, 1024 * 1024).await.unwrap_err()
+            });
+            drop(runtime);
+            assert!(matches!(refused, Trouble::Malformed(_)), "{refused}");
+            // Beside what was read, no more went out than lies in the buffers on the way.
+            let sent = sent.recv().unwrap();
+            assert!(sent < 32 * 1024 * 1024, "{sent} bytes");
+        }
+    }
+
+    #[test]
+    fn a_short_document_of_too_many_values_is_not_unfolded() {
+        let answer = |body: String| Response::from(http::Response::new(body));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let read = |body| runtime.block_on(read(answer(body)));
+        let zeros = |count: usize| format!("[{}0]", "0,".repeat(count));
+        assert!(read(zeros(MAX_MARKS - 1)).is_ok());
+        let refused = read(zeros(MAX_MARKS)).unwrap_err();
+        assert!(matches!(refused, Trouble::Malformed(_)), "{refused}");
+        // What stands in a text is no value.
+        assert!(read(format!("[\"{}\"]", "[{\\\",:".repeat(MAX_MARKS))).is_ok());
+    }
+
+    fn values(value: &Value) -> usize {
+        1 + match value {
+            Value::Array(items) => items.iter().map(values).sum(),
+            Value::Object(fields) => fields.values().map(values).sum(),
+            _ => 0,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_document_has_more_values_than_marks_but_for_the_first(
+            texts in proptest::collection::vec(".{0,12}", 0..6), pretty: bool
+        ) {
+            let rows: Vec<_> = texts.iter().map(|text| serde_json::json!({ text: [text, null, {}] })).collect();
+            let document = serde_json::json!({ "rows": rows });
+            let written = if pretty { serde_json::to_vec_pretty(&document) } else { serde_json::to_vec(&document) };
+            prop_assert!(values(&document) <= marks(&written.unwrap()) + 1);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What is packed stays packed, and what is too long or too much is not taken in.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use http::{HeaderValue, Method, StatusCode, header};
+use local::altinn::Stage;
+use local::deployment::Plan;
+use local::wire::{Action, Answer, On};
+use serde_json::json;
+use stories::{
+    CASEWORK, PERMIT, ROUTE, Story, binaries, eventually, peak_memory, posts, sqs_event,
+};
+
+const MIB: usize = 1024 * 1024;
+/// What an answer may cost on top of what a relay needs anyway: the longest text that is read, and what
+/// it grows into.
+const MARGIN: u64 = 64 * 1024 * 1024;
+
+/// Where in a relay an answer is as nobody expects.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Grant,
+    Exchange,
+    Instance,
+    Form,
+    Metadata,
+    Creation,
+    Search,
+}
+
+impl Place {
+    const ALL: [Self; 7] = [
+        Self::Grant,
+        Self::Exchange,
+        Self::Instance,
+        Self::Form,
+        Self::Metadata,
+        Self::Creation,
+        Self::Search,
+    ];
+
+    fn on(self) -> On {
+        let get = |path: &str| On::request(Method::GET, path);
+        match self {
+            Self::Grant => On::request(Method::POST, "^/maskinporten/token$"),
+            Self::Exchange => get("^/authentication/api/v1/exchange"),
+            Self::Instance => get("^/storage/api/v1/instances/[^/]+/[^/]+$"),
+            Self::Form => get(&format!("^/{PERMIT}/instances/.*/data/")),
+            Self::Metadata => get(&format!("^/{CASEWORK}/api/v1/applicationmetadata")),
+            Self::Creation => posts(),
+            Self::Search => get(r"^/storage/api/v1/instances\?"),
+        }
+    }
+}
+
+/// 200 MiB of JSON, packed into less than one.
+fn bomb() -> Answer {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    let blank = vec![b' '; MIB];
+    for _ in 0..200 {
+        packed.write_all(&blank).expect("it can be packed");
+    }
+    packed.write_all(b"{}").expect("it can be packed");
+    let packed = packed.finish().expect("it can be packed");
+    assert!(packed.len() < MIB);
+    let gzip = HeaderValue::from_static("gzip");
+    json_text(packed).header(header::CONTENT_ENCODING, gzip)
+}
+
+/// Five million values in ten million bytes, which unfold to hundreds of MiB.
+fn many() -> Answer {
+    json_text(format!("[{}0]", "0,".repeat(5_000_000)))
+}
+
+/// One text, longer than any document.
+fn long() -> Answer {
+    json_text(format!("\"{}\"", "x".repeat(128 * MIB)))
+}
+
+fn json_text(body: impl Into<Bytes>) -> Answer {
+    let json = HeaderValue::from_static("application/json");
+    Answer::status(StatusCode::OK)
+        .header(header::CONTENT_TYPE, json)
+        .body(body)
+}
+
+/// Delivers the relay's message until it needs to come no more.
+async fn relay(story: &Story, a: &str) {
+    let event = sqs_event([Story::message(ROUTE, a)]);
+    eventually("the message is finished", async || {
+        let answer = story.instantiate.invoke(&event).await;
+        match answer.expect("the function answers") {
+            answer if answer == json!({ "batchItemFailures": [] }) => Ok(()),
+            answer => Err(answer.to_string()),
+        }
+    })
+    .await;
+    story.the_b(ROUTE, a);
+}
+
+fn peak(story: &Story) -> u64 {
+    let processes = story.instantiate.processes().expect("it runs in processes");
+    let [pid] = processes.pids()[..] else {
+        panic!("one process, from the first delivery to the last")
+    };
+    peak_memory(pid)
+}
+
+#[tokio::test]
+async fn no_answer_takes_more_memory_than_there_is() {
+    let plan = Plan::samples().expect("the samples can be read");
+    let mut plan = plan.setting("STAFETT_SETTLE_SECONDS", "0");
+    plan.code = binaries().code();
+    let story = Story::begin(plan).await;
+    relay(&story, &story.fill_in(Stage::Ended)).await;
+    let usual = peak(&story);
+    let processes = story.instantiate.processes().expect("it runs in processes");
+    let faults = story.altinn_wire.faults();
+    let answers = [("packed", bomb()), ("many", many()), ("long", long())];
+    for place in Place::ALL {
+        for (kind, answer) in &answers {
+            // A new process holds no token and no metadata yet.
+            processes.kill_all().await;
+            let action = match place {
+                Place::Creation => Action::AnswerAfter(answer.clone()),
+                _ => Action::Answer(answer.clone()),
+            };
+            if let Place::Search = place {
+                // Only who cannot know whether B was made searches for it.
+                faults.add(posts().nth(1), Action::ResetAfter);
+            }
+            let rule = faults.add(place.on().nth(1), action);
+            relay(&story, &story.fill_in(Stage::Ended)).await;
+            assert_eq!(faults.applied(rule), 1, "{place:?}");
+            faults.clear();
+            let peak = peak(&story);
+            assert!(
+                peak < usual + MARGIN,
+                "{} MiB instead of {} after {kind} at {place:?}",
+                peak / MIB as u64,
+                usual / MIB as u64,
+            );
+        }
+    }
+    story.end().await;
+}
