@@ -1,0 +1,49 @@
+//! What the clock finds.
+
+use std::time::Instant;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::deployed::{Deployed, say, tell};
+
+/// Changes the schedule that the stack has made; all else stays as the template says.
+async fn change(deployed: &Deployed, told: &Value, expression: &str, state: &str) {
+    let path = format!(
+        "/schedules/{}",
+        deployed.named("/schedules/ReconcileSchedule")
+    );
+    let changed = json!({
+        "ScheduleExpression": expression,
+        "State": state,
+        "Description": told["Description"],
+        "FlexibleTimeWindow": told["FlexibleTimeWindow"],
+        "Target": told["Target"],
+    });
+    deployed
+        .aws("scheduler", Method::PUT, &path, Some(changed))
+        .await;
+}
+
+/// The template's five minutes are too long to wait for: the same schedule fires every minute here.
+#[test]
+fn the_schedule_finds_an_instance_that_nobody_told_about() {
+    tell(async |deployed| {
+        let path = format!(
+            "/schedules/{}",
+            deployed.named("/schedules/ReconcileSchedule")
+        );
+        let told = deployed.aws("scheduler", Method::GET, &path, None).await;
+        assert_eq!(told["ScheduleExpression"], "rate(5 minutes)");
+        let a = deployed.submit();
+        let began = Instant::now();
+        change(deployed, &told, "rate(1 minute)", "ENABLED").await;
+        deployed.done(&a).await;
+        say(format!(
+            "found by the schedule after {} ms",
+            began.elapsed().as_millis()
+        ));
+        deployed.the_one_complete_b(&a);
+        change(deployed, &told, "rate(5 minutes)", "DISABLED").await;
+    });
+}
