@@ -11,20 +11,13 @@ const SCHEME: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// Takes away what callers write and no call of ours needs: a query and a host. The library makes one
 /// address of them all, and panics where that is none (aws/aws-lambda-rust-runtime:
 /// lambda-http/src/request.rs, `into_api_gateway_v2_request`).
-#[allow(
-    clippy::single_match,
-    reason = "there is one kind of events only where this crate alone asks lambda_http for them"
-)]
 pub fn strip(event: &mut LambdaRequest) {
-    match event {
-        LambdaRequest::ApiGatewayV2(request) => {
-            request.raw_query_string = None;
-            request.query_string_parameters = Default::default();
-            request.headers.remove(HOST);
-            request.headers.remove(SCHEME);
-        }
-        // Reached only where another crate of the build asks lambda_http for more kinds of events.
-        #[allow(unreachable_patterns)]
-        _ => {}
+    // Another kind only where another crate of the build asks lambda_http for more of them.
+    #[allow(irrefutable_let_patterns)]
+    if let LambdaRequest::ApiGatewayV2(request) = event {
+        request.raw_query_string = None;
+        request.query_string_parameters = Default::default();
+        request.headers.remove(HOST);
+        request.headers.remove(SCHEME);
     }
 }
