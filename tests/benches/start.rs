@@ -32,6 +32,14 @@ async fn main() {
             "instantiate",
             function(story.instantiate.settings(), &binaries.instantiate),
         ),
+        (
+            "reconcile",
+            function(story.reconcile.settings(), &binaries.reconcile),
+        ),
+        (
+            "redrive",
+            function(story.redrive.settings(), &binaries.redrive),
+        ),
     ];
     // In turns, so that a noisy moment strikes all of them.
     for _ in 0..STARTS {
