@@ -16,7 +16,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use stafett::{
-    altinn::{self, Altinn, Tokens, token::SigningKey},
+    altinn::{Altinn, Connection},
     clock::Clock,
     ledger::Ledger,
     metrics::{Outcome, Relayed},
@@ -26,9 +26,7 @@ use stafett::{
         decide::{Verdict, backoff},
     },
     route::Routes,
-    settings::{
-        AltinnSettings, LedgerSettings, MaskinportenSettings, QueueSettings, RouteSettings, Source,
-    },
+    settings::{LedgerSettings, QueueSettings, RouteSettings, Source},
     start::StartError,
     telemetry::{Causes, Trace},
     trigger::Trigger,
@@ -66,17 +64,13 @@ impl Instantiate {
         aws: &aws_config::SdkConfig,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let altinn = AltinnSettings::read(source)?;
-        let maskinporten = MaskinportenSettings::read(source)?;
+        let connection = Connection::read(source)?;
         let settings = LedgerSettings::read(source)?;
         let queue = Queue::new(aws, &QueueSettings::read(source)?);
         let routes = Routes::load(&RouteSettings::read(source)?.directory)?;
-        let key = SigningKey::from_jwk(&maskinporten.jwk.read(aws).await?)?;
-        let http = altinn::http_client()?;
-        let tokens = Tokens::new(&maskinporten, key, &altinn, http.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
             routes,
-            altinn: Altinn::new(&altinn, http, tokens),
+            altinn: connection.open(aws, clock.clone()).await?,
             ledger: Ledger::new(aws, &settings),
             queue,
             settings,

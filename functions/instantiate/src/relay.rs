@@ -16,7 +16,6 @@ use stafett::{
     altinn::{Altinn, AltinnError, Budget, Instance, repair::Repair},
     id::{AppId, InstanceId},
     ledger::{MEMORY, Put},
-    metrics::{Outcome, Relayed},
     preflight::STAMP,
     relay::{
         Holder, Reason, Record, RelayId, State, Target,
@@ -34,6 +33,8 @@ use crate::{
     Instantiate,
     source::{self, Ready, Share},
 };
+
+mod report;
 
 /// Relays of one A instance that are worked on at the same time.
 const PARTS_AT_ONCE: usize = 4;
@@ -167,7 +168,7 @@ impl Work<'_> {
                 .await;
             tracing::debug!(
                 target: "stafett::step",
-                step = step_name(&step),
+                step = report::name(&step),
                 ms = step_started.elapsed().as_millis(),
                 "step"
             );
@@ -478,73 +479,6 @@ impl Work<'_> {
             .get(&id)
             .map_or_else(|| self.route().to.app.clone(), |b| b.app.clone())
     }
-
-    /// The same in numbers.
-    fn measure(&self, attempt: &Attempt, verdict: Verdict) {
-        let now = self.delivery.function.0.clock.now();
-        let record = attempt.record().filter(|_| !attempt.is_repeat());
-        let made = record.is_some_and(|record| record.instance.is_some());
-        let outcome = match record.map(|record| (record.state, record.reason)) {
-            _ if made && attempt.has_adopted() => Outcome::Adopted,
-            _ if made && self.made => Outcome::Created,
-            Some((State::Failed, Some(reason))) if verdict == Verdict::GiveUp => {
-                Outcome::Failed(reason)
-            }
-            Some((State::Waiting, _)) => Outcome::Waiting,
-            _ => Outcome::Unchanged,
-        };
-        let since = self.ready.as_ref().map(|ready| ready.since);
-        let seconds_to_b = since
-            .filter(|_| matches!(outcome, Outcome::Created | Outcome::Adopted))
-            .map(|since| now.duration_since(since).as_secs_f64());
-        // Several relays of one delivery share a budget: their set tells what it came to.
-        let own = self.relay.digest().is_none();
-        Relayed {
-            route: &self.route().name,
-            outcome,
-            doubled: attempt.is_doubled(),
-            seconds_to_b,
-            altinn: own.then(|| (self.budget().calls(), self.budget().waited())),
-        }
-        .emit(now);
-    }
-
-    /// The one line that says what became of the relay in this delivery.
-    fn conclude(&self, attempt: &Attempt, verdict: Verdict, elapsed: Duration) {
-        self.measure(attempt, verdict);
-        if attempt.is_repeat() && verdict == Verdict::GiveUp {
-            // Its failure has been told; these receives only lead the message to the dead-letter queue.
-            tracing::debug!("repeat of a failed relay");
-            return;
-        }
-        let record = attempt.record();
-        let state = record.map_or("unknown", |record| record.state.as_str());
-        let reason = record.and_then(|record| record.reason).map(Reason::code);
-        let detail = record.and_then(|record| record.detail.as_deref());
-        let b = record
-            .and_then(|record| record.instance)
-            .map(|id| id.to_string());
-        let again_s = match verdict {
-            Verdict::Again(wait) => Some(wait.as_secs()),
-            Verdict::Acknowledge | Verdict::GiveUp => None,
-        };
-        tracing::info!(
-            outcome = state,
-            adopted = attempt.has_adopted(),
-            b,
-            reason,
-            detail,
-            again_s,
-            attempt = record.map(|record| record.attempts),
-            calls = self.budget().calls(),
-            altinn_ms = self.budget().waited().as_millis(),
-            ms = elapsed.as_millis(),
-            "relay"
-        );
-        if attempt.is_doubled() {
-            tracing::error!("more than one live B carries this relay's stamp");
-        }
-    }
 }
 
 /// Why an after-step did not work: A's app refused it, or did not answer.
@@ -603,21 +537,5 @@ fn target(route: &Route) -> Target {
                 &format!("{kind} {}", route.to.owner.expression().source()),
             )
         }
-    }
-}
-
-fn step_name(step: &Step) -> &'static str {
-    match step {
-        Step::Put { record, .. } => match record.state {
-            State::Claimed => "claim",
-            _ => "record",
-        },
-        Step::Read => "read",
-        Step::Search { .. } => "search",
-        Step::Create => "create",
-        Step::Delete(_) => "delete",
-        Step::Finish(_) => "finish",
-        Step::AfterSteps => "after-steps",
-        Step::End(_) => "end",
     }
 }

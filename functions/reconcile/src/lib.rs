@@ -22,15 +22,12 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 use stafett::{
-    altinn::{self, Altinn, Tokens, token::SigningKey},
+    altinn::{Altinn, Connection},
     clock::Clock,
     ledger::Ledger,
     queue::Queue,
     route::Routes,
-    settings::{
-        AltinnSettings, LedgerSettings, MaskinportenSettings, QueueSettings, ReconcileSettings,
-        RouteSettings, Source,
-    },
+    settings::{LedgerSettings, QueueSettings, ReconcileSettings, RouteSettings, Source},
     start::StartError,
 };
 
@@ -78,18 +75,14 @@ impl Reconcile {
         aws: &aws_config::SdkConfig,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let altinn = AltinnSettings::read(source)?;
-        let maskinporten = MaskinportenSettings::read(source)?;
+        let connection = Connection::read(source)?;
         let ledger = Ledger::new(aws, &LedgerSettings::read(source)?);
         let queue = Queue::new(aws, &QueueSettings::read(source)?);
         let settings = ReconcileSettings::read(source)?;
         let routes = Routes::load(&RouteSettings::read(source)?.directory)?;
-        let key = SigningKey::from_jwk(&maskinporten.jwk.read(aws).await?)?;
-        let http = altinn::http_client()?;
-        let tokens = Tokens::new(&maskinporten, key, &altinn, http.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
             routes,
-            altinn: Altinn::new(&altinn, http, tokens),
+            altinn: connection.open(aws, clock.clone()).await?,
             ledger,
             queue,
             settings,

@@ -11,6 +11,7 @@ use std::{error::Error, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use local::cost::{self, Inputs};
 
+mod connect;
 mod run;
 mod subscribe;
 

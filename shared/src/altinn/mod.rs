@@ -31,6 +31,7 @@ use crate::{
 
 pub mod after;
 pub mod answer;
+mod connection;
 pub mod create;
 pub mod instance;
 mod json;
@@ -41,6 +42,7 @@ pub mod search;
 pub mod subscriptions;
 pub mod token;
 
+pub use connection::Connection;
 pub use instance::Instance;
 pub use metadata::ApplicationMetadata;
 pub use token::{TokenError, Tokens};

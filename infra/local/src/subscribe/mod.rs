@@ -12,7 +12,7 @@ use stafett::{
     settings::ApiSettings,
 };
 
-use crate::Failure;
+use crate::{Failure, connect};
 
 mod plan;
 mod probe;
@@ -71,7 +71,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool, Failure> {
     let source = arguments.options.source();
     let api = ApiSettings::read(&source)?;
     let command = Command {
-        altinn: settings::altinn(&source).await?,
+        altinn: connect::altinn(&source).await?,
         budget: Budget::new(PATIENCE + arguments.wait()),
         dry: arguments.dry_run,
         api,

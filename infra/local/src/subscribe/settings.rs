@@ -5,20 +5,11 @@ use std::{
     path::PathBuf,
 };
 
-use aws_config::BehaviorVersion;
-use aws_types::SdkConfig;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
-use stafett::{
-    altinn::{self, Altinn, Tokens, token::SigningKey},
-    clock::Clock,
-    settings::{
-        AltinnSettings, EventsSettings, MaskinportenSettings, SecretError, SecretSource,
-        SettingError, Source,
-    },
-};
+use stafett::settings::{EventsSettings, SettingError, Source};
 
-use crate::Failure;
+use crate::{Failure, connect};
 
 /// No app is called, so none is to be found (RFC 6761, `invalid`).
 const NO_APPS: &str = "https://apps.invalid";
@@ -72,20 +63,10 @@ impl Options {
     }
 }
 
-/// The client, with tokens of the functions' own Maskinporten client.
-pub(super) async fn altinn(source: &Source<'_>) -> Result<Altinn, Failure> {
-    let altinn = AltinnSettings::read(source)?;
-    let maskinporten = MaskinportenSettings::read(source)?;
-    let key = SigningKey::from_jwk(&read(&maskinporten.jwk).await?)?;
-    let http = altinn::http_client()?;
-    let tokens = Tokens::new(&maskinporten, key, &altinn, http.clone(), Clock::system());
-    Ok(Altinn::new(&altinn, http, tokens))
-}
-
 /// The events secret, if any setting says where it is.
 pub(super) async fn known_secret(source: &Source<'_>) -> Result<Option<SecretString>, Failure> {
     match EventsSettings::read(source) {
-        Ok(settings) => checked(read(&settings.secret).await?).map(Some),
+        Ok(settings) => checked(connect::read(&settings.secret).await?).map(Some),
         Err(SettingError::Missing { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -98,7 +79,7 @@ pub(super) async fn secret(source: &Source<'_>) -> Result<SecretString, Failure>
     }
     if !io::stdin().is_terminal() {
         // Says which setting is missing.
-        return checked(read(&EventsSettings::read(source)?.secret).await?);
+        return checked(connect::read(&EventsSettings::read(source)?.secret).await?);
     }
     let ask = || rpassword::prompt_password("The events secret (it is not shown): ");
     let typed = tokio::task::spawn_blocking(ask).await??;
@@ -108,15 +89,4 @@ pub(super) async fn secret(source: &Source<'_>) -> Result<SecretString, Failure>
 fn checked(secret: SecretString) -> Result<SecretString, Failure> {
     EventsSettings::check(secret.expose_secret())?;
     Ok(secret)
-}
-
-/// AWS is looked for only where a secret lies there.
-async fn read(secret: &SecretSource) -> Result<SecretString, SecretError> {
-    let aws = match secret {
-        SecretSource::Inline(_) => SdkConfig::builder().build(),
-        SecretSource::SecretsManager { .. } => {
-            aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await
-        }
-    };
-    secret.read(&aws).await
 }
