@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use local::altinn::Stage;
 use local::wire::{Action, Answer, Gate, On};
 use serde_json::{Value, json};
-use stories::{PERMIT, ROUTE, Story, eventually, permit_route, routes};
+use stories::{PERMIT, ROUTE, Story, eventually, guid, permit_route, routes};
 
 use super::{GRACE, HOUR, MINUTE, Observed, PLENTY, ago, lists, old_permit, position, story_with};
 
@@ -301,4 +301,34 @@ async fn a_ledger_that_does_not_answer_enqueues_nothing() {
     assert!(observed.enqueued().await.is_empty());
     story.dynamodb_wire.faults().remove(down);
     assert_eq!(observed.run().await["missing"], 1);
+}
+
+/// DynamoDB says so where a table has no capacity left (Amazon DynamoDB API Reference, BatchGetItem,
+/// UnprocessedKeys).
+#[tokio::test]
+async fn a_relay_that_the_ledger_has_no_time_to_show_is_asked_for_again_and_not_taken_for_missing() {
+    let story = Story::of_the_samples().await;
+    let a = story.fill_in(Stage::Ended);
+    story.trigger(&a).await;
+    story.reaches(ROUTE, &a, "done").await;
+    story.pass(GRACE).await.expect("time passes");
+
+    let table = story.aws.resources().table.as_str();
+    let key = json!({"pk": {"S": guid(&a)}, "sk": {"S": ROUTE}});
+    let unprocessed = json!({"Responses": {}, "UnprocessedKeys": {table: {"Keys": [key]}}});
+    let asked = On::operation("BatchGetItem");
+    story.dynamodb_wire.faults().add(
+        asked.clone().nth(1),
+        Action::Answer(Answer::status(StatusCode::OK).body(unprocessed.to_string())),
+    );
+    let observed = Observed::new(&story).await;
+    let report = observed.run().await;
+    assert_eq!(report["trouble"], Value::Null, "{report}");
+    assert_eq!(
+        (&report["missing"], &report["done"]),
+        (&json!(0), &json!(1)),
+        "{report}"
+    );
+    assert!(observed.enqueued().await.is_empty());
+    assert_eq!(story.dynamodb_wire.journal().count(&asked), 2);
 }
