@@ -78,6 +78,12 @@ impl Schema {
         })
     }
 
+    /// The schema as it is written.
+    #[must_use]
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
     /// Everything that the schema does not allow in `model`, fields that it does not know included: B
     /// would drop those silently.
     #[must_use]

@@ -17,6 +17,8 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, value::ValueKi
 use serde_json::{Map, Number};
 use thiserror::Error;
 
+use super::{Mistake, Words, words};
+
 /// Virtual-machine instructions that one evaluation may take; a mapping takes tens.
 const FUEL: u64 = 50_000;
 
@@ -46,6 +48,7 @@ fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
 pub struct Expression {
     source: String,
     compiled: minijinja::Expression<'static, 'static>,
+    names: BTreeSet<String>,
     paths: BTreeSet<String>,
     data_types: BTreeSet<String>,
 }
@@ -64,6 +67,8 @@ pub struct SyntaxError {
     pub problem: String,
     /// Where in the expression's text, in bytes.
     pub range: Option<Range<usize>>,
+    /// Which kind of mistake it is.
+    pub mistake: Mistake,
 }
 
 /// An expression that gave no value for this A instance. Names paths, never values.
@@ -107,14 +112,14 @@ impl Expression {
     /// [`SyntaxError`] for bad syntax, an unknown name, filter, test or function, or form
     /// data that is not named (`data` alone, `data[x]`).
     pub fn compile(source: &str, locals: &[String]) -> Result<Self, SyntaxError> {
-        let unlocated = |problem: String| SyntaxError {
-            problem,
-            range: None,
-        };
         if code_length(source) > MAX_CODE {
-            return Err(unlocated(format!(
-                "has more than {MAX_CODE} characters beside its quoted texts: make it simpler"
-            )));
+            return Err(SyntaxError {
+                problem: format!(
+                    "has more than {MAX_CODE} characters beside its quoted texts: make it simpler"
+                ),
+                range: None,
+                mistake: Mistake::ExpressionTooLong,
+            });
         }
         let compiled = ENVIRONMENT
             .compile_expression_owned(source.to_owned())
@@ -123,25 +128,30 @@ impl Expression {
                 SyntaxError {
                     problem: format!("syntax error: {detail}"),
                     range: error.range(),
+                    mistake: Mistake::ExpressionSyntax,
                 }
             })?;
-        for name in compiled.undeclared_variables(false) {
+        let analysed = ENVIRONMENT.compile_expression_owned(unsliced(source));
+        let analysed = analysed.as_ref().unwrap_or(&compiled);
+        let names: BTreeSet<String> = analysed.undeclared_variables(false).into_iter().collect();
+        for name in &names {
             let known = ROOTS.contains(&name.as_str())
                 || FUNCTIONS.contains(&name.as_str())
-                || locals.contains(&name);
+                || locals.contains(name);
             if !known {
                 let allowed: Vec<_> = ROOTS
                     .iter()
                     .copied()
                     .chain(locals.iter().map(String::as_str))
                     .collect();
-                return Err(unlocated(format!(
-                    "unknown name `{name}`, allowed are {}",
-                    quoted(&allowed)
-                )));
+                return Err(SyntaxError {
+                    problem: format!("unknown name `{name}`, allowed are {}", quoted(&allowed)),
+                    range: words::find(source, name, |before| !before.ends_with('.')),
+                    mistake: Mistake::UnknownName(Words::new(name, &allowed)),
+                });
             }
         }
-        let paths: BTreeSet<String> = compiled
+        let paths: BTreeSet<String> = analysed
             .undeclared_variables(true)
             .into_iter()
             .filter(|p| p.contains('.'))
@@ -152,19 +162,24 @@ impl Expression {
             .filter_map(|rest| rest.split('.').next())
             .map(str::to_owned)
             .collect();
-        if compiled.undeclared_variables(true).contains("data") {
+        if analysed.undeclared_variables(true).contains("data") {
             let subscripted = subscripts_of_data(source);
             if subscripted.is_empty() {
-                return Err(unlocated(
-                    "`data` must name a data type of A: `data.model`, or `data['my-type']`".into(),
-                ));
+                return Err(SyntaxError {
+                    problem:
+                        "`data` must name a data type of A: `data.model`, or `data['my-type']`"
+                            .into(),
+                    range: words::find(source, "data", |before| !before.ends_with('.')),
+                    mistake: Mistake::DataWithoutType,
+                });
             }
             data_types.extend(subscripted);
         }
-        dry_run(source, locals).map_err(unlocated)?;
+        dry_run(source, locals)?;
         Ok(Self {
             source: source.to_owned(),
             compiled,
+            names,
             paths,
             data_types,
         })
@@ -184,6 +199,11 @@ impl Expression {
     /// The dotted paths that the expression reads: `data.model.applicant.name`.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.paths.iter().map(String::as_str)
+    }
+
+    /// The names that the expression uses: `instance`, `data`, those of an `each`.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
     }
 
     /// Whether the expression is nothing but a path.
@@ -329,6 +349,49 @@ impl Expression {
     }
 }
 
+/// The text with each slice, `x[a:b]`, as an index, `x[a or b]`: the compiler tells the names in what is
+/// indexed, and not those in what is sliced.
+fn unsliced(source: &str) -> String {
+    let mut text = String::with_capacity(source.len());
+    // Of each bracket that is open: which it is, whether it slices, and whether its part is empty so far.
+    let mut open: Vec<(char, bool, bool)> = Vec::new();
+    let mut quote = None;
+    let mut characters = source.chars();
+    while let Some(character) = characters.next() {
+        match (quote, character) {
+            (Some(_), '\\') => {
+                text.push(character);
+                text.extend(characters.next());
+                continue;
+            }
+            (Some(end), _) if end == character => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(character),
+            (None, ':') => {
+                if let Some(('[', slices, empty)) = open.last_mut() {
+                    text.push_str(if *empty { "0 or " } else { " or " });
+                    (*slices, *empty) = (true, true);
+                    continue;
+                }
+            }
+            (None, ')' | ']' | '}') => {
+                if let Some((_, true, true)) = open.pop() {
+                    text.push('0');
+                }
+            }
+            _ => {}
+        }
+        if let Some((_, _, empty)) = open.last_mut() {
+            *empty &= character.is_whitespace();
+        }
+        if quote.is_none() && matches!(character, '(' | '[' | '{') {
+            open.push((character, false, true));
+        }
+        text.push(character);
+    }
+    text
+}
+
 /// How many characters of an expression stand outside of quotes.
 fn code_length(source: &str) -> usize {
     let (mut length, mut quote) = (0, None);
@@ -361,7 +424,7 @@ fn subscripts_of_data(source: &str) -> BTreeSet<String> {
 }
 
 /// Evaluates over nothing, where every lookup is undefined, to find filters, tests and functions that do not exist.
-fn dry_run(source: &str, locals: &[String]) -> Result<(), String> {
+fn dry_run(source: &str, locals: &[String]) -> Result<(), SyntaxError> {
     static LENIENT: LazyLock<Environment<'static>> =
         LazyLock::new(|| environment(UndefinedBehavior::Chainable));
     let Ok(expression) = LENIENT.compile_expression(source) else {
@@ -373,20 +436,35 @@ fn dry_run(source: &str, locals: &[String]) -> Result<(), String> {
         .chain(locals.iter().map(String::as_str))
         .map(|name| (name, Value::UNDEFINED))
         .collect();
-    match expression.eval(Value::from_pairs(context)) {
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction
-            ) =>
-        {
-            Err(error
-                .detail()
-                .unwrap_or("an unknown filter, test or function")
-                .to_owned())
-        }
-        _ => Ok(()),
-    }
+    let Err(error) = expression.eval(Value::from_pairs(context)) else {
+        return Ok(());
+    };
+    let problem = error
+        .detail()
+        .unwrap_or("an unknown filter, test or function")
+        .to_owned();
+    // `filter upcase is unknown`
+    let word = problem.split(' ').nth(1).unwrap_or_default();
+    let (mistake, range) = match error.kind() {
+        ErrorKind::UnknownFilter => (
+            Mistake::UnknownFilter(Words::new(word, &words::FILTERS)),
+            words::find(source, word, |before| before.ends_with('|')),
+        ),
+        ErrorKind::UnknownTest => (
+            Mistake::UnknownTest(Words::new(word, &words::TESTS)),
+            words::find(source, word, |before| {
+                let word = before.rsplit(' ').next();
+                word == Some("is") || word == Some("not")
+            }),
+        ),
+        ErrorKind::UnknownFunction => (Mistake::UnknownName(Words::new(word, &FUNCTIONS)), None),
+        _ => return Ok(()),
+    };
+    Err(SyntaxError {
+        problem,
+        range,
+        mistake,
+    })
 }
 
 fn quoted(names: &[&str]) -> String {
@@ -716,6 +794,29 @@ mod tests {
             expression.data_types().collect::<Vec<_>>(),
             ["a", "b-c", "d"]
         );
+    }
+
+    #[test]
+    fn what_is_sliced_is_read_too() {
+        for source in [
+            "data.m.x[:5]",
+            "('x:' ~ data.m.x)[1:]",
+            "data.m.x[::2] | upper",
+            "[data.m.x[ : ]]",
+        ] {
+            let expression = Expression::compile(source, &[]).unwrap();
+            assert_eq!(
+                expression.data_types().collect::<Vec<_>>(),
+                ["m"],
+                "{source}"
+            );
+            assert_eq!(
+                expression.paths().collect::<Vec<_>>(),
+                ["data.m.x"],
+                "{source}"
+            );
+        }
+        assert!(Expression::compile("modell.x[:5]", &[]).is_err());
     }
 
     #[test]

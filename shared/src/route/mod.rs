@@ -5,23 +5,29 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     path::{Path, PathBuf},
 };
 
 use jiff::{Span, Timestamp};
-use thiserror::Error;
 
 use crate::{
     id::{AppId, RouteName},
     schema::Schema,
 };
 
+mod error;
 pub mod expression;
 mod file;
+#[cfg(feature = "schema")]
+pub mod file_schema;
+mod meaning;
 pub mod model;
+mod words;
+pub mod written;
 
+pub use error::{Mistake, RouteError, RouteErrors, Words};
 pub use expression::{EvaluationError, Expression, Scope};
+pub use file::MAX_BYTES;
 pub use model::MappingError;
 
 /// One route.
@@ -162,6 +168,14 @@ pub struct AttachmentRule {
 }
 
 impl Route {
+    /// Reads the route in one file.
+    ///
+    /// # Errors
+    /// [`RouteErrors`] with everything that is wrong with it.
+    pub fn read(file: &Path) -> Result<Self, RouteErrors> {
+        file::read(file).map_err(RouteErrors)
+    }
+
     /// The route's name.
     #[must_use]
     pub fn name(&self) -> &RouteName {
@@ -205,48 +219,6 @@ impl Route {
     }
 }
 
-/// What is wrong with a route file, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub struct RouteError {
-    /// The file.
-    pub file: PathBuf,
-    /// 1-based line and column, where known.
-    pub at: Option<(u64, u64)>,
-    /// The field, dotted, where known.
-    pub field: Option<String>,
-    /// What is wrong, and what is allowed.
-    pub problem: String,
-}
-
-impl fmt::Display for RouteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if let Some((line, column)) = self.at {
-            write!(f, ":{line}:{column}")?;
-        }
-        if let Some(field) = &self.field {
-            write!(f, ": {field}")?;
-        }
-        write!(f, ": {}", self.problem)
-    }
-}
-
-/// Everything that is wrong with a directory of routes, a line each.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub struct RouteErrors(pub Vec<RouteError>);
-
-impl fmt::Display for RouteErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{error}")?;
-        }
-        Ok(())
-    }
-}
-
 /// All routes of a deployment.
 #[derive(Debug)]
 pub struct Routes(BTreeMap<RouteName, Route>);
@@ -257,18 +229,30 @@ impl Routes {
     /// # Errors
     /// [`RouteErrors`] with everything that is wrong in any of the files, or when there is none.
     pub fn load(directory: &Path) -> Result<Self, RouteErrors> {
-        let unreadable = |problem: String| {
-            RouteErrors(vec![RouteError {
-                file: directory.to_owned(),
-                at: None,
-                field: None,
-                problem,
-            }])
+        let (sound, errors) = Self::read(&Self::files(directory)?);
+        if errors.is_empty() {
+            let routes = sound
+                .into_iter()
+                .map(|(_, route)| (route.name.clone(), route));
+            Ok(Self(routes.collect()))
+        } else {
+            Err(RouteErrors(errors))
+        }
+    }
+
+    /// The route files of `directory`, in the order of their names.
+    ///
+    /// # Errors
+    /// [`RouteErrors`] when it cannot be read, or has none.
+    pub fn files(directory: &Path) -> Result<Vec<PathBuf>, RouteErrors> {
+        let refused = |mistake, problem: String| {
+            RouteErrors(vec![RouteError::new(directory, mistake, problem)])
         };
         let entries = std::fs::read_dir(directory).map_err(|error| {
-            unreadable(format!(
-                "cannot read the directory of routes (STAFETT_ROUTES): {error}"
-            ))
+            refused(
+                Mistake::Unreadable,
+                format!("cannot read the directory of routes (STAFETT_ROUTES): {error}"),
+            )
         })?;
         let mut files: Vec<PathBuf> = entries
             .filter_map(|entry| entry.ok().map(|entry| entry.path()))
@@ -279,57 +263,68 @@ impl Routes {
             .collect();
         files.sort();
         if files.is_empty() {
-            return Err(unreadable(
+            return Err(refused(
+                Mistake::NoRoutes,
                 "no route file here (*.yaml): STAFETT_ROUTES must name a directory with one file per route".into(),
             ));
         }
-        let mut routes: BTreeMap<RouteName, (Route, PathBuf)> = BTreeMap::new();
+        Ok(files)
+    }
+
+    /// The routes in those of `files` that are sound, each with its file, and everything that is
+    /// wrong with the others, or with all of them together.
+    #[must_use]
+    pub fn read(files: &[PathBuf]) -> (Vec<(PathBuf, Route)>, Vec<RouteError>) {
+        let mut sound: Vec<(PathBuf, Route)> = Vec::new();
         let mut errors = Vec::new();
+        let mut named: BTreeMap<RouteName, &PathBuf> = BTreeMap::new();
         for path in files {
-            match file::read(&path) {
-                Ok(route) => {
-                    if let Some((_, first)) = routes.get(&route.name) {
-                        errors.push(RouteError {
-                            at: None,
-                            field: Some("name".into()),
-                            problem: format!(
-                                "{} names its route so too: a name belongs to one route",
-                                first.display()
-                            ),
-                            file: path,
-                        });
-                    } else {
-                        routes.insert(route.name.clone(), (route, path));
-                    }
+            let route = match file::read(path) {
+                Ok(route) => route,
+                Err(found) => {
+                    errors.extend(found);
+                    continue;
                 }
-                Err(found) => errors.extend(found),
+            };
+            match named.get(&route.name) {
+                Some(first) => errors.push(RouteError {
+                    field: Some("name".into()),
+                    ..RouteError::new(
+                        path,
+                        Mistake::NameReused,
+                        format!(
+                            "{} names its route so too: a name belongs to one route",
+                            first.display()
+                        ),
+                    )
+                }),
+                None => {
+                    named.insert(route.name.clone(), path);
+                    sound.push((path.clone(), route));
+                }
             }
         }
         let mut completing: BTreeMap<&AppId, &PathBuf> = BTreeMap::new();
-        for (route, path) in routes.values().filter(|(route, _)| route.then.complete) {
-            if let Some(first) = completing.insert(&route.from, path) {
-                errors.push(RouteError {
-                    file: path.clone(),
-                    at: None,
+        for (path, route) in sound.iter().filter(|(_, route)| route.then.complete) {
+            match completing.get(&route.from) {
+                Some(first) => errors.push(RouteError {
                     field: Some("then.complete".into()),
-                    problem: format!(
-                        "{} completes {} already: the app's unconfirmed instances are the work list of one route",
-                        first.display(),
-                        route.from
-                    ),
-                });
+                    ..RouteError::new(
+                        path,
+                        Mistake::CompletedTwice,
+                        format!(
+                            "{} completes {} already: the app's unconfirmed instances are the work list of one route",
+                            first.display(),
+                            route.from
+                        ),
+                    )
+                }),
+                None => {
+                    completing.insert(&route.from, path);
+                }
             }
         }
-        if errors.is_empty() {
-            Ok(Self(
-                routes
-                    .into_iter()
-                    .map(|(name, (route, _))| (name, route))
-                    .collect(),
-            ))
-        } else {
-            Err(RouteErrors(errors))
-        }
+        (sound, errors)
     }
 
     /// The route of this name.

@@ -53,10 +53,39 @@ fn complaint(route: &[u8]) -> String {
     match Routes::load(directory.path()) {
         Ok(_) => "loads".into(),
         Err(errors) => {
+            errors.0.iter().for_each(|error| assert_range(error, route));
             let path = format!("{}/", directory.path().display());
             errors.to_string().replace(&path, "")
         }
     }
+}
+
+/// The bytes that an error is about are whole characters of the file, and stand where it says, or
+/// behind that.
+fn assert_range(error: &RouteError, file: &[u8]) {
+    let (Some(range), Ok(text)) = (&error.range, std::str::from_utf8(file)) else {
+        return;
+    };
+    assert!(text.get(range.clone()).is_some(), "{error}: {range:?}");
+    let line = text[..range.start].matches('\n').count() as u64 + 1;
+    let column = text[..range.start]
+        .chars()
+        .rev()
+        .take_while(|&c| c != '\n')
+        .count() as u64
+        + 1;
+    assert!(
+        error.at.is_none_or(|at| at <= (line, column)),
+        "{error}: {line}:{column}"
+    );
+    let word = match &error.mistake {
+        Mistake::UnknownKey(words)
+        | Mistake::UnknownName(words)
+        | Mistake::UnknownFilter(words)
+        | Mistake::UnknownTest(words) => &words.word,
+        _ => return,
+    };
+    assert_eq!(&text[range.clone()], word, "{error}");
 }
 
 /// Asserts every complaint, and shows all that differ at once.
@@ -288,6 +317,10 @@ fn an_unknown_key_is_named_at_every_level() {
     assert_complaints([
         (
             with("due: P30D", "dew: P30D"),
+            "route.yaml:20:1: dew: unknown field `dew`, expected one of name, from, to, model, attachments, due, each, key, then",
+        ),
+        (
+            with("due: P30D", "\"dew\": P30D"),
             "route.yaml:20:1: dew: unknown field `dew`, expected one of name, from, to, model, attachments, due, each, key, then",
         ),
         (
