@@ -28,7 +28,7 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(12);
 async fn main() {
     let count = std::env::args().skip(1).find_map(|it| it.parse().ok());
     let count = count.unwrap_or(TRIGGERS);
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let faults = story.altinn.faults();
     faults.limit_creations(CASEWORK, AT_A_TIME, RETRY_AFTER_S);
     faults.disturb_creations(TURNED_AWAY, SEED);

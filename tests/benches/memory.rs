@@ -5,15 +5,14 @@
 
 use bytes::Bytes;
 use local::altinn::{Attachment, Stage};
-use local::deployment::Plan;
-use stories::{Binaries, CASEWORK, ROUTE, Story, app, peak_memory, sqs_event};
+use stories::{Binaries, CASEWORK, ROUTE, Story, app, peak_memory, permit_alone, sqs_event};
 
 const MIB: u64 = 1024 * 1024;
 const LARGE: usize = 100 * 1024 * 1024;
 
 #[tokio::main]
 async fn main() {
-    let mut plan = Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     plan.code = Binaries::of_arguments().code();
     let roomy = app(CASEWORK, |metadata| {
         for data_type in metadata["dataTypes"].as_array_mut().into_iter().flatten() {

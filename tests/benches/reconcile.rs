@@ -10,7 +10,6 @@ use futures_util::{StreamExt, stream};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use local::altinn::Stage;
-use local::deployment::Plan;
 use local::wire::On;
 use serde_json::{Value, json};
 use stafett::{
@@ -18,7 +17,7 @@ use stafett::{
     relay::{Holder, Record, RelayId, State},
     settings::{LedgerSettings, Source},
 };
-use stories::{Binaries, CASEWORK, Folder, PERMIT, ROUTE, Story, peak_memory, stamp};
+use stories::{Binaries, CASEWORK, Folder, PERMIT, ROUTE, Story, peak_memory, permit_alone, stamp};
 use uuid::Uuid;
 
 const PERMITS: usize = 10_000;
@@ -27,7 +26,7 @@ const MIB: u64 = 1024 * 1024;
 
 #[tokio::main]
 async fn main() {
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     let mut plan = plan.setting("STAFETT_RECONCILE_GRACE_SECONDS", "0");
     plan.code = Binaries::of_arguments().code();
     let story = Story::begin(plan).await;

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
-use local::deployment::{Deployment, Plan};
+use local::deployment::Deployment;
 use local::wire::{Action, On};
 use serde_json::{Value, json};
-use stories::{Binaries, ROUTE, Story, guid, peak_memory};
+use stories::{Binaries, ROUTE, Story, guid, peak_memory, permit_alone};
 use uuid::Uuid;
 
 const LETTERS: usize = 1000;
@@ -32,7 +32,7 @@ const MIX: [(&str, &str, Option<&str>); 9] = [
 
 #[tokio::main]
 async fn main() {
-    let mut plan = Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     plan.code = Binaries::of_arguments().code();
     let deployment = Deployment::start(plan)
         .await

@@ -6,9 +6,8 @@
 use std::time::{Duration, Instant};
 
 use local::altinn::Stage;
-use local::deployment::Plan;
 use local::wire::{Action, On};
-use stories::{Binaries, ROUTE, Story, cpu, sqs_event};
+use stories::{Binaries, ROUTE, Story, cpu, permit_alone, sqs_event};
 
 const WARM: usize = 20;
 const RELAYS: usize = 200;
@@ -17,7 +16,7 @@ const LATENCY: Duration = Duration::from_millis(100);
 
 #[tokio::main]
 async fn main() {
-    let mut plan = Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     plan.code = Binaries::of_arguments().code();
     let story = Story::begin(plan).await;
     for _ in 0..WARM {

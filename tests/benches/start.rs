@@ -15,7 +15,7 @@ const STARTS: usize = 40;
 #[tokio::main]
 async fn main() {
     let binaries = Binaries::of_arguments();
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let function = |settings: &FunctionSettings, binary: &Path| {
         Function::process(settings.clone(), Program::new(binary))
     };

@@ -88,6 +88,6 @@ fn the_api_is_healthy_with_the_routes_of_the_layer() {
         let answer = deployed.call(Method::GET, "/health").send().await;
         let health: Value = answer.expect("the API answers").json().await.expect("JSON");
         assert_eq!(health["status"], "ok");
-        assert_eq!(health["routes"], 1);
+        assert_eq!(health["routes"], 2);
     });
 }

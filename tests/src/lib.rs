@@ -15,5 +15,6 @@ pub use binaries::{Binaries, binaries};
 pub use files::{Folder, app, permit_route, routes};
 pub use process::{cpu, peak_memory};
 pub use story::{
-    CASEWORK, DEADLINE, PERMIT, ROUTE, Story, eventually, guid, posts, sqs_event, stamp,
+    CASEWORK, DEADLINE, PERMIT, ROUTE, Story, eventually, guid, permit_alone, posts, sqs_event,
+    stamp,
 };

@@ -65,6 +65,17 @@ pub fn stamp(route: &str, instance: &str) -> String {
     format!("{route}:{}", guid(instance))
 }
 
+/// The plan of the samples with the route of the permit alone: what is counted is counted for one route.
+///
+/// # Panics
+/// When the samples cannot be read.
+#[must_use]
+pub fn permit_alone() -> Plan {
+    let mut plan = Plan::samples().expect("the samples can be read");
+    plan.routes = Path::new(env!("CARGO_MANIFEST_DIR")).join("routes");
+    plan
+}
+
 /// The requests that make a B of the samples.
 #[must_use]
 pub fn posts() -> On {
@@ -103,12 +114,12 @@ impl Story {
         )
     }
 
-    /// Begins with the samples, all in this process.
+    /// Begins with the permit's sample, all in this process.
     ///
     /// # Panics
     /// When it cannot be set up.
-    pub async fn of_the_samples() -> Self {
-        Self::begin(Plan::samples().expect("the samples can be read")).await
+    pub async fn of_the_permit() -> Self {
+        Self::begin(permit_alone()).await
     }
 
     /// Ends the deployment as Lambda would.

@@ -2,9 +2,8 @@
 
 use http::{HeaderValue, StatusCode, header};
 use local::altinn::{Fault, Stage};
-use local::deployment::Plan;
 use local::wire::{Action, Answer};
-use stories::{B, CASEWORK, ROUTE, Story, posts};
+use stories::{B, CASEWORK, ROUTE, Story, permit_alone, posts};
 
 fn status(status: u16) -> Answer {
     Answer::status(StatusCode::from_u16(status).expect("a status"))
@@ -16,7 +15,7 @@ fn come_back(code: u16, seconds: &'static str) -> Answer {
 
 /// Relays one permit while `action` happens to the first request that makes B.
 async fn relayed_through(action: Action) -> (Story, B) {
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     let story = Story::begin(plan.setting("STAFETT_SETTLE_SECONDS", "1")).await;
     story.altinn_wire.faults().add(posts().nth(1), action);
     let a = story.fill_in(Stage::Ended);
@@ -72,7 +71,7 @@ async fn an_overloaded_case_handling_is_searched_before_it_is_asked_again() {
 
 #[tokio::test]
 async fn a_half_made_case_that_nobody_may_delete_is_completed() {
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     let story = Story::begin(plan.setting("STAFETT_SETTLE_SECONDS", "1")).await;
     story
         .altinn
@@ -90,7 +89,7 @@ async fn a_half_made_case_that_nobody_may_delete_is_completed() {
 
 #[tokio::test]
 async fn a_half_made_case_that_may_be_deleted_gives_way_to_a_whole_one() {
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     let story = Story::begin(plan.setting("STAFETT_SETTLE_SECONDS", "1")).await;
     story
         .altinn

@@ -1,14 +1,13 @@
 //! The messages of one batch do not wait for each other.
 
 use local::altinn::Stage;
-use local::deployment::Plan;
 use local::wire::{Action, Gate};
 use serde_json::json;
-use stories::{DEADLINE, ROUTE, Story, binaries, posts, sqs_event};
+use stories::{DEADLINE, ROUTE, Story, binaries, permit_alone, posts, sqs_event};
 
 #[tokio::test]
 async fn all_relays_of_a_batch_are_with_b_at_the_same_time() {
-    let mut plan = Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     plan.code = binaries().code();
     let story = Story::begin(plan).await;
     let gate = Gate::default();

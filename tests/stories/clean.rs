@@ -6,7 +6,7 @@ use stories::{CASEWORK, PERMIT, ROUTE, Story, guid, stamp};
 
 #[tokio::test]
 async fn a_submitted_permit_becomes_one_complete_case() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let a = story.import("two-measures");
     story.trigger(&a).await;
     let item = story.reaches(ROUTE, &a, "done").await;
@@ -58,7 +58,7 @@ async fn a_submitted_permit_becomes_one_complete_case() {
 
 #[tokio::test]
 async fn characters_arrive_as_they_were_typed() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let a = story.import("characters");
     story.trigger(&a).await;
     story.reaches(ROUTE, &a, "done").await;
@@ -87,7 +87,7 @@ async fn characters_arrive_as_they_were_typed() {
 
 #[tokio::test]
 async fn an_optional_attachment_that_is_not_there_is_not_missed() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let a = story.import("minimal");
     story.trigger(&a).await;
     story.reaches(ROUTE, &a, "done").await;
@@ -107,7 +107,7 @@ async fn an_optional_attachment_that_is_not_there_is_not_missed() {
 
 #[tokio::test]
 async fn a_clean_relay_costs_four_altinn_calls_and_two_writes() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     // The first one has the tokens and B's metadata fetched; they are kept.
     let first = story.fill_in(Stage::Ended);
     story.trigger(&first).await;

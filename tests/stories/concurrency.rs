@@ -3,18 +3,18 @@
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use local::altinn::Stage;
-use local::deployment::{Code, Plan};
+use local::deployment::Code;
 use local::lambda::Program;
 use local::wire::{Action, Gate};
 use serde_json::json;
-use stories::{DEADLINE, ROUTE, Story, binaries, posts, sqs_event};
+use stories::{DEADLINE, ROUTE, Story, binaries, permit_alone, posts, sqs_event};
 
 const DELIVERIES: usize = 20;
 const PROCESSES: usize = 3;
 
 /// The built binary in three processes, all of them there.
 async fn story() -> Story {
-    let mut plan = Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     plan.code = Code::Programs {
         receive: Program::new(&binaries().receive).containers(1),
         instantiate: Program::new(&binaries().instantiate).containers(PROCESSES),

@@ -178,7 +178,7 @@ fn no_route_file_panics_and_every_broken_one_is_named() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn no_inbound_body_panics_or_is_repeated() {
     // For an issuer whose tokens are good: two minutes, so each call has its own.
-    let story = Rc::new(Story::of_the_samples().await);
+    let story = Rc::new(Story::of_the_permit().await);
     let issuer = Rc::clone(&story);
     let token = move || {
         let token = issuer

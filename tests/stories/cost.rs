@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use local::cost::Inputs;
-use local::deployment::{Deployment, Plan};
+use local::deployment::Deployment;
 use local::lambda::Function;
 use local::wire::{Journal, On};
 use serde_json::{Value, json};
-use stories::{ROUTE, Story, binaries, eventually};
+use stories::{ROUTE, Story, binaries, eventually, permit_alone};
 
 /// What CloudWatch counts for each line beside its text (Amazon CloudWatch Logs User Guide, PutLogEvents).
 const LINE: usize = 26;
@@ -78,7 +78,7 @@ fn covers(what: &str, input: f64, measured: usize) {
 #[tokio::test]
 async fn the_inputs_of_the_cost_table_are_what_a_relay_and_an_idle_run_use() {
     let inputs = Inputs::default_file().unwrap();
-    let mut plan = Plan::samples().unwrap();
+    let mut plan = permit_alone();
     plan.code = binaries().code();
     let story = Story::begin(plan).await;
     // The first of each writes of its start as well.

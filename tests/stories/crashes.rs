@@ -4,17 +4,16 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use local::altinn::Stage;
-use local::deployment::Plan;
 use local::wire::{Action, Gate};
 use rustix::process::{Pid, Signal, kill_process};
-use stories::{DEADLINE, ROUTE, Story, binaries, posts};
+use stories::{DEADLINE, ROUTE, Story, binaries, permit_alone, posts};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::time::timeout;
 
 /// The built functions, with a claim that is soon free again after a crash.
 async fn story() -> Story {
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     let mut plan = plan
         .setting("STAFETT_LEASE_SECONDS", "6")
         .setting("STAFETT_SETTLE_SECONDS", "1");
@@ -108,7 +107,7 @@ async fn a_stop_in_the_middle_of_a_relay_loses_and_doubles_nothing() {
 
 #[tokio::test]
 async fn an_idle_function_stops_soon_when_it_is_told_to() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let binaries = binaries();
     for (binary, function) in [
         (&binaries.receive, &story.receive),

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use http::{HeaderValue, StatusCode, header};
 use local::altinn::{App, FormContent, Stage, Submission, SubmissionOwner};
-use local::deployment::{Plan, sample_apps};
 use local::wire::{Action, Answer};
 use serde_json::{Value, json};
-use stories::{B, CASEWORK, DEADLINE, Folder, PERMIT, Story, app, binaries, posts, routes, stamp};
+use stories::{
+    B, CASEWORK, DEADLINE, Folder, PERMIT, Story, app, binaries, permit_alone, posts, routes, stamp,
+};
 
 const ESTATE: &str = "ttd/estate";
 const ROUTE: &str = "estate-to-heirs";
@@ -42,11 +43,12 @@ fn estate() -> (App, Folder) {
         "type": "object",
         "properties": { "avdod": text, "arvinger": { "type": "array", "items": heir } },
     });
-    let settings = sample_apps().join(PERMIT).join("app.yaml");
-    let settings = std::fs::read_to_string(settings).expect("the sample can be read");
-    let (settings, _prefill) = settings
-        .split_once("prefill:")
-        .expect("the sample's prefill");
+    let settings = "
+events: true
+tasks:
+  - { id: Task_1, type: data, name: Utfylling }
+  - { id: Task_2, type: confirmation, name: Bekreft }
+";
     let folder = Folder::empty()
         .with("applicationmetadata.json", metadata.to_string())
         .with("app.yaml", settings);
@@ -79,7 +81,7 @@ key: heir.fodselsnummer
 
 /// The built functions, as talkative as they can be, with this gate.
 async fn story(when: &str) -> (Story, [Folder; 2]) {
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     let mut plan = plan
         .setting("AWS_LAMBDA_LOG_LEVEL", "TRACE")
         .setting("STAFETT_SETTLE_SECONDS", "1");
@@ -289,7 +291,7 @@ attachments:
 "
     );
     let folder = routes([(ROUTE, text)]);
-    let mut plan = Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     plan.routes = folder.path().to_owned();
     let story = Story::begin(plan).await;
     let a = story.import("two-measures");

@@ -2,13 +2,12 @@
 
 use bytes::Bytes;
 use local::altinn::{Attachment, Fault, Stage};
-use local::deployment::Plan;
 use serde_json::Value;
-use stories::{CASEWORK, ROUTE, Story, posts};
+use stories::{CASEWORK, ROUTE, Story, permit_alone, posts};
 
 /// A deployment in which B is soon left alone by a request that was given up.
 async fn story() -> Story {
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     Story::begin(plan.setting("STAFETT_SETTLE_SECONDS", "1")).await
 }
 

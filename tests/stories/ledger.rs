@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 use local::altinn::Stage;
-use local::deployment::Plan;
 use local::wire::{Action, Answer, Gate, On};
-use stories::{DEADLINE, ROUTE, Story, posts};
+use stories::{DEADLINE, ROUTE, Story, permit_alone, posts};
 
 fn writes() -> On {
     On::operation("PutItem")
@@ -18,7 +17,7 @@ fn down() -> Action {
 
 /// Relays one permit while the answer to one write of the ledger is lost.
 async fn relayed_with_a_lost_answer(write: usize) {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let lost = story
         .dynamodb_wire
         .faults()
@@ -48,7 +47,7 @@ async fn a_record_whose_answer_is_lost_is_still_written() {
 
 #[tokio::test]
 async fn without_a_claim_nothing_is_made() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let faults = story.dynamodb_wire.faults();
     let rule = faults.add(writes(), down());
     let a = story.fill_in(Stage::Ended);
@@ -69,7 +68,7 @@ async fn without_a_claim_nothing_is_made() {
 
 #[tokio::test]
 async fn a_case_that_could_not_be_recorded_is_adopted() {
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     let plan = plan
         .setting("STAFETT_LEASE_SECONDS", "6")
         .setting("STAFETT_SETTLE_SECONDS", "1");
@@ -102,7 +101,7 @@ async fn a_case_that_could_not_be_recorded_is_adopted() {
 
 #[tokio::test]
 async fn a_message_that_could_not_be_put_back_comes_again_all_the_same() {
-    let mut plan = Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     plan.stack.queue.visibility_timeout = Duration::from_secs(3);
     let story = Story::begin(plan).await;
     let put_back = On::operation("ChangeMessageVisibility");

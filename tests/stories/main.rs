@@ -8,6 +8,7 @@ mod concurrency;
 mod corpus;
 mod cost;
 mod crashes;
+mod estate;
 mod fan_out;
 mod half_made;
 mod ledger;

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use local::altinn::Stage;
-use local::deployment::Plan;
 use local::lambda::Function;
 use serde_json::{Value, json};
-use stories::{ROUTE, Story, binaries, eventually, posts};
+use stories::{ROUTE, Story, binaries, eventually, permit_alone, posts};
 
 /// The built functions, which say as little as they can.
 async fn story() -> Story {
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     let mut plan = plan
         .setting("AWS_LAMBDA_LOG_LEVEL", "ERROR")
         .setting("STAFETT_SETTLE_SECONDS", "1")

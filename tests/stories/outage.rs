@@ -5,17 +5,16 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use http::{HeaderValue, StatusCode, header};
 use local::altinn::{Fault, Stage};
-use local::deployment::Plan;
 use local::wire::{Action, Answer, On};
 use serde_json::{Value, json};
-use stories::{CASEWORK, Folder, ROUTE, Story, permit_route, routes};
+use stories::{CASEWORK, Folder, ROUTE, Story, permit_alone, permit_route, routes};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The samples; the functions run in this process, so that time can pass.
 async fn story() -> Story {
-    Story::of_the_samples().await
+    Story::of_the_permit().await
 }
 
 /// The same, and B has been asked what it takes: whoever knows that does not ask again and again while B is down.
@@ -30,7 +29,7 @@ async fn warm() -> Story {
 
 /// The samples, and reconcile looks every five minutes.
 async fn with_reconcile() -> Story {
-    let mut plan = Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     plan.schedule = true;
     Story::begin(plan).await
 }
@@ -198,7 +197,7 @@ async fn a_route_is_mended_while_its_messages_wait() {
     assert_ne!(mistaken, permit_route());
     let mistaken = routes([(ROUTE, mistaken)]);
     let right: Folder = routes([(ROUTE, permit_route())]);
-    let mut plan = Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     plan.routes = mistaken.path().to_owned();
     let story = Story::begin(plan).await;
     let all: Vec<String> = (0..3).map(|_| story.fill_in(Stage::Ended)).collect();

@@ -1,13 +1,12 @@
 //! Messages that are none.
 
 use local::altinn::Stage;
-use local::deployment::Plan;
 use serde_json::json;
-use stories::{ROUTE, Story, binaries};
+use stories::{ROUTE, Story, binaries, permit_alone};
 
 #[tokio::test]
 async fn a_poisoned_message_goes_to_the_dead_letters_as_it_was_and_takes_no_other_along() {
-    let mut plan = Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     plan.code = binaries().code();
     let story = Story::begin(plan).await;
     let permits: Vec<String> = (0..6).map(|_| story.fill_in(Stage::Ended)).collect();

@@ -6,7 +6,9 @@ use http::Method;
 use local::altinn::{Fault, Stage};
 use local::deployment::Plan;
 use local::wire::{Action, Gate, On};
-use stories::{B, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, app, binaries, routes, stamp};
+use stories::{
+    B, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, app, binaries, permit_alone, routes, stamp,
+};
 
 /// The field that carries the relay's id; B shows it among its data values.
 const STAMP: &str = "casework.referanse";
@@ -32,7 +34,7 @@ due: P30D
 }
 
 fn plan(routes: &Folder) -> Plan {
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     let mut plan = plan
         .setting("STAFETT_LEASE_SECONDS", "6")
         .setting("STAFETT_SETTLE_SECONDS", "1");

@@ -12,12 +12,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use local::aws::Endpoints;
-use local::deployment::Plan;
 use local::wire::On;
 use reconcile::{CLOSING, Reconcile};
 use serde_json::{Value, json};
 use stafett::{clock::Clock, settings::Source};
-use stories::{Folder, PERMIT, ROUTE, Story, permit_route, routes};
+use stories::{Folder, PERMIT, ROUTE, Story, permit_alone, permit_route, routes};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -28,7 +27,7 @@ const PLENTY: Duration = Duration::from_secs(120);
 
 async fn story_with(route: String) -> (Story, Folder) {
     let folder = routes([(ROUTE, route)]);
-    let mut plan = Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     plan.routes = folder.path().to_owned();
     (Story::begin(plan).await, folder)
 }

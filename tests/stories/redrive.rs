@@ -13,14 +13,14 @@ use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use local::altinn::{Clock, Stage};
 use local::aws::{Endpoints, LocalAws, QueueId, Stack};
-use local::deployment::{Plan, sample_routes};
+use local::deployment::sample_routes;
 use local::wire::{Action, Answer, Faults, On, RuleId, Wire};
 use redrive::Redrive;
 use serde_json::{Value, json};
 use stafett::ledger::Ledger;
 use stafett::relay::{Holder, Reason, Record, RelayId, State};
 use stafett::settings::{LedgerSettings, Source};
-use stories::{ROUTE, Story, binaries, eventually, permit_route, routes};
+use stories::{ROUTE, Story, binaries, eventually, permit_alone, permit_route, routes};
 use uuid::Uuid;
 
 const INSPECT: &str = "inspect";
@@ -786,7 +786,7 @@ async fn the_cause_is_mended_and_what_it_failed_is_redriven_and_nothing_else() {
         (unmapped, broken(unmapped, phone[0], phone[1])),
         (undrawn, broken(undrawn, letter[0], letter[1])),
     ]);
-    let mut plan = Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     plan.routes = folder.path().to_owned();
     plan.code = binaries().code();
     let story = Story::begin(plan).await;

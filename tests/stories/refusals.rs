@@ -6,7 +6,9 @@ use local::altinn::{Attachment, Stage};
 use local::deployment::Plan;
 use local::wire::{Action, Answer, On};
 use serde_json::Value;
-use stories::{DEADLINE, PERMIT, ROUTE, Story, binaries, permit_route, posts, routes};
+use stories::{
+    DEADLINE, PERMIT, ROUTE, Story, binaries, permit_alone, permit_route, posts, routes,
+};
 
 /// A broken route, and what the ledger says of it.
 struct Broken {
@@ -118,7 +120,7 @@ fn assert_impersonal(what: &str, text: &str) {
 
 /// The built functions, as talkative as they can be.
 fn talkative() -> Plan {
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     let mut plan = plan.setting("AWS_LAMBDA_LOG_LEVEL", "TRACE");
     plan.code = binaries().code();
     plan

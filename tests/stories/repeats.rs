@@ -5,7 +5,7 @@ use stories::{PERMIT, ROUTE, Story};
 
 #[tokio::test]
 async fn a_trigger_that_comes_twice_makes_one_case() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     tokio::join!(story.trigger(&a), story.trigger(&a));
     story.reaches(ROUTE, &a, "done").await;
@@ -20,7 +20,7 @@ async fn a_trigger_that_comes_twice_makes_one_case() {
 
 #[tokio::test]
 async fn trigger_and_event_at_once_make_one_case() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     story
         .subscribe(PERMIT)
         .await
@@ -37,7 +37,7 @@ async fn trigger_and_event_at_once_make_one_case() {
 
 #[tokio::test]
 async fn an_event_alone_is_enough() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     story
         .subscribe(PERMIT)
         .await

@@ -13,16 +13,15 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 use local::altinn::{Attachment, FormContent, Stage, Submission, SubmissionOwner};
-use local::deployment::Plan;
 use local::lambda::Function;
 use serde_json::{Value, json};
-use stories::{B, CASEWORK, Folder, PERMIT, Story, app, binaries};
+use stories::{B, CASEWORK, Folder, PERMIT, Story, app, binaries, permit_alone};
 
 use markers::{AREA, CODE, CONTENT, DESCRIPTION, FILE, NAME, NUMBER, REMARK, assert_none_in};
 
 /// The built functions, as talkative as they can be, with these routes.
 async fn story(routes: &Folder) -> Story {
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     let mut plan = plan
         .setting("AWS_LAMBDA_LOG_LEVEL", "TRACE")
         .setting("RUST_LOG", "trace,hyper=trace,aws_smithy_runtime=trace")

@@ -64,7 +64,7 @@ fn functions(story: &Story) -> [(&'static Path, &Function, &'static [&'static st
 
 #[tokio::test]
 async fn a_missing_setting_is_named_in_one_line_with_an_example() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     for (binary, function, required) in functions(&story) {
         for variable in required {
             let mut environment = function.settings().environment.clone();
@@ -84,7 +84,7 @@ async fn a_missing_setting_is_named_in_one_line_with_an_example() {
 
 #[tokio::test]
 async fn a_setting_of_the_wrong_form_is_named_without_its_value() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let wrong = [
         ("STAFETT_QUEUE_URL", "no-url-at-all"),
         ("ALTINN_PLATFORM_URL", "http://platform.altinn.no"),
@@ -122,7 +122,7 @@ async fn a_setting_of_the_wrong_form_is_named_without_its_value() {
 
 #[tokio::test]
 async fn a_broken_route_file_is_named_with_line_and_column() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let broken = [
         (
             "unknown-key",

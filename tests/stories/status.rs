@@ -2,12 +2,13 @@
 
 use http::{HeaderValue, StatusCode, header};
 use local::altinn::Stage;
-use local::deployment::{Plan, SERVICE_OWNER, TRIGGER_SCOPE};
+use local::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
 use local::wire::{Action, Answer, Gate, On};
 use reqwest::Client;
 use serde_json::{Value, json};
 use stories::{
-    CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, guid, permit_route, posts, routes, stamp,
+    CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, guid, permit_alone, permit_route, posts,
+    routes, stamp,
 };
 
 const MEASURES: &str = "measures";
@@ -31,7 +32,7 @@ key: tiltak.kode
 
 async fn story_with<'a>(files: impl IntoIterator<Item = (&'a str, String)>) -> (Story, Folder) {
     let folder = routes(files);
-    let mut plan = Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     plan.routes = folder.path().to_owned();
     (Story::begin(plan).await, folder)
 }
@@ -97,7 +98,7 @@ fn only(relays: &[Value]) -> (&Value, &Value, &Value) {
 
 #[tokio::test]
 async fn a_permit_is_seen_on_its_way_and_when_it_has_arrived() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let gate = Gate::default();
     let faults = story.altinn_wire.faults();
     faults.add(posts(), Action::HoldAfter(gate.clone()));
@@ -193,7 +194,7 @@ async fn each_part_of_a_permit_is_seen_by_the_digest_of_its_key() {
 
 #[tokio::test]
 async fn a_stranger_and_whoever_asks_for_what_is_not_there_learn_nothing() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
     story.reaches(ROUTE, &a, "done").await;
@@ -232,7 +233,7 @@ async fn a_stranger_and_whoever_asks_for_what_is_not_there_learn_nothing() {
 
 #[tokio::test]
 async fn a_ledger_that_is_down_makes_app_a_ask_again() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
     story.reaches(ROUTE, &a, "done").await;

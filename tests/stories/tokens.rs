@@ -24,7 +24,7 @@ fn counts(story: &Story) -> [usize; 2] {
 
 /// Relays one permit while one of these requests is answered 401 at once.
 async fn relayed_with_a_refused_token(on: On) -> Story {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let refusal = Answer::status(StatusCode::UNAUTHORIZED);
     let rule = story
         .altinn_wire
@@ -60,7 +60,7 @@ async fn a_creation_whose_token_is_refused_is_repeated_once_with_another() {
 
 #[tokio::test]
 async fn without_maskinporten_everything_waits_until_it_is_back() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let faults = story.altinn_wire.faults();
     let down = faults.add(
         grants(),
@@ -84,7 +84,7 @@ async fn without_maskinporten_everything_waits_until_it_is_back() {
 
 #[tokio::test]
 async fn ten_relays_at_once_share_one_token() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let permits: Vec<String> = (0..10).map(|_| story.fill_in(Stage::Ended)).collect();
     story
         .send(permits.iter().map(|a| Story::message(ROUTE, a)))

@@ -1,14 +1,13 @@
 //! How the steps of one relay are found, from whoever told of it to B: by the trace.
 
 use local::altinn::Stage;
-use local::deployment::Plan;
 use local::lambda::Function;
 use serde_json::{Value, json};
-use stories::{DEADLINE, ROUTE, Story, binaries};
+use stories::{DEADLINE, ROUTE, Story, binaries, permit_alone};
 
 /// The built functions, which log what a deployed one does.
 async fn story() -> Story {
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     let mut plan = plan.setting("STAFETT_RECONCILE_GRACE_SECONDS", "0");
     plan.code = binaries().code();
     Story::begin(plan).await

@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use local::altinn::{Fault, Stage};
-use local::deployment::{Plan, sample_apps};
-use stories::{Attachment, CASEWORK, Folder, PERMIT, ROUTE, Story, permit_route, routes};
+use local::deployment::sample_apps;
+use stories::{
+    Attachment, CASEWORK, Folder, PERMIT, ROUTE, Story, permit_alone, permit_route, routes,
+};
 
 fn task(id: &str) -> Stage {
     Stage::Task(id.to_owned())
@@ -18,14 +20,14 @@ fn route_at(task: &str) -> String {
 
 async fn story_with(route: String) -> (Story, Folder) {
     let folder = routes([(ROUTE, route)]);
-    let mut plan = Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     plan.routes = folder.path().to_owned();
     (Story::begin(plan).await, folder)
 }
 
 #[tokio::test]
 async fn a_permit_that_is_triggered_too_early_is_relayed_when_it_is_submitted() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let a = story.fill_in(task("Task_1"));
     story.trigger(&a).await;
     let item = story.reaches(ROUTE, &a, "waiting").await;
@@ -90,7 +92,7 @@ async fn a_required_attachment_is_waited_for() {
 
 #[tokio::test]
 async fn an_owner_that_the_register_does_not_know_may_be_known_later() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     story
         .altinn
         .faults()
@@ -107,7 +109,7 @@ async fn an_owner_that_the_register_does_not_know_may_be_known_later() {
 
 #[tokio::test]
 async fn an_instance_that_storage_does_not_find_is_looked_for_again() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let sample = sample_apps().join(PERMIT).join("samples/two-measures");
     let a = "51001234/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77";
     story.trigger(a).await;
@@ -120,7 +122,7 @@ async fn an_instance_that_storage_does_not_find_is_looked_for_again() {
 
 #[tokio::test]
 async fn a_permit_that_was_withdrawn_for_good_is_given_up() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     story.altinn.delete(&a, true).expect("it can be deleted");
     story.trigger(&a).await;

@@ -144,7 +144,8 @@ mod tests {
         }
         assert_eq!(
             refused(json!({"route": "permit-to-archive"})),
-            "no deployed route is called \"permit-to-archive\"; deployed are permit-to-casework"
+            "no deployed route is called \"permit-to-archive\"; deployed are \
+             estate-to-inheritance, permit-to-casework"
         );
     }
 

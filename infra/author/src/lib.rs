@@ -3,6 +3,21 @@
 //! Everything here is about files and values: nothing is sent to an app, and nothing but
 //! [the public files of an app](apps) is ever fetched, when that is asked for.
 
+pub mod apps;
+pub mod check;
+pub mod compare;
+pub mod explain;
+mod fields;
 pub mod finding;
+pub mod graph;
+mod judge;
+pub mod places;
+pub mod render;
+mod source;
+#[cfg(test)]
+mod tried;
+pub mod try_out;
 
 pub use finding::{Finding, Place, Severity};
+pub use places::Places;
+pub use source::Source;

@@ -7,4 +7,6 @@ pub mod aws;
 pub mod cost;
 pub mod deployment;
 pub mod lambda;
+pub mod playground;
+pub mod timeline;
 pub mod wire;

@@ -6,35 +6,44 @@
     reason = "a terminal is what this writes to"
 )]
 
-use std::{error::Error, path::PathBuf, process::ExitCode};
+use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use local::cost::{self, Inputs};
 
+mod bench;
+mod check;
+mod compare;
 mod connect;
+mod graph;
+mod route_file;
 mod run;
 mod subscribe;
+mod terminal;
+mod try_out;
 
 /// What ended a command.
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// Stafett on this machine: relays sample applications from app A to app B and shows how, also where
-/// nobody tells, a route is mistaken, or B is down for a night.
+/// nobody tells, a route is mistaken, or B is down for a night. A page, the playground, shows all of it.
 #[derive(Debug, Parser)]
 #[command(name = "stafett", version, args_conflicts_with_subcommands = true)]
-struct Arguments {
+#[group(skip)]
+struct Stafett {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Relay the A instance in this folder instead: `instance.json` as Altinn gives it, and a file for each of its data elements.
-    #[arg(long, value_name = "FOLDER")]
-    input: Option<PathBuf>,
-    /// The directory of route files.
-    #[arg(long, value_name = "DIR")]
-    routes: Option<PathBuf>,
+    #[command(flatten)]
+    run: run::Arguments,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Arguments),
+    Schema(check::Schema),
+    Try(try_out::Arguments),
+    Compare(compare::Arguments),
+    Graph(graph::Arguments),
     Subscribe(subscribe::Arguments),
     Cost(Cost),
 }
@@ -65,20 +74,42 @@ impl Cost {
     }
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+/// How long work that cannot be interrupted keeps the program from ending.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+fn main() -> ExitCode {
+    let arguments = Stafett::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("cannot start: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let code = runtime.block_on(run(arguments));
+    runtime.shutdown_timeout(PATIENCE);
+    code
+}
+
+async fn run(arguments: Stafett) -> ExitCode {
     let outcome = match arguments.command {
+        Some(Command::Check(arguments)) => return check::run(arguments).await,
+        Some(Command::Try(arguments)) => return try_out::run(arguments).await,
+        Some(Command::Compare(arguments)) => return compare::run(&arguments),
+        Some(Command::Graph(arguments)) => return graph::run(arguments),
+        Some(Command::Schema(schema)) => schema.print(),
         Some(Command::Subscribe(arguments)) => subscribe::run(arguments).await,
         Some(Command::Cost(cost)) => cost.print(),
-        None => run::run(arguments.input, arguments.routes).await,
+        None => return run::run(arguments.run).await.unwrap_or_else(failed),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(error),
     }
+}
+
+fn failed(error: Failure) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::FAILURE
 }

@@ -1,9 +1,8 @@
 //! What must never be, and what somebody did to a B.
 
 use local::altinn::Stage;
-use local::deployment::Plan;
 use serde_json::{Value, json};
-use stories::{CASEWORK, Folder, ROUTE, Story, permit_route, routes, stamp};
+use stories::{CASEWORK, Folder, ROUTE, Story, permit_alone, permit_route, routes, stamp};
 
 use super::{GRACE, HOUR, run, text};
 
@@ -29,7 +28,7 @@ async fn relayed(story: &Story) -> (String, String) {
 
 #[tokio::test]
 async fn two_live_cases_of_one_permit_are_reported() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let (a, b) = relayed(&story).await;
     let other = by_hand(&story, json!({"stafett.relay": stamp(ROUTE, &a)}));
     story.pass(GRACE).await.expect("time passes");
@@ -54,7 +53,7 @@ async fn two_live_cases_of_one_permit_are_reported() {
 
 #[tokio::test]
 async fn a_case_beside_one_that_was_deleted_is_no_double() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let (a, b) = relayed(&story).await;
     story.altinn.delete(&b, true).expect("it can be deleted");
     let _other = by_hand(&story, json!({"stafett.relay": stamp(ROUTE, &a)}));
@@ -68,7 +67,7 @@ async fn a_case_beside_one_that_was_deleted_is_no_double() {
 
 #[tokio::test]
 async fn a_case_that_was_deleted_is_reported_and_not_made_again() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let (a, b) = relayed(&story).await;
     story.pass(GRACE).await.expect("time passes");
     assert_eq!(run(&story).await["vanished"], 0);
@@ -85,7 +84,7 @@ async fn a_case_that_was_deleted_is_reported_and_not_made_again() {
 
 #[tokio::test]
 async fn a_case_in_the_bin_is_neither_gone_nor_forgotten() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let (_, b) = relayed(&story).await;
     story.altinn.delete(&b, false).expect("it can be deleted");
     story.pass(GRACE).await.expect("time passes");
@@ -98,7 +97,7 @@ async fn a_case_in_the_bin_is_neither_gone_nor_forgotten() {
 
 #[tokio::test]
 async fn stamps_that_are_not_ours_mean_nothing() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let (a, _) = relayed(&story).await;
     let ours = stamp(ROUTE, &a);
     for foreign in [
@@ -126,7 +125,7 @@ async fn stamps_that_are_not_ours_mean_nothing() {
 async fn a_double_is_its_own_routes_and_no_other_ones() {
     let other = permit_route().replace(ROUTE, "another-route");
     let folder = routes([(ROUTE, permit_route()), ("another-route", other)]);
-    let mut plan = Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     plan.routes = folder.path().to_owned();
     let story = Story::begin(plan).await;
     let (a, _) = relayed(&story).await;

@@ -15,7 +15,7 @@ then:
 
 #[tokio::test]
 async fn a_permit_that_nobody_told_of_is_found_and_relayed() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     story.pass(GRACE).await.expect("time passes");
     let report = run(&story).await;
@@ -34,7 +34,7 @@ async fn a_permit_that_nobody_told_of_is_found_and_relayed() {
 
 #[tokio::test]
 async fn a_trigger_that_may_be_on_its_way_is_left_alone() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     let observed = Observed::new(&story).await;
     assert_eq!(observed.run().await["missing"], 0);
@@ -67,7 +67,7 @@ async fn the_archive_from_before_the_routes_begin_stays_where_it_is() {
 
 #[tokio::test]
 async fn what_has_been_looked_through_costs_nothing_the_next_time() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     for _ in 0..250 {
         let _ = old_permit(&story, ago(&story, 50 * HOUR), |_| {});
@@ -175,7 +175,7 @@ async fn a_route_that_starts_at_a_task_finds_permits_in_it_and_behind_it() {
 
 #[tokio::test]
 async fn a_dry_run_tells_what_it_would_do_and_does_nothing() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = story.fill_in(Stage::Ended);
     story.pass(GRACE).await.expect("time passes");
@@ -193,7 +193,7 @@ async fn a_dry_run_tells_what_it_would_do_and_does_nothing() {
 
 #[tokio::test]
 async fn an_event_that_is_no_request_is_refused_by_name() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let refused = story.reconcile.invoke(&json!({"route": "permit"})).await;
     let error = refused.expect_err("no such route").to_string();
     assert!(error.contains("no deployed route is called"), "{error}");
@@ -201,7 +201,7 @@ async fn an_event_that_is_no_request_is_refused_by_name() {
 
 #[tokio::test]
 async fn two_runs_at_the_same_time_make_one_case_each() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let permits: Vec<String> = (0..25).map(|_| story.fill_in(Stage::Ended)).collect();
     story.pass(GRACE).await.expect("time passes");
     let (one, other) = tokio::join!(run(&story), run(&story));

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use local::deployment::Plan;
 use local::wire::{Action, Answer, On, RuleId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use stories::{ROUTE, Story};
+use stories::{ROUTE, Story, permit_alone};
 use tokio::runtime::Runtime;
 
 use super::{GRACE, HOUR, Observed, PLENTY, ago, lists, old_permit, position};
@@ -37,7 +36,7 @@ fn set(ids: Vec<String>) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn a_run_stops_before_its_deadline_and_the_next_one_goes_on_from_there() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let all = permits(&story, 650);
     let slowly = slow(&story, Duration::from_millis(300));
@@ -74,7 +73,7 @@ async fn a_run_stops_before_its_deadline_and_the_next_one_goes_on_from_there() {
 
 #[tokio::test]
 async fn a_run_without_time_does_nothing_and_says_so() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _all = permits(&story, 1);
     let reports = observed.runs_for(Duration::ZERO, json!({})).await;
@@ -86,7 +85,7 @@ async fn a_run_without_time_does_nothing_and_says_so() {
 
 #[tokio::test]
 async fn a_position_of_another_version_is_no_position() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let all = permits(&story, 3);
     for kept in [
@@ -129,7 +128,7 @@ async fn a_list_that_storage_does_not_go_on_with_is_begun_anew() {
         // A continuation that Storage cannot read gives nothing.
         Answer::status(StatusCode::OK).body(page),
     ] {
-        let story = Story::of_the_samples().await;
+        let story = Story::of_the_permit().await;
         let observed = Observed::new(&story).await;
         let all = permits(&story, 450);
         let mut seen = stopped(&story, &observed).await;
@@ -152,7 +151,7 @@ async fn a_list_that_storage_does_not_go_on_with_is_begun_anew() {
 
 #[tokio::test]
 async fn what_stopped_for_a_day_reaches_today_all_the_same() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let mut all = permits(&story, 450);
     let mut seen = stopped(&story, &observed).await;
@@ -165,7 +164,7 @@ async fn what_stopped_for_a_day_reaches_today_all_the_same() {
 
 #[tokio::test]
 async fn a_routes_since_that_is_moved_back_takes_in_what_lies_behind_it() {
-    let mut plan = Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     let later = super::route_with("2026-11-01", "2026-11-15");
     let folder = stories::routes([(ROUTE, later)]);
     plan.routes = folder.path().to_owned();
@@ -242,7 +241,7 @@ fn breaks(story: &Story, broken: Broken, call: usize) {
 
 /// All permits of a history, and those that are enqueued in the end.
 async fn look_through(history: &History) -> (BTreeSet<String>, BTreeSet<String>) {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let began: Timestamp = ago(&story, 40 * HOUR);
     let mut all = Vec::new();

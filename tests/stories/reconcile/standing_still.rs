@@ -22,7 +22,7 @@ const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 
 #[tokio::test]
 async fn a_relay_whose_message_was_given_up_goes_on_when_its_gate_has_opened() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Task("Task_1".to_owned()));
     story.trigger(&a).await;
     story.reaches(ROUTE, &a, "waiting").await;
@@ -75,7 +75,7 @@ async fn a_relay_that_waits_for_something_else_is_tried_again_some_time() {
 
 #[tokio::test]
 async fn a_claim_whose_holder_has_long_been_gone_is_taken_over() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     claimed(&story, &a).await;
     story.pass(GRACE).await.expect("time passes");
@@ -92,7 +92,7 @@ async fn a_claim_whose_holder_has_long_been_gone_is_taken_over() {
 
 #[tokio::test]
 async fn what_was_enqueued_is_not_enqueued_again_at_once() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     claimed(&story, &a).await;
     story.pass(GRACE).await.expect("time passes");
@@ -163,7 +163,7 @@ async fn after_steps_that_were_given_up_are_tried_again() {
 
 #[tokio::test]
 async fn what_failed_is_left_to_the_operator_and_counted() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     let refusal = Fault::InstantiationRefused("not today".to_owned());
     story.altinn.faults().next(1, Some(CASEWORK), refusal);

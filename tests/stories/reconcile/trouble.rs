@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use local::altinn::Stage;
 use local::wire::{Action, Answer, Gate, On};
 use serde_json::{Value, json};
-use stories::{PERMIT, ROUTE, Story, eventually, guid, permit_route, routes};
+use stories::{PERMIT, ROUTE, Story, eventually, guid, permit_alone, permit_route, routes};
 
 use super::{GRACE, HOUR, MINUTE, Observed, PLENTY, ago, lists, old_permit, position, story_with};
 
@@ -25,7 +25,7 @@ fn status(status: u16) -> Action {
 
 #[tokio::test]
 async fn a_storage_that_fails_is_told_of_and_asked_again_by_the_next_run() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
     for (action, told) in [
@@ -56,7 +56,7 @@ async fn a_storage_that_fails_is_told_of_and_asked_again_by_the_next_run() {
 
 #[tokio::test]
 async fn an_instance_that_cannot_be_read_is_named_and_not_passed_over() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
     let broken = json!({"id": "50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77", "appId": 7});
@@ -77,7 +77,7 @@ async fn an_instance_that_cannot_be_read_is_named_and_not_passed_over() {
 
 #[tokio::test]
 async fn a_moments_failure_is_no_trouble() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _a = old_permit(&story, ago(&story, HOUR), |_| {});
     for action in [
@@ -97,7 +97,7 @@ async fn a_moments_failure_is_no_trouble() {
 
 #[tokio::test]
 async fn an_altinn_that_gives_no_token_keeps_nothing_from_being_found_later() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _a = old_permit(&story, ago(&story, HOUR), |_| {});
     let tokens = On::any().path("/token$");
@@ -122,7 +122,7 @@ async fn an_altinn_that_gives_no_token_keeps_nothing_from_being_found_later() {
 async fn the_trouble_of_one_route_is_not_the_others() {
     let other = permit_route().replace(ROUTE, "another-route");
     let folder = routes([(ROUTE, permit_route()), ("another-route", other)]);
-    let mut plan = local::deployment::Plan::samples().expect("the samples can be read");
+    let mut plan = permit_alone();
     plan.routes = folder.path().to_owned();
     let story = Story::begin(plan).await;
     let observed = Observed::new(&story).await;
@@ -147,7 +147,7 @@ async fn the_trouble_of_one_route_is_not_the_others() {
 
 #[tokio::test]
 async fn a_storage_that_does_not_answer_in_time_is_no_trouble_and_loses_nothing() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _a = old_permit(&story, ago(&story, HOUR), |_| {});
     let gate = Gate::default();
@@ -167,7 +167,7 @@ async fn a_storage_that_does_not_answer_in_time_is_no_trouble_and_loses_nothing(
 
 #[tokio::test]
 async fn an_empty_page_with_a_next_one_is_not_the_end() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
     // Its host is not ours to call; all else of it goes back as it is.
@@ -194,7 +194,7 @@ async fn an_empty_page_with_a_next_one_is_not_the_end() {
 
 #[tokio::test]
 async fn a_list_that_turns_in_circles_is_recognised() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _a = old_permit(&story, ago(&story, HOUR), |_| {});
     let page = json!({
@@ -261,7 +261,7 @@ async fn a_filter_that_storage_ignores_enqueues_nothing_and_moves_nothing() {
 
 #[tokio::test]
 async fn a_queue_that_takes_nothing_keeps_the_position_where_it_is() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
     let down = story
@@ -284,7 +284,7 @@ async fn a_queue_that_takes_nothing_keeps_the_position_where_it_is() {
 
 #[tokio::test]
 async fn a_ledger_that_does_not_answer_enqueues_nothing() {
-    let story = Story::of_the_samples().await;
+    let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _a = old_permit(&story, ago(&story, HOUR), |_| {});
     let down = story
@@ -306,8 +306,9 @@ async fn a_ledger_that_does_not_answer_enqueues_nothing() {
 /// DynamoDB says so where a table has no capacity left (Amazon DynamoDB API Reference, BatchGetItem,
 /// UnprocessedKeys).
 #[tokio::test]
-async fn a_relay_that_the_ledger_has_no_time_to_show_is_asked_for_again_and_not_taken_for_missing() {
-    let story = Story::of_the_samples().await;
+async fn a_relay_that_the_ledger_has_no_time_to_show_is_asked_for_again_and_not_taken_for_missing()
+{
+    let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
     story.reaches(ROUTE, &a, "done").await;
@@ -330,5 +331,6 @@ async fn a_relay_that_the_ledger_has_no_time_to_show_is_asked_for_again_and_not_
         "{report}"
     );
     assert!(observed.enqueued().await.is_empty());
-    assert_eq!(story.dynamodb_wire.journal().count(&asked), 2);
+    // For the list of A twice, for that of B once.
+    assert_eq!(story.dynamodb_wire.journal().count(&asked), 3);
 }

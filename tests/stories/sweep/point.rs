@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use local::altinn::Fault;
-use local::deployment::{Plan, sample_apps};
+use local::deployment::sample_apps;
 use local::wire::Action;
 use stories::{
-    Attachment, B, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, binaries, guid, posts, stamp,
+    Attachment, B, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, binaries, guid, permit_alone,
+    posts, stamp,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -24,7 +25,7 @@ const VISIBILITY: Duration = Duration::from_secs(6);
 
 /// A deployment with one process of the built binary.
 pub(super) async fn begin() -> Story {
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     let mut plan = plan
         .setting("STAFETT_LEASE_SECONDS", LEASE.as_secs().to_string())
         .setting("STAFETT_SETTLE_SECONDS", SETTLE.as_secs().to_string());

@@ -6,18 +6,20 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::{HeaderValue, Method, StatusCode, header};
 use local::altinn::Stage;
-use local::deployment::{Plan, SERVICE_OWNER, TRIGGER_SCOPE};
+use local::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
 use local::wire::{Action, Answer, On};
 use reqwest::Client;
 use serde_json::{Map, Value, json};
-use stories::{CASEWORK, Folder, PERMIT, ROUTE, Story, eventually, permit_route, posts, routes};
+use stories::{
+    CASEWORK, Folder, PERMIT, ROUTE, Story, eventually, permit_alone, permit_route, posts, routes,
+};
 
 use super::{Trap, fill_in};
 
 /// The samples with this route, and no waiting for B to settle.
 async fn story(route: String) -> (Story, Folder) {
     let folder = routes([(ROUTE, route)]);
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     let mut plan = plan
         .setting("STAFETT_SETTLE_SECONDS", "1")
         .setting("STAFETT_RECONCILE_GRACE_SECONDS", "0");

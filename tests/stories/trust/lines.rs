@@ -2,10 +2,12 @@
 
 use http::{HeaderValue, Method, StatusCode, header};
 use local::altinn::Stage;
-use local::deployment::{Plan, SERVICE_OWNER, TRIGGER_SCOPE};
+use local::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
 use local::wire::{Action, Answer, On, RuleId};
 use serde_json::{Value, json};
-use stories::{CASEWORK, PERMIT, ROUTE, Story, binaries, eventually, posts, sqs_event};
+use stories::{
+    CASEWORK, PERMIT, ROUTE, Story, binaries, eventually, permit_alone, posts, sqs_event,
+};
 
 use super::fill_in;
 
@@ -29,7 +31,7 @@ fn forgeries() -> Vec<String> {
 
 /// All functions as the binaries that are deployed, as talkative as they can be.
 async fn story() -> Story {
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     let mut plan = plan
         .setting("AWS_LAMBDA_LOG_LEVEL", "TRACE")
         .setting("STAFETT_RECONCILE_GRACE_SECONDS", "0")

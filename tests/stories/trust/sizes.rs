@@ -6,11 +6,11 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderValue, Method, StatusCode, header};
 use local::altinn::Stage;
-use local::deployment::Plan;
 use local::wire::{Action, Answer, On};
 use serde_json::json;
 use stories::{
-    CASEWORK, PERMIT, ROUTE, Story, binaries, eventually, peak_memory, posts, sqs_event,
+    CASEWORK, PERMIT, ROUTE, Story, binaries, eventually, peak_memory, permit_alone, posts,
+    sqs_event,
 };
 
 const MIB: usize = 1024 * 1024;
@@ -110,7 +110,7 @@ fn peak(story: &Story) -> u64 {
 
 #[tokio::test]
 async fn no_answer_takes_more_memory_than_there_is() {
-    let plan = Plan::samples().expect("the samples can be read");
+    let plan = permit_alone();
     let mut plan = plan.setting("STAFETT_SETTLE_SECONDS", "0");
     plan.code = binaries().code();
     let story = Story::begin(plan).await;

@@ -1,11 +1,12 @@
 //! An Altinn app: its metadata, form data models, process and policy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use author::apps::{AppFiles, AppFilesError, Apps, Policy, Prefill, Task};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -31,6 +32,9 @@ pub enum LoadError {
         /// Where in the file, and what is wrong there.
         message: String,
     },
+    /// The files of an app.
+    #[error(transparent)]
+    App(AppFilesError),
 }
 
 /// An app as loaded. Apps are started with [`super::LocalAltinn::start`].
@@ -52,13 +56,16 @@ pub(crate) struct AppDefinition {
     pub(crate) metadata: Metadata,
     pub(crate) settings: AppSettings,
     pub(crate) models: BTreeMap<String, Model>,
+    /// `process.bpmn`, where it was read from one.
+    pub(crate) bpmn: Option<String>,
+    /// `policy.xml`, where it was read from one, and what it says.
+    xacml: Option<(Policy, String)>,
     policy: Mutex<Policy>,
     events: AtomicBool,
 }
 
-/// What Altinn keeps outside applicationmetadata.json; the content of `app.yaml`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+/// What Altinn keeps outside applicationmetadata.json.
+#[derive(Clone, Debug, Default)]
 pub struct AppSettings {
     /// Whether the app publishes events: `AppSettings:RegisterEventsWithEventsComponent`, false in Altinn's templates.
     pub events: bool,
@@ -69,59 +76,24 @@ pub struct AppSettings {
     /// Who may do what.
     pub policy: Policy,
     /// The tasks of the process, in order.
-    pub tasks: Vec<TaskSettings>,
-    /// XML root element by data type; `model` where none is given.
+    pub tasks: Vec<Task>,
+    /// XML root element by data type; the name of the class where none is given, as .NET has it.
     pub roots: BTreeMap<String, String>,
     /// Prefill by data type.
-    pub prefill: BTreeMap<String, PrefillSettings>,
+    pub prefill: BTreeMap<String, Prefill>,
 }
 
-/// A task of a process.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct TaskSettings {
-    /// Element id in the BPMN, e.g. `Task_1`.
-    pub id: String,
-    /// Altinn's task type, e.g. `data`, `confirmation`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Shown name.
-    pub name: String,
-}
-
-/// JSON-configured prefill of one data type from the register of the instance owner (in Altinn: `{dataType}.prefill.json`).
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub struct PrefillSettings {
-    /// Whether values already present are replaced.
-    pub allow_overwrite: bool,
-    /// From the register field of an organisation (`OrgNumber`, `Name`, `UnitType`) to the path in the form.
-    #[serde(rename = "ER")]
-    pub organisation: BTreeMap<String, String>,
-    /// From the register field of a person (`SSN`, `Name`) to the path in the form.
-    #[serde(rename = "DSF")]
-    pub person: BTreeMap<String, String>,
-}
-
-/// Actions that an app's XACML policy permits.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub struct Policy {
-    /// Actions of the organisation that owns the app. Default: `read, write, instantiate, complete`, and no `delete`
-    /// (Altinn/altinn-studio: src/App/template/v8/src/App/config/authorization/policy.xml).
-    pub service_owner: BTreeSet<String>,
-    /// Actions of every other organisation, service owner or not. Default: none.
-    pub others: BTreeSet<String>,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        let service_owner = ["read", "write", "instantiate", "complete"]
-            .map(str::to_owned)
-            .into();
+impl From<&AppFiles> for AppSettings {
+    /// Where no file tells, it is as in Altinn's template.
+    fn from(files: &AppFiles) -> Self {
         Self {
-            service_owner,
-            others: BTreeSet::new(),
+            events: files.events.unwrap_or_default(),
+            production: files.production,
+            enforce_tasks: files.enforce_tasks,
+            policy: files.policy.clone().unwrap_or_default(),
+            tasks: files.tasks.clone().unwrap_or_default(),
+            roots: files.roots.clone(),
+            prefill: files.prefill.clone(),
         }
     }
 }
@@ -236,6 +208,16 @@ impl DataType {
             .is_some_and(|logic| logic.class_ref.is_some())
     }
 
+    /// The class of its model, without namespace.
+    fn class_name(&self) -> &str {
+        let class = self
+            .app_logic
+            .as_ref()
+            .and_then(|logic| logic.class_ref.as_deref())
+            .unwrap_or_default();
+        class.rsplit_once('.').map_or(class, |(_, name)| name)
+    }
+
     pub(crate) fn is_auto_created(&self) -> bool {
         self.is_form()
             && self
@@ -281,65 +263,54 @@ impl DataType {
 }
 
 impl App {
-    /// Loads an app from its folder: `applicationmetadata.json`, `app.yaml`, `models/<data type>.schema.json`.
+    /// Loads an app from its folder, in any of the layouts that [`AppFiles`] reads.
     ///
     /// # Errors
     /// When a file is missing or wrong; the error names file and field.
     pub fn load(folder: &Path) -> Result<Self, LoadError> {
-        let path = folder.join("applicationmetadata.json");
-        let document = read_json(&path)?;
-        let settings_path = folder.join("app.yaml");
-        let settings = serde_saphyr::from_str(&read_text(&settings_path)?).map_err(|error| {
-            LoadError::Content {
-                path: settings_path,
-                message: error.to_string(),
-            }
-        })?;
-        let mut models = BTreeMap::new();
-        let models_folder = folder.join("models");
-        let files = std::fs::read_dir(&models_folder).map_err(|source| LoadError::Read {
-            path: models_folder.clone(),
-            source,
-        })?;
-        for file in files {
-            let file = file.map_err(|source| LoadError::Read {
-                path: models_folder.clone(),
-                source,
-            })?;
-            let name = file.file_name();
-            if let Some(data_type) = name
-                .to_str()
-                .and_then(|name| name.strip_suffix(".schema.json"))
-            {
-                models.insert(data_type.to_owned(), read_json(&file.path())?);
-            }
-        }
-        Self::new(document, settings, models).map_err(|error| match error {
-            LoadError::Content {
-                path: file,
-                message,
-            } => LoadError::Content {
-                path: folder.join(file),
-                message,
-            },
-            error => error,
-        })
+        Self::from_files(&AppFiles::read(folder).map_err(LoadError::App)?)
     }
 
-    /// Loads every app below a folder that holds `{org}/{app}` folders.
+    /// Loads every app in a folder, as [`Apps::read_all`] finds them.
     ///
     /// # Errors
     /// As [`App::load`].
     pub fn load_all(folder: &Path) -> Result<Vec<Self>, LoadError> {
-        let mut apps = Vec::new();
-        for org in subfolders(folder)? {
-            for app in subfolders(&org)? {
-                if app.join("applicationmetadata.json").exists() {
-                    apps.push(Self::load(&app)?);
-                }
-            }
-        }
-        Ok(apps)
+        Apps::read_all(&[folder.to_owned()])
+            .map_err(LoadError::App)?
+            .iter()
+            .map(Self::from_files)
+            .collect()
+    }
+
+    /// Makes an app of its files.
+    ///
+    /// # Errors
+    /// When they do not fit together; the error names file and field.
+    pub fn from_files(files: &AppFiles) -> Result<Self, LoadError> {
+        let settings = AppSettings::from(files);
+        let xacml = files
+            .xacml
+            .clone()
+            .map(|text| (settings.policy.clone(), text));
+        let definition = AppDefinition {
+            bpmn: files.bpmn.clone(),
+            xacml,
+            ..AppDefinition::new(files.document.clone(), settings, files.schemas.clone()).map_err(
+                |error| {
+                    error.in_file(|file| match file {
+                        Part::Metadata => files.metadata_file.clone(),
+                        Part::Schema(data_type) => files
+                            .schema_files
+                            .get(data_type)
+                            .cloned()
+                            .unwrap_or_else(|| files.folder.clone()),
+                        Part::Process => files.folder.clone(),
+                    })
+                },
+            )?
+        };
+        Ok(Self(Arc::new(definition)))
     }
 
     /// Makes an app from its parts: applicationmetadata.json, the settings, and a JSON schema per form data type.
@@ -351,76 +322,15 @@ impl App {
         settings: AppSettings,
         models: BTreeMap<String, Value>,
     ) -> Result<Self, LoadError> {
-        let wrong = |path: &str, message: String| LoadError::Content {
-            path: path.into(),
-            message,
-        };
-        let in_metadata = |message: String| wrong("applicationmetadata.json", message);
-        let metadata: Metadata = serde_json::from_value(document.clone())
-            .map_err(|error| in_metadata(error.to_string()))?;
-        if metadata
-            .id
-            .split_once('/')
-            .is_none_or(|(org, app)| org != metadata.org || app.is_empty() || app.contains('/'))
-        {
-            return Err(in_metadata(format!(
-                "field `id`: `{}` is not `{}/<app>`",
-                metadata.id, metadata.org
-            )));
-        }
-        if settings.tasks.is_empty() {
-            return Err(wrong(
-                "app.yaml",
-                "field `tasks`: a process needs at least one task".to_owned(),
-            ));
-        }
-        for data_type in &metadata.data_types {
-            if let Some(task) = &data_type.task_id
-                && !settings.tasks.iter().any(|known| known.id == *task)
-            {
-                return Err(in_metadata(format!(
-                    "field `taskId` of data type `{}`: no task `{task}` in app.yaml",
-                    data_type.id
-                )));
-            }
-            if data_type.is_form() && !models.contains_key(&data_type.id) {
-                return Err(in_metadata(format!(
-                    "data type `{0}` has app logic, but there is no models/{0}.schema.json",
-                    data_type.id
-                )));
-            }
-        }
-        let mut compiled = BTreeMap::new();
-        for (data_type, schema) in models {
-            let file = format!("models/{data_type}.schema.json");
-            if !metadata
-                .data_types
-                .iter()
-                .any(|known| known.id == data_type && known.is_form())
-            {
-                return Err(wrong(
-                    &file,
-                    "no form data type of that name in applicationmetadata.json".to_owned(),
-                ));
-            }
-            let root = settings
-                .roots
-                .get(&data_type)
-                .map_or("model", String::as_str);
-            let model =
-                Model::compile(root, schema).map_err(|error| wrong(&file, error.to_string()))?;
-            compiled.insert(data_type, model);
-        }
-        Ok(Self(Arc::new(AppDefinition {
-            id: metadata.id.clone(),
-            org: metadata.org.clone(),
-            document,
-            policy: Mutex::new(settings.policy.clone()),
-            events: AtomicBool::new(settings.events),
-            metadata,
-            settings,
-            models: compiled,
-        })))
+        AppDefinition::new(document, settings, models)
+            .map(|definition| Self(Arc::new(definition)))
+            .map_err(|error| {
+                error.in_file(|part| match part {
+                    Part::Metadata => "applicationmetadata.json".into(),
+                    Part::Schema(data_type) => format!("models/{data_type}.schema.json").into(),
+                    Part::Process => "process.bpmn".into(),
+                })
+            })
     }
 
     /// `org/app`.
@@ -468,7 +378,96 @@ impl App {
     }
 }
 
+/// Which of an app's parts is wrong.
+enum Part {
+    Metadata,
+    Schema(String),
+    Process,
+}
+
+/// What is wrong with which part.
+struct Flaw {
+    part: Part,
+    message: String,
+}
+
+impl Flaw {
+    fn new(part: Part, message: impl Into<String>) -> Self {
+        Self {
+            part,
+            message: message.into(),
+        }
+    }
+
+    fn in_file(self, file: impl FnOnce(&Part) -> PathBuf) -> LoadError {
+        LoadError::Content {
+            path: file(&self.part),
+            message: self.message,
+        }
+    }
+}
+
 impl AppDefinition {
+    fn new(
+        document: Value,
+        settings: AppSettings,
+        schemas: BTreeMap<String, Value>,
+    ) -> Result<Self, Flaw> {
+        let in_metadata = |message: String| Flaw::new(Part::Metadata, message);
+        let metadata: Metadata = serde_json::from_value(document.clone())
+            .map_err(|error| in_metadata(error.to_string()))?;
+        if metadata
+            .id
+            .split_once('/')
+            .is_none_or(|(org, app)| org != metadata.org || app.is_empty() || app.contains('/'))
+        {
+            return Err(in_metadata(format!(
+                "field `id`: `{}` is not `{}/<app>`",
+                metadata.id, metadata.org
+            )));
+        }
+        if settings.tasks.is_empty() {
+            let message = "a process needs at least one task: give the app its process.bpmn, or \
+                           `tasks` in an app.yaml";
+            return Err(Flaw::new(Part::Process, message));
+        }
+        let mut models = BTreeMap::new();
+        for data_type in metadata.data_types.iter().filter(|one| one.is_form()) {
+            let id = &data_type.id;
+            let schema = schemas.get(id).ok_or_else(|| {
+                in_metadata(format!(
+                    "data type `{id}` has app logic, but there is no models/{id}.schema.json"
+                ))
+            })?;
+            let root = settings
+                .roots
+                .get(id)
+                .map_or_else(|| data_type.class_name(), String::as_str);
+            let model = Model::compile(root, schema.clone())
+                .map_err(|error| Flaw::new(Part::Schema(id.clone()), error.to_string()))?;
+            models.insert(id.clone(), model);
+        }
+        Ok(Self {
+            id: metadata.id.clone(),
+            org: metadata.org.clone(),
+            document,
+            bpmn: None,
+            xacml: None,
+            policy: Mutex::new(settings.policy.clone()),
+            events: AtomicBool::new(settings.events),
+            metadata,
+            settings,
+            models,
+        })
+    }
+
+    /// `policy.xml` as it was written, as long as the policy in force is what it says.
+    pub(crate) fn xacml(&self) -> Option<&str> {
+        let (said, text) = self.xacml.as_ref()?;
+        let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        (*policy == *said).then_some(text)
+    }
+
     pub(crate) fn data_type(&self, id: &str) -> Option<&DataType> {
         self.metadata
             .data_types
@@ -490,7 +489,7 @@ impl AppDefinition {
         actions.contains(action)
     }
 
-    pub(crate) fn task(&self, id: &str) -> Option<&TaskSettings> {
+    pub(crate) fn task(&self, id: &str) -> Option<&Task> {
         self.settings.tasks.iter().find(|task| task.id == id)
     }
 
@@ -514,20 +513,4 @@ pub(crate) fn read_json(path: &Path) -> Result<Value, LoadError> {
         path: path.into(),
         message: format!("not JSON: {error}"),
     })
-}
-
-fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
-    let read = |source| LoadError::Read {
-        path: folder.into(),
-        source,
-    };
-    let mut folders = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(read)? {
-        let path = entry.map_err(read)?.path();
-        if path.is_dir() {
-            folders.push(path);
-        }
-    }
-    folders.sort();
-    Ok(folders)
 }

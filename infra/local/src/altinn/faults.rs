@@ -1,7 +1,7 @@
 //! Failures inside Altinn, switched on by tests. (Failures of the network belong to a proxy in front.)
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -51,16 +51,30 @@ pub enum Fault {
     DeliveryDuplicated,
 }
 
+/// Names a fault that was switched on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FaultId(u64);
+
 /// The switches.
 #[derive(Debug, Default)]
 pub struct Faults {
-    active: Mutex<Vec<Active>>,
+    active: Mutex<Switched>,
     limits: Mutex<BTreeMap<String, Limit>>,
     disturbance: Mutex<Option<Disturbance>>,
 }
 
+#[derive(Debug, Default)]
+struct Switched {
+    last_id: u64,
+    /// Those that can strike.
+    on: Vec<Active>,
+    /// How often each has struck, also those that cannot any more.
+    struck: BTreeMap<FaultId, u64>,
+}
+
 #[derive(Debug)]
 struct Active {
+    id: FaultId,
     app: Option<String>,
     fault: Fault,
     /// How often it still strikes; none = until cleared.
@@ -89,13 +103,26 @@ pub(crate) enum Admission {
 
 impl Faults {
     /// The fault strikes the next `times` calls that it can strike; in any app where `app` is none.
-    pub fn next(&self, times: u64, app: Option<&str>, fault: Fault) {
-        self.add(app, fault, Some(times));
+    pub fn next(&self, times: u64, app: Option<&str>, fault: Fault) -> FaultId {
+        self.add(app, fault, Some(times))
     }
 
-    /// The fault strikes every call that it can strike, until [`Faults::clear`].
-    pub fn always(&self, app: Option<&str>, fault: Fault) {
-        self.add(app, fault, None);
+    /// The fault strikes every call that it can strike, until it is switched off.
+    pub fn always(&self, app: Option<&str>, fault: Fault) -> FaultId {
+        self.add(app, fault, None)
+    }
+
+    /// Switches one fault off. What it has struck already is not mended by that.
+    pub fn remove(&self, id: FaultId) {
+        let mut active = self.switched();
+        active.on.retain(|entry| entry.id != id);
+        active.struck.remove(&id);
+    }
+
+    /// How often a fault has struck; 0 for one that was switched off.
+    #[must_use]
+    pub fn struck(&self, id: FaultId) -> u64 {
+        self.switched().struck.get(&id).copied().unwrap_or_default()
     }
 
     /// Lets an app create at most so many instances at a time; further creations get 429 with `Retry-After` (seconds).
@@ -124,10 +151,10 @@ impl Faults {
 
     /// Switches everything off.
     pub fn clear(&self) {
-        self.active
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        let mut active = self.switched();
+        active.on.clear();
+        active.struck.clear();
+        drop(active);
         self.limits
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -144,17 +171,22 @@ impl Faults {
         app: Option<&str>,
         strikes: impl Fn(&Fault) -> Option<T>,
     ) -> Option<T> {
-        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-        let (index, struck) = active.iter().enumerate().find_map(|(index, entry)| {
+        let mut active = self.switched();
+        let (index, struck) = active.on.iter().enumerate().find_map(|(index, entry)| {
             let here = entry.app.is_none() || entry.app.as_deref() == app;
             here.then(|| strikes(&entry.fault))
                 .flatten()
                 .map(|struck| (index, struck))
         })?;
-        if let Some(left) = active.get_mut(index).and_then(|entry| entry.left.as_mut()) {
-            *left -= 1;
-            if *left == 0 {
-                active.remove(index);
+        if let Some(entry) = active.on.get_mut(index) {
+            let id = entry.id;
+            let is_over = entry.left.as_mut().is_some_and(|left| {
+                *left -= 1;
+                *left == 0
+            });
+            *active.struck.entry(id).or_default() += 1;
+            if is_over {
+                active.on.remove(index);
             }
         }
         Some(struck)
@@ -194,19 +226,23 @@ impl Faults {
         }
     }
 
-    fn add(&self, app: Option<&str>, fault: Fault, left: Option<u64>) {
-        if left == Some(0) {
-            return;
+    fn add(&self, app: Option<&str>, fault: Fault, left: Option<u64>) -> FaultId {
+        let mut active = self.switched();
+        active.last_id += 1;
+        let id = FaultId(active.last_id);
+        if left != Some(0) {
+            active.on.push(Active {
+                id,
+                app: app.map(str::to_owned),
+                fault,
+                left,
+            });
         }
-        let entry = Active {
-            app: app.map(str::to_owned),
-            fault,
-            left,
-        };
-        self.active
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(entry);
+        id
+    }
+
+    fn switched(&self) -> MutexGuard<'_, Switched> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -228,6 +264,23 @@ mod tests {
         assert_eq!(hits("ttd/a"), 5);
         faults.clear();
         assert_eq!(hits("ttd/a"), 0);
+    }
+
+    #[test]
+    fn one_of_two_alike_is_switched_off_and_each_knows_how_often_it_struck() {
+        let faults = Faults::default();
+        let once = faults.next(1, Some("ttd/b"), Fault::EventLost);
+        let always = faults.always(None, Fault::EventLost);
+        let strike = || faults.strikes(Some("ttd/b"), &Fault::EventLost);
+        assert!((0..3).all(|_| strike()));
+        assert_eq!((faults.struck(once), faults.struck(always)), (1, 2));
+        faults.remove(always);
+        assert!(!strike());
+        assert_eq!((faults.struck(once), faults.struck(always)), (1, 0));
+        let again = faults.always(None, Fault::EventLost);
+        assert_ne!(again, always);
+        faults.clear();
+        assert_eq!((strike(), faults.struck(once)), (false, 0));
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -15,31 +14,41 @@ use super::dates;
 use super::instance::{Confirmation, CurrentTask, Element, Instance, Mark, Owner, Process};
 use super::world::World;
 
+/// The file of a folder that holds the instance itself.
+pub(crate) const INSTANCE: &str = "instance.json";
 /// Party ids of owners that neither the register nor the folder knows begin here.
 const FIRST_FREE_PARTY: u32 = 59_000_000;
 
 /// Reads an instance folder into the local Altinn. Returns the instance's id.
-pub(crate) fn import(world: &Arc<World>, folder: &Path) -> Result<String, LoadError> {
-    let path = folder.join("instance.json");
-    let document = read_json(&path)?;
-    let reader = Reader {
-        path: &path,
-        folder,
-        world,
-    };
-    let instance = reader.instance(&document)?;
+pub(crate) fn import(world: &World, folder: &Path) -> Result<String, LoadError> {
+    let instance = read(world, folder)?;
     if world.store.lock().contains(instance.guid) {
-        return Err(reader.wrong("id", &format!("instance {} exists already", instance.guid)));
+        return Err(LoadError::Content {
+            path: folder.join(INSTANCE),
+            message: format!("field `id`: instance {} exists already", instance.guid),
+        });
     }
     let id = instance.id();
     world.store.insert(instance);
     Ok(id)
 }
 
+/// Reads an instance folder.
+pub(crate) fn read(world: &World, folder: &Path) -> Result<Instance, LoadError> {
+    let path = folder.join(INSTANCE);
+    let document = read_json(&path)?;
+    let reader = Reader {
+        path: &path,
+        folder,
+        world,
+    };
+    reader.instance(&document)
+}
+
 struct Reader<'f> {
     path: &'f Path,
     folder: &'f Path,
-    world: &'f Arc<World>,
+    world: &'f World,
 }
 
 impl Reader<'_> {

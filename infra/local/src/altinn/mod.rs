@@ -21,6 +21,7 @@ mod disposition;
 mod events;
 mod faults;
 mod folder;
+mod folders;
 mod instance;
 mod keys;
 mod maskinporten;
@@ -36,7 +37,7 @@ mod world;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -49,10 +50,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use app::{App, AppSettings, LoadError, Policy, PrefillSettings, TaskSettings};
+pub use app::{App, AppSettings, LoadError};
+pub use author::apps::Policy;
 pub use clock::Clock;
 pub use events::EventSettings;
-pub use faults::{Fault, Faults};
+pub use faults::{Fault, FaultId, Faults};
+pub use folders::{FilledIn, InstanceFolders};
 pub use keys::DevelopmentKey;
 pub use maskinporten::ClientRegistration;
 pub use register::{Organisation, Person, Register, ServiceOwner};
@@ -178,29 +181,10 @@ impl LocalAltinn {
         let address = listener.local_addr()?;
         let public_url = config
             .public_url
+            .clone()
             .unwrap_or_else(|| format!("http://{address}"));
         let (stop, stopped) = watch::channel(false);
-        let altinn_key = DevelopmentKey::named("altinn")?;
-        let world = Arc::new(World {
-            clock: config.clock,
-            public_url: public_url.trim_end_matches('/').to_owned(),
-            domain: config.domain,
-            gateway_guards_storage: config.gateway_guards_storage,
-            register: config.register,
-            apps: config
-                .apps
-                .into_iter()
-                .map(|app| (app.id().to_owned(), app))
-                .collect(),
-            maskinporten: maskinporten::Maskinporten::new()?,
-            altinn_verifying: altinn_key.verifying().map_err(io::Error::other)?,
-            altinn_key,
-            store: store::Store::default(),
-            events: events::Events::new(config.events, stopped.clone())
-                .map_err(io::Error::other)?,
-            faults: Arc::default(),
-            rng: Mutex::new(fastrand::Rng::with_seed(config.seed)),
-        });
+        let world = Arc::new(World::new(config, &public_url, stopped.clone())?);
         let router = Router::new()
             .merge(maskinporten::routes())
             .merge(authentication::routes())

@@ -1,12 +1,15 @@
 //! Everything that the services of the local Altinn share.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, header};
 use jsonwebtoken::DecodingKey;
 use serde_json::Value;
+use tokio::sync::watch;
 
+use super::Config;
 use super::app::{App, AppDefinition};
 use super::clock::Clock;
 use super::events::Events;
@@ -37,6 +40,31 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// An Altinn that is reached at `public_url`. What it does in the background ends when `stopped` turns true.
+    pub(crate) fn new(
+        config: Config,
+        public_url: &str,
+        stopped: watch::Receiver<bool>,
+    ) -> io::Result<Self> {
+        let altinn_key = DevelopmentKey::named("altinn")?;
+        let apps = config.apps.into_iter();
+        Ok(Self {
+            clock: config.clock,
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            domain: config.domain,
+            gateway_guards_storage: config.gateway_guards_storage,
+            register: config.register,
+            apps: apps.map(|app| (app.id().to_owned(), app)).collect(),
+            maskinporten: Maskinporten::new()?,
+            altinn_verifying: altinn_key.verifying().map_err(io::Error::other)?,
+            altinn_key,
+            store: Store::default(),
+            events: Events::new(config.events, stopped).map_err(io::Error::other)?,
+            faults: Arc::default(),
+            rng: Mutex::new(fastrand::Rng::with_seed(config.seed)),
+        })
+    }
+
     pub(crate) fn app(&self, org: &str, app: &str) -> Option<Arc<AppDefinition>> {
         self.app_by_id(&format!("{org}/{app}"))
     }

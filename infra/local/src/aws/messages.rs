@@ -46,6 +46,32 @@ pub struct Hidden {
     pub until: Timestamp,
 }
 
+/// A message that lies in a queue, as nobody but the queue's owner can see it: without receiving it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct QueuedMessage {
+    /// The message's id.
+    pub id: String,
+    /// The body, as it was sent.
+    pub body: String,
+    /// When it was sent, by the local clock.
+    pub sent: Timestamp,
+    /// How often it was received.
+    pub receives: u32,
+    /// Until when nobody can receive it; none where everybody can.
+    pub hidden_until: Option<Timestamp>,
+}
+
+// Whoever sent it may have put anything in its body.
+impl fmt::Debug for QueuedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueuedMessage")
+            .field("id", &self.id)
+            .field("receives", &self.receives)
+            .field("hidden_until", &self.hidden_until)
+            .finish_non_exhaustive()
+    }
+}
+
 /// All messages of all queues. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Messages {
@@ -57,6 +83,8 @@ pub(super) struct Messages {
 struct Book {
     /// The visibility timeouts of queues, in seconds, by URL.
     timeouts: BTreeMap<String, u64>,
+    /// Where a queue's messages go after how many receives, by URL.
+    dead_letters: BTreeMap<String, DeadLetters>,
     /// How many messages a queue has given away, by URL.
     handed_out: BTreeMap<String, usize>,
     /// What was sent, by message id.
@@ -65,9 +93,21 @@ struct Book {
     hidden: BTreeMap<String, Hidden>,
 }
 
+/// A queue's redrive policy.
 #[derive(Debug)]
+struct DeadLetters {
+    /// The name of the queue that they go to.
+    queue: String,
+    /// After how many receives.
+    after: u32,
+}
+
 struct Sent {
+    /// The URL of the queue to which it was sent, or from which it was received last.
+    queue: String,
+    body: Box<str>,
     at: Timestamp,
+    receives: u32,
     first_received: Option<Timestamp>,
     /// The receipt of its last receive.
     receipt: Option<String>,
@@ -103,6 +143,36 @@ impl Messages {
             let first = first.map_or(it.until, |first: Timestamp| first.min(it.until));
             (count + 1, Some(first))
         })
+    }
+
+    /// What lies in a queue, the oldest first. SQS moves a dead letter when it is asked for messages the next
+    /// time; here it has been moved as soon as it can be received.
+    pub(super) async fn all(&self, queue: &str) -> Vec<QueuedMessage> {
+        let book = self.book.lock().await;
+        let now = self.clock.now();
+        let mut all: Vec<QueuedMessage> = book
+            .sent
+            .iter()
+            .filter_map(|(id, sent)| {
+                let hidden = sent.receipt.as_ref().and_then(|it| book.hidden.get(it));
+                let hidden_until = hidden.map(|it| it.until).filter(|until| *until > now);
+                let is_here = match book.dead_letters.get(&sent.queue) {
+                    Some(to) if hidden_until.is_none() && sent.receives >= to.after => {
+                        name(queue) == to.queue
+                    }
+                    _ => queue == sent.queue,
+                };
+                is_here.then(|| QueuedMessage {
+                    id: id.clone(),
+                    body: sent.body.clone().into(),
+                    sent: sent.at,
+                    receives: sent.receives,
+                    hidden_until,
+                })
+            })
+            .collect();
+        all.sort_by(|a, b| (a.sent, &a.id).cmp(&(b.sent, &b.id)));
+        all
     }
 
     pub(super) async fn handed_out(&self, queue: &str) -> usize {
@@ -157,11 +227,14 @@ impl Messages {
         let now = self.clock.now();
         match operation {
             Op::CreateQueue => book.made(&input, &output),
-            Op::PurgeQueue => book.hidden.retain(|_, it| it.queue != input["QueueUrl"]),
-            Op::SendMessage => book.sent(&input, &output, now),
+            Op::PurgeQueue => {
+                book.hidden.retain(|_, it| it.queue != input["QueueUrl"]);
+                book.sent.retain(|_, it| it.queue != input["QueueUrl"]);
+            }
+            Op::SendMessage => book.sent(&input["QueueUrl"], &input, &output, now),
             Op::SendMessageBatch => {
                 for (entry, sent) in pairs(&input, &output) {
-                    book.sent(entry, sent, now);
+                    book.sent(&input["QueueUrl"], entry, sent, now);
                 }
             }
             Op::ReceiveMessage => book.received(&input, &mut output, now),
@@ -184,16 +257,23 @@ impl Book {
     fn made(&mut self, input: &Value, output: &Value) {
         let given = input["Attributes"]["VisibilityTimeout"].as_str();
         let seconds = given.and_then(|it| it.parse().ok());
-        self.timeouts.insert(
-            text(&output["QueueUrl"]),
-            seconds.unwrap_or(DEFAULT_VISIBILITY_TIMEOUT),
-        );
+        let url = text(&output["QueueUrl"]);
+        let policy = input["Attributes"]["RedrivePolicy"].as_str();
+        let policy: Option<Value> = policy.and_then(|it| serde_json::from_str(it).ok());
+        if let Some(dead_letters) = policy.as_ref().and_then(DeadLetters::read) {
+            self.dead_letters.insert(url.clone(), dead_letters);
+        }
+        self.timeouts
+            .insert(url, seconds.unwrap_or(DEFAULT_VISIBILITY_TIMEOUT));
     }
 
-    fn sent(&mut self, input: &Value, output: &Value, at: Timestamp) {
+    fn sent(&mut self, queue: &Value, input: &Value, output: &Value, at: Timestamp) {
         let trace = &input["MessageSystemAttributes"][TRACE_HEADER]["StringValue"];
         let sent = Sent {
+            queue: text(queue),
+            body: input["MessageBody"].as_str().unwrap_or_default().into(),
             at,
+            receives: 0,
             first_received: None,
             receipt: None,
             trace: trace.as_str().map(str::to_owned),
@@ -218,6 +298,8 @@ impl Book {
             *self.handed_out.entry(queue.clone()).or_default() += 1;
             let (id, receipt) = (text(&message["MessageId"]), text(&message["ReceiptHandle"]));
             if let Some(sent) = self.sent.get_mut(&id) {
+                sent.queue.clone_from(&queue);
+                sent.receives += 1;
                 if let Some(earlier) = sent.receipt.replace(receipt.clone()) {
                     self.hidden.remove(&earlier);
                 }
@@ -263,6 +345,30 @@ impl Book {
                 }
             }
         }
+    }
+}
+
+impl DeadLetters {
+    fn read(policy: &Value) -> Option<Self> {
+        let after = match &policy["maxReceiveCount"] {
+            Value::String(count) => count.parse().ok()?,
+            count => u32::try_from(count.as_u64()?).ok()?,
+        };
+        let arn = policy["deadLetterTargetArn"].as_str()?;
+        Some(Self {
+            queue: arn.rsplit(':').next()?.to_owned(),
+            after,
+        })
+    }
+}
+
+// As of what is given out of it, the body is not printed.
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sent")
+            .field("at", &self.at)
+            .field("receives", &self.receives)
+            .finish_non_exhaustive()
     }
 }
 
@@ -318,6 +424,11 @@ async fn read(response: Response<SqsResponseBody>) -> Result<Value, SqsError> {
 
 fn internal(error: impl fmt::Display) -> SqsError {
     SqsError::internal_error(error.to_string())
+}
+
+/// The name of the queue that a URL leads to.
+fn name(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or_default()
 }
 
 fn text(value: &Value) -> String {
@@ -413,6 +524,46 @@ mod tests {
         let delete = world.sqs.delete_message().queue_url(&queue.url);
         delete.set_receipt_handle(receipt).send().await.unwrap();
         assert!(world.hidden().await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_message_is_seen_where_it_lies_without_being_received() {
+        let world = World::start().await;
+        let resources = world.aws.resources();
+        let most = Stack::stafett().unwrap().queue.max_receive_count.unwrap();
+        let seen = async |queue| {
+            let all = world.aws.messages(queue).await;
+            let of = |it: &QueuedMessage| (it.receives, it.hidden_until);
+            all.iter().map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(&resources.queue).await, [(0, None)]);
+        for receives in 1..=most {
+            let message = world.receive().await;
+            let until = Some(at(1800));
+            assert_eq!(seen(&resources.queue).await, [(receives, until)]);
+            assert_eq!(seen(&resources.dead_letter_queue).await, []);
+            world.hide(&message, 0).await;
+        }
+        // It has been received as often as it may be.
+        assert_eq!(seen(&resources.queue).await, []);
+        assert_eq!(seen(&resources.dead_letter_queue).await, [(most, None)]);
+
+        let receive = world.sqs.receive_message();
+        let receive = receive.queue_url(&resources.queue.url);
+        let none = receive.wait_time_seconds(0).send().await.unwrap();
+        assert_eq!(none.messages, None, "the real queue has moved it, too");
+        let receive = world.sqs.receive_message();
+        let receive = receive.queue_url(&resources.dead_letter_queue.url);
+        let dead = receive.wait_time_seconds(20).send().await.unwrap();
+        let receipt = dead.messages.unwrap().remove(0).receipt_handle;
+        let [(_, Some(_))] = seen(&resources.dead_letter_queue).await[..] else {
+            panic!("whoever took it has hidden it")
+        };
+        let delete = world.sqs.delete_message();
+        let delete = delete.queue_url(&resources.dead_letter_queue.url);
+        delete.set_receipt_handle(receipt).send().await.unwrap();
+        assert_eq!(seen(&resources.dead_letter_queue).await, []);
+        assert_eq!(seen(&resources.queue).await, []);
     }
 
     #[tokio::test]

@@ -29,7 +29,7 @@ use tokio::task::JoinSet;
 use crate::altinn::Clock;
 use messages::{Bookkeeping, Messages};
 
-pub use messages::Hidden;
+pub use messages::{Hidden, QueuedMessage};
 pub use stack::{Index, Queue, QueueId, Resources, Stack, Table};
 pub use template::{
     EventSourceSettings, FunctionSettings, HttpRoute, ScheduleSettings, Template, TemplateError,
@@ -113,6 +113,11 @@ impl LocalAws {
     #[must_use]
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    /// The messages that lie in a queue, hidden or not, the oldest first. Nobody receives them by that.
+    pub async fn messages(&self, queue: &QueueId) -> Vec<QueuedMessage> {
+        self.messages.all(&queue.url).await
     }
 
     /// The messages of a queue that are hidden, in no order.

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::{Deployment, SCOPES, SERVICE_OWNER, TRIGGER_SCOPE};
+use super::{Deployment, SCOPES, TRIGGER_SCOPE};
 
 impl Deployment {
     /// Calls `POST /triggers` as app A does, with a token of the service owner's own client.
@@ -16,7 +16,7 @@ impl Deployment {
     pub async fn trigger(&self, app: &str, instance: &str) -> Result<reqwest::Response, CallError> {
         let token = self
             .altinn
-            .maskinporten_token(SERVICE_OWNER, TRIGGER_SCOPE, None)?;
+            .maskinporten_token(&self.service_owner, TRIGGER_SCOPE, None)?;
         Ok(reqwest::Client::new()
             .post(format!("{}/triggers", self.api.url()))
             .bearer_auth(token)
@@ -35,7 +35,7 @@ impl Deployment {
         let platform = self.altinn_wire.url();
         let token = self
             .altinn
-            .maskinporten_token(SERVICE_OWNER, &SCOPES.join(" "), None)?;
+            .maskinporten_token(&self.service_owner, &SCOPES.join(" "), None)?;
         let exchange = format!("{platform}/authentication/api/v1/exchange/maskinporten");
         let token = client
             .get(exchange)

@@ -49,7 +49,8 @@ pub(super) struct InProcess {
     instantiate: Version<Instantiate>,
     reconcile: Version<Arc<Reconcile>>,
     redrive: Version<Arc<Redrive>>,
-    settings: [FunctionSettings; 4],
+    /// What the deployed version was built with.
+    settings: Version<[FunctionSettings; 4]>,
     aws: SdkConfig,
     clock: Clock,
 }
@@ -134,14 +135,24 @@ impl InProcess {
             instantiate: Version::new(code.instantiate),
             reconcile: Version::new(code.reconcile),
             redrive: Version::new(code.redrive),
-            settings,
+            settings: Version::new(settings),
             aws,
             clock,
         })
     }
 
+    /// Lets `instantiate` start as a new process of the deployed version does: with nothing in its memory.
+    async fn restart_instantiate(&self) -> Result<(), StartError> {
+        let [_, settings, _, _] = self.settings.now();
+        let (aws, clock) = (self.aws.clone(), self.clock.clone());
+        let code =
+            on_a_thread(async move || Instantiate::new(&source(&settings), &aws, clock).await);
+        self.instantiate.replace(code.await?);
+        Ok(())
+    }
+
     fn functions(self) -> Functions {
-        let [for_receive, for_instantiate, for_reconcile, for_redrive] = self.settings.clone();
+        let [for_receive, for_instantiate, for_reconcile, for_redrive] = self.settings.now();
         let code = self.receive.clone();
         let receive = Function::http(for_receive, move |request| {
             let code = code.now();
@@ -181,8 +192,8 @@ impl InProcess {
     }
 }
 
-/// Runs work that stays on one thread, as a function's process does with all of its work: that redrive's could
-/// go on on another one the compiler cannot see. It ends with the future that is returned.
+/// Runs work that stays on one thread, as a function's process does with all of its work: that redrive's, or
+/// that of its start, could go on on another one the compiler cannot see. It ends with the future that is returned.
 async fn on_a_thread<T: Send + 'static>(work: impl AsyncFnOnce() -> T + Send + 'static) -> T {
     let (awaited, forgotten) = oneshot::channel::<Infallible>();
     let runtime = Handle::current();
@@ -215,6 +226,11 @@ fn left(context: &Context) -> Option<Duration> {
     left.ok()
 }
 
+/// What a function reads its settings from.
+fn source(function: &FunctionSettings) -> Source<'_> {
+    Source::new(|name: &str| function.environment.get(name).cloned())
+}
+
 /// One version of all functions.
 struct Built {
     receive: Arc<Receive>,
@@ -229,9 +245,8 @@ impl Built {
         aws: &SdkConfig,
         clock: &Clock,
     ) -> Result<Self, StartError> {
-        let [for_receive, for_instantiate, for_reconcile, for_redrive] = settings
-            .each_ref()
-            .map(|function| Source::new(|name: &str| function.environment.get(name).cloned()));
+        let [for_receive, for_instantiate, for_reconcile, for_redrive] =
+            settings.each_ref().map(source);
         let clock = || clock.clone();
         Ok(Self {
             receive: Arc::new(Receive::new(&for_receive, aws, clock()).await?),
@@ -252,18 +267,38 @@ impl Deployment {
         let Some(functions) = &self.in_process else {
             return Err(DeployError::Programs);
         };
-        let mut settings = functions.settings.clone();
+        let mut settings = functions.settings.now();
         for function in &mut settings {
             let routes = routes.display().to_string();
             function
                 .environment
                 .insert("STAFETT_ROUTES".to_owned(), routes);
         }
-        let code = Built::new(&settings, &functions.aws, &functions.clock).await?;
+        let (built, aws, clock) = (
+            settings.clone(),
+            functions.aws.clone(),
+            functions.clock.clone(),
+        );
+        let code = on_a_thread(async move || Built::new(&built, &aws, &clock).await).await?;
         functions.receive.replace(code.receive);
         functions.instantiate.replace(code.instantiate);
         functions.reconcile.replace(code.reconcile);
         functions.redrive.replace(code.redrive);
+        functions.settings.replace(settings);
         Ok(())
+    }
+
+    /// Kills `instantiate` with all that it works on (see [`Function::kill`]): claims stay behind, and
+    /// messages come back when their visibility timeout ends. The next invocation remembers nothing.
+    ///
+    /// # Errors
+    /// When the function cannot start anew, as its routes are not there any more. It is killed nevertheless, and
+    /// goes on with what it remembers.
+    pub async fn kill_instantiate(&self) -> Result<(), DeployError> {
+        self.instantiate.kill().await.map_err(DeployError::Kill)?;
+        match &self.in_process {
+            Some(functions) => Ok(functions.restart_instantiate().await?),
+            None => Ok(()),
+        }
     }
 }

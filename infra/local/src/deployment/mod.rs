@@ -3,6 +3,7 @@
 
 mod calls;
 mod functions;
+mod own_apps;
 mod time;
 
 use std::{
@@ -25,11 +26,12 @@ use crate::{
 };
 
 pub use calls::CallError;
+pub use own_apps::OwnApps;
 pub use time::PassError;
 
 use functions::{Functions, Ground, InProcess};
 
-/// The organisation whose service Stafett is: it owns the sample apps.
+/// The organisation whose service Stafett is with the sample apps: it owns them.
 pub const SERVICE_OWNER: &str = "405003309";
 /// The scope that a caller of `POST /triggers` needs here.
 pub const TRIGGER_SCOPE: &str = "ttd:stafett.trigger";
@@ -75,6 +77,8 @@ pub struct Plan {
     pub settings: BTreeMap<String, String>,
     /// Whether `reconcile` is invoked by the template's schedule, or only when somebody does.
     pub schedule: bool,
+    /// Organisation number of the service owner that Stafett acts for.
+    pub service_owner: String,
 }
 
 /// Something could not be set up.
@@ -101,6 +105,9 @@ pub enum DeployError {
     /// A function refuses to start.
     #[error(transparent)]
     Function(#[from] StartError),
+    /// The system has no more threads.
+    #[error("cannot kill a function: {0}")]
+    Kill(#[source] io::Error),
     /// The functions run in processes of their own.
     #[error("only functions that run in this process can be deployed anew")]
     Programs,
@@ -135,6 +142,7 @@ impl Plan {
             stack: Stack::stafett()?,
             settings: BTreeMap::new(),
             schedule: false,
+            service_owner: SERVICE_OWNER.to_owned(),
         })
     }
 
@@ -173,6 +181,7 @@ pub struct Deployment {
     pub mapping: EventSourceMapping,
     /// What invokes `reconcile`, where the plan says so.
     pub schedule: Option<Schedule>,
+    service_owner: String,
     in_process: Option<InProcess>,
     sqs: aws_sdk_sqs::Client,
     dynamodb: aws_sdk_dynamodb::Client,
@@ -189,15 +198,16 @@ impl Deployment {
         let aws = LocalAws::start_at(&plan.stack, clock.clone()).await?;
         let dynamodb_wire = Wire::start(&aws.endpoints().dynamodb).await?;
         let sqs_wire = Wire::start(&aws.endpoints().sqs).await?;
-        let (altinn, altinn_wire) = start_altinn(plan.altinn).await?;
+        let (altinn, altinn_wire) = start_altinn(plan.altinn, &plan.service_owner).await?;
         let wired = Endpoints {
             dynamodb: dynamodb_wire.url().to_owned(),
             sqs: sqs_wire.url().to_owned(),
         };
         let mut settings = wired.environment();
         settings.extend(stafett_settings(&altinn, &altinn_wire, &aws, &plan.routes)?);
+        settings.insert("TRIGGER_CONSUMERS".to_owned(), plan.service_owner.clone());
         settings.extend(plan.settings);
-        let values = values(&aws);
+        let values = values(&aws, &plan.service_owner);
         let ground = Ground {
             template: &template,
             values: &values,
@@ -241,6 +251,7 @@ impl Deployment {
             redrive: functions.redrive,
             mapping,
             schedule,
+            service_owner: plan.service_owner,
             in_process: functions.in_process,
             sqs,
             dynamodb: aws_sdk_dynamodb::Client::new(&direct),
@@ -283,14 +294,17 @@ fn functions_clock(clock: altinn::Clock) -> Clock {
     Clock::reading(move || clock.now())
 }
 
-async fn start_altinn(mut config: altinn::Config) -> Result<(LocalAltinn, Wire), DeployError> {
+async fn start_altinn(
+    mut config: altinn::Config,
+    service_owner: &str,
+) -> Result<(LocalAltinn, Wire), DeployError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let wire = Wire::start(&format!("http://{}", listener.local_addr()?)).await?;
     config.public_url = Some(wire.url().to_owned());
     let altinn = LocalAltinn::start_on(listener, config)?;
     altinn.register_client(&ClientRegistration {
         client_id: CLIENT_ID.to_owned(),
-        org_number: SERVICE_OWNER.to_owned(),
+        org_number: service_owner.to_owned(),
         scopes: SCOPES.map(str::to_owned).to_vec(),
         jwk: DevelopmentKey::client()?.public_jwk(),
     })?;
@@ -298,12 +312,12 @@ async fn start_altinn(mut config: altinn::Config) -> Result<(LocalAltinn, Wire),
 }
 
 /// What an operator gives the template, and the names of what it makes.
-fn values(aws: &LocalAws) -> Values {
+fn values(aws: &LocalAws, service_owner: &str) -> Values {
     [
         ("MaskinportenClientId", CLIENT_ID),
         ("MaskinportenJwkSecretArn", ""),
         ("TriggerScope", TRIGGER_SCOPE),
-        ("TriggerConsumers", SERVICE_OWNER),
+        ("TriggerConsumers", service_owner),
     ]
     .into_iter()
     .fold(aws.resources().values(), |values, (name, value)| {
@@ -335,7 +349,6 @@ fn stafett_settings(
         ("MASKINPORTEN_JWK_SECRET", String::new()),
         ("TRIGGER_ISSUER", altinn.issuer()),
         ("TRIGGER_SCOPE", TRIGGER_SCOPE.to_owned()),
-        ("TRIGGER_CONSUMERS", SERVICE_OWNER.to_owned()),
         ("EVENTS_SECRET", EVENTS_SECRET.to_owned()),
         ("EVENTS_SECRET_ARN", String::new()),
     ];

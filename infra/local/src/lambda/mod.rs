@@ -9,10 +9,12 @@ mod http_api;
 mod http_event;
 mod processes;
 mod runtime_api;
+mod sandbox;
 mod schedule;
 mod sqs_event;
 
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -31,10 +33,15 @@ pub use http_api::{HttpApi, HttpApiError};
 pub use processes::{Processes, Program};
 pub use schedule::Schedule;
 
+use sandbox::Sandbox;
+
 /// Lambda's limit for the payload of a synchronous invocation and for its answer, in bytes.
 ///
 /// AWS: "Lambda quotas", invocation payload 6 MB each for request and response.
 pub const PAYLOAD_LIMIT: usize = 6 * 1024 * 1024;
+
+/// How a process says that it was killed; what runs in this process ends in the same way.
+const KILLED: &str = "signal: 9 (SIGKILL)";
 
 /// Why an invocation gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +81,7 @@ pub struct Function {
 
 #[derive(Clone)]
 enum Code {
-    InProcess(Handler),
+    InProcess(Handler, Sandbox),
     Processes(Processes),
 }
 
@@ -115,7 +122,7 @@ impl Function {
         });
         Self {
             settings: Arc::new(settings),
-            code: Code::InProcess(handler),
+            code: Code::InProcess(handler, Sandbox::default()),
         }
     }
 
@@ -152,7 +159,7 @@ impl Function {
     #[must_use]
     pub fn processes(&self) -> Option<&Processes> {
         match &self.code {
-            Code::InProcess(_) => None,
+            Code::InProcess(..) => None,
             Code::Processes(processes) => Some(processes),
         }
     }
@@ -169,16 +176,49 @@ impl Function {
         }
         match &self.code {
             Code::Processes(processes) => processes.invoke(payload).await,
-            Code::InProcess(handler) => {
+            Code::InProcess(handler, sandbox) => {
                 let invocation = Invocation::new(&self.settings);
-                let running = tokio::spawn(handler(payload, invocation.context(&self.settings)));
+                let running = sandbox.spawn(handler(payload, invocation.context(&self.settings)));
                 let _stop_when_dropped = AbortOnDrop(running.abort_handle());
                 match tokio::time::timeout(self.settings.timeout, running).await {
                     Ok(Ok(answer)) => answer,
+                    Ok(Err(end)) if end.is_cancelled() => {
+                        Err(FunctionError::Exited(KILLED.to_owned()))
+                    }
                     Ok(Err(panic)) => Err(reported("Panic", &panic)),
                     Err(_) => Err(FunctionError::TimedOut(self.settings.timeout)),
                 }
             }
+        }
+    }
+
+    /// Lets invocations that begin from now on run by themselves, so that [`kill`](Self::kill) ends them. A
+    /// process of its own is by itself anyway.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no more threads.
+    pub fn isolate(&self) -> io::Result<()> {
+        match &self.code {
+            Code::Processes(_) => Ok(()),
+            Code::InProcess(_, sandbox) => sandbox.close(),
+        }
+    }
+
+    /// Ends all running invocations at once, as SIGKILL does: their connections break, nothing of them runs
+    /// any further, and their callers get [`FunctionError::Exited`]. The next invocation starts anew.
+    /// Of what runs in this process, only what began after [`isolate`](Self::isolate) can be killed.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no more threads.
+    pub async fn kill(&self) -> io::Result<()> {
+        match &self.code {
+            Code::Processes(processes) => {
+                processes.kill_all().await;
+                Ok(())
+            }
+            Code::InProcess(_, sandbox) => sandbox.kill().await,
         }
     }
 

@@ -1,4 +1,5 @@
 mod http;
+mod kill;
 mod processes;
 mod queue;
 mod schedule;

@@ -1,16 +1,25 @@
-//! One run: set up, trigger, watch, and show what became of each A instance.
+//! One run: set up, trigger, watch, and show what became of each A instance; and the playground, as long as somebody wants it.
 
 use std::{
     collections::BTreeMap,
     error::Error,
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use clap::Args;
 use futures_util::future::try_join_all;
-use local::deployment::{Deployment, Plan, sample_apps};
+use local::{
+    deployment::{Deployment, OwnApps, Plan, sample_apps, sample_routes},
+    playground::{DEFAULT_PORT, Playground, Scene},
+    timeline::Timeline,
+};
 use serde_json::Value;
 use stafett::route::Routes;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 mod progress;
 mod scenes;
@@ -22,6 +31,9 @@ use table::Row;
 /// A relay takes tenths of a second here; whoever waits longer than this waits in vain.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// How long whatever is still under way keeps the program from ending: all of it is in memory.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// App A of the samples.
 const PERMIT: &str = "ttd/permit";
 /// Stands where a line about an A instance has its id.
@@ -29,21 +41,124 @@ const NOBODY: &str = "                                                ";
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// Runs the samples, or the instance in `input`; whether each has exactly one complete B.
-pub(crate) async fn run(input: Option<PathBuf>, routes: Option<PathBuf>) -> Result<bool, Failure> {
-    let progress = Progress::start();
-    let began = Instant::now();
-    let mut plan = Plan::samples()?;
-    plan.schedule = true;
-    let of_samples = routes.is_none();
-    if let Some(routes) = routes {
-        plan.routes = routes;
+/// What runs, and how long.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Relay the A instance in this folder instead: `instance.json` as Altinn gives it, and a file for each of its data elements.
+    #[arg(long, value_name = "FOLDER")]
+    input: Option<PathBuf>,
+    /// The directory of route files.
+    #[arg(long, value_name = "DIR")]
+    routes: Option<PathBuf>,
+    /// Run the apps in this folder in place of the samples: repositories of Altinn apps, or what `check --from` stored; can be
+    /// given more than once. No samples are played then.
+    #[arg(long, value_name = "DIR")]
+    apps: Vec<PathBuf>,
+    /// The port of the playground; the next one that is free is taken.
+    #[arg(long, value_name = "PORT", default_value_t = DEFAULT_PORT)]
+    port: u16,
+    /// Stay until Ctrl-C, also where nobody sits at a terminal.
+    #[arg(long)]
+    serve: bool,
+    /// Play no samples: the playground is yours at once, and stays until Ctrl-C.
+    #[arg(long, conflicts_with = "input")]
+    no_samples: bool,
+}
+
+impl Arguments {
+    /// Whether there is somebody, or something, to stay for.
+    fn stays(&self) -> bool {
+        let is_watched = io::stdin().is_terminal() && io::stdout().is_terminal();
+        self.serve || self.no_samples || !self.apps.is_empty() || is_watched
     }
-    let routes = Routes::load(&plan.routes)?;
-    let deployment = Deployment::start(plan).await?;
+}
+
+/// Runs the samples, or the instance that is given, and the playground beside them.
+pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let mut interrupted = Interrupted::new()?;
+    let stays = arguments.stays();
+    // Dropped where it stands, everything in it ends.
+    let (stage, goes_well) = tokio::select! {
+        biased;
+        code = interrupted.wait() => return Ok(code),
+        played = play(&arguments) => played?,
+    };
+    if stays {
+        println!(
+            "\nThe playground stays open at {} until Ctrl-C.",
+            stage.playground.url()
+        );
+        interrupted.wait().await;
+    }
+    tokio::select! {
+        () = stage.stop() => {}
+        // Once more: whoever is that impatient need not wait.
+        _ = interrupted.wait() => {}
+    }
+    Ok(if goes_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// What ends a program from outside.
+struct Interrupted {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupted {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// The exit code of a program that was ended so: 128 and the signal's number.
+    async fn wait(&mut self) -> ExitCode {
+        tokio::select! {
+            _ = self.interrupt.recv() => ExitCode::from(130),
+            _ = self.terminate.recv() => ExitCode::from(143),
+        }
+    }
+}
+
+/// Sets everything up, and plays what is to be played; whether each has exactly one complete B.
+async fn play(arguments: &Arguments) -> Result<(Stage, bool), Failure> {
+    let timeline = Timeline::start();
+    let progress = Progress::start(&timeline);
+    let began = Instant::now();
+    let (plan, routes, own) = plan(arguments)?;
+    let routes_folder = plan.routes.clone();
+    let deployment = Arc::new(Deployment::start(plan).await?);
+    timeline.set_clock(deployment.altinn.clock().clone());
+    let scene = Scene {
+        deployment: Arc::clone(&deployment),
+        timeline,
+        routes: Routes::load(&routes_folder)?,
+        routes_folder,
+        apps_folders: if arguments.apps.is_empty() {
+            vec![sample_apps()]
+        } else {
+            arguments.apps.clone()
+        },
+    };
+    let playground = Playground::start(scene, arguments.port).await?;
     println!(
         "Stafett runs on this machine ({} ms to start):",
         began.elapsed().as_millis()
+    );
+    let wanted = arguments.port;
+    let instead = if wanted == 0 || playground.port() == wanted {
+        String::new()
+    } else {
+        format!(" (port {wanted} is in use)")
+    };
+    println!(
+        "  the playground, for your browser   {}{instead}",
+        playground.url()
     );
     println!(
         "  Altinn, all apps and Maskinporten  {}",
@@ -56,31 +171,56 @@ pub(crate) async fn run(input: Option<PathBuf>, routes: Option<PathBuf>) -> Resu
     for route in routes.iter() {
         println!("  route {}: {} → {}", route.name, route.from, route.to.app);
     }
+    if let Some(own) = own {
+        print!("{own}");
+    }
     let mut stage = Stage {
         deployment,
+        playground,
         routes,
         progress,
         relays: Vec::new(),
         goes_well: true,
     };
-    match input {
-        Some(folder) => stage.one(&folder).await?,
+    if arguments.no_samples || (arguments.input.is_none() && !arguments.apps.is_empty()) {
+        return Ok((stage, true));
+    }
+    let turn = stage.playground.play();
+    match &arguments.input {
+        Some(folder) => stage.one(folder).await?,
         None => {
             stage.samples().await?;
             // What goes wrong with the routes of the samples, and is mended, fits these only.
-            if of_samples {
+            if arguments.routes.is_none() {
                 stage.never_told().await?;
                 stage.mended().await?;
                 stage.night().await?;
             }
         }
     }
-    stage.end().await
+    drop(turn);
+    let goes_well = stage.sum_up();
+    Ok((stage, goes_well))
+}
+
+fn plan(arguments: &Arguments) -> Result<(Plan, Routes, Option<OwnApps>), Failure> {
+    let directory = arguments.routes.clone().unwrap_or_else(sample_routes);
+    let routes = Routes::load(&directory)?;
+    let (mut plan, own) = if arguments.apps.is_empty() {
+        (Plan::samples()?, None)
+    } else {
+        let (plan, own) = Plan::with_apps(&arguments.apps, &directory, &routes)?;
+        (plan, Some(own))
+    };
+    plan.routes = directory;
+    plan.schedule = true;
+    Ok((plan, routes, own))
 }
 
 /// Where it happens.
 pub(crate) struct Stage {
-    deployment: Deployment,
+    deployment: Arc<Deployment>,
+    playground: Playground,
     routes: Routes,
     progress: Progress,
     /// What was relayed, in order.
@@ -89,8 +229,8 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Shows the table, and stops; whether all went well.
-    async fn end(self) -> Result<bool, Failure> {
+    /// Shows the table; whether all went well.
+    fn sum_up(&self) -> bool {
         println!();
         let rows: Vec<Row> = self
             .relays
@@ -99,7 +239,6 @@ impl Stage {
             .collect();
         table::print(&rows);
         let complete = self.goes_well && rows.iter().all(Row::is_one_complete_b);
-        self.deployment.stop().await;
         if complete {
             println!("\nExactly one complete B for each.");
         } else if rows.iter().all(Row::is_one_complete_b) {
@@ -107,7 +246,15 @@ impl Stage {
         } else {
             println!("\nNot each has exactly one complete B.");
         }
-        Ok(complete)
+        complete
+    }
+
+    async fn stop(self) {
+        self.playground.stop().await;
+        // The pages have let go of it; if one has not, all ends as this is dropped.
+        if let Some(deployment) = Arc::into_inner(self.deployment) {
+            let _ = tokio::time::timeout(PATIENCE, deployment.stop()).await;
+        }
     }
 
     /// Something that must be so; it is said if it is not.
@@ -162,7 +309,7 @@ impl Stage {
     async fn samples(&mut self) -> Result<(), Failure> {
         heading("Three applications");
         let deployment = &self.deployment;
-        deployment.subscribe(PERMIT).await?;
+        self.playground.subscribe(PERMIT).await?;
         let folder = sample_apps().join("ttd/permit/samples");
         let submitted: Vec<String> = ["two-measures", "minimal", "characters"]
             .into_iter()

@@ -1,12 +1,9 @@
 //! The table at the end: A instance → B instance, and whether that B is complete.
 
-use local::altinn::LocalAltinn;
+use local::{altinn::LocalAltinn, timeline::Cost};
 use serde_json::Value;
 
-use super::{
-    Triggered,
-    progress::{Cost, Progress},
-};
+use super::{Triggered, progress::Progress};
 
 /// One A instance and what it led to.
 pub(crate) struct Row {

@@ -33,12 +33,12 @@ enum Turn {
 }
 
 impl Turn {
-    /// Whether the `count`th match (from 1) is meant.
-    fn is(self, count: usize) -> bool {
+    /// Whether the `count`th match (from 1) is meant, when `applied` of those before it were hit.
+    fn is(self, count: usize, applied: usize) -> bool {
         match self {
             Self::Always => true,
             Self::Nth(n) => count == n,
-            Self::Next(n) => count <= n,
+            Self::Next(n) => applied < n,
             Self::Every(n) => n != 0 && count.is_multiple_of(n),
         }
     }
@@ -101,7 +101,7 @@ impl On {
         self
     }
 
-    /// Only the next `n` matches.
+    /// Only the next `n` matches, those not counted at which another rule's action is taken.
     #[must_use]
     pub fn next(mut self, n: usize) -> Self {
         self.turn = Turn::Next(n);
@@ -465,7 +465,7 @@ impl Faults {
                 continue;
             }
             rule.matched += 1;
-            if !rule.on.turn.is(rule.matched) {
+            if !rule.on.turn.is(rule.matched, rule.applied) {
                 continue;
             }
             match &rule.action {

@@ -441,6 +441,25 @@ async fn rules_choose_by_method_path_operation_predicate_and_turn() {
 }
 
 #[tokio::test]
+async fn a_rule_for_the_next_match_waits_while_another_one_is_taken() {
+    let (wire, _) = wired().await;
+    let answer = |status| Action::Answer(Answer::status(status));
+    let faults = wire.faults();
+    let first = faults.add(On::any(), answer(StatusCode::SERVICE_UNAVAILABLE));
+    let next = faults.add(On::any().next(1), answer(StatusCode::IM_A_TEAPOT));
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        if statuses.len() == 2 {
+            assert_eq!((faults.applied(first), faults.applied(next)), (2, 0));
+            faults.remove(first);
+        }
+        statuses.push(post_to(&wire, "/make").await.unwrap().status().as_u16());
+    }
+    assert_eq!(statuses, [503, 503, 418, 201]);
+    assert_eq!(faults.applied(next), 1);
+}
+
+#[tokio::test]
 async fn an_upstream_that_is_not_there_is_a_reset() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = format!("http://{}", listener.local_addr().unwrap());

@@ -1,8 +1,8 @@
 //! A running local Altinn, and short ways to talk to it.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use author::apps::AppFiles;
 use jsonwebtoken::Algorithm;
 use local::altinn::{
     App, AppSettings, Config, FormContent, LocalAltinn, Stage, Submission, SubmissionOwner,
@@ -69,18 +69,11 @@ pub(super) fn permit(change: impl FnOnce(&mut Value, &mut AppSettings)) -> App {
 }
 
 fn sample(name: &str, change: impl FnOnce(&mut Value, &mut AppSettings)) -> App {
-    let folder = apps_folder().join("ttd").join(name);
-    let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
-    let mut document: Value = serde_json::from_str(&read("applicationmetadata.json")).unwrap();
-    let mut settings: AppSettings = serde_saphyr::from_str(&read("app.yaml")).unwrap();
-    let model: Value = serde_json::from_str(&read("models/model.schema.json")).unwrap();
+    let files = AppFiles::read(&apps_folder().join("ttd").join(name)).unwrap();
+    let mut settings = AppSettings::from(&files);
+    let mut document = files.document;
     change(&mut document, &mut settings);
-    App::new(
-        document,
-        settings,
-        BTreeMap::from([("model".to_owned(), model)]),
-    )
-    .unwrap()
+    App::new(document, settings, files.schemas).unwrap()
 }
 
 /// Sets a field of a data type.

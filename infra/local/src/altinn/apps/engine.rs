@@ -2,12 +2,13 @@
 //!
 //! Order of work at the end of a task: Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Process/ProcessEngine.cs.
 
+use author::apps::Task;
 use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{form, validation};
-use crate::altinn::app::{AppDefinition, TaskSettings};
+use crate::altinn::app::AppDefinition;
 use crate::altinn::faults::Fault;
 use crate::altinn::instance::{CurrentTask, Element, HistoryEntry, Instance, Mark, Process};
 use crate::altinn::model::FormError;
@@ -328,12 +329,7 @@ impl StepError {
     }
 }
 
-fn task_started(
-    task: &TaskSettings,
-    flow: u32,
-    flow_type: &'static str,
-    at: Timestamp,
-) -> CurrentTask {
+fn task_started(task: &Task, flow: u32, flow_type: &'static str, at: Timestamp) -> CurrentTask {
     CurrentTask {
         flow,
         started: at,

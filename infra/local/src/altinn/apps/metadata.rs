@@ -57,7 +57,7 @@ async fn process(
     Ok(answer::with_body(
         StatusCode::OK,
         Some("text/xml; charset=utf-8"),
-        Body::from(bpmn(&app)),
+        Body::from(app.bpmn.clone().unwrap_or_else(|| bpmn(&app))),
     ))
 }
 
@@ -66,10 +66,11 @@ async fn policy(
     Path((org, app)): Path<(String, String)>,
 ) -> Answer {
     let app = find(&world, &org, &app)?;
+    let text = app.xacml().map(str::to_owned);
     Ok(answer::with_body(
         StatusCode::OK,
         Some("text/xml; charset=utf-8"),
-        Body::from(xacml(&App(app))),
+        Body::from(text.unwrap_or_else(|| xacml(&App(app)))),
     ))
 }
 

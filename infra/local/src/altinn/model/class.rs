@@ -4,6 +4,9 @@ use serde_json::{Map, Value};
 
 use super::{FormError, ROW_ID, parse_json};
 
+/// How many references or extensions follow one another at most.
+const DEEPEST: usize = 64;
+
 /// Why a schema does not describe a model.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SchemaError {
@@ -161,7 +164,7 @@ impl<'s> Compiler<'s> {
             place: place.to_owned(),
             problem,
         };
-        for _ in 0..64 {
+        for _ in 0..DEEPEST {
             if let Some(reference) = node["$ref"].as_str() {
                 let pointer = reference
                     .strip_prefix('#')
@@ -172,15 +175,22 @@ impl<'s> Compiler<'s> {
                     .ok_or_else(|| unsupported("its $ref points nowhere"))?;
                 continue;
             }
-            if node.get("properties").is_some() || node.get("type").is_some() {
+            // Schemas made from an XSD say `type: object` beside the one alternative that tells more.
+            let says_more = type_of(node).is_some_and(|name| name != "object");
+            if node.get("properties").is_some() || says_more {
                 return Ok(node);
             }
-            let alternatives = ["oneOf", "anyOf", "allOf"]
-                .into_iter()
-                .find_map(|name| node[name].as_array());
-            let Some(alternatives) = alternatives else {
+            let alternatives = ["oneOf", "anyOf", "allOf"].into_iter().find_map(|name| {
+                node[name]
+                    .as_array()
+                    .map(|alternatives| (name, alternatives))
+            });
+            let Some((name, alternatives)) = alternatives else {
                 return Ok(node);
             };
+            if name == "allOf" && alternatives.len() > 1 {
+                return Ok(node);
+            }
             node = alternatives
                 .iter()
                 .find(|alternative| alternative["type"].as_str() != Some("null"))
@@ -197,13 +207,14 @@ impl<'s> Compiler<'s> {
         let index = self.classes.len();
         self.classes.push(Class::default());
         self.seen.push((key, index));
-        let properties =
-            node["properties"]
-                .as_object()
-                .ok_or_else(|| SchemaError::Unsupported {
-                    place: place.to_owned(),
-                    problem: "an object needs `properties`",
-                })?;
+        let mut properties = Vec::new();
+        self.collect(node, place, 0, &mut properties)?;
+        if properties.is_empty() && node["properties"].is_null() {
+            return Err(SchemaError::Unsupported {
+                place: place.to_owned(),
+                problem: "an object needs `properties`",
+            });
+        }
         let mut compiled = Vec::with_capacity(properties.len());
         for (name, node) in properties {
             let place = format!("{place}/properties/{name}");
@@ -246,6 +257,34 @@ impl<'s> Compiler<'s> {
         }
         Ok(index)
     }
+
+    /// The properties of a class in order, those that it extends first: in a schema made from an XSD these are parts of its `allOf`.
+    fn collect(
+        &self,
+        node: &'s Value,
+        place: &str,
+        depth: usize,
+        properties: &mut Vec<(&'s String, &'s Value)>,
+    ) -> Result<(), SchemaError> {
+        if depth > DEEPEST {
+            return Err(SchemaError::Unsupported {
+                place: place.to_owned(),
+                problem: "its references go in a circle",
+            });
+        }
+        let parts = node["allOf"].as_array().map(Vec::as_slice);
+        for part in parts.unwrap_or_default() {
+            let part = self.resolve(part, place)?;
+            self.collect(part, place, depth + 1, properties)?;
+        }
+        for (name, property) in node["properties"].as_object().into_iter().flatten() {
+            match properties.iter_mut().find(|(known, _)| *known == name) {
+                Some(known) => known.1 = property,
+                None => properties.push((name, property)),
+            }
+        }
+        Ok(())
+    }
 }
 
 fn type_of(node: &Value) -> Option<&str> {
@@ -255,6 +294,23 @@ fn type_of(node: &Value) -> Option<&str> {
             .iter()
             .filter_map(Value::as_str)
             .find(|name| *name != "null"),
-        _ => None,
+        _ => type_of_values(node),
+    }
+}
+
+/// What a node without `type` is, by the values that it allows.
+fn type_of_values(node: &Value) -> Option<&'static str> {
+    let value = node.get("const").or_else(|| {
+        node["enum"]
+            .as_array()?
+            .iter()
+            .find(|value| !value.is_null())
+    })?;
+    match value {
+        Value::String(_) => Some("string"),
+        Value::Bool(_) => Some("boolean"),
+        Value::Number(number) if number.is_f64() => Some("number"),
+        Value::Number(_) => Some("integer"),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }

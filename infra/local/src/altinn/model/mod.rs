@@ -274,6 +274,32 @@ mod tests {
     }
 
     #[test]
+    fn schemas_made_from_an_xsd_are_models_too() {
+        let schema = json!({
+            "type": "object",
+            "oneOf": [{ "$ref": "#/$defs/Skjema" }],
+            "$defs": {
+                "Grunnlag": { "type": "object", "properties": { "id": { "const": 7 }, "navn": { "type": "string" } } },
+                "Skjema": {
+                    "type": "object",
+                    "allOf": [
+                        { "$ref": "#/$defs/Grunnlag" },
+                        { "properties": { "slag": { "enum": ["a", "b"] }, "del": { "$ref": "#/$defs/Grunnlag" } } }
+                    ]
+                }
+            }
+        });
+        let model = Model::compile("Skjema", schema).unwrap();
+        let form = json!({"id": 7, "navn": "N", "slag": "b", "del": {"id": 7, "navn": null}});
+        let form = model.read_value(&form).unwrap();
+        let xml = String::from_utf8(model.to_xml(&form).to_vec()).unwrap();
+        assert!(
+            xml.contains("<id>7</id><navn>N</navn><slag>b</slag><del><id>7</id>"),
+            "{xml}"
+        );
+    }
+
+    #[test]
     fn xml_becomes_typed_json_with_nulls_and_lists() {
         let xml = "<?xml version=\"1.0\" encoding=\"utf-8\"?><melding><soknad><tittel>Oppf&#248;lging &amp; mer</tittel><antall>3</antall>\
                    <vedtak><kode>A1</kode></vedtak><vedtak><kode>B7</kode><areal>12.5</areal></vedtak></soknad></melding>";

@@ -1,0 +1,172 @@
+//! Folders of apps, as people have them.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::*;
+
+const METADATA: &str = r#"{"id": "ttd/bod", "org": "ttd", "dataTypes": [
+  {"id": "model", "taskId": "Task_1", "appLogic": {"classRef": "Altinn.App.Models.Bod"}},
+  {"id": "vedlegg", "taskId": "Task_9", "allowedContentTypes": ["application/pdf"]}]}"#;
+const SCHEMA: &str = r#"{"type": "object", "properties": {"navn": {"type": "string"}}}"#;
+const BPMN: &str = r#"<definitions xmlns:altinn="http://altinn.no/process"><process>
+<startEvent id="S"/><task id="Task_1" altinn:tasktype="data"/><endEvent id="E"/>
+<sequenceFlow sourceRef="S" targetRef="Task_1"/><sequenceFlow sourceRef="Task_1" targetRef="E"/>
+</process></definitions>"#;
+const CLASS: &str = r#"[XmlRoot(ElementName = "bod")] public class Bod { public string navn; }"#;
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_repository_tells_all_of_an_app_and_its_code_is_listed() {
+    let folder = folder(&[
+        (
+            "App/config/applicationmetadata.json",
+            &format!("\u{feff}{METADATA}"),
+        ),
+        ("App/config/process/process.bpmn", BPMN),
+        ("App/models/Bod.schema.json", SCHEMA),
+        ("App/models/Bod.cs", CLASS),
+        (
+            "App/models/model.prefill.json",
+            r#"{"allowOverwrite": true, "DSF": {"Name": "navn"}, "UserProfile": {"Email": "navn"}}"#,
+        ),
+        (
+            "App/appsettings.json",
+            r#"{"AppSettings": {"RegisterEventsWithEventsComponent": true}}"#,
+        ),
+        (
+            "App/logic/Prefill.cs",
+            "public class Prefill : IInstantiationProcessor {}",
+        ),
+        ("App/obj/Made.cs", "public class Made {}"),
+    ]);
+    let app = AppFiles::read(folder.path()).unwrap();
+    assert_eq!(app.id.to_string(), "ttd/bod");
+    assert_eq!(app.tasks.as_ref().unwrap()[0].id, "Task_1");
+    assert_eq!(app.roots["model"], "bod");
+    assert!(app.schema_files["model"].ends_with("Bod.schema.json"));
+    assert_eq!(app.prefill["model"].person["Name"], "navn");
+    assert_eq!(app.events, Some(true));
+    assert_eq!(app.policy, None, "no file tells");
+    let told: Vec<String> = app
+        .unheeded
+        .iter()
+        .map(|it| format!("{}: {}", it.file.file_name().unwrap().display(), it.what))
+        .collect();
+    let [metadata, code, prefill] = &told[..] else {
+        panic!("{told:#?}")
+    };
+    assert!(
+        metadata.contains("`vedlegg` belongs to the task `Task_9`"),
+        "{metadata}"
+    );
+    assert_eq!(
+        code,
+        "Prefill.cs: C# is not run here: IInstantiationProcessor"
+    );
+    assert!(prefill.contains("`UserProfile`"), "{prefill}");
+}
+
+#[test]
+fn a_flat_folder_may_tell_the_rest_in_its_settings() {
+    let folder = folder(&[
+        ("applicationmetadata.json", METADATA),
+        ("process.bpmn", BPMN),
+        ("models/model.schema.json", SCHEMA),
+        (
+            "app.yaml",
+            "roots: { model: melding }\npolicy: { serviceOwner: [read] }\ntasks: []\n",
+        ),
+    ]);
+    let app = AppFiles::read(folder.path()).unwrap();
+    assert_eq!(app.roots["model"], "melding");
+    assert_eq!(app.tasks.unwrap().len(), 1, "process.bpmn goes before");
+    assert_eq!(
+        app.policy.unwrap().service_owner,
+        ["read".to_owned()].into()
+    );
+    assert_eq!(app.events, None);
+}
+
+#[test]
+fn apps_are_found_in_themselves_among_repositories_and_under_their_organisations() {
+    let folder = folder(&[
+        ("ttd/bod/applicationmetadata.json", METADATA),
+        ("ttd/.git/applicationmetadata.json", METADATA),
+    ]);
+    for found in ["", "ttd", "ttd/bod"] {
+        let apps = Apps::read_all(&[folder.path().join(found)]).unwrap();
+        assert_eq!(apps.len(), 1, "{found}");
+    }
+    let error = Apps::read_all(&[folder.path().join("ttd/bod/models")]).unwrap_err();
+    assert!(matches!(error, AppFilesError::Read { .. }), "{error}");
+}
+
+#[test]
+fn the_same_app_twice_in_a_folder_is_refused_and_in_two_folders_the_first_is_taken() {
+    let other = METADATA.replace("Task_1", "Task_2");
+    let both = folder(&[
+        ("a/applicationmetadata.json", METADATA),
+        ("b/applicationmetadata.json", &other),
+    ]);
+    let error = Apps::read_all(&[both.path().to_owned()]).unwrap_err();
+    assert!(matches!(error, AppFilesError::Twice { .. }), "{error}");
+    let apps = Apps::read_all(&[both.path().join("b"), both.path().join("a")]).unwrap();
+    let app = apps.iter().next().unwrap();
+    assert!(app.folder.ends_with("b"), "{}", app.folder.display());
+}
+
+#[test]
+fn a_broken_file_is_named_with_its_line() {
+    for (name, content, told) in [
+        (
+            "applicationmetadata.json",
+            "{\n\"id\": \"x\"}",
+            "applicationmetadata.json:2: field `id`",
+        ),
+        (
+            "applicationmetadata.json",
+            "{\n,}",
+            "applicationmetadata.json:2: not JSON",
+        ),
+        (
+            "process.bpmn",
+            "<a>\n</b>",
+            "process.bpmn:2: not well-formed XML",
+        ),
+        (
+            "policy.xml",
+            "\n<Other/>",
+            "policy.xml:2: a `Policy` of XACML is expected",
+        ),
+        (
+            "models/model.schema.json",
+            "{",
+            "models/model.schema.json:1: not JSON",
+        ),
+        (
+            "models/model.prefill.json",
+            "[]",
+            "models/model.prefill.json:1: not prefill",
+        ),
+        ("app.yaml", "event: true", "app.yaml: "),
+    ] {
+        let folder = folder(&[("applicationmetadata.json", METADATA), (name, content)]);
+        let error = AppFiles::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
+    let latin = folder(&[("applicationmetadata.json", METADATA)]);
+    fs::write(latin.path().join("process.bpmn"), b"<a>\n\xe6</a>").unwrap();
+    let error = AppFiles::read(latin.path()).unwrap_err().to_string();
+    assert!(error.contains("process.bpmn:2: not UTF-8"), "{error}");
+}

@@ -1,0 +1,125 @@
+//! XML as a tree, bounded, and without anything that a document could make a reader fetch or
+//! expand.
+
+use std::{collections::HashMap, path::Path};
+
+use quick_xml::{
+    XmlVersion,
+    events::{BytesStart, Event},
+    reader::NsReader,
+};
+
+use super::{AppFilesError, text};
+
+const DEEPEST: usize = 64;
+
+/// An element.
+#[derive(Debug, Default)]
+pub(super) struct Element {
+    /// Without prefix. Altinn's files use one name in one sense, whatever the namespace.
+    pub(super) name: String,
+    /// By their names without prefix.
+    attributes: HashMap<String, String>,
+    pub(super) children: Vec<Element>,
+    /// The character data directly in it.
+    text: String,
+    /// 1-based.
+    pub(super) line: usize,
+}
+
+impl Element {
+    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.get(name).map(String::as_str)
+    }
+
+    /// Its children of that name.
+    pub(super) fn all<'e>(&'e self, name: &'e str) -> impl Iterator<Item = &'e Element> {
+        self.children.iter().filter(move |child| child.name == name)
+    }
+
+    /// Its first child of that name.
+    pub(super) fn first(&self, name: &str) -> Option<&Element> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// Its text, trimmed.
+    pub(super) fn text(&self) -> &str {
+        self.text.trim()
+    }
+}
+
+/// The root element of a document.
+pub(super) fn parse(path: &Path, document: &str) -> Result<Element, AppFilesError> {
+    let mut reader = NsReader::from_str(document);
+    reader.config_mut().expand_empty_elements = true;
+    let mut open: Vec<Element> = Vec::new();
+    loop {
+        let event = reader.read_event();
+        let end = usize::try_from(reader.buffer_position()).unwrap_or(document.len());
+        let line = text::lines(document.as_bytes().get(..end).unwrap_or_default());
+        let wrong = |problem: &str| AppFilesError::content(path, Some(line), problem);
+        let event = event.map_err(|error| wrong(&format!("not well-formed XML: {error}")))?;
+        let text = match event {
+            Event::Start(start) => {
+                if open.len() >= DEEPEST {
+                    return Err(wrong("nested too deep"));
+                }
+                open.push(element(&start, line).map_err(|problem| wrong(&problem))?);
+                continue;
+            }
+            Event::End(_) => {
+                let closed = open
+                    .pop()
+                    .ok_or_else(|| wrong("an end tag without start"))?;
+                match open.last_mut() {
+                    Some(parent) => parent.children.push(closed),
+                    None => return Ok(closed),
+                }
+                continue;
+            }
+            Event::Text(text) => text.xml10_content().into_owned(),
+            Event::CData(text) => text.xml10_content().into_owned(),
+            Event::GeneralRef(reference) => {
+                let character = reference
+                    .resolve_char_ref()
+                    .map_err(|_| wrong("a bad character reference"))?;
+                match (character, &*reference.xml10_content()) {
+                    (Some(character), _) => character.to_string(),
+                    (None, "amp") => "&".to_owned(),
+                    (None, "lt") => "<".to_owned(),
+                    (None, "gt") => ">".to_owned(),
+                    (None, "quot") => "\"".to_owned(),
+                    (None, "apos") => "'".to_owned(),
+                    (None, _) => return Err(wrong("an entity that XML does not know")),
+                }
+            }
+            Event::DocType(_) => {
+                return Err(wrong("a document type definition, which is not read"));
+            }
+            Event::Eof => return Err(wrong("not XML: it ends before its root element does")),
+            Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => continue,
+        };
+        if let Some(parent) = open.last_mut() {
+            parent.text.push_str(&text);
+        }
+    }
+}
+
+fn element(start: &BytesStart<'_>, line: usize) -> Result<Element, String> {
+    let mut attributes = HashMap::new();
+    for attribute in start.attributes() {
+        let attribute = attribute.map_err(|error| format!("not well-formed XML: {error}"))?;
+        let name = attribute.key.local_name().as_ref().to_owned();
+        let value = attribute
+            .normalized_value(XmlVersion::Implicit1_0)
+            .map_err(|error| format!("the attribute `{name}`: {error}"))?;
+        attributes.insert(name, value.into_owned());
+    }
+    Ok(Element {
+        name: start.local_name().as_ref().to_owned(),
+        attributes,
+        children: Vec::new(),
+        text: String::new(),
+        line,
+    })
+}

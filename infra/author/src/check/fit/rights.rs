@@ -1,0 +1,266 @@
+//! Who may own B, and what the policies of A and B let Stafett do.
+
+use std::collections::BTreeSet;
+
+use stafett::route::{Each, Gate, OwnerRule};
+
+use super::{
+    Fit,
+    mapping::Mapping,
+    reading,
+    shape::Kind,
+    source::Lead,
+    target::data_type,
+    words::{known, quoted},
+};
+use crate::{apps::AppFiles, check::nearest::nearest};
+
+/// The gate against A's tasks.
+pub(super) fn gate(fit: &mut Fit<'_>, a: &AppFiles) {
+    let (Gate::Task(wanted), Some(tasks)) = (&fit.route().gate, &a.tasks) else {
+        return;
+    };
+    if tasks.iter().any(|task| task.id == *wanted) {
+        return;
+    }
+    let names = || tasks.iter().map(|task| task.id.as_str());
+    let finding = fit
+        .error(
+            "task",
+            "from.when.task",
+            format!("the process of {} has no task `{wanted}`", a.id),
+        )
+        .help(format!("it has {}", known(names())))
+        .suggest(nearest(wanted, names()));
+    fit.push(finding);
+}
+
+/// The expression that names B's owner, and whether B admits such an owner.
+pub(super) fn owner<'s>(
+    mapping: &mut Mapping<'_, 's, '_, '_, '_>,
+    rule: &'s OwnerRule,
+    b: Option<&AppFiles>,
+) {
+    let (kind, field) = match rule {
+        OwnerRule::Organisation(_) => ("organisation", "to.owner.organisation"),
+        OwnerRule::Person(_) => ("person", "to.owner.person"),
+        OwnerRule::Party(_) => ("party", "to.owner.party"),
+    };
+    if let Some(b) = b {
+        let admits = b.metadata.party_types_allowed;
+        let organisations = admits.organisation || admits.sub_unit || admits.bankruptcy_estate;
+        let is_refused = match rule {
+            OwnerRule::Organisation(_) => admits.person && !organisations,
+            OwnerRule::Person(_) => organisations && !admits.person,
+            OwnerRule::Party(_) => false,
+        };
+        if is_refused {
+            let other = if kind == "person" {
+                "organisations"
+            } else {
+                "persons"
+            };
+            let finding = mapping
+                .fit
+                .error(
+                    "owner",
+                    field,
+                    format!("{} admits no {kind} as owner, but {other} only", b.id),
+                )
+                .at(mapping.fit.subject.places.key(field))
+                .help("see partyTypesAllowed in B's applicationmetadata.json");
+            mapping.fit.push(finding);
+        }
+    }
+    let expression = rule.expression();
+    if mapping.paths(expression, field) {
+        return;
+    }
+    let locals: Vec<String> = mapping.names.iter().map(|(name, _)| name.clone()).collect();
+    let locals = || locals.iter().map(String::as_str);
+    if reading::is_constant(expression, locals()) {
+        return;
+    }
+    let Some(path) = reading::path(expression, locals()) else {
+        return;
+    };
+    let Lead::To(place) = mapping.source.follow(path, &mapping.names) else {
+        return;
+    };
+    let shape = place.shape();
+    let wanted = if kind == "person" {
+        BTreeSet::from([Kind::Text])
+    } else {
+        BTreeSet::from([Kind::Text, Kind::Integer, Kind::Number])
+    };
+    if !shape.kinds.is_empty() && shape.kinds.is_disjoint(&wanted) {
+        let finding = mapping.fit.error(
+            "owner",
+            field,
+            format!(
+                "`{path}` is {} in A, and no {kind} can be read of it",
+                shape.words()
+            ),
+        );
+        mapping.fit.push(finding);
+    } else if place.may_be_empty {
+        let finding = mapping
+            .fit
+            .warning(
+                "may-be-empty",
+                field,
+                format!("`{path}` may be empty in A, and B has no owner then"),
+            )
+            .at(mapping.fit.subject.places.word(field, path))
+            .help("require the field in A's schema: an instance without gets no B");
+        mapping.fit.push(finding);
+    }
+}
+
+/// A fan-out: its list, and what tells its values apart.
+pub(super) fn each<'s>(mapping: &mut Mapping<'_, 's, '_, '_, '_>, each: &'s Each) {
+    let place = mapping.list(&each.list, "each");
+    let item = place.as_ref().and_then(super::source::Place::item);
+    mapping.names.push((each.name.clone(), item));
+    if mapping.paths(&each.key, "key") {
+        return;
+    }
+    let Some(path) = reading::path(
+        &each.key,
+        mapping.names.iter().map(|(name, _)| name.as_str()),
+    ) else {
+        return;
+    };
+    let Lead::To(place) = mapping.source.follow(path, &mapping.names) else {
+        return;
+    };
+    let shape = place.shape();
+    let fit = &mut mapping.fit;
+    if !shape.kinds.is_empty()
+        && shape
+            .kinds
+            .is_subset(&BTreeSet::from([Kind::Boolean, Kind::List, Kind::Group]))
+    {
+        let finding = fit.error(
+            "key",
+            "key",
+            format!(
+                "`{path}` is {} in A: a key is a text or a number",
+                shape.words()
+            ),
+        );
+        fit.push(finding);
+    } else if place.may_be_empty {
+        let finding = fit
+            .warning(
+                "may-be-empty",
+                "key",
+                format!("`{path}` may be empty in A, and then no B is made of the whole instance"),
+            )
+            .at(fit.subject.places.word("key", path))
+            .help("take a field that is always filled in, or require this one in A's schema");
+        fit.push(finding);
+    }
+}
+
+/// What A's policy must permit.
+pub(super) fn source(fit: &mut Fit<'_>, a: &AppFiles) {
+    let route = fit.route();
+    // The deployment's token is that of B's organisation.
+    let is_own = route.from.org() == route.to.app.org();
+    let mut needed: Vec<(String, &str)> = vec![("read".into(), "from.app")];
+    if route.then.complete {
+        needed.push(("complete".into(), "then.complete"));
+    }
+    let attached = route.attachments.iter().map(|rule| rule.from.as_str());
+    for id in route.data_types().into_iter().chain(attached) {
+        let action =
+            data_type(&a.document, id).and_then(|it| it.get("actionRequiredToRead")?.as_str());
+        needed.extend(
+            action
+                .filter(|it| !it.is_empty())
+                .map(|action| (action.to_owned(), "from.app")),
+        );
+    }
+    let who = if is_own {
+        "the service owner".into()
+    } else {
+        format!("`{}`", route.to.app.org())
+    };
+    permits(fit, a, is_own, &who, needed);
+    if route.then.substatus.is_some() && !is_own {
+        let message = format!(
+            "only `{}` may set a substatus of {}, and B's organisation is `{}`",
+            route.from.org(),
+            a.id,
+            route.to.app.org()
+        );
+        let finding = fit.error("policy", "then.substatus", message);
+        fit.push(finding);
+    }
+}
+
+/// What B's policy must permit.
+pub(super) fn target(fit: &mut Fit<'_>, b: &AppFiles, form: Option<&str>) {
+    let route = fit.route();
+    let mut needed: Vec<(String, &str)> = ["instantiate", "read", "write"]
+        .map(|action| (action.to_owned(), "to.app"))
+        .into();
+    let attached = route.attachments.iter().map(|rule| rule.to.as_str());
+    for id in form.into_iter().chain(attached) {
+        let action =
+            data_type(&b.document, id).and_then(|it| it.get("actionRequiredToWrite")?.as_str());
+        needed.extend(
+            action
+                .filter(|it| !it.is_empty())
+                .map(|action| (action.to_owned(), "to.app")),
+        );
+    }
+    permits(fit, b, true, "the service owner", needed);
+    let Some(policy) = &b.policy else { return };
+    if !policy.service_owner.contains("delete") {
+        let finding = fit
+            .warning("orphans", "to.app", format!("the policy of {} lets the service owner delete nothing: a B that its app left half-made stays, until Stafett has finished it", b.id))
+            .help("add the action `delete` to the rule of the service owner, `[ORG]`, in App/config/authorization/policy.xml of B");
+        fit.push(finding);
+    }
+}
+
+fn permits(
+    fit: &mut Fit<'_>,
+    app: &AppFiles,
+    is_own: bool,
+    who: &str,
+    needed: Vec<(String, &str)>,
+) {
+    let Some(policy) = &app.policy else { return };
+    let actions = if is_own {
+        &policy.service_owner
+    } else {
+        &policy.others
+    };
+    let mut told = BTreeSet::new();
+    for (action, field) in needed {
+        if actions.contains(&action) || !told.insert(action.clone()) {
+            continue;
+        }
+        let permitted = match actions.len() {
+            0 => "it permits nothing".to_owned(),
+            _ => format!("it permits {}", quoted(actions.iter().map(String::as_str))),
+        };
+        let finding = fit
+            .error(
+                "policy",
+                field,
+                format!(
+                    "the policy of {} does not permit {who} the action `{action}`",
+                    app.id
+                ),
+            )
+            .help(format!(
+                "{permitted}: add `{action}` in App/config/authorization/policy.xml of {}",
+                app.id
+            ));
+        fit.push(finding);
+    }
+}

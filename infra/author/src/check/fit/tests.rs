@@ -1,0 +1,475 @@
+use std::path::Path;
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use stafett::{
+    route::{Route, Routes, Scope, model},
+    schema::Schema,
+};
+
+use super::*;
+use crate::{apps::Apps, finding::Severity, places::Places};
+
+/// An app with one form of this schema, in a folder of its own.
+fn app(folder: &Path, id: &str, schema: &Value) -> AppFiles {
+    let metadata = json!({
+        "id": id,
+        "org": "ttd",
+        "dataTypes": [{"id": "model", "appLogic": {"classRef": "Model"}, "maxCount": 1}],
+    });
+    let folder = folder.join(id);
+    std::fs::create_dir_all(folder.join("models")).unwrap();
+    let write = |name: &str, text: String| std::fs::write(folder.join(name), text).unwrap();
+    write("applicationmetadata.json", metadata.to_string());
+    write(
+        "app.yaml",
+        "policy: { serviceOwner: [read, write, instantiate, complete, delete] }".into(),
+    );
+    write("models/model.schema.json", schema.to_string());
+    AppFiles::read(&folder).unwrap()
+}
+
+/// A route whose `model:` is this, with B's schema beside it if `schema` is given.
+fn route(folder: &Path, model: &str, schema: Option<&Value>) -> (Route, String) {
+    let named = schema.map_or("", |_| "\n  schema: b.schema.json");
+    if let Some(schema) = schema {
+        std::fs::write(folder.join("b.schema.json"), schema.to_string()).unwrap();
+    }
+    let text = format!(
+        "name: r\nfrom:\n  app: ttd/a\n  when: {{ process: completed }}\n  since: 2026-11-01\nto:\n  app: ttd/b\n  owner: {{ organisation: \"'310075728'\" }}{named}\nmodel:\n{model}"
+    );
+    let file = folder.join("r.yaml");
+    std::fs::write(&file, &text).unwrap();
+    let (mut sound, errors) = Routes::read(&[file]);
+    assert!(errors.is_empty(), "{errors:?}\n{text}");
+    (sound.remove(0).1, text)
+}
+
+fn told(
+    model: &str,
+    a: Value,
+    b: Value,
+    is_validated: bool,
+) -> Vec<(Severity, &'static str, String, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let (route, text) = route(folder.path(), model, is_validated.then_some(&b));
+    let places = Places::of(&text);
+    let file = Path::new("r.yaml");
+    let subject = Subject {
+        route: &route,
+        file,
+        places: &places,
+    };
+    let (a, b) = (
+        app(folder.path(), "ttd/a", &a),
+        app(folder.path(), "ttd/b", &b),
+    );
+    let found = findings(&subject, Some(&a), Some(&b));
+    let shown = |finding: Finding| {
+        let place = finding.place.unwrap();
+        let range = text[place.range].to_owned();
+        (
+            finding.severity,
+            finding.code,
+            finding.field.unwrap(),
+            range,
+        )
+    };
+    found.into_iter().map(shown).collect()
+}
+
+#[test]
+fn sample_routes_fit_their_apps() {
+    let infra = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let apps = Apps::read_all(&[infra.join("local/apps")]).unwrap();
+    let (routes, errors) = Routes::read(&Routes::files(&infra.join("routes")).unwrap());
+    assert!(errors.is_empty());
+    assert!(routes.len() >= 2);
+    for (file, route) in &routes {
+        let text = std::fs::read_to_string(file).unwrap();
+        let places = Places::of(&text);
+        let subject = Subject {
+            route,
+            file,
+            places: &places,
+        };
+        let found = findings(&subject, apps.get(&route.from), apps.get(&route.to.app));
+        // That somebody may draw a plan of more than B takes is A's and B's own affair, and so is a
+        // policy as Altinn's template has it.
+        let is_known = |finding: &Finding| {
+            finding.severity == Severity::Warning && matches!(finding.code, "orphans" | "size")
+        };
+        let alarms: Vec<_> = found.iter().filter(|finding| !is_known(finding)).collect();
+        assert!(alarms.is_empty(), "{}: {alarms:?}", file.display());
+    }
+}
+
+#[test]
+fn a_route_with_all_kinds_of_fields_and_no_mistake_is_told_nothing() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let apps = Apps::read_all(&[tests.join("apps")]).unwrap();
+    let file = tests.join("fitting.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (routes, errors) = Routes::read(&[file]);
+    assert!(errors.is_empty(), "{errors:?}");
+    let (file, route) = &routes[0];
+    let places = Places::of(&text);
+    let subject = Subject {
+        route,
+        file,
+        places: &places,
+    };
+    let (a, b) = (apps.get(&route.from), apps.get(&route.to.app));
+    assert!(a.is_some() && b.is_some());
+    assert_eq!(findings(&subject, a, b), []);
+}
+
+#[test]
+fn a_misspelt_path_is_told_with_its_wrong_piece() {
+    let a = json!({"properties": {"rows": {"type": "array", "items": {"properties": {"code": {"type": "string"}}}}}});
+    let b = json!({"properties": {"x": {"type": "array", "items": {"properties": {"c": {"type": "string"}}}}}});
+    let model =
+        "  x:\n    $each: row in data.model.rows | selectattr('code') | list\n    c: row.kode\n";
+    let expected = (
+        Severity::Error,
+        "source-path",
+        "model.x.c".to_owned(),
+        "kode".to_owned(),
+    );
+    assert_eq!(told(model, a, b, true), [expected]);
+}
+
+#[test]
+fn an_empty_field_within_an_expression_is_a_warning_until_the_expression_says_what_then() {
+    let a = || json!({"properties": {"note": {"type": "string", "maxLength": 9}}});
+    let b = || json!({"properties": {"x": {"type": "string"}}});
+    let expected = (
+        Severity::Warning,
+        "may-be-empty",
+        "model.x".to_owned(),
+        "data.model.note".to_owned(),
+    );
+    assert_eq!(
+        told("  x: \"'Note: ' ~ data.model.note\"\n", a(), b(), true),
+        [expected]
+    );
+    assert_eq!(
+        told(
+            "  x: \"'Note: ' ~ (data.model.note | default('-'))\"\n",
+            a(),
+            b(),
+            true
+        ),
+        []
+    );
+}
+
+#[test]
+fn what_an_expression_makes_of_all_imagined_instances_is_an_error_and_of_some_a_warning() {
+    let a = || json!({"properties": {"kind": {"enum": ["A", "B"]}, "age": {"type": "string"}}, "required": ["kind", "age"]});
+    let b = || json!({"properties": {"x": {"enum": ["a", "b"]}, "n": {"type": "integer"}}});
+    let codes = |model: &str| {
+        let told = told(model, a(), b(), true);
+        told.into_iter()
+            .map(|(severity, code, ..)| (severity, code))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(codes("  x: data.model.kind | lower\n"), []);
+    assert_eq!(
+        codes("  x: data.model.kind ~ ''\n"),
+        [(Severity::Error, "enum")]
+    );
+    assert_eq!(
+        codes("  x: \"'a' if data.model.kind == 'A' else 'c'\"\n"),
+        [(Severity::Warning, "enum")]
+    );
+    assert_eq!(
+        codes("  n: data.model.age | int\n"),
+        [(Severity::Warning, "evaluation")]
+    );
+    assert_eq!(
+        codes("  n: data.model.age ~ ''\n"),
+        [(Severity::Error, "type")]
+    );
+}
+
+#[test]
+fn elements_in_another_order_are_told_unless_a_schema_orders_them() {
+    let b = || json!({"properties": {"a": {"type": "string"}, "b": {"type": "string"}, "c": {"type": "string"}}});
+    let model = "  a: \"'1'\"\n  c: \"'3'\"\n  b: \"'2'\"\n";
+    let expected = (
+        Severity::Error,
+        "order",
+        "model.b".to_owned(),
+        "b".to_owned(),
+    );
+    assert_eq!(told(model, json!({}), b(), false), [expected]);
+    assert_eq!(told(model, json!({}), b(), true), []);
+}
+
+#[test]
+fn what_b_requires_must_be_filled_where_the_draft_is_validated_and_may_be_filled_in_b_else() {
+    let a = || json!({"properties": {"x": {"type": "string"}}});
+    let b = || json!({"properties": {"x": {"type": "string"}, "y": {"type": "string"}}, "required": ["x", "y"]});
+    let codes = |is_validated| {
+        let told = told("  x: data.model.x\n", a(), b(), is_validated);
+        told.into_iter()
+            .map(|(severity, code, ..)| (severity, code))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(codes(false), []);
+    assert_eq!(
+        codes(true),
+        [
+            (Severity::Warning, "may-be-empty"),
+            (Severity::Error, "required")
+        ]
+    );
+}
+
+#[test]
+fn schemas_that_are_cyclic_huge_or_no_schemas_come_to_an_end() {
+    let cyclic = json!({"$ref": "#/$defs/a", "$defs": {"a": {"properties": {
+        "x": {"type": "string"}, "y": {"$ref": "#/$defs/a"}, "z": {"type": "array", "items": {"$ref": "#/$defs/a"}, "minItems": 1},
+    }, "required": ["y", "z"]}}});
+    let fields: Map<String, Value> = (0..30_000)
+        .map(|n| (format!("f{n}"), json!({"type": "string"})))
+        .collect();
+    let huge = json!({"properties": fields});
+    let looped = json!({"allOf": [{"$ref": "#"}, {"$ref": "#"}], "anyOf": [{"$ref": "#"}, {"$ref": "#/allOf/0"}]});
+    let started = std::time::Instant::now();
+    for schema in [cyclic, huge, looped, json!(true), json!(7)] {
+        told(
+            "  x: data.model.y.x | default('')\n",
+            schema.clone(),
+            schema,
+            false,
+        );
+    }
+    assert!(started.elapsed().as_secs() < 60);
+}
+
+#[test]
+fn a_reference_into_another_document_is_told_and_the_rest_is_checked() {
+    let b = json!({"properties": {"x": {"$ref": "https://example.com/x.json"}, "y": {"type": "integer"}}});
+    let told = told(
+        "  x:\n    any: \"'1'\"\n  y: \"'1'\"\n",
+        json!({}),
+        b,
+        false,
+    );
+    let codes: Vec<_> = told.iter().map(|(_, code, ..)| *code).collect();
+    assert_eq!(codes, ["reference", "type"]);
+}
+
+/// Scalars, as pairs of A's schema and B's that may or may not fit.
+fn scalar() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        (0_u64..3, 3_u64..20).prop_map(
+            |(least, most)| json!({"type": "string", "minLength": least, "maxLength": most})
+        ),
+        Just(json!({"type": "string"})),
+        Just(json!({"type": "string", "pattern": "^[0-9]{4}$"})),
+        Just(json!({"type": "string", "enum": ["A", "B"]})),
+        Just(json!({"type": "string", "enum": ["A", "B", "C"]})),
+        (0_i64..5, 5_i64..50).prop_map(
+            |(least, most)| json!({"type": "integer", "minimum": least, "maximum": most})
+        ),
+        Just(json!({"type": "number"})),
+        Just(json!({"type": "boolean"})),
+    ]
+}
+
+/// A form of up to four fields, one group and one list, some of them required.
+fn form() -> impl Strategy<Value = Value> {
+    let fields = || proptest::collection::btree_map("[a-d]", scalar(), 1..4);
+    (fields(), fields(), fields(), any::<[bool; 4]>()).prop_map(|(fields, group, row, required)| {
+        let names = |fields: &std::collections::BTreeMap<String, Value>, wanted: bool| {
+            if wanted {
+                fields.keys().cloned().collect()
+            } else {
+                Vec::<String>::new()
+            }
+        };
+        let mut top = names(&fields, required[0]);
+        if required[1] {
+            top.extend(["group".to_owned(), "rows".to_owned()]);
+        }
+        let group =
+            json!({"type": "object", "required": names(&group, required[2]), "properties": group});
+        let items =
+            json!({"type": "object", "required": names(&row, required[3]), "properties": row});
+        let mut all: Map<String, Value> = fields.into_iter().collect();
+        all.insert("group".into(), group);
+        all.insert(
+            "rows".into(),
+            json!({"type": "array", "items": items, "maxItems": 3}),
+        );
+        json!({"type": "object", "required": top, "properties": all})
+    })
+}
+
+/// A value that a schema of [`form`] admits, by dice of its own, as an app writes it.
+fn filled(schema: &Value, dice: &mut impl FnMut(u64) -> u64) -> Value {
+    match schema["type"].as_str() {
+        _ if schema.get("enum").is_some() => {
+            let listed = schema["enum"].as_array().unwrap();
+            listed[usize::try_from(dice(listed.len() as u64)).unwrap()].clone()
+        }
+        Some("object") => {
+            let required = schema["required"].as_array().unwrap();
+            let properties = schema["properties"].as_object().unwrap();
+            let fields = properties.iter().map(|(name, schema)| {
+                let is_filled = required.contains(&json!(name)) || dice(2) == 0;
+                let empty = if schema["type"] == "array" {
+                    json!([])
+                } else {
+                    Value::Null
+                };
+                (
+                    name.clone(),
+                    if is_filled {
+                        filled(schema, dice)
+                    } else {
+                        empty
+                    },
+                )
+            });
+            Value::Object(fields.collect())
+        }
+        Some("array") => {
+            let count = dice(schema["maxItems"].as_u64().unwrap() + 1);
+            (0..count).map(|_| filled(&schema["items"], dice)).collect()
+        }
+        Some("integer") => {
+            let (least, most) = (
+                schema["minimum"].as_u64().unwrap(),
+                schema["maximum"].as_u64().unwrap(),
+            );
+            json!(least + dice(most - least + 1))
+        }
+        Some("number") => json!(f64::from(u32::try_from(dice(9)).unwrap()) - 4.5),
+        Some("boolean") => json!(dice(2) == 0),
+        _ if schema.get("pattern").is_some() => json!(format!("{:04}", dice(10_000))),
+        _ => {
+            let least = schema["minLength"].as_u64().unwrap_or(0).max(1);
+            let most = schema["maxLength"].as_u64().unwrap_or(300);
+            json!("æ".repeat(usize::try_from(least + dice(most - least + 1)).unwrap()))
+        }
+    }
+}
+
+/// A mapping of each field of B from one of A's, or from nothing.
+fn mapping(a: &Value, b: &Value, dice: &mut impl FnMut(u64) -> u64) -> String {
+    let names = |schema: &Value| -> Vec<String> {
+        schema["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect()
+    };
+    let scalars = |schema: &Value| -> Vec<String> {
+        names(schema)
+            .into_iter()
+            .filter(|it| it.len() == 1)
+            .collect()
+    };
+    let mut leaf = |indent: &str, name: &str, from: &str, candidates: &[String]| {
+        let index = usize::try_from(dice(candidates.len() as u64)).unwrap();
+        let source = format!("{from}.{}", candidates[index]);
+        match dice(4) {
+            0 => format!("{indent}{name}: \"{source} | default('A')\"\n"),
+            1 => format!("{indent}{name}: \"{source} ~ ''\"\n"),
+            2 => String::new(),
+            _ => format!("{indent}{name}: {source}\n"),
+        }
+    };
+    let (group, rows) = (&a["properties"]["group"], &a["properties"]["rows"]["items"]);
+    let mut text = String::new();
+    for name in scalars(b) {
+        text += &leaf("  ", &name, "data.model", &scalars(a));
+    }
+    let below: String = names(&b["properties"]["group"])
+        .iter()
+        .map(|name| leaf("    ", name, "data.model.group", &names(group)))
+        .collect();
+    if !below.is_empty() {
+        text += &format!("  group:\n{below}");
+    }
+    let below: String = names(&b["properties"]["rows"]["items"])
+        .iter()
+        .map(|name| leaf("    ", name, "row", &names(rows)))
+        .collect();
+    if !below.is_empty() {
+        text += &format!("  rows:\n    $each: row in data.model.rows\n{below}");
+    }
+    if text.is_empty() {
+        "  group:\n    a: none\n".into()
+    } else {
+        text
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
+
+    /// The promise of a check: where it tells nothing, every draft passes.
+    #[test]
+    fn a_route_that_is_told_nothing_makes_drafts_that_bs_schema_admits(a in form(), b in form(), same: bool, seed: u64) {
+        let b = if same { a.clone() } else { b };
+        let mut state = seed | 1;
+        let mut dice = move |sides: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % sides.max(1)
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let (route, text) = route(folder.path(), &mapping(&a, &b, &mut dice), Some(&b));
+        let places = Places::of(&text);
+        let subject = Subject { route: &route, file: Path::new("r.yaml"), places: &places };
+        let apps = (app(folder.path(), "ttd/a", &a), app(folder.path(), "ttd/b", &b));
+        let found = findings(&subject, Some(&apps.0), Some(&apps.1));
+        let schema: &Schema = route.to.schema.as_ref().unwrap();
+        let paths = route.paths();
+        for _ in 0..40 {
+            let data = Map::from_iter([("model".to_owned(), filled(&a, &mut dice))]);
+            let scope = Scope::new(json!({}), data.clone(), paths.iter().map(String::as_str));
+            let told = || format!("{text}\nA: {a}\nB: {}\ndata: {data:?}", schema.document());
+            match model::fill(&route.model, &scope) {
+                Ok(form) => {
+                    let violations = schema.violations(&form);
+                    prop_assert!(!found.is_empty() || violations.is_empty(), "{violations:?}\n{}", told());
+                }
+                Err(error) => prop_assert!(!found.is_empty(), "{error}\n{}", told()),
+            }
+        }
+    }
+
+    /// No false alarms: what is the same in A and B fits.
+    #[test]
+    fn a_field_fits_the_same_field(schema in form()) {
+        let names = |schema: &Value| -> Vec<String> { schema["properties"].as_object().unwrap().keys().cloned().collect() };
+        let mut model = String::new();
+        for name in names(&schema) {
+            let below = &schema["properties"][&name];
+            model += &match below["type"].as_str() {
+                Some("object") => names(below).iter().fold(format!("  {name}:\n"), |text, field| {
+                    text + &format!("    {field}: data.model.{name}.{field}\n")
+                }),
+                Some("array") => names(&below["items"]).iter().fold(format!("  {name}:\n    $each: row in data.model.{name}\n"), |text, field| {
+                    text + &format!("    {field}: row.{field}\n")
+                }),
+                _ => format!("  {name}: data.model.{name}\n"),
+            };
+        }
+        for is_validated in [false, true] {
+            let told = told(&model, schema.clone(), schema.clone(), is_validated);
+            // A group of which nothing is filled in is left out, and may be required.
+            let alarms: Vec<_> = told
+                .iter()
+                .filter(|(severity, code, ..)| !(is_validated && *severity == Severity::Warning && matches!(*code, "may-be-empty" | "schema")))
+                .collect();
+            prop_assert!(alarms.is_empty(), "{alarms:?}\n{model}\n{schema}");
+        }
+    }
+}

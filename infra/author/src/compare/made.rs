@@ -1,0 +1,162 @@
+//! What one version of a route makes of one A instance, in a form that can be compared.
+
+use serde_json::{Map, Value, json};
+use stafett::{
+    draft::Attachment,
+    preflight::Objections,
+    route::{Mode, Route},
+    transform,
+};
+
+use super::Version;
+use crate::{
+    judge::{Judged, judge},
+    source::Source,
+    try_out::{owner_words, relay},
+};
+
+/// What comes of an A instance.
+pub(super) enum Made {
+    /// The route starts at another app.
+    OfAnotherApp,
+    /// The gate is not open.
+    Closed,
+    /// Nothing, and why.
+    Nothing(String),
+    /// One part per relay.
+    Parts(Vec<Part>),
+}
+
+/// What comes of one relay.
+pub(super) struct Part {
+    pub(super) key: Option<String>,
+    /// B, or why there is none.
+    pub(super) b: Result<B, String>,
+}
+
+/// B as it would be asked for.
+pub(super) struct B {
+    /// Everything but the order, by dotted field; of the form every single value.
+    pub(super) fields: Map<String, Value>,
+    /// The form as it is sent.
+    pub(super) form: String,
+    /// The names of the form's elements, in the order in which they are sent.
+    pub(super) order: String,
+}
+
+impl Made {
+    pub(super) fn of(version: Version<'_>, source: &Source) -> Self {
+        let route = version.route;
+        if source.instance.app != route.from {
+            return Self::OfAnotherApp;
+        }
+        if source.instance.status.is_hard_deleted {
+            return Self::Nothing("the A instance is deleted for good".to_owned());
+        }
+        let Some(since) = transform::open_since(&route.gate, &source.instance) else {
+            return Self::Closed;
+        };
+        match transform::drafts(route, &source.instance, source.data.clone(), since) {
+            Err(error) => Self::Nothing(error.to_string()),
+            Ok(parts) => Self::Parts(
+                parts
+                    .into_iter()
+                    .map(|part| {
+                        let id = relay(route, source.instance.id, part.key.as_deref()).to_string();
+                        let b = part
+                            .draft
+                            .map_err(|error| error.to_string())
+                            .and_then(|draft| {
+                                let judged = judge(draft, &route.to, version.b);
+                                if judged.objections.is_empty() {
+                                    Ok(B::of(route, id, judged))
+                                } else {
+                                    Err(Objections(judged.objections).to_string())
+                                }
+                            });
+                        Part { key: part.key, b }
+                    })
+                    .collect(),
+            ),
+        }
+    }
+}
+
+impl B {
+    fn of(route: &Route, relay: String, judged: Judged) -> Self {
+        let mut fields = Map::new();
+        fields.insert("to.app".into(), route.to.app.to_string().into());
+        let mode = match &route.to.mode {
+            Mode::Complete => Value::Null,
+            Mode::Prefill { stamp } => json!(format!("prefill, stamp {stamp}")),
+        };
+        if !mode.is_null() {
+            fields.insert("to.mode".into(), mode);
+        } else {
+            fields.insert("to.root".into(), route.to.root.clone().into());
+        }
+        if let Some(form_type) = judged.form_type {
+            fields.insert("to.dataType".into(), form_type.into());
+        }
+        let draft = judged.draft;
+        let (kind, number) = owner_words(&draft.owner);
+        fields.insert(format!("owner.{kind}"), number.into());
+        if let Some(due) = draft.due {
+            fields.insert("due".into(), due.to_string().into());
+        }
+        fields.insert("stamp".into(), relay.into());
+        let mut attachments: Map<String, Value> = Map::new();
+        for attachment in &draft.attachments {
+            let of_type = attachments
+                .entry(format!("attachments.{}", attachment.data_type))
+                .or_insert_with(|| Value::Array(Vec::new()));
+            if let Value::Array(of_type) = of_type {
+                of_type.push(element(attachment));
+            }
+        }
+        fields.append(&mut attachments);
+        let mut order = Vec::new();
+        for (name, value) in &draft.model {
+            flatten(&format!("model.{name}"), value, &mut fields, &mut order);
+        }
+        let form = judged
+            .xml
+            .or_else(|| judged.prefill.map(|texts| texts.to_string()))
+            .unwrap_or_else(|| Value::from(draft.model).to_string());
+        Self {
+            fields,
+            form,
+            order: order.join(" "),
+        }
+    }
+}
+
+fn element(attachment: &Attachment) -> Value {
+    json!({
+        "filename": attachment.filename, "contentType": attachment.content_type,
+        "size": attachment.size, "element": attachment.element,
+    })
+}
+
+/// Every single value below `value`, by its field. Names of fields are in `order` once each.
+fn flatten(field: &str, value: &Value, fields: &mut Map<String, Value>, order: &mut Vec<String>) {
+    match value {
+        Value::Object(group) if !group.is_empty() => {
+            for (name, value) in group {
+                flatten(&format!("{field}.{name}"), value, fields, order);
+            }
+        }
+        Value::Array(items) if !items.is_empty() => {
+            for (index, value) in items.iter().enumerate() {
+                flatten(&format!("{field}[{index}]"), value, fields, order);
+            }
+        }
+        value => {
+            let name = crate::fields::of_any_item(field);
+            if !order.contains(&name) {
+                order.push(name);
+            }
+            fields.insert(field.to_owned(), value.clone());
+        }
+    }
+}

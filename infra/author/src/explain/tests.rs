@@ -1,0 +1,200 @@
+//! Tests of explanations.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    tried::{FAN_OUT, File, ROUTE, plain, source},
+    try_out::TryOut,
+};
+
+/// What the draft has at a field, by its path with indexes.
+fn lookup<'v>(model: &'v Map<String, Value>, field: &str) -> Option<&'v Value> {
+    let mut names = segments(field).into_iter().skip(1);
+    let step = |here: &'v Value, index: Option<&str>| match index {
+        None => Some(here),
+        Some(index) => here.get(index.parse::<usize>().ok()?),
+    };
+    let (name, index) = names.next()?;
+    let first = step(model.get(name)?, index)?;
+    names.try_fold(first, |here, (name, index)| step(here.get(name)?, index))
+}
+
+fn one(route: &str, source: &Source, field: &str) -> Explained {
+    let file = File::of(route);
+    let explanation = explain(file.written(), source, field).unwrap();
+    let [only] = <[Explained; 1]>::try_from(explanation.values).unwrap_or_else(|all| {
+        panic!("{field} has {} values", all.len());
+    });
+    only
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_value_of_an_explanation_is_the_value_of_the_draft(
+        rows in proptest::collection::vec((proptest::option::of("[A-Z]{0,4}"), proptest::option::of(0_u32..9999)), 0..5),
+        name in "\\PC{1,20}",
+        note in proptest::option::of("\\PC{1,20}"),
+        heirs in proptest::collection::vec("[a-zæøå ]{1,9}", 0..4),
+    ) {
+        let source = source(|_, form| {
+            form["soker"]["navn"] = json!(name);
+            form["merknad"] = json!(note);
+            form["tiltak"] = rows.iter().map(|(kode, areal)| json!({"kode": kode, "areal": areal})).collect();
+            form["heirs"] = heirs.iter().enumerate().map(|(index, name)| json!({"id": format!("1283783229{index}"), "name": name})).collect();
+        });
+        for route in [ROUTE, FAN_OUT] {
+            let file = File::of(route);
+            let tried = TryOut::of(file.written(), &source, None);
+            let explanation = explain(file.written(), &source, "model").unwrap();
+            let mut explained = 0;
+            for part in &tried.parts {
+                let model = &part.b.as_ref().expect("a draft").model;
+                for value in explanation.values.iter().filter(|value| value.key == part.key && !value.field.ends_with("$each")) {
+                    explained += 1;
+                    let gives = match &value.outcome {
+                        Outcome::Value(value) => Some(value),
+                        Outcome::LeftOut(_) => None,
+                        Outcome::Refused(why) => return Err(TestCaseError::fail(why.clone())),
+                    };
+                    prop_assert_eq!(gives, lookup(model, &value.field), "{}", value.field);
+                }
+            }
+            let fields = explanation.values.iter().filter(|value| !value.field.ends_with("$each")).count();
+            prop_assert_eq!(explained, fields);
+        }
+    }
+}
+
+#[test]
+fn an_explanation_names_what_was_read_and_what_stood_there() {
+    let value = one(ROUTE, &plain(), "model.soknad.tittel");
+    assert_eq!(value.rule, "'Søknad fra ' ~ data.model.soker.navn");
+    assert_eq!(value.place.as_ref().map(|place| place.line), Some(10));
+    let [read] = &value.reads[..] else {
+        panic!("one path")
+    };
+    assert_eq!(read.path, "data.model.soker.navn");
+    assert!(read.has == Has::Value(json!("Kari Bygger")));
+    assert!(value.outcome == Outcome::Value(json!("Søknad fra Kari Bygger")));
+    assert_eq!(
+        value.notes,
+        ["element 1 of 4 in model.soknad, moved there from 2 by B's schema"]
+    );
+}
+
+#[test]
+fn what_is_empty_in_a_is_left_out_and_said_so() {
+    let value = one(ROUTE, &plain(), "model.soknad.merknad");
+    assert!(value.reads.iter().all(|read| read.has == Has::Empty));
+    assert!(value.outcome == Outcome::LeftOut("`data.model.merknad` is empty in A".into()));
+}
+
+#[test]
+fn a_row_is_named_by_its_list_and_its_index() {
+    for field in [
+        "model.soknad.vedtak[1].kode",
+        "to.model.soknad.vedtak[1].kode",
+    ] {
+        let value = one(ROUTE, &plain(), field);
+        let item = Item {
+            name: "tiltak".into(),
+            list: "data.model.tiltak".into(),
+            index: 1,
+        };
+        assert_eq!(value.items, [item]);
+        assert!(value.outcome == Outcome::Value(json!("GA")));
+    }
+    let file = File::of(ROUTE);
+    let all = |field: &str| {
+        explain(file.written(), &plain(), field)
+            .unwrap()
+            .values
+            .len()
+    };
+    assert_eq!(all("model.soknad.vedtak.kode"), 2);
+    assert_eq!(all("model.soknad.vedtak[].kode"), 2);
+    // Two fields of two rows, and the list.
+    assert_eq!(all("model.soknad.vedtak"), 5);
+    let none = explain(file.written(), &plain(), "model.soknad.vedtak[7].kode").unwrap();
+    assert!(none.values.is_empty() && none.none.is_some());
+}
+
+#[test]
+fn owner_due_key_and_attachments_can_be_asked_for() {
+    assert!(one(ROUTE, &plain(), "owner").outcome == Outcome::Value(json!("310075728")));
+    assert!(one(ROUTE, &plain(), "to.owner").outcome == Outcome::Value(json!("310075728")));
+    assert!(one(ROUTE, &plain(), "due").outcome == Outcome::Value(json!("2026-12-20T09:12:45Z")));
+    for field in ["attachments[1]", "attachments.tegning"] {
+        assert!(
+            one(ROUTE, &plain(), field).outcome == Outcome::Value(json!(["plan.pdf"])),
+            "{field}"
+        );
+    }
+    let file = File::of(FAN_OUT);
+    let each = explain(file.written(), &plain(), "key").unwrap().values;
+    let outcomes: Vec<_> = each.iter().skip(1).map(|value| &value.outcome).collect();
+    assert!(
+        outcomes
+            == [
+                &Outcome::Value(json!("12837832290")),
+                &Outcome::Value(json!("15897499870"))
+            ]
+    );
+    let owners = explain(file.written(), &plain(), "owner").unwrap().values;
+    assert_eq!(
+        owners
+            .iter()
+            .map(|value| value.key.as_deref())
+            .collect::<Vec<_>>(),
+        [Some("12837832290"), Some("15897499870")]
+    );
+}
+
+#[test]
+fn a_field_that_cannot_be_filled_says_why() {
+    let file = File::with(ROUTE, "data.model.merknad", "data.model.merkand");
+    let value = explain(file.written(), &plain(), "model.soknad.merknad")
+        .unwrap()
+        .values
+        .remove(0);
+    assert!(value.reads.iter().all(|read| read.has == Has::Missing));
+    let Outcome::Refused(why) = value.outcome else {
+        panic!("refused")
+    };
+    assert!(why.contains("`data.model.merkand`"), "{why}");
+}
+
+#[test]
+fn an_unknown_field_is_answered_with_what_was_meant() {
+    let file = File::of(ROUTE);
+    let meant = |field: &str| explain(file.written(), &plain(), field).unwrap_err().meant;
+    assert_eq!(
+        meant("model.soknad.titel").as_deref(),
+        Some("model.soknad.tittel")
+    );
+    assert_eq!(
+        meant("model.soknad.vedtak[0].kod").as_deref(),
+        Some("model.soknad.vedtak.kode")
+    );
+    assert_eq!(meant("ownr").as_deref(), Some("owner"));
+    assert_eq!(meant("something.quite.different"), None);
+    let error = explain(file.written(), &plain(), "key")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("route permit-to-casework has no field `key`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_printed_for_debugging_holds_none_of_as_data() {
+    let file = File::of(ROUTE);
+    let explanation = explain(file.written(), &plain(), "model").unwrap();
+    assert!(!format!("{explanation:?}").contains("Kari"));
+    assert!(!format!("{:?}", TryOut::of(file.written(), &plain(), None)).contains("Kari"));
+}

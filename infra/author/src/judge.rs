@@ -1,0 +1,99 @@
+//! What B would say of a draft, and what it would be sent.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use stafett::{
+    altinn::ApplicationMetadata,
+    draft::Draft,
+    preflight::{self, CheckedDraft, Form, Objection},
+    route::{Mode, Target},
+    xml,
+};
+
+/// A draft as B would be sent it, and what B would refuse. Holds personal data, and so does not print it.
+#[derive(Clone)]
+pub(crate) struct Judged {
+    /// What B shall be; its fields in the order in which they are sent.
+    pub(crate) draft: Draft,
+    /// The form as XML, where it is sent so and XML can carry it.
+    pub(crate) xml: Option<String>,
+    /// The form as flat texts, and the field that carries the stamp, where B is made so.
+    pub(crate) prefill: Option<Value>,
+    /// B's form data type, where the route or B's files tell.
+    pub(crate) form_type: Option<String>,
+    /// The key of B's `dataValues` that holds the stamp, where it is known.
+    pub(crate) stamp_key: Option<String>,
+    /// Everything that B would refuse, as far as it could be judged.
+    pub(crate) objections: Vec<Objection>,
+}
+
+impl fmt::Debug for Judged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Judged")
+            .field("objections", &self.objections)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Judges a draft by B's metadata; without it, by what the route itself knows of B.
+pub(crate) fn judge(draft: Draft, to: &Target, b: Option<&ApplicationMetadata>) -> Judged {
+    let Some(metadata) = b else {
+        let objections = schema_objections(to, &draft.model);
+        return unchecked(draft, to, objections);
+    };
+    match preflight::check(draft.clone(), to, metadata) {
+        Ok(checked) => {
+            let stamp_key = checked.stamp_key().to_owned();
+            let CheckedDraft {
+                draft,
+                form_type,
+                form,
+            } = checked;
+            let (xml, prefill) = match form {
+                Form::Xml(xml) => (Some(xml), None),
+                Form::Prefill { texts, .. } => (None, Some(serde_json::json!(texts))),
+            };
+            Judged {
+                draft,
+                xml,
+                prefill,
+                form_type: Some(form_type),
+                stamp_key: Some(stamp_key),
+                objections: Vec::new(),
+            }
+        }
+        Err(objections) => unchecked(draft, to, objections.0),
+    }
+}
+
+/// The form as it would look, though it has not passed the preflight.
+fn unchecked(mut draft: Draft, to: &Target, mut objections: Vec<Objection>) -> Judged {
+    if let Some(schema) = &to.schema {
+        draft.model = schema.ordered(draft.model);
+    }
+    let complete = to.mode == Mode::Complete;
+    let xml = match xml::write(&to.root, &draft.model) {
+        Ok(xml) => complete.then_some(xml),
+        Err(error) => {
+            let objection = Objection::from(error);
+            if !objections.contains(&objection) {
+                objections.push(objection);
+            }
+            None
+        }
+    };
+    Judged {
+        draft,
+        xml,
+        prefill: None,
+        form_type: to.data_type.clone(),
+        stamp_key: complete.then(|| preflight::STAMP.to_owned()),
+        objections,
+    }
+}
+
+fn schema_objections(to: &Target, model: &Map<String, Value>) -> Vec<Objection> {
+    let violations = to.schema.iter().flat_map(|schema| schema.violations(model));
+    violations.map(Objection::Schema).collect()
+}

@@ -1,0 +1,432 @@
+//! Where in a route file each of its fields stands.
+
+use std::{collections::HashMap, ops::Range};
+
+use granit_parser::{Event, Parser, Span, StrInput};
+use stafett::route::{MAX_BYTES, written};
+
+use crate::finding::Place;
+
+/// What all the fields' names together may take, so that deep files with long names cannot grow.
+const MAX_NAMES: usize = 16 * 1024 * 1024;
+/// Groups within groups; more than any route may have.
+const MAX_DEPTH: usize = 64;
+
+/// The places of a route file's fields, dotted as in `from.app`, `model.soknad.vedtak.$each` and
+/// `attachments[0].to`.
+///
+/// Of a broken file what stands before the break has a place. A field without one of its own, such
+/// as a field of a group that is an alias, has that of the group in which it would stand.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    text: String,
+    /// The bytes at which its lines start.
+    lines: Vec<usize>,
+    fields: HashMap<String, Field>,
+}
+
+#[derive(Debug, Clone)]
+struct Field {
+    key: Option<Range<usize>>,
+    value: Range<usize>,
+    /// The text, of a scalar.
+    scalar: Option<String>,
+}
+
+impl Places {
+    /// The places of all fields of `text`, a route file; none of a file larger than a route may be.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        if u64::try_from(text.len()).is_ok_and(|size| size > MAX_BYTES) {
+            return Self::default();
+        }
+        let mut reading = Reading::default();
+        let options = granit_parser::options! {
+            emit_unresolved_aliases: true,
+            flow_nesting_limit: MAX_DEPTH,
+            block_nesting_limit: MAX_DEPTH,
+        };
+        let mut parser: Parser<'_, StrInput<'_>> = Parser::new_from_str_with_options(text, options);
+        while let Some(Ok((event, span))) = parser.next_event() {
+            if reading.event(&event, &span).is_none() {
+                break;
+            }
+        }
+        reading.end();
+        let behind = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        Self {
+            text: text.to_owned(),
+            lines: std::iter::once(0).chain(behind).collect(),
+            fields: reading.fields,
+        }
+    }
+
+    /// Where the field's name stands; of an item of a list, where the item does.
+    #[must_use]
+    pub fn key(&self, field: &str) -> Option<Place> {
+        let field = self.nearest(field)?;
+        Some(self.place(field.key.clone().unwrap_or_else(|| field.value.clone())))
+    }
+
+    /// Where the field's value stands; of a group or text of several lines, where the field's name does.
+    #[must_use]
+    pub fn value(&self, field: &str) -> Option<Place> {
+        let exact = self.fields.contains_key(field);
+        let field = self.nearest(field)?;
+        let several_lines = self
+            .text
+            .get(field.value.clone())
+            .is_some_and(|value| value.trim_end().contains('\n'));
+        let range = match &field.key {
+            Some(key) if several_lines || !exact || field.value.is_empty() => key,
+            _ => &field.value,
+        };
+        Some(self.place(range.clone()))
+    }
+
+    /// Where the bytes `piece` of the field's text stand; the whole value where that is folded or
+    /// escaped so that its text is not in the file as it is.
+    #[must_use]
+    pub fn within(&self, field: &str, piece: Range<usize>) -> Option<Place> {
+        let exact = self.fields.get(field).and_then(|field| {
+            let text = field.scalar.as_deref()?;
+            written::range(&self.text, field.value.start, text, piece)
+        });
+        match exact {
+            Some(range) => Some(self.place(range)),
+            None => self.value(field),
+        }
+    }
+
+    /// Where `word` first stands in the field's text as a word of its own, such as a path in an
+    /// expression: `data.a` is none in `data.ab` and in `x.data.a`.
+    #[must_use]
+    pub fn word(&self, field: &str, word: &str) -> Option<Place> {
+        let text = self.fields.get(field).and_then(|it| it.scalar.as_deref());
+        let found = text.and_then(|text| {
+            let is_part = |c: char| c.is_alphanumeric() || c == '_';
+            text.match_indices(word).find(|(start, _)| {
+                let before = text[..*start].chars().next_back();
+                let after = text[start + word.len()..].chars().next();
+                !before.is_some_and(|c| is_part(c) || c == '.') && !after.is_some_and(is_part)
+            })
+        });
+        match found {
+            Some((start, word)) => self.within(field, start..start + word.len()),
+            None => self.value(field),
+        }
+    }
+
+    /// The text of the field, where it is one: without quotes and what they escape.
+    #[must_use]
+    pub fn scalar(&self, field: &str) -> Option<&str> {
+        self.fields.get(field)?.scalar.as_deref()
+    }
+
+    /// The first key of the file.
+    #[must_use]
+    pub fn first(&self) -> Option<Place> {
+        let keys = self.fields.values().filter_map(|field| field.key.clone());
+        keys.min_by_key(|key| key.start).map(|key| self.place(key))
+    }
+
+    /// Whether the file has this field.
+    #[must_use]
+    pub fn has(&self, field: &str) -> bool {
+        self.fields.contains_key(field)
+    }
+
+    /// A range of bytes of the file.
+    #[must_use]
+    pub fn place(&self, range: Range<usize>) -> Place {
+        // A place is counted from the start of its line: a file has many of both.
+        let before = self.lines.partition_point(|start| *start <= range.start);
+        let line = before.saturating_sub(1);
+        let start = self.lines.get(line).copied().unwrap_or_default();
+        let end = range.end.max(range.start);
+        let last = self.lines.partition_point(|start| *start <= end);
+        let lines_end = self.lines.get(last).copied().unwrap_or(self.text.len());
+        let lines = self.text.get(start..lines_end).unwrap_or_default();
+        let place = Place::of(lines, range.start - start..end - start);
+        Place {
+            range: place.range.start + start..place.range.end + start,
+            line: place.line + line,
+            ..place
+        }
+    }
+
+    /// The field, or else the closest group around it.
+    fn nearest(&self, field: &str) -> Option<&Field> {
+        let mut name = field;
+        loop {
+            if let Some(field) = self.fields.get(name) {
+                return Some(field);
+            }
+            name = &name[..name.rfind(['.', '['])?];
+        }
+    }
+}
+
+/// A group or list that is being read.
+#[derive(Debug)]
+struct Frame {
+    path: String,
+    /// The bytes at which it starts.
+    start: usize,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// A group, and the name of the field that is next.
+    Group(Option<(String, Range<usize>)>),
+    /// A list, and how many items it has so far.
+    List(usize),
+    /// A name that is a group or list itself, which is no field.
+    Skipped,
+}
+
+#[derive(Debug, Default)]
+struct Reading {
+    fields: HashMap<String, Field>,
+    names: usize,
+    stack: Vec<Frame>,
+    /// The end of what was read last.
+    last: usize,
+}
+
+impl Reading {
+    /// `None` when enough has been read.
+    fn event(&mut self, event: &Event<'_>, span: &Span) -> Option<()> {
+        let range = span.byte_range().unwrap_or(self.last..self.last);
+        match event {
+            Event::Scalar(text, ..) => self.leaf(range, Some(text)),
+            Event::Alias(_) | Event::UnresolvedAlias(_) => self.leaf(range, None),
+            Event::MappingStart(..) => self.open(range.start, Kind::Group(None)),
+            Event::SequenceStart(..) => self.open(range.start, Kind::List(0)),
+            Event::MappingEnd | Event::SequenceEnd => {
+                // The end of a group without brackets is where the next thing starts.
+                let end = if range.is_empty() {
+                    self.last
+                } else {
+                    range.end
+                };
+                self.last = end;
+                self.close();
+                Some(())
+            }
+            // One document is a route.
+            Event::DocumentEnd => None,
+            _ => Some(()),
+        }
+    }
+
+    fn leaf(&mut self, range: Range<usize>, text: Option<&str>) -> Option<()> {
+        self.last = range.end;
+        if let Some(Frame {
+            kind: Kind::Group(name @ None),
+            ..
+        }) = self.stack.last_mut()
+        {
+            *name = Some((text.unwrap_or_default().to_owned(), range));
+            return Some(());
+        }
+        let (path, key) = self.next_value()?;
+        self.record(path, key, range, text)
+    }
+
+    fn open(&mut self, start: usize, kind: Kind) -> Option<()> {
+        let is_name = matches!(
+            self.stack.last(),
+            Some(Frame {
+                kind: Kind::Group(None) | Kind::Skipped,
+                ..
+            })
+        );
+        let (path, kind) = if is_name {
+            (String::new(), Kind::Skipped)
+        } else {
+            let (path, key) = self.next_value()?;
+            self.record(path.clone(), key, start..start, None)?;
+            (path, kind)
+        };
+        self.stack.push(Frame { path, start, kind });
+        Some(())
+    }
+
+    /// The path of the value that starts now, and where its name stands.
+    fn next_value(&mut self) -> Option<(String, Option<Range<usize>>)> {
+        match self.stack.last_mut() {
+            None => Some((String::new(), None)),
+            Some(Frame { path, kind, .. }) => match kind {
+                Kind::Group(name) => {
+                    let (name, key) = name.take()?;
+                    let path = if path.is_empty() {
+                        name
+                    } else {
+                        format!("{path}.{name}")
+                    };
+                    Some((path, Some(key)))
+                }
+                Kind::List(items) => {
+                    let path = format!("{path}[{items}]");
+                    *items += 1;
+                    Some((path, None))
+                }
+                Kind::Skipped => Some((String::new(), None)),
+            },
+        }
+    }
+
+    fn record(
+        &mut self,
+        path: String,
+        key: Option<Range<usize>>,
+        value: Range<usize>,
+        scalar: Option<&str>,
+    ) -> Option<()> {
+        self.names += path.len();
+        if self.names > MAX_NAMES {
+            return None;
+        }
+        let scalar = scalar.map(str::to_owned);
+        // Where a name stands twice, the first is the field.
+        self.fields
+            .entry(path)
+            .or_insert(Field { key, value, scalar });
+        Some(())
+    }
+
+    fn close(&mut self) {
+        let Some(frame) = self.stack.pop() else {
+            return;
+        };
+        if matches!(frame.kind, Kind::Skipped) {
+            if let Some(Frame {
+                kind: Kind::Group(name @ None),
+                ..
+            }) = self.stack.last_mut()
+            {
+                *name = Some((String::new(), frame.start..self.last));
+            }
+            return;
+        }
+        if let Some(field) = self.fields.get_mut(&frame.path)
+            && field.value.start == frame.start
+        {
+            field.value.end = self.last.max(frame.start);
+        }
+    }
+
+    /// What a broken file leaves open ends here; a name without a value is one all the same.
+    fn end(&mut self) {
+        while let Some(frame) = self.stack.last() {
+            if let Kind::Group(Some((_, key))) = &frame.kind {
+                let end = key.end..key.end;
+                if let Some((path, key)) = self.next_value() {
+                    self.record(path, key, end, None);
+                }
+            }
+            self.close();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fmt::Write,
+        time::{Duration, Instant},
+    };
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn piece(text: &str, place: Option<Place>) -> &str {
+        place.map_or("nowhere", |place| &text[place.range])
+    }
+
+    #[test]
+    fn every_field_of_a_route_has_a_place() {
+        let text = "from: { app: ttd/permit } # A\nmodel:\n  'sak':\n    $each: x in data.m.rows\n    navn: \"'Søk' ~ x.navn\"\n  b: &b |\n    x.y\n  c: *b\nattachments:\n- { from: a, to: b }\n-   from: c\n";
+        let places = Places::of(text);
+        for (field, key, value) in [
+            ("from", "from", "{ app: ttd/permit }"),
+            ("from.app", "app", "ttd/permit"),
+            ("model", "model", "model"),
+            ("model.sak", "'sak'", "'sak'"),
+            ("model.sak.$each", "$each", "x in data.m.rows"),
+            ("model.sak.navn", "navn", "\"'Søk' ~ x.navn\""),
+            ("model.c", "c", "*b"),
+            ("attachments[0].to", "to", "b"),
+            ("attachments[1].from", "from", "c"),
+            // What is not there has the place of the group around it.
+            ("model.sak.kode", "'sak'", "'sak'"),
+            ("to.app", "nowhere", "nowhere"),
+        ] {
+            assert_eq!(piece(text, places.key(field)), key, "{field}");
+            assert_eq!(piece(text, places.value(field)), value, "{field}");
+        }
+        assert_eq!(piece(text, places.first()), "from");
+        assert_eq!(
+            piece(text, places.word("model.sak.navn", "x.navn")),
+            "x.navn"
+        );
+        assert_eq!(piece(text, places.word("model.b", "x.y")), "x.y");
+    }
+
+    #[test]
+    fn what_stands_before_a_break_has_a_place() {
+        let text = "name: x\nfrom:\n  app: ttd/a\n  when: { process: completed\n  since: 'open";
+        let places = Places::of(text);
+        assert_eq!(piece(text, places.value("name")), "x");
+        assert_eq!(piece(text, places.value("from.app")), "ttd/a");
+        assert!(places.has("from.when.process"));
+    }
+
+    #[test]
+    fn a_file_that_would_grow_is_read_at_once_all_the_same() {
+        let mut bomb = String::from("a: &a [x,x,x,x,x,x,x,x,x]\n");
+        for (before, this) in ('a'..='y').zip('b'..='z') {
+            let many = format!("*{before},").repeat(9);
+            writeln!(bomb, "{this}: &{this} [{many}]").unwrap();
+        }
+        let name = "n".repeat(900);
+        let deep: String = (0..50)
+            .map(|depth| format!("{}{name}:\n", " ".repeat(depth)))
+            .collect();
+        let wide = format!(
+            "{deep}{}",
+            format!("{}x: 1\n", " ".repeat(50)).repeat(10_000)
+        );
+        let flow = "[".repeat(500_000);
+        let large = "a: b\n".repeat(400_000);
+        let started = Instant::now();
+        for text in [&bomb, &wide, &flow, &large] {
+            let places = Places::of(text);
+            let _ = places.value("a");
+        }
+        assert!(started.elapsed() < Duration::from_secs(20));
+        assert!(!Places::of(&large).has("a"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_place_is_the_same_however_it_is_counted(text in "[aæ\n\r ]{0,30}", start in 0..40_usize, length in 0..40_usize) {
+            let range = start.min(text.len())..(start + length).min(text.len());
+            prop_assert_eq!(Places::of(&text).place(range.clone()), Place::of(&text, range));
+        }
+
+        #[test]
+        fn any_text_has_places_that_are_inside_of_it(text in "([a-c]: |- |\\{|\\}|\\[|\\]|\n|  |'|\"|,|&a |\\*a|\\||æ|#|[a-z]{1,3}){0,40}") {
+            let places = Places::of(&text);
+            for field in places.fields.keys() {
+                for place in [places.key(field), places.value(field), places.within(field, 0..2), places.word(field, "a")] {
+                    let range = place.unwrap().range;
+                    prop_assert!(text.get(range).is_some());
+                }
+            }
+        }
+    }
+}

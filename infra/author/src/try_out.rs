@@ -1,0 +1,359 @@
+//! What B one A instance would lead to, with nothing sent.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use stafett::{
+    altinn::{ApplicationMetadata, create::SOURCE},
+    draft::{Draft, Owner},
+    id::{AppId, InstanceId},
+    relay::RelayId,
+    route::{Gate, Route},
+    transform,
+};
+use uuid::Uuid;
+
+use crate::{
+    finding::Finding,
+    judge::{Judged, judge},
+    places::Places,
+    source::Source,
+};
+
+mod findings;
+mod text;
+
+/// A route with the file that it stands in.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'a> {
+    /// The route.
+    pub route: &'a Route,
+    /// Its file.
+    pub file: &'a std::path::Path,
+    /// Where its fields stand there.
+    pub places: &'a Places,
+}
+
+/// What B, or which B, an A instance would lead to. Holds A's data, and so does not print it in `Debug`.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TryOut {
+    /// The route.
+    pub route: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// The A instance.
+    pub instance: InstanceId,
+    /// App A.
+    pub from: AppId,
+    /// App B.
+    pub to: AppId,
+    /// Whether the A instance is ready.
+    pub gate: GateState,
+    /// One per relay; none if the gate is closed, or nothing can be made of this A instance.
+    pub parts: Vec<Part>,
+    /// What follows on A once B exists.
+    pub then: Vec<String>,
+    /// What is wrong with all of it.
+    pub findings: Vec<Finding>,
+}
+
+/// Whether an A instance is ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GateState {
+    /// What the route waits for.
+    pub waits_for: String,
+    /// Since when the gate is open; `None` if it is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_since: Option<Timestamp>,
+    /// Where A's process stands.
+    pub stands: String,
+}
+
+/// What one relay would make.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Part {
+    /// What tells it from the other relays of the instance. `None` without `each`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The relay's id.
+    pub relay: String,
+    /// B; `None` where the route gives none for this A instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub b: Option<Preview>,
+    /// What B's files say of it.
+    pub verdict: Verdict,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+/// B as it would be asked for.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Preview {
+    /// Its owner, as Altinn's instance template has it.
+    pub owner: Value,
+    /// When it is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// The form's data type, where the route or B's files tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub form_type: Option<String>,
+    /// The form, its fields in the order in which they are sent.
+    pub model: Map<String, Value>,
+    /// The form as it is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xml: Option<String>,
+    /// The form as it is sent with `mode: prefill`, texts by dotted path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefill: Option<Value>,
+    /// The elements of A that it gets.
+    pub attachments: Vec<Attached>,
+    /// Its `dataValues`.
+    pub stamps: BTreeMap<String, String>,
+}
+
+/// An element of A that B gets.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attached {
+    /// A's data element.
+    pub element: Uuid,
+    /// A's data type.
+    pub from: String,
+    /// B's data type.
+    pub to: String,
+    /// Its name in B.
+    pub filename: String,
+    /// Its media type.
+    pub content_type: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// What B would say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// Its files have nothing against it.
+    Taken,
+    /// It would be refused, or cannot be made.
+    Refused,
+    /// Nothing is known against it, and B's files are not at hand.
+    NotJudged,
+}
+
+impl fmt::Debug for TryOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TryOut")
+            .field("instance", &self.instance)
+            .field("gate", &self.gate)
+            .field("findings", &self.findings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TryOut {
+    /// What the route makes of the A instance. `b` is B's own metadata, where it is at hand.
+    #[must_use]
+    pub fn of(written: Written<'_>, source: &Source, b: Option<&ApplicationMetadata>) -> Self {
+        let route = written.route;
+        let mut out = Self {
+            route: route.name.to_string(),
+            file: written.file.to_owned(),
+            instance: source.instance.id,
+            from: route.from.clone(),
+            to: route.to.app.clone(),
+            gate: GateState::of(route, source),
+            parts: Vec::new(),
+            then: then(route),
+            findings: findings::of_instance(written, source),
+        };
+        let Some(since) = out.gate.open_since.filter(|_| out.findings.is_empty()) else {
+            return out;
+        };
+        match transform::drafts(route, &source.instance, source.data.clone(), since) {
+            Ok(parts) => {
+                out.parts = parts
+                    .into_iter()
+                    .map(|part| Part::of(written, source, part, b))
+                    .collect();
+            }
+            Err(error) => out.findings.push(findings::of_error(written, &error)),
+        }
+        out
+    }
+
+    /// Whether each relay would be sent to B, and B is known to take it or not known to refuse it.
+    #[must_use]
+    pub fn would_be_sent(&self) -> bool {
+        self.gate.open_since.is_some()
+            && self.findings.is_empty()
+            && self
+                .parts
+                .iter()
+                .all(|part| part.verdict != Verdict::Refused)
+    }
+
+    /// Everything that is wrong, of all parts.
+    pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
+        let of_parts = self.parts.iter().flat_map(|part| &part.findings);
+        self.findings.iter().chain(of_parts)
+    }
+
+    /// All of it for people to read, but for the findings.
+    #[must_use]
+    pub fn text(&self) -> String {
+        text::write(self)
+    }
+}
+
+impl GateState {
+    fn of(route: &Route, source: &Source) -> Self {
+        let process = &source.instance.process;
+        Self {
+            waits_for: gate(&route.gate),
+            open_since: transform::open_since(&route.gate, &source.instance),
+            stands: match (&process.ended, &process.current_task) {
+                (Some(ended), _) => format!("ended {ended}"),
+                (None, Some(task)) => format!("in {}", task.element_id),
+                (None, None) => "nowhere: it has not started".to_owned(),
+            },
+        }
+    }
+}
+
+/// A route's condition, in words.
+pub(crate) fn gate(gate: &Gate) -> String {
+    match gate {
+        Gate::Completed => "A's process has ended".to_owned(),
+        Gate::Task(task) => format!("A stands in {task}, or its process has ended"),
+    }
+}
+
+/// What follows on A, in words.
+fn then(route: &Route) -> Vec<String> {
+    let substatus = route.then.substatus.as_ref().map(|substatus| {
+        let description = substatus
+            .description
+            .iter()
+            .map(|text| format!(" ({text})"));
+        format!(
+            "A gets the substatus “{}”{}",
+            substatus.label,
+            description.collect::<String>()
+        )
+    });
+    let complete = route.then.complete.then(|| {
+        "A is confirmed complete by its service owner, and leaves the unconfirmed instances"
+            .to_owned()
+    });
+    substatus.into_iter().chain(complete).collect()
+}
+
+impl Part {
+    fn of(
+        written: Written<'_>,
+        source: &Source,
+        part: transform::Part,
+        b: Option<&ApplicationMetadata>,
+    ) -> Self {
+        let relay = relay(written.route, source.instance.id, part.key.as_deref());
+        let (judged, findings) = match part.draft {
+            Err(error) => {
+                let found = findings::of_draft(written, source, part.key.as_deref(), &error);
+                (None, found)
+            }
+            Ok(draft) => {
+                let judged = judge(draft, &written.route.to, b);
+                let objections = judged.objections.iter();
+                let found = objections
+                    .map(|objection| findings::of_objection(written, objection))
+                    .collect();
+                (Some(judged), found)
+            }
+        };
+        let verdict = match (&judged, b) {
+            (Some(judged), Some(_)) if judged.objections.is_empty() => Verdict::Taken,
+            (Some(judged), None) if judged.objections.is_empty() => Verdict::NotJudged,
+            _ => Verdict::Refused,
+        };
+        Self {
+            b: judged.map(|judged| Preview::of(judged, written.route, source, &relay)),
+            key: part.key,
+            relay: relay.to_string(),
+            verdict,
+            findings,
+        }
+    }
+}
+
+/// The relay of an A instance and a key.
+pub(crate) fn relay(route: &Route, source: InstanceId, key: Option<&str>) -> RelayId {
+    match key {
+        None => RelayId::new(route.name.clone(), source),
+        Some(key) => RelayId::keyed(route.name.clone(), source, key),
+    }
+}
+
+impl Preview {
+    fn of(judged: Judged, route: &Route, source: &Source, relay: &RelayId) -> Self {
+        let Draft {
+            owner,
+            model,
+            attachments,
+            due,
+        } = judged.draft;
+        let mut stamps = BTreeMap::new();
+        if let Some(key) = judged.stamp_key {
+            stamps.insert(key, relay.to_string());
+        }
+        // Only the complete request carries a second one.
+        if judged.prefill.is_none() && route.to.mode == stafett::route::Mode::Complete {
+            stamps.insert(SOURCE.to_owned(), source.instance.id.to_string());
+        }
+        let from = |element: Uuid| {
+            let elements = &source.instance.data;
+            let found = elements.iter().find(|known| known.id == element);
+            found
+                .map(|element| element.data_type.clone())
+                .unwrap_or_default()
+        };
+        Self {
+            owner: owner.template(),
+            due,
+            form_type: judged.form_type,
+            model,
+            xml: judged.xml,
+            prefill: judged.prefill,
+            attachments: attachments
+                .into_iter()
+                .map(|attachment| Attached {
+                    from: from(attachment.element),
+                    element: attachment.element,
+                    to: attachment.data_type,
+                    filename: attachment.filename,
+                    content_type: attachment.content_type,
+                    size: attachment.size,
+                })
+                .collect(),
+            stamps,
+        }
+    }
+}
+
+/// Which kind of owner, and which.
+pub(crate) fn owner_words(owner: &Owner) -> (&'static str, String) {
+    match owner {
+        Owner::Organisation(number) => ("organisation", number.clone()),
+        Owner::Person(number) => ("person", number.clone()),
+        Owner::Party(id) => ("party", id.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! What an author is told about a route with one mistake: a folder of them, and the expected texts.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p author --test broken` writes the expected texts anew: read them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
+
+use author::{
+    Finding,
+    apps::Apps,
+    check::{Report, check},
+    render::{self, Look},
+};
+use jiff::Timestamp;
+use stafett::route::file_schema::file_schema;
+
+/// The files and folders with one mistake each.
+fn cases() -> Vec<PathBuf> {
+    let is_case =
+        |path: &PathBuf| path.is_dir() || path.extension().is_some_and(|end| end == "yaml");
+    let mut cases: Vec<PathBuf> = fs::read_dir("tests/broken")
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(is_case)
+        .collect();
+    cases.sort();
+    cases
+}
+
+fn slug(case: &Path) -> String {
+    case.file_stem().unwrap().to_string_lossy().into_owned()
+}
+
+/// Whether the mistake is one that only the apps' files tell.
+fn needs_apps(case: &Path) -> bool {
+    slug(case).starts_with("fit-")
+}
+
+/// What is found in each case; found once for all tests.
+static REPORTS: LazyLock<BTreeMap<PathBuf, Report>> = LazyLock::new(|| {
+    let apps = Apps::read_all(&["tests/apps".into()]).unwrap();
+    let none = Apps::default();
+    let of = |case: PathBuf| {
+        let apps = if needs_apps(&case) { &apps } else { &none };
+        let report = check(&case, apps, now()).unwrap();
+        (case, report)
+    };
+    cases().into_iter().map(of).collect()
+});
+
+fn now() -> Timestamp {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+fn told(report: &Report) -> String {
+    let shown = |finding: &Finding| {
+        let text = &report.texts[&finding.file];
+        render::finding(finding, text, Look::Plain) + "\n"
+    };
+    report
+        .findings
+        .iter()
+        .map(shown)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn each_mistake_is_told_in_the_expected_words() {
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut differing = Vec::new();
+    for (case, report) in &*REPORTS {
+        let told = told(report);
+        let golden = Path::new("tests/broken").join(slug(case) + ".txt");
+        if update {
+            fs::write(&golden, &told).unwrap();
+        }
+        let expected = fs::read_to_string(&golden).unwrap_or_default();
+        if told != expected {
+            differing.push(format!(
+                "{}\nexpected:\n{expected}\ntold:\n{told}",
+                case.display()
+            ));
+        }
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+#[test]
+fn one_mistake_is_told_once() {
+    let differing: Vec<String> = REPORTS
+        .iter()
+        .filter(|(_, report)| report.findings.len() != 1)
+        .map(|(case, report)| format!("{}:\n{}", case.display(), told(report)))
+        .collect();
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+#[test]
+fn there_is_a_case_for_each_expected_text_and_there_are_many() {
+    let cases: BTreeSet<String> = cases().iter().map(|case| slug(case)).collect();
+    for entry in fs::read_dir("tests/broken").unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "txt") {
+            assert!(
+                cases.contains(&slug(&path)),
+                "{} has no case",
+                path.display()
+            );
+        }
+    }
+    assert!(cases.len() >= 45, "{}", cases.len());
+}
+
+/// What is told where it starts to be wrong, which is not where it was changed.
+const TOLD_ELSEWHERE: [&str; 1] = ["item-never-read"];
+
+/// A file that lacks a line has its finding where the line belongs.
+#[test]
+fn a_mistake_is_found_in_the_line_in_which_it_was_made() {
+    let sound = fs::read_to_string("tests/sound.yaml").unwrap();
+    for (case, report) in REPORTS
+        .iter()
+        .filter(|(case, _)| case.is_file() && !needs_apps(case))
+    {
+        let Ok(text) = fs::read_to_string(case) else {
+            continue;
+        };
+        let place = report.findings[0].place.as_ref();
+        let Some(line) = place.map(|place| place.line) else {
+            continue;
+        };
+        let differing: BTreeSet<usize> = text
+            .lines()
+            .enumerate()
+            .filter(|(index, line)| sound.lines().nth(*index) != Some(line))
+            .map(|(index, _)| index + 1)
+            .collect();
+        if TOLD_ELSEWHERE.contains(&slug(case).as_str()) {
+            continue;
+        }
+        let lacks_lines = text.lines().count() < sound.lines().count();
+        assert!(
+            differing.contains(&line) || lacks_lines,
+            "{}: told in line {line}, made in one of {differing:?}",
+            case.display()
+        );
+    }
+}
+
+#[test]
+fn a_sound_route_is_told_nothing() {
+    let report = check(Path::new("tests/sound.yaml"), &Apps::default(), now()).unwrap();
+    assert_eq!(told(&report), "");
+}
+
+/// The kinds of mistakes that the shape of a file shows.
+const STRUCTURE: [&str; 10] = [
+    "contradiction",
+    "each-form",
+    "element-name",
+    "invalid-value",
+    "list-in-model",
+    "misplaced-each",
+    "missing-key",
+    "no-expression",
+    "unknown-key",
+    "wrong-kind",
+];
+
+/// What the JSON schema cannot tell: which days there are, and what a prefilled B can carry.
+const BEYOND_THE_SCHEMA: [&str; 3] = [
+    "due-at-once",
+    "mode-that-carries-no-attachment",
+    "since-on-no-day",
+];
+
+#[test]
+fn the_json_schema_of_a_route_refuses_what_is_broken_in_shape_and_nothing_else() {
+    let schema = jsonschema::validator_for(&file_schema()).unwrap();
+    let allows = |path: &Path| {
+        let text = fs::read_to_string(path).unwrap();
+        let value: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+        schema.is_valid(&value)
+    };
+    assert!(allows(Path::new("tests/sound.yaml")));
+    for entry in fs::read_dir("../routes").unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "yaml") {
+            assert!(allows(&path), "{}", path.display());
+        }
+    }
+    let mut told = Vec::new();
+    for (case, report) in REPORTS.iter().filter(|(case, _)| case.is_file()) {
+        let code = report.findings[0].code;
+        // What is no YAML is nothing to a schema.
+        let Ok(text) = fs::read_to_string(case) else {
+            continue;
+        };
+        let Ok(value) = serde_saphyr::from_str::<serde_json::Value>(&text) else {
+            continue;
+        };
+        if value.is_null() {
+            continue;
+        }
+        let beyond = BEYOND_THE_SCHEMA.contains(&slug(case).as_str());
+        let broken_in_shape = STRUCTURE.contains(&code) && !needs_apps(case) && !beyond;
+        if schema.is_valid(&value) == broken_in_shape {
+            told.push(format!(
+                "{}: {code}, allowed: {}",
+                slug(case),
+                !broken_in_shape
+            ));
+        }
+    }
+    assert!(told.is_empty(), "{}", told.join("\n"));
+}
+
+#[test]
+fn the_json_schema_beside_the_sample_routes_is_that_of_the_types() {
+    let written = fs::read_to_string("../routes/route.schema.json").unwrap_or_default();
+    let generated = format!("{:#}\n", file_schema());
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write("../routes/route.schema.json", &generated).unwrap();
+        return;
+    }
+    assert_eq!(
+        written, generated,
+        "run `cargo run -- schema > infra/routes/route.schema.json`"
+    );
+}

@@ -1,0 +1,4 @@
+void RegisterCustomAppServices(IServiceCollection services)
+{
+    services.AddTransient<IDataProcessor, LengsteBat>();
+}
