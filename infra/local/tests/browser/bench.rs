@@ -233,6 +233,7 @@ fn playground(arguments: &[&str]) -> (Process, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_stafett"))
         .args(["--serve", "--port", "0"])
         .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
