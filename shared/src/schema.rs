@@ -1,6 +1,10 @@
 //! B's JSON schema: the draft is validated against it, and its elements are ordered by it.
 
-use std::{fmt, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    path::Path,
+};
 
 use jsonschema::Validator;
 use serde_json::{Map, Value};
@@ -62,7 +66,9 @@ impl Schema {
             problem: error.to_string(),
         })?;
         let invalid = |problem| SchemaError::Invalid { file, problem };
-        match serde_json::from_slice(&text) {
+        // Files of apps often begin with a byte order mark.
+        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
+        match serde_json::from_slice(text) {
             Ok(document) => Self::compile(document).map_err(invalid),
             Err(error) => Err(invalid(error.to_string())),
         }
@@ -141,10 +147,11 @@ impl Schema {
                 if properties.is_empty() {
                     return;
                 }
+                let properties: HashMap<&str, &Value> = properties.into_iter().collect();
                 for (name, value) in fields {
                     let field = format!("{path}.{name}");
-                    match properties.iter().find(|(known, _)| known == name) {
-                        Some((_, schema)) => self.unknown(value, schema, &field, found),
+                    match properties.get(name.as_str()) {
+                        Some(schema) => self.unknown(value, schema, &field, found),
                         None => found.push(Violation {
                             field,
                             problem: "B's schema has no such field, B would drop it silently"
@@ -166,6 +173,7 @@ impl Schema {
     /// The fields that a schema names, in its order, through `$ref`, `allOf`, `anyOf` and `oneOf`.
     fn properties<'a>(&'a self, schema: &'a Value) -> Vec<(&'a str, &'a Value)> {
         let mut found: Vec<(&str, &Value)> = Vec::new();
+        let mut known: HashSet<&str> = HashSet::new();
         self.parts(schema, &mut |part| {
             for (name, schema) in part
                 .get("properties")
@@ -173,7 +181,7 @@ impl Schema {
                 .into_iter()
                 .flatten()
             {
-                if !found.iter().any(|(known, _)| known == name) {
+                if known.insert(name) {
                     found.push((name, schema));
                 }
             }

@@ -255,7 +255,13 @@ pub(super) fn read(path: &Path) -> Result<Route, Vec<RouteError>> {
     let whole = |mistake, problem: String| vec![RouteError::new(path, mistake, problem)];
     let unreadable =
         |error: std::io::Error| whole(Mistake::Unreadable, format!("cannot be read: {error}"));
-    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    // A pipe or a device may never come to an end.
+    if !metadata.is_file() {
+        let problem = "cannot be read: it is no file with text in it";
+        return Err(whole(Mistake::Unreadable, problem.into()));
+    }
+    let size = metadata.len();
     if size > MAX_BYTES {
         return Err(whole(
             Mistake::TooLarge,
