@@ -72,7 +72,7 @@ pub fn text(report: &Report, look: Look) -> String {
         whole.push_str("\n\n");
     }
     for line in &report.unchecked {
-        whole.push_str(&format!("note: {line}\n"));
+        whole.push_str(&format!("note: {}\n", normalize_untrusted_str(line)));
     }
     if !report.unchecked.is_empty() {
         whole.push('\n');
@@ -126,8 +126,8 @@ fn first_line(text: &str, place: &Place) -> std::ops::Range<usize> {
     start..end
 }
 
-/// A path as it is shown: with slashes everywhere, without `./`.
+/// A path as it is shown: with slashes everywhere, without `./`, and nothing that a terminal obeys.
 fn shown(file: &Path) -> String {
     let file: PathBuf = file.components().collect();
-    file.display().to_string()
+    normalize_untrusted_str(&file.display().to_string())
 }

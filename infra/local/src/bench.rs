@@ -9,7 +9,7 @@ use author::apps::{AppFilesError, Apps};
 use clap::ValueEnum;
 use local::deployment;
 
-use crate::Failure;
+use crate::{Failure, terminal};
 
 /// What these commands say by their exit code, for `--help`.
 pub(crate) const EXIT_CODES: &str = "Exit codes: 0 nothing is wrong; 1 something is; 2 it could not be told, as the command was not \
@@ -65,7 +65,7 @@ pub(crate) fn exit(outcome: Result<bool, Failure>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("{error}");
+            terminal::note(&error.to_string());
             ExitCode::from(2)
         }
     }

@@ -22,6 +22,7 @@ use stafett::{
 use crate::{
     Failure,
     bench::{self, Format},
+    terminal,
 };
 
 /// What is wrong with the routes: with their files, and against the files of the apps that they name.
@@ -61,8 +62,8 @@ async fn check(arguments: Arguments) -> Result<bool, Failure> {
     let report = check::check(&routes, &apps, Timestamp::now())?;
     match arguments.format {
         // Of its colours a pipe and a terminal without any get none.
-        Format::Text => anstream::print!("{}", render::text(&report, Look::Styled)),
-        Format::Json => println!("{:#}", render::json(&report)),
+        Format::Text => terminal::print_styled(&render::text(&report, Look::Styled))?,
+        Format::Json => terminal::print_plain(&format!("{:#}\n", render::json(&report)))?,
     }
     let warnings = if arguments.deny_warnings {
         report.count(Severity::Warning)
@@ -87,13 +88,17 @@ async fn fetch_all(base: &str, routes: &Path, directory: &Path) -> Result<(), Fa
     for app in apps {
         let into = directory.join("apps").join(app.org()).join(app.app());
         let fetched = fetch(base, app, &into).await?;
-        eprintln!(
+        terminal::note(&format!(
             "{app}: stored {} files in {}",
             fetched.stored.len(),
             into.display()
-        );
+        ));
         for missing in fetched.missing {
-            eprintln!("{app}: no {}: {}", missing.file.display(), missing.why);
+            terminal::note(&format!(
+                "{app}: no {}: {}",
+                missing.file.display(),
+                missing.why
+            ));
         }
     }
     Ok(())
@@ -107,7 +112,7 @@ impl Schema {
     /// Prints it.
     #[expect(clippy::unused_self, reason = "a command has arguments, even if none")]
     pub(crate) fn print(&self) -> Result<bool, Failure> {
-        println!("{:#}", file_schema());
+        terminal::print_plain(&format!("{:#}\n", file_schema()))?;
         Ok(true)
     }
 }

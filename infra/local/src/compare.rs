@@ -100,9 +100,9 @@ fn compare(arguments: &Arguments) -> Result<bool, Failure> {
             let mut whole = serde_json::to_value(&report)?;
             whole["verdict"] = report.verdict().into();
             whole["unread"] = json!({"count": unread.count, "told": unread.told});
-            println!("{whole:#}");
+            terminal::print_plain(&format!("{whole:#}\n"))?;
         }
-        Format::Text if report.instances > 0 => terminal::print(&report.text()),
+        Format::Text if report.instances > 0 => terminal::print(&report.text())?,
         Format::Text => {}
     }
     if unread.count > 0 {

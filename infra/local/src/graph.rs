@@ -31,11 +31,11 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
 fn draw(arguments: Arguments) -> Result<bool, Failure> {
     let routes = Routes::load(&arguments.dir.unwrap_or_else(bench::default_routes))?;
     let graph = Graph::of(routes.iter());
-    terminal::print(&graph.text());
+    terminal::print(&graph.text())?;
     if let Some(file) = arguments.svg {
         std::fs::write(&file, graph.svg_file())
             .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-        eprintln!("\nThe picture is in {}", file.display());
+        terminal::note(&format!("\nThe picture is in {}", file.display()));
     }
     Ok(!graph.has_cycle())
 }

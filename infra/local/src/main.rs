@@ -69,7 +69,7 @@ impl Cost {
             [] => &[1_000, 1_000_000],
             some => some,
         };
-        print!("{}", cost::table(&inputs, relays));
+        terminal::print(&cost::table(&inputs, relays))?;
         Ok(true)
     }
 }
@@ -110,6 +110,6 @@ async fn run(arguments: Stafett) -> ExitCode {
 }
 
 fn failed(error: Failure) -> ExitCode {
-    eprintln!("{error}");
+    terminal::note(&error.to_string());
     ExitCode::FAILURE
 }

@@ -78,11 +78,14 @@ async fn try_out(arguments: Arguments) -> Result<bool, Failure> {
     }
     let tried = TryOut::of(file.written(), &source, b.as_deref());
     match arguments.format {
-        Format::Json => println!("{}", serde_json::to_string_pretty(&tried)?),
+        Format::Json => {
+            terminal::print_plain(&format!("{}\n", serde_json::to_string_pretty(&tried)?))?;
+        }
         Format::Text => {
-            terminal::print(&tried.text());
+            terminal::print(&tried.text())?;
             for found in tried.all_findings() {
-                anstream::println!("\n{}", render::finding(found, &file.text, Look::Styled));
+                let shown = render::finding(found, &file.text, Look::Styled);
+                terminal::print_styled(&format!("\n{shown}\n"))?;
             }
         }
     }
@@ -97,8 +100,13 @@ fn show_explanation(
 ) -> Result<bool, Failure> {
     let explanation = explain(file.written(), source, field)?;
     match format {
-        Format::Json => println!("{}", serde_json::to_string_pretty(&explanation)?),
-        Format::Text => terminal::print(&explanation.text(&file.path)),
+        Format::Json => {
+            terminal::print_plain(&format!(
+                "{}\n",
+                serde_json::to_string_pretty(&explanation)?
+            ))?;
+        }
+        Format::Text => terminal::print(&explanation.text(&file.path))?,
     }
     let refused = |it: &author::explain::Explained| matches!(it.outcome, Outcome::Refused(_));
     Ok(!explanation.values.iter().any(refused))
@@ -123,7 +131,9 @@ async fn read(
             let b = match altinn.metadata(&budget, &route.to.app).await {
                 Ok(metadata) => Some(metadata),
                 Err(error) => {
-                    eprintln!("{error}; B is judged by its files, where these are at hand");
+                    terminal::note(&format!(
+                        "{error}; B is judged by its files, where these are at hand"
+                    ));
                     files()
                 }
             };

@@ -274,6 +274,37 @@ fn without_bs_files_the_author_is_told_that_nothing_is_judged() {
         .complains("the files of ttd/permit are not at hand");
 }
 
+#[tokio::test]
+async fn files_that_the_apps_gave_of_themselves_are_enough_to_try_a_route() {
+    let altinn = LocalAltinn::start(Config::from_folder(&sample_apps()).unwrap())
+        .await
+        .unwrap();
+    let bench = Bench::new();
+    let routes = bench.0.path().display().to_string();
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_stafett"))
+        .args(["check", &routes, "--from", &altinn.url()])
+        .env_clear()
+        .output()
+        .await
+        .unwrap();
+    Said::of(&output).ends(0);
+    let permit = bench.0.path().join("apps/ttd/permit");
+    assert!(permit.join("models/model.schema.json").is_file());
+    assert!(!permit.join("app.yaml").exists(), "nothing tells the root");
+
+    let tried = |route: &str| {
+        let sample = sample("two-measures");
+        stafett(&["try", route, "--instance", &sample, "--format", "json"])
+    };
+    let (theirs, ours) = (tried(&bench.route()), tried(SAMPLE));
+    assert_eq!(theirs.ends(0).json()["parts"], ours.ends(0).json()["parts"]);
+    // Where a file tells the root, another one is no form of the app's.
+    fs::write(permit.join("app.yaml"), "roots: { model: skjema }").unwrap();
+    tried(&bench.route())
+        .ends(2)
+        .complains("the root element: is not the model's");
+}
+
 #[test]
 fn what_cannot_be_tried_is_said_in_a_line() {
     let tried = |route: &str, instance: &str| stafett(&["try", route, "--instance", instance]);
@@ -299,6 +330,12 @@ fn what_cannot_be_tried_is_said_in_a_line() {
     bench.write(
         "instances/minimal/model.xml",
         b"<model><soker>\xff</soker></model>",
+    );
+    tried(SAMPLE, &folder).ends(2).complains("model.xml");
+    let sound = fs::read_to_string(PathBuf::from(&folder).join("instance.json")).unwrap();
+    bench.write(
+        "instances/minimal/instance.json",
+        format!("\u{feff}{sound}"),
     );
     tried(SAMPLE, &folder).ends(2).complains("model.xml");
     bench.write("instances/minimal/instance.json", b"\xff\xfe");

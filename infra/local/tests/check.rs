@@ -231,3 +231,144 @@ fn the_schema_of_a_route_is_printed_for_editors() {
     }
     assert!(Path::new(ROUTES).join("route.schema.json").is_file());
 }
+
+#[test]
+fn who_has_seen_enough_may_leave() {
+    let apps = Path::new(env!("CARGO_MANIFEST_DIR")).join("apps");
+    let sample = apps.join("ttd/permit/samples/minimal");
+    let (apps, sample) = (apps.display().to_string(), sample.display().to_string());
+    let route = "permit-to-casework";
+    let commands: [&[&str]; 8] = [
+        &["check", ROUTES],
+        &["check", ROUTES, "--format", "json"],
+        &["schema"],
+        &["graph", ROUTES],
+        &["try", route, "--instance", &sample],
+        &["try", route, "--instance", &sample, "--format", "json"],
+        &["compare", route, route, "--instances", &apps],
+        &["cost"],
+    ];
+    for arguments in commands {
+        // Nobody reads, from before the first word.
+        let (_, out) = std::io::pipe().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_stafett"))
+            .args(arguments)
+            .stdout(out)
+            .output()
+            .unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{arguments:?} {}",
+            said(&output)
+        );
+        assert!(output.stderr.is_empty(), "{arguments:?} {}", said(&output));
+    }
+    let (_, nowhere) = std::io::pipe().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_stafett"))
+        .args(["check", "/no/such/folder"])
+        .stderr(nowhere)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_without_end_is_told_and_not_read() {
+    let directory = directory(SOUND.as_bytes());
+    let endless = directory.path().join("endless.yaml");
+    std::os::unix::fs::symlink("/dev/zero", &endless).unwrap();
+    let path = directory.path().display().to_string();
+    let output = stafett(&["check", &path]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(
+        said(&output).contains("error[unreadable]"),
+        "{}",
+        said(&output)
+    );
+    let endless = endless.display().to_string();
+    let output = stafett(&["try", &endless, "--instance", &path]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        said(&output).contains("no file with text in it"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn no_name_of_a_file_commands_the_terminal() {
+    let directory = directory(b"name: x\n");
+    let route = directory.path().join("route.yaml");
+    let named = directory.path().join("r\x1b[2Joute.yaml");
+    fs::rename(route, &named).unwrap();
+    let path = directory.path().display().to_string();
+    for arguments in [
+        vec!["check", &path],
+        vec!["check", "/no/such/\x1b[2J"],
+        vec!["try", "\x1b[2J", "--instance", "x"],
+        vec!["graph", &path],
+    ] {
+        let output = stafett_with(&arguments, &[("CLICOLOR_FORCE", "1")]);
+        assert!(!said(&output).contains("\x1b[2J"), "{:?}", said(&output));
+    }
+    let output = stafett(&["check", &path, "--format", "json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let file = Path::new(report["findings"][0]["file"].as_str().unwrap());
+    assert_eq!(file, named, "a tool gets the name as it is");
+}
+
+#[test]
+fn an_app_without_some_of_its_files_is_told_to_be_unchecked() {
+    let directory = directory(SOUND.as_bytes());
+    let write = |app: &str, file: &str, text: &str| {
+        let file = directory.path().join("apps/ttd").join(app).join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    };
+    for app in ["permit", "casework"] {
+        let metadata = format!(
+            r#"{{"id": "ttd/{app}", "org": "ttd", "dataTypes": [{{"id": "model", "appLogic": {{"classRef": "M"}}, "maxCount": 1}}]}}"#
+        );
+        write(app, "applicationmetadata.json", &metadata);
+    }
+    write("permit", "models/model.schema.json", "{}");
+    let path = directory.path().display().to_string();
+    let output = stafett(&["check", &path, "--format", "json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let unchecked: Vec<&str> = report["unchecked"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let absent = [
+        (
+            "casework",
+            "models/model.schema.json: the fields of its form `model`",
+        ),
+        ("casework", "policy.xml: what its policy permits"),
+        ("permit", "policy.xml: what its policy permits"),
+    ];
+    assert_eq!(unchecked.len(), absent.len(), "{unchecked:#?}");
+    for (line, (app, rest)) in unchecked.iter().zip(absent) {
+        assert!(
+            line.starts_with(&format!("ttd/{app} has no file ")),
+            "{line}"
+        );
+        assert!(line.contains(rest), "{line}");
+    }
+}
+
+#[test]
+fn a_due_date_beyond_all_calendars_and_a_day_beyond_them_are_refused() {
+    let (said, code) = checked(format!("{SOUND}due: P9999Y\n").as_bytes(), &[]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("error[due]: due: gives no date"), "{said}");
+    let beyond = SOUND.replace("2026-11-01", "9999-12-31");
+    let (said, code) = checked(beyond.as_bytes(), &[]);
+    assert_eq!(code, 1, "{said}");
+    assert!(!said.contains("you may have meant"), "{said}");
+}

@@ -80,6 +80,28 @@ pub struct AppFiles {
     pub enforce_tasks: bool,
     /// What the files say and a local Altinn cannot do.
     pub unheeded: Vec<Unheeded>,
+    /// The files that are not there, and whose content nothing else tells.
+    pub absent: Vec<Absent>,
+}
+
+/// A file of an app that is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absent {
+    /// Where it would be.
+    pub file: PathBuf,
+    /// What it would tell.
+    pub what: Told,
+}
+
+/// What a file of an app tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// The tasks of the process.
+    Tasks,
+    /// Who may do what.
+    Policy,
+    /// The fields of this form data type.
+    Fields(String),
 }
 
 /// A task of an app's process.
@@ -205,6 +227,22 @@ impl AppFiles {
             }
         }
         unheeded.sort();
+        let mut absent: Vec<Absent> = forms
+            .iter()
+            .filter(|form| !models.schemas.contains_key(&form.id))
+            .map(|form| Absent {
+                file: layout.models.join(format!("{}.schema.json", form.id)),
+                what: Told::Fields(form.id.clone()),
+            })
+            .collect();
+        for (is_absent, file, what) in [
+            (tasks.is_none(), layout.process, Told::Tasks),
+            (policy.is_none(), layout.policy, Told::Policy),
+        ] {
+            if is_absent {
+                absent.push(Absent { file, what });
+            }
+        }
         let (mut roots, mut prefill) = (settings.roots, settings.prefill);
         roots.extend(models.roots);
         prefill.extend(models.prefill);
@@ -227,6 +265,7 @@ impl AppFiles {
             production: settings.production,
             enforce_tasks: settings.enforce_tasks,
             unheeded,
+            absent,
         })
     }
 }
@@ -242,6 +281,9 @@ fn tasks_of_data_types(document: &Value) -> impl Iterator<Item = (&str, &str)> {
 fn read_metadata(path: &Path) -> Result<(Value, ApplicationMetadata), AppFilesError> {
     let text = text::read(path)?;
     let document = text::json(path, &text)?;
+    if !document.is_object() {
+        return Err(AppFilesError::content(path, None, "no JSON object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(&text);
     let metadata: ApplicationMetadata = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| {

@@ -33,8 +33,16 @@ pub(super) fn read(path: &Path) -> Result<Settings, AppFilesError> {
     if yaml.trim().is_empty() {
         return Ok(Settings::default());
     }
-    serde_saphyr::from_str(&yaml)
-        .map_err(|error| AppFilesError::content(path, None, error.to_string()))
+    let options = serde_saphyr::options! { with_snippet: false };
+    serde_saphyr::from_str_with_options(&yaml, options).map_err(|error| {
+        let line = error.location().and_then(|it| it.line().try_into().ok());
+        let problem = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+        // The place stands before it already.
+        let problem = problem
+            .rsplit_once(" at line ")
+            .map_or(&*problem, |(it, _)| it);
+        AppFilesError::content(path, line, problem)
+    })
 }
 
 /// Whether `appsettings.json` switches on events; the environments' own files of that name are for

@@ -159,14 +159,50 @@ fn a_broken_file_is_named_with_its_line() {
             "[]",
             "models/model.prefill.json:1: not prefill",
         ),
-        ("app.yaml", "event: true", "app.yaml: "),
+        (
+            "app.yaml",
+            "event: true",
+            "app.yaml:1: unknown field `event`",
+        ),
+        ("app.yaml", "events: true\ntasks: 1\n", "app.yaml:2: "),
+        ("applicationmetadata.json", "[]", "no JSON object"),
+        ("policy.xml", "", "policy.xml:1: not XML"),
     ] {
         let folder = folder(&[("applicationmetadata.json", METADATA), (name, content)]);
         let error = AppFiles::read(folder.path()).unwrap_err().to_string();
         assert!(error.contains(told), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
     }
     let latin = folder(&[("applicationmetadata.json", METADATA)]);
     fs::write(latin.path().join("process.bpmn"), b"<a>\n\xe6</a>").unwrap();
     let error = AppFiles::read(latin.path()).unwrap_err().to_string();
     assert!(error.contains("process.bpmn:2: not UTF-8"), "{error}");
+}
+
+#[test]
+fn the_files_that_are_not_there_are_told_unless_another_tells_the_same() {
+    let absent = |files: &[(&str, &str)]| {
+        let folder = folder(files);
+        let app = AppFiles::read(folder.path()).unwrap();
+        let name = |it: &Absent| it.file.file_name().map(ToOwned::to_owned).unwrap();
+        app.absent.iter().map(name).collect::<Vec<_>>()
+    };
+    let metadata = ("applicationmetadata.json", METADATA);
+    assert_eq!(
+        absent(&[metadata]),
+        ["model.schema.json", "process.bpmn", "policy.xml"]
+    );
+    let told = "policy: {}\ntasks: [{ id: Task_1, type: data, name: Task }]\n";
+    let schema = ("models/model.schema.json", SCHEMA);
+    assert!(absent(&[metadata, ("app.yaml", told), schema]).is_empty());
+}
+
+#[test]
+fn a_long_document_is_read_in_time_that_grows_with_it_alone() {
+    let long = format!("<a>{}</a>", "<b/>\n".repeat(100_000));
+    let started = std::time::Instant::now();
+    let root = xml::parse(Path::new("policy.xml"), &long).unwrap();
+    assert_eq!(root.children.last().map(|it| it.line), Some(100_000));
+    // Counted from the start for each element, the lines alone would take minutes.
+    assert!(started.elapsed() < std::time::Duration::from_secs(30));
 }

@@ -19,6 +19,10 @@ pub(super) fn read(path: &Path) -> Result<String, AppFilesError> {
         path: path.into(),
         source,
     };
+    // To open a pipe is to wait for who writes into it.
+    if !path.metadata().map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("it is no file")));
+    }
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))

@@ -53,10 +53,14 @@ pub(super) fn parse(path: &Path, document: &str) -> Result<Element, AppFilesErro
     let mut reader = NsReader::from_str(document);
     reader.config_mut().expand_empty_elements = true;
     let mut open: Vec<Element> = Vec::new();
+    let (mut line, mut counted) = (1, 0);
     loop {
         let event = reader.read_event();
         let end = usize::try_from(reader.buffer_position()).unwrap_or(document.len());
-        let line = text::lines(document.as_bytes().get(..end).unwrap_or_default());
+        // From where it was counted last: a long document is not counted anew for each element.
+        let read = document.as_bytes().get(counted..end).unwrap_or_default();
+        line += text::lines(read) - 1;
+        counted = end.max(counted);
         let wrong = |problem: &str| AppFilesError::content(path, Some(line), problem);
         let event = event.map_err(|error| wrong(&format!("not well-formed XML: {error}")))?;
         let text = match event {

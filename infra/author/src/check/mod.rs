@@ -1,7 +1,8 @@
 //! What is wrong with a directory of routes.
 //!
 //! What is wrong with a file is told by its reader ([`stafett::route`]) and put into words by [`shallow`];
-//! what it may say and hardly means is [`suspicion`]; what the apps' own files tell is [`fit`].
+//! what it may say and hardly means is [`suspicion`]; what the apps' own files tell is [`fit`], and what
+//! they do not, as they are not there, [`absent`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,10 +11,7 @@ use std::{
 
 use jiff::Timestamp;
 use serde::Serialize;
-use stafett::{
-    id::AppId,
-    route::{MAX_BYTES, Route, RouteErrors, Routes},
-};
+use stafett::route::{MAX_BYTES, Route, RouteErrors, Routes};
 use thiserror::Error;
 
 use crate::{
@@ -22,10 +20,11 @@ use crate::{
     places::Places,
 };
 
+mod absent;
 pub mod fit;
-mod nearest;
 mod shallow;
 mod suspicion;
+mod words;
 
 /// Of a file with more findings than these, these are told.
 const MAX_FINDINGS: usize = 100;
@@ -114,13 +113,9 @@ pub fn check(dir: &Path, apps: &Apps, now: Timestamp) -> Result<Report, CheckErr
         let (a, b) = (apps.get(&route.from), apps.get(&route.to.app));
         findings.extend(suspicion::findings(&subject, now));
         findings.extend(fit::findings(&subject, a, b));
-        let absent = [(a, &route.from), (b, &route.to.app)];
-        unchecked.extend(absent.iter().filter_map(|(files, id)| match files {
-            None => Some((*id).clone()),
-            Some(_) => None,
-        }));
+        unchecked.extend(absent::of(route, a, b));
     }
-    let mut unchecked: Vec<String> = unchecked.iter().map(not_at_hand).collect();
+    let mut unchecked: Vec<String> = unchecked.into_iter().collect();
     unchecked.extend(cut(&mut findings));
     let mut routes: Vec<String> = sound.iter().map(|(_, it)| it.name.to_string()).collect();
     routes.sort();
@@ -154,20 +149,13 @@ fn cut(findings: &mut Vec<Finding>) -> Vec<String> {
 
 /// The text of a file that a route can be in; what cannot be read or is too large has none to show.
 fn text(file: &Path) -> String {
-    let is_small = std::fs::metadata(file).is_ok_and(|it| it.len() <= MAX_BYTES);
+    let is_small = std::fs::metadata(file).is_ok_and(|it| it.is_file() && it.len() <= MAX_BYTES);
     let bytes = if is_small {
         std::fs::read(file).ok()
     } else {
         None
     };
     String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
-}
-
-fn not_at_hand(app: &AppId) -> String {
-    format!(
-        "the files of {app} are not at hand: its data types, tasks, schemas and policy were not compared with the \
-         routes; give them by `--apps DIR`, or fetch them from the running app by `--from URL`"
-    )
 }
 
 #[cfg(test)]

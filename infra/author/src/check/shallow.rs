@@ -7,7 +7,7 @@ use stafett::{
     route::{Mistake, RouteError, Words, file_schema::file_schema},
 };
 
-use super::nearest::{listed, nearest};
+use super::words::{nearest, quoted};
 use crate::{
     finding::{Finding, Place},
     places::Places,
@@ -110,7 +110,7 @@ pub(super) fn finding(error: &RouteError, text: &str, places: &Places) -> Findin
         }
         Mistake::InvalidValue(words) => about_field()
             .helps(rest)
-            .suggest(instead(field, words, places)),
+            .suggest(instead(field, words, places).filter(|it| *it != words.word)),
         Mistake::UnknownName(words) => unknown_name(start, words, field, &place, text),
         Mistake::UnknownFilter(words) => start(format!("{field}: unknown filter `{}`", words.word))
             .helps(all_if_none_is_near(words, "the filters are"))
@@ -288,7 +288,10 @@ fn unknown_key(start: impl Fn(String) -> Finding, words: &Words, field: &str) ->
         .into_iter()
         .find(|name| *name != general(group));
     start(format!("unknown key `{}`{where_it_is}", words.word))
-        .help(format!("allowed here: {}", listed(&words.allowed)))
+        .help(format!(
+            "allowed here: {}",
+            quoted(words.allowed.iter().map(String::as_str))
+        ))
         .helps(match (&near, elsewhere) {
             (None, Some(name)) if name.is_empty() => Some(format!(
                 "`{}` stands beside `name`, `from` and `to`",
@@ -362,8 +365,10 @@ fn unknown_name(
              draft depends on the route and A's data alone",
         );
     }
-    let start = start(format!("{field}: unknown name `{word}`"))
-        .help(format!("known here: {}", listed(&words.allowed)));
+    let start = start(format!("{field}: unknown name `{word}`")).help(format!(
+        "known here: {}",
+        quoted(words.allowed.iter().map(String::as_str))
+    ));
     match meant(words) {
         Some(meant) => start.suggest(Some(meant)),
         None if after.starts_with('.') => start
@@ -388,7 +393,10 @@ fn meant(words: &Words) -> Option<String> {
 fn all_if_none_is_near(words: &Words, are: &str) -> Option<String> {
     match meant(words) {
         Some(_) => None,
-        None => Some(format!("{are} {}", listed(&words.allowed))),
+        None => Some(format!(
+            "{are} {}",
+            quoted(words.allowed.iter().map(String::as_str))
+        )),
     }
 }
 

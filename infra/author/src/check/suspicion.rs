@@ -17,6 +17,7 @@ const MAX_FINDINGS: usize = 100;
 pub(super) fn findings(subject: &Subject<'_>, now: Timestamp) -> Vec<Finding> {
     let mut found = Vec::new();
     since(subject, now, &mut found);
+    due(subject, now, &mut found);
     itself(subject, &mut found);
     owner(subject, &mut found);
     fan_out(subject, &mut found);
@@ -66,6 +67,25 @@ fn since(subject: &Subject<'_>, now: Timestamp, found: &mut Vec<Finding>) {
                 format!("nothing is relayed before {day}, which is far ahead"),
             )
             .help("`since` is the day before which no instance of A is relayed"),
+        );
+    }
+}
+
+/// A due date that no calendar has, whenever A is ready.
+fn due(subject: &Subject<'_>, now: Timestamp, found: &mut Vec<Finding>) {
+    let Some(due) = subject.route.due else {
+        return;
+    };
+    if now.to_zoned(TimeZone::UTC).checked_add(due).is_err() {
+        found.push(
+            Finding::error(
+                "due",
+                subject.file,
+                "due: gives no date: no B could be made",
+            )
+            .field("due")
+            .at(subject.places.value("due"))
+            .help("write, for example, `due: P30D`"),
         );
     }
 }

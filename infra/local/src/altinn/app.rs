@@ -509,7 +509,10 @@ pub(crate) fn read_text(path: &Path) -> Result<String, LoadError> {
 }
 
 pub(crate) fn read_json(path: &Path) -> Result<Value, LoadError> {
-    serde_json::from_str(&read_text(path)?).map_err(|error| LoadError::Content {
+    let text = read_text(path)?;
+    // Some editors put a byte order mark before it.
+    let json = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    serde_json::from_str(json).map_err(|error| LoadError::Content {
         path: path.into(),
         message: format!("not JSON: {error}"),
     })

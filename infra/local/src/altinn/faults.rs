@@ -45,6 +45,8 @@ pub enum Fault {
     PdfFails,
     /// An app fails to publish an event; it only logs that.
     EventLost,
+    /// An app publishes no events, as one whose settings say so.
+    EventsOff,
     /// A delivery to a subscriber never leaves Events, and is not repeated.
     DeliveryLost,
     /// A delivery to a subscriber is made twice.

@@ -354,10 +354,14 @@ impl Reader<'_> {
                 let is_json_file = file
                     .extension()
                     .is_some_and(|extension| extension == "json");
-                let form = if is_json_file {
-                    model.read_json(&bytes)
+                let tells_root = app.settings.roots.contains_key(data_type);
+                let (form, has_other_root) = if is_json_file {
+                    (model.read_json(&bytes), false)
                 } else {
-                    model.read_xml(&bytes)
+                    match model.read_xml(&bytes) {
+                        Err(_) if !tells_root => (model.read_xml_of_any_root(&bytes), true),
+                        read => (read, false),
+                    }
                 };
                 let form = form.map_err(|error| LoadError::Content {
                     path: file.clone(),
@@ -371,6 +375,10 @@ impl Reader<'_> {
                         Bytes::from(model.to_json(&form, false).to_string()),
                     ),
                     (true, true) => ("application/json".to_owned(), Bytes::from(bytes)),
+                    // Under the root that the app is taken to have, or it could not read its own form.
+                    (false, false) if has_other_root => {
+                        ("application/xml".to_owned(), model.to_xml(&form))
+                    }
                     (false, false) => ("application/xml".to_owned(), Bytes::from(bytes)),
                 }
             }

@@ -13,16 +13,16 @@ use axum::{
 };
 use futures_util::{Stream, stream};
 
-use crate::{deployment::Deployment, wire::On};
+use crate::deployment::Deployment;
 
 use super::Site;
 
 /// So long changes are gathered into one.
 const GATHER: Duration = Duration::from_millis(150);
 /// How often is looked for what can be forgotten.
-const TIDY: Duration = Duration::from_secs(60);
+const TIDY: Duration = Duration::from_secs(20);
 /// So many requests of a wire are remembered.
-const EXCHANGES: usize = 20_000;
+const EXCHANGES: usize = 5_000;
 
 pub(super) fn routes() -> Router<Site> {
     Router::new().route("/events", get(events))
@@ -53,9 +53,7 @@ fn tidy(deployment: &Deployment) {
         &deployment.dynamodb_wire,
         &deployment.sqs_wire,
     ] {
-        if wire.journal().count(&On::any()) > EXCHANGES {
-            wire.journal().clear();
-        }
+        wire.journal().keep(EXCHANGES);
     }
 }
 

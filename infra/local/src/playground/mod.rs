@@ -67,10 +67,12 @@ pub struct Scene {
 #[derive(Debug, Error)]
 pub enum PlaygroundError {
     /// No port.
-    #[error("cannot listen on 127.0.0.1, port {port} or one of the next {PORTS_TRIED}: {source}")]
+    #[error("the playground cannot listen on 127.0.0.1, {}: {source}; choose another with --port, 0 for any", ports(*.first, *.last))]
     Port {
         /// The first that was tried.
-        port: u16,
+        first: u16,
+        /// The last that was tried.
+        last: u16,
         /// What the system says.
         source: io::Error,
     },
@@ -97,12 +99,14 @@ impl Playground {
     /// # Errors
     /// [`PlaygroundError`].
     pub async fn start(scene: Scene, port: u16) -> Result<Self, PlaygroundError> {
-        let listener = listen(port)
-            .await
-            .map_err(|source| PlaygroundError::Port { port, source })?;
+        let listener = listen(port).await?;
         let address = listener
             .local_addr()
-            .map_err(|source| PlaygroundError::Port { port, source })?;
+            .map_err(|source| PlaygroundError::Port {
+                first: port,
+                last: port,
+                source,
+            })?;
         let site = Site::new(scene)?;
         let router = Router::new()
             .merge(operations::routes())
@@ -169,18 +173,34 @@ impl Drop for Playground {
     }
 }
 
-async fn listen(port: u16) -> io::Result<TcpListener> {
-    let last = if port == 0 {
+async fn listen(first: u16) -> Result<TcpListener, PlaygroundError> {
+    let most = if first == 0 {
         0
     } else {
-        port.saturating_add(PORTS_TRIED)
+        first.saturating_add(PORTS_TRIED)
     };
-    let mut tried = port;
+    let mut last = first;
     loop {
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, tried)).await {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tried < last => tried += 1,
-            outcome => return outcome,
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, last)).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && last < most => last += 1,
+            Err(source) => {
+                return Err(PlaygroundError::Port {
+                    first,
+                    last,
+                    source,
+                });
+            }
         }
+    }
+}
+
+/// The ports that were tried.
+fn ports(first: u16, last: u16) -> String {
+    if first == last {
+        format!("port {first}")
+    } else {
+        format!("ports {first} to {last}")
     }
 }
 
@@ -310,5 +330,19 @@ impl Drop for Turn {
     fn drop(&mut self) {
         *self.0.busy.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.0.changed();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_port_of_all_has_no_next_one_and_its_error_names_it_alone() {
+        // Somebody else may have it; then it is just as much in use.
+        let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, u16::MAX)).await;
+        let error = listen(u16::MAX).await.unwrap_err().to_string();
+        assert!(error.contains("127.0.0.1, port 65535: "), "{error}");
+        assert!(error.contains("--port"), "{error}");
     }
 }

@@ -164,6 +164,7 @@ impl Site {
             navigation => navigation.as_slice(),
             said,
             busy => self.busy().map(Busy::key),
+            bad_days => operations::bad_days(self, &visit.path),
         }
     }
 }

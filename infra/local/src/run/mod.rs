@@ -1,7 +1,7 @@
 //! One run: set up, trigger, watch, and show what became of each A instance; and the playground, as long as somebody wants it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     error::Error,
     io::{self, IsTerminal},
     path::{Path, PathBuf},
@@ -13,6 +13,7 @@ use std::{
 use clap::Args;
 use futures_util::future::try_join_all;
 use local::{
+    altinn::LocalAltinn,
     deployment::{Deployment, OwnApps, Plan, sample_apps, sample_routes},
     playground::{DEFAULT_PORT, Playground, Scene},
     timeline::Timeline,
@@ -20,6 +21,14 @@ use local::{
 use serde_json::Value;
 use stafett::route::Routes;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// A line for the terminal. Whoever reads may have gone away, which is no reason to stop.
+macro_rules! say {
+    ($($arguments:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($arguments)*);
+    }};
+}
 
 mod progress;
 mod scenes;
@@ -84,7 +93,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         played = play(&arguments) => played?,
     };
     if stays {
-        println!(
+        say!(
             "\nThe playground stays open at {} until Ctrl-C.",
             stage.playground.url()
         );
@@ -146,7 +155,7 @@ async fn play(arguments: &Arguments) -> Result<(Stage, bool), Failure> {
         },
     };
     let playground = Playground::start(scene, arguments.port).await?;
-    println!(
+    say!(
         "Stafett runs on this machine ({} ms to start):",
         began.elapsed().as_millis()
     );
@@ -156,23 +165,31 @@ async fn play(arguments: &Arguments) -> Result<(Stage, bool), Failure> {
     } else {
         format!(" (port {wanted} is in use)")
     };
-    println!(
+    say!(
         "  the playground, for your browser   {}{instead}",
         playground.url()
     );
-    println!(
+    say!(
         "  Altinn, all apps and Maskinporten  {}",
         deployment.altinn_wire.url()
     );
-    println!(
+    say!(
         "  the HTTP API of the functions      {}",
         deployment.api.url()
     );
     for route in routes.iter() {
-        println!("  route {}: {} → {}", route.name, route.from, route.to.app);
+        say!("  route {}: {} → {}", route.name, route.from, route.to.app);
     }
-    if let Some(own) = own {
-        print!("{own}");
+    match own.map(|own| own.to_string()) {
+        Some(own) if own.is_empty() => {}
+        Some(own) => say!("{}", own.trim_end()),
+        None => {
+            for app in missing(&routes, &deployment.altinn) {
+                say!(
+                    "  {app} is not among the sample apps: give the folder of its files with --apps"
+                );
+            }
+        }
     }
     let mut stage = Stage {
         deployment,
@@ -217,6 +234,16 @@ fn plan(arguments: &Arguments) -> Result<(Plan, Routes, Option<OwnApps>), Failur
     Ok((plan, routes, own))
 }
 
+/// The apps that routes name and that do not run.
+fn missing(routes: &Routes, altinn: &LocalAltinn) -> BTreeSet<String> {
+    routes
+        .iter()
+        .flat_map(|route| [&route.from, &route.to.app])
+        .map(ToString::to_string)
+        .filter(|app| altinn.app(app).is_none())
+        .collect()
+}
+
 /// Where it happens.
 pub(crate) struct Stage {
     deployment: Arc<Deployment>,
@@ -231,7 +258,7 @@ pub(crate) struct Stage {
 impl Stage {
     /// Shows the table; whether all went well.
     fn sum_up(&self) -> bool {
-        println!();
+        say!();
         let rows: Vec<Row> = self
             .relays
             .iter()
@@ -240,11 +267,11 @@ impl Stage {
         table::print(&rows);
         let complete = self.goes_well && rows.iter().all(Row::is_one_complete_b);
         if complete {
-            println!("\nExactly one complete B for each.");
+            say!("\nExactly one complete B for each.");
         } else if rows.iter().all(Row::is_one_complete_b) {
-            println!("\nExactly one complete B for each, but not as it should be; see above.");
+            say!("\nExactly one complete B for each, but not as it should be; see above.");
         } else {
-            println!("\nNot each has exactly one complete B.");
+            say!("\nNot each has exactly one complete B.");
         }
         complete
     }
@@ -260,7 +287,7 @@ impl Stage {
     /// Something that must be so; it is said if it is not.
     fn expect(&mut self, holds: bool, otherwise: &str) {
         if !holds {
-            println!("{NOBODY}NOT AS IT SHOULD BE: {otherwise}");
+            say!("{NOBODY}NOT AS IT SHOULD BE: {otherwise}");
             self.goes_well = false;
         }
     }
@@ -318,9 +345,9 @@ impl Stage {
         let [by_trigger, by_event, by_both] = submitted.as_slice() else {
             return Err("three samples are submitted".into());
         };
-        println!("{by_trigger}  submitted; app A calls the trigger");
-        println!("{by_event}  submitted; Altinn Events tells");
-        println!("{by_both}  submitted; both at the same time\n");
+        say!("{by_trigger}  submitted; app A calls the trigger");
+        say!("{by_event}  submitted; Altinn Events tells");
+        say!("{by_both}  submitted; both at the same time\n");
         deployment.altinn.announce(by_event)?;
         deployment.altinn.announce(by_both)?;
         try_join_all([by_trigger, by_both].map(|instance| trigger(deployment, PERMIT, instance)))
@@ -347,14 +374,14 @@ impl Stage {
         if Triggered::all(&self.routes, &app, &instance)?.is_empty() {
             return Err(format!("no route starts at {app}; add one to infra/routes").into());
         }
-        println!("\n{instance}  imported from {}\n", folder.display());
+        say!("\n{instance}  imported from {}\n", folder.display());
         trigger(&self.deployment, &app, &instance).await?;
         self.watch(&app, &instance).await
     }
 }
 
 fn heading(text: &str) {
-    println!("\n── {text}\n");
+    say!("\n── {text}\n");
 }
 
 async fn trigger(deployment: &Deployment, app: &str, instance: &str) -> Result<(), Failure> {
@@ -400,7 +427,7 @@ async fn watch(deployment: &Deployment, triggered: &[Triggered]) -> Result<bool,
                     .unwrap_or_default();
                 let line = format!("{}  {state}: {reason} ({detail})", relay.instance);
                 if told.insert(relay.instance.clone(), line.clone()).as_ref() != Some(&line) {
-                    println!("{line}");
+                    say!("{line}");
                 }
             }
         }
@@ -408,7 +435,7 @@ async fn watch(deployment: &Deployment, triggered: &[Triggered]) -> Result<bool,
             return Ok(done);
         }
         if began.elapsed() > DEADLINE {
-            println!(
+            say!(
                 "{open} of {} are not finished after {} s",
                 triggered.len(),
                 DEADLINE.as_secs()

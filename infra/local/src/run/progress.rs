@@ -46,7 +46,7 @@ impl Progress {
         match seen {
             Seen::Ended { instance, delivery } => {
                 for line in self.lines(instance, delivery) {
-                    println!("{line}");
+                    say!("{line}");
                 }
             }
             Seen::Trouble {
@@ -55,7 +55,7 @@ impl Progress {
                 at,
             } => {
                 let what = format!("{}: {} {}", trouble.level, trouble.message, trouble.reason);
-                println!("{}", line(*at, instance, &what));
+                say!("{}", line(*at, instance, &what));
             }
         }
     }

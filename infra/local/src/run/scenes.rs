@@ -23,8 +23,8 @@ impl Stage {
         let faults = self.deployment.altinn.faults();
         faults.always(Some(PERMIT), Fault::EventLost);
         let instance = self.submit()?;
-        println!("{instance}  submitted; Altinn loses its events from now on, app A calls nobody");
-        println!("{NOBODY}a quarter of an hour passes; reconcile looks every five minutes");
+        say!("{instance}  submitted; Altinn loses its events from now on, app A calls nobody");
+        say!("{NOBODY}a quarter of an hour passes; reconcile looks every five minutes");
         self.deployment.pass(16 * MINUTE).await?;
         let found = self.ledger_state(&instance).await? == "done";
         self.expect(found, "reconcile did not find it in time");
@@ -36,15 +36,15 @@ impl Stage {
         heading("A relay that fails for good, is mended and redriven");
         let mistaken = mistaken_routes()?;
         self.deployment.deploy(mistaken.path()).await?;
-        println!(
+        say!(
             "{NOBODY}deployed: a route whose `tittel` reads soker.fulltNavn, which A does not have"
         );
         let instance = self.submit()?;
-        println!("{instance}  submitted; app A calls the trigger");
+        say!("{instance}  submitted; app A calls the trigger");
         trigger(&self.deployment, PERMIT, &instance).await?;
         self.failed(&instance).await?;
 
-        println!("{NOBODY}the operator invokes redrive with {{\"action\":\"inspect\"}}:");
+        say!("{NOBODY}the operator invokes redrive with {{\"action\":\"inspect\"}}:");
         let inspected = self.redrive(json!({ "action": "inspect" })).await?;
         show_groups(&inspected);
         let group = &inspected["groups"][0];
@@ -54,12 +54,12 @@ impl Stage {
         self.expect(as_expected, "inspect does not show the one failed relay");
 
         self.deployment.deploy(&sample_routes()).await?;
-        println!("{NOBODY}the mended route is deployed");
+        say!("{NOBODY}the mended route is deployed");
         let request = json!({ "action": "redrive", "route": ROUTE, "reason": "mapping_failed" });
-        println!("{NOBODY}the operator invokes redrive with {request}:");
+        say!("{NOBODY}the operator invokes redrive with {request}:");
         let redriven = self.redrive(request).await?;
         let (sent, deleted) = (&redriven["sent"], &redriven["deleted"]);
-        println!(
+        say!(
             "{NOBODY}  sent back {sent}, deleted {deleted}, complete {}",
             redriven["complete"]
         );
@@ -76,9 +76,7 @@ impl Stage {
         let every = On::any().path("^/ttd/casework/");
         let outage = faults.add(every, Action::Answer(down));
         let instance = self.submit()?;
-        println!(
-            "{instance}  submitted at dusk; app A calls the trigger; B answers 503 to everything"
-        );
+        say!("{instance}  submitted at dusk; app A calls the trigger; B answers 503 to everything");
         trigger(&self.deployment, PERMIT, &instance).await?;
         self.progress.be_quiet(true);
         let dawn = self.deployment.pass(NIGHT).await;
@@ -88,7 +86,7 @@ impl Stage {
         let tries = self.progress.cost(&instance).tries;
         let dead = self.dead_letters().await?;
         let state = self.ledger_state(&instance).await?;
-        println!(
+        say!(
             "{NOBODY}10 hours pass: tried {tries} times, now {state}; in the dead-letter queue: {dead}"
         );
         self.expect(
@@ -97,14 +95,14 @@ impl Stage {
         );
         self.expect(dead == 0, "an outage of one night is no operator's work");
         faults.remove(outage);
-        println!("{NOBODY}B is back");
+        say!("{NOBODY}B is back");
 
         let mut minutes = 0;
         while self.ledger_state(&instance).await? != "done" && minutes < 90 {
             self.deployment.pass(5 * MINUTE).await?;
             minutes += 5;
         }
-        println!("{NOBODY}{minutes} minutes later at most, B's case was there");
+        say!("{NOBODY}{minutes} minutes later at most, B's case was there");
         self.watch(PERMIT, &instance).await
     }
 
@@ -139,7 +137,7 @@ impl Stage {
         self.deployment.rest().await?;
         let state = self.ledger_state(instance).await?;
         let dead = self.dead_letters().await?;
-        println!("{NOBODY}{state}; in the dead-letter queue: {dead}");
+        say!("{NOBODY}{state}; in the dead-letter queue: {dead}");
         self.expect(state == "failed" && dead == 1, "it did not fail");
         Ok(())
     }
@@ -177,7 +175,7 @@ impl Stage {
 fn show_groups(inspected: &Value) {
     for group in inspected["groups"].as_array().into_iter().flatten() {
         let text = |name: &str| group[name].as_str().unwrap_or("-").to_owned();
-        println!(
+        say!(
             "{NOBODY}  {} × {}, {}, {}, {}, as {}",
             group["count"],
             text("route"),
@@ -186,7 +184,7 @@ fn show_groups(inspected: &Value) {
             text("age"),
             group["examples"][0].as_str().unwrap_or("-"),
         );
-        println!("{NOBODY}  {}", text("hint"));
+        say!("{NOBODY}  {}", text("hint"));
     }
 }
 

@@ -184,6 +184,6 @@ pub(crate) fn print(rows: &[Row]) {
                     format!("{cell:>width$}")
                 }
             });
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        say!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
 }

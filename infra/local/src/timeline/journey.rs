@@ -65,6 +65,9 @@ pub struct Delivery {
     pub troubles: Vec<Trouble>,
     /// What it came to; none where it goes on, or was cut short.
     pub outcome: Option<Outcome>,
+    /// How often the message of the relay that failed with it has been received since, without a try:
+    /// that is its way to the dead-letter queue.
+    pub repeats: u64,
 }
 
 impl Delivery {
@@ -181,7 +184,17 @@ impl Journey {
         self.deliveries.iter_mut().find(|it| it.number == number)
     }
 
-    pub(super) fn forget(&mut self, number: u64) {
-        self.deliveries.retain(|it| it.number != number);
+    /// A delivery turns out to be a repeat of a failed relay.
+    pub(super) fn repeat(&mut self, number: u64) {
+        let Some(index) = self.deliveries.iter().position(|it| it.number == number) else {
+            return;
+        };
+        let Some(repeat) = self.deliveries.remove(index) else {
+            return;
+        };
+        let mut tried = self.deliveries.iter_mut().rev();
+        if let Some(failed) = tried.find(|it| it.relay == repeat.relay) {
+            failed.repeats += 1;
+        }
     }
 }

@@ -77,6 +77,7 @@ where
             steps: Vec::new(),
             troubles: Vec::new(),
             outcome: None,
+            repeats: 0,
         };
         let about = About {
             instance: instance.to_owned(),
@@ -99,7 +100,7 @@ where
                 self.0.end(&about.instance, about.number, outcome(&fields));
             }
             Some(about) if message == "repeat of a failed relay" => {
-                self.0.forget(&about.instance, about.number);
+                self.0.repeat(&about.instance, about.number);
             }
             about if *event.metadata().level() <= Level::WARN => {
                 let number = about.as_ref().map(|it| it.number);

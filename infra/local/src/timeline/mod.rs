@@ -201,9 +201,10 @@ impl Timeline {
         self.tell(seen);
     }
 
-    /// The repeats of a failed relay are no news.
-    fn forget(&self, instance: &str, number: u64) {
-        self.book().journey(instance).forget(number);
+    /// The repeats of a failed relay are counted, and nothing else of them is worth telling.
+    fn repeat(&self, instance: &str, number: u64) {
+        self.book().journey(instance).repeat(number);
+        self.tell(None);
     }
 
     fn trouble(&self, instance: &str, number: Option<u64>, trouble: Trouble) {

@@ -72,7 +72,7 @@ fn a_delivery_is_seen_from_its_trigger_to_its_b() {
 }
 
 #[test]
-fn a_delivery_that_is_dropped_halfway_is_cut_short_and_repeats_of_a_failed_relay_are_no_news() {
+fn a_delivery_that_is_dropped_halfway_is_cut_short_and_repeats_of_a_failed_relay_are_counted() {
     let timeline = heard(|| {
         let work = async {
             tracing::debug!(target: "stafett::step", step = "claim", ms = 4, "step");
@@ -86,11 +86,14 @@ fn a_delivery_that_is_dropped_halfway_is_cut_short_and_repeats_of_a_failed_relay
                 .is_pending()
         );
         drop(work);
-        span(INSTANCE, 2).in_scope(|| tracing::debug!("repeat of a failed relay"));
+        for receives in 2..5 {
+            span(INSTANCE, receives).in_scope(|| tracing::debug!("repeat of a failed relay"));
+        }
     });
     let journey = timeline.journey(INSTANCE).unwrap();
     assert_eq!(journey.deliveries.len(), 1);
     assert!(journey.deliveries[0].is_cut_short());
+    assert_eq!(journey.deliveries[0].repeats, 3);
 }
 
 #[test]

@@ -131,6 +131,19 @@ impl Journal {
             .count()
     }
 
+    /// Forgets what has ended, but for the `newest` exchanges.
+    pub fn keep(&self, newest: usize) {
+        self.entries.send_if_modified(|entries| {
+            let old = entries.len().saturating_sub(newest);
+            let mut index = 0;
+            entries.retain(|it| {
+                index += 1;
+                index > old || it.ended.is_none()
+            });
+            old > 0
+        });
+    }
+
     /// Forgets everything that has ended. Sequence numbers go on.
     pub fn clear(&self) {
         self.entries

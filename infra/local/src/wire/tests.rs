@@ -494,6 +494,36 @@ async fn what_is_printed_of_a_request_has_no_path_and_no_header() {
 }
 
 #[tokio::test]
+async fn a_journal_keeps_the_newest_and_whatever_is_under_way() {
+    let (wire, _) = wired().await;
+    let gate = Gate::default();
+    wire.faults()
+        .add(On::any().next(1), Action::HoldBefore(gate.clone()));
+    let held = post_to(&wire, "/held");
+    let rest = async {
+        let begun = |all: &[Exchange]| !all.is_empty();
+        wire.journal().wait_until(DEADLINE, begun).await.unwrap();
+        for _ in 0..4 {
+            post_to(&wire, "/make").await.unwrap();
+        }
+        wire.journal().ended(&On::any(), 4, DEADLINE).await.unwrap();
+        wire.journal().keep(2);
+        let kept: Vec<_> = wire
+            .journal()
+            .all()
+            .iter()
+            .map(Exchange::sequence)
+            .collect();
+        assert_eq!(kept, [1, 4, 5]);
+        gate.open();
+    };
+    let (held, ()) = tokio::join!(held, rest);
+    held.unwrap();
+    let ended = wire.journal().ended(&On::any(), 3, DEADLINE).await.unwrap();
+    assert_eq!(ended[0].sequence(), 1, "what was kept goes on");
+}
+
+#[tokio::test]
 async fn an_upstream_must_be_a_plain_address() {
     for upstream in ["127.0.0.1:1", "https://127.0.0.1:1", "http://"] {
         let error = Wire::start(upstream).await.unwrap_err().to_string();

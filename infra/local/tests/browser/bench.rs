@@ -24,7 +24,7 @@ use tokio::sync::{Mutex, MutexGuard};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// How long a process that was asked to end may take.
 const GRACE: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 /// One browser at a time: they are heavy.
 static TURN: Mutex<()> = Mutex::const_new(());

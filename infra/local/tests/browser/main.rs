@@ -12,9 +12,11 @@ mod everybody;
 mod operator;
 mod pictures;
 
-use bench::Bench;
+use std::time::Instant;
+
+use bench::{Bench, DEADLINE, PAUSE};
 use serde_json::json;
-use thirtyfour::By;
+use thirtyfour::{By, error::WebDriverResult};
 
 /// The samples' apps.
 const A: &str = "ttd/permit";
@@ -27,16 +29,26 @@ const OFFICERS: &str = "/inbox/50085321";
 impl Bench {
     /// Presses a button or follows a link, and waits until the page that it leads to is there.
     pub(crate) async fn press(&self, id: &str) {
+        self.follow(&format!("#{id}")).await;
+    }
+
+    /// The same, of the first that a CSS selector finds. A live part may be replaced under the mouse: then again.
+    pub(crate) async fn follow(&self, selector: &str) {
         self.script("window.isOld = true").await;
-        let element = self.page.find(By::Id(id)).await;
-        let element = element.unwrap_or_else(|error| panic!("#{id}: {error}"));
-        element.scroll_into_view().await.expect("the page scrolls");
-        element
-            .click()
-            .await
-            .unwrap_or_else(|error| panic!("#{id}: {error}"));
+        let began = Instant::now();
+        while let Err(error) = self.click(selector).await {
+            assert!(began.elapsed() < DEADLINE, "{selector}: {error}");
+            tokio::time::sleep(PAUSE).await;
+        }
         let there = "return window.isOld === undefined && document.readyState === 'complete'";
-        self.until(&format!("the page after #{id}"), there).await;
+        self.until(&format!("the page after {selector}"), there)
+            .await;
+    }
+
+    async fn click(&self, selector: &str) -> WebDriverResult<()> {
+        let element = self.page.find(By::Css(selector)).await?;
+        element.scroll_into_view().await?;
+        element.click().await
     }
 
     /// A citizen sends in the form as it is prefilled; the path of the relay's page, on which the browser is then.
@@ -87,10 +99,7 @@ async fn a_citizen_submits_an_application_and_the_case_officers_find_it_in_their
             .await;
     }
     assert_eq!(bench.cases().await, 1);
-    bench
-        .script("document.querySelector('tbody a').id = 'case'")
-        .await;
-    bench.press("case").await;
+    bench.follow("tbody a").await;
     bench.until_shown("stafett.relay").await;
     bench.until_shown("permit-to-casework").await;
     let file = "return document.querySelector('#files-wrap a').getAttribute('href')";

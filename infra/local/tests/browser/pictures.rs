@@ -36,10 +36,7 @@ async fn pictures_of_the_playground_are_taken() {
     bench.until_state("done").await;
     picture(&bench, "timeline", "timeline", 1000).await;
     bench.open(crate::OFFICERS).await;
-    bench
-        .script("document.querySelector('tbody a').id = 'case'")
-        .await;
-    bench.press("case").await;
+    bench.follow("tbody a").await;
     picture(&bench, "case", "main", 900).await;
     bench.open("/routes").await;
     picture(&bench, "routes", "main", 900).await;

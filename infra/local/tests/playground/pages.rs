@@ -111,6 +111,54 @@ async fn what_is_not_there_is_said_on_a_page() {
 }
 
 #[tokio::test]
+async fn no_link_of_a_page_leads_to_another_place() {
+    let stage = Stage::start().await;
+    let response = stage.get("//example.com/").await;
+    assert_eq!(response.status(), 404);
+    let page = response.text().await.unwrap();
+    let elsewhere = tags(&page).into_iter().find(|tag| {
+        let to = tag.get("href").or_else(|| tag.get("src"));
+        to.is_some_and(|to| to.starts_with("//") || to.contains(':'))
+    });
+    assert!(elsewhere.is_none(), "{elsewhere:?}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_bad_day_is_named_on_every_page_until_it_is_over() {
+    let stage = Stage::start().await;
+    let fields = [
+        ("day", "b-down"),
+        ("app", "ttd/casework"),
+        ("length", "lasting"),
+    ];
+    let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(stage.post("/days", &[], &fields).await.status(), 303);
+    for (language, warning, day) in [
+        ("en", "Switched on now:", "B is down"),
+        ("nb", "Slått på nå:", "B er nede"),
+    ] {
+        for path in [
+            "/", "/apply", PERMIT, "/inbox", "/relays", "/tables", "/clock", "/routes",
+        ] {
+            let page = stage.page(&format!("{path}?lang={language}")).await;
+            assert!(
+                page.contains(warning) && page.contains(day),
+                "{path}: {page}"
+            );
+            check(&page, language);
+        }
+    }
+    assert!(
+        !stage.page("/days").await.contains("Switched on now:"),
+        "it says more itself"
+    );
+    stage.post("/days/good", &[], &[]).await;
+    assert!(!stage.page("/").await.contains("Switched on now:"));
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn nobody_else_makes_the_playground_do_anything() {
     let stage = Stage::start().await;
     let origin = stage.playground.url();
@@ -132,6 +180,8 @@ async fn nobody_else_makes_the_playground_do_anything() {
     assert_eq!(status(&[("Content-Type", "application/json")]).await, 415);
     let big = [("x".to_owned(), "y".repeat(2_000_000))];
     assert_eq!(stage.post("/days", &[], &big).await.status().as_u16(), 413);
+    let bigger = [("x".to_owned(), "y".repeat(31_000_000))];
+    assert_eq!(stage.send(PERMIT, &bigger, &[]).await.status(), 413);
     stage.stop().await;
 }
 

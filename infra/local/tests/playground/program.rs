@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
@@ -93,6 +93,51 @@ fn an_interrupt_in_the_middle_of_the_samples_ends_them() {
         assert_eq!(program.ended().code(), Some(code));
         assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
     }
+}
+
+#[test]
+fn whoever_reads_its_lines_may_go_away() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stafett"))
+        .args(["--port", "0", "--serve"])
+        .env("TMPDIR", temporary.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = lines.find_map(|line| {
+        line.unwrap()
+            .split_once("http://")
+            .map(|(_, it)| it.to_owned())
+    });
+    let address = address.unwrap();
+    drop(lines);
+    // The samples are played to nobody, and all of it is still there afterwards.
+    let began = Instant::now();
+    while !is_idle(&address) {
+        assert!(began.elapsed() < DEADLINE, "the samples do not end");
+        assert_eq!(child.try_wait().unwrap(), None, "it has ended");
+        thread::sleep(PAUSE);
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+/// Whether nothing is played any more.
+fn is_idle(address: &str) -> bool {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "GET /?lang=en HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    page.contains("class=\"badge good\"") && !page.contains("still being played")
 }
 
 #[test]

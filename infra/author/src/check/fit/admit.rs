@@ -9,9 +9,11 @@ use super::{
     limits::Limits,
     regular,
     shape::{FormSchema, Kind, Node, Shape},
-    words::{characters, quoted},
 };
-use crate::{check::nearest::nearest, finding::Severity};
+use crate::{
+    check::words::{characters, nearest, quoted},
+    finding::Severity,
+};
 
 /// Groups within groups of a value.
 const MAX_DEPTH: usize = 64;

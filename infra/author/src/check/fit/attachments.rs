@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use stafett::{altinn::metadata::DataType, route::Gate};
 
-use super::{
-    Fit,
-    target::data_type,
-    words::{known, quoted},
+use super::{Fit, target::data_type};
+use crate::{
+    apps::AppFiles,
+    check::words::{known, nearest, quoted},
 };
-use crate::{apps::AppFiles, check::nearest::nearest};
 
 /// A's PDF of a form, which only the app itself writes (Altinn/app-lib-dotnet:
 /// src/Altinn.App.Core/Internal/Pdf/PdfService.cs).

@@ -13,9 +13,11 @@ use super::{
     reading,
     shape::{Kind, Node, Shape},
     source::{Lead, Mistake, Names, Place, Source},
-    words::{known, quoted},
 };
-use crate::{check::nearest::nearest, finding::Severity};
+use crate::{
+    check::words::{known, nearest, quoted},
+    finding::Severity,
+};
 
 /// A field of the route that is left to be tried with data.
 #[derive(Clone)]

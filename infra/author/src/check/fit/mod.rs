@@ -16,7 +16,6 @@ mod shape;
 mod source;
 mod target;
 mod trial;
-mod words;
 
 #[cfg(test)]
 mod tests;

@@ -4,16 +4,11 @@ use std::collections::BTreeSet;
 
 use stafett::route::{Each, Gate, OwnerRule};
 
-use super::{
-    Fit,
-    mapping::Mapping,
-    reading,
-    shape::Kind,
-    source::Lead,
-    target::data_type,
-    words::{known, quoted},
+use super::{Fit, mapping::Mapping, reading, shape::Kind, source::Lead, target::data_type};
+use crate::{
+    apps::AppFiles,
+    check::words::{known, nearest, quoted},
 };
-use crate::{apps::AppFiles, check::nearest::nearest};
 
 /// The gate against A's tasks.
 pub(super) fn gate(fit: &mut Fit<'_>, a: &AppFiles) {

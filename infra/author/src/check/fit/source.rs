@@ -7,9 +7,11 @@ use serde_json::Value;
 use super::{
     shape::{FormSchema, Node, Shape},
     target::is_auto_created,
-    words::known,
 };
-use crate::{apps::AppFiles, check::nearest::nearest};
+use crate::{
+    apps::AppFiles,
+    check::words::{known, nearest},
+};
 
 /// A's instance and, where A's files are at hand, its forms.
 pub(super) struct Source<'a> {

@@ -3,8 +3,11 @@
 use serde_json::Value;
 use stafett::{altinn::metadata::DataType, preflight::FORM_CONTENT_TYPE, route::Mode};
 
-use super::{Fit, shape::FormSchema, words::known};
-use crate::{apps::AppFiles, check::nearest::nearest};
+use super::{Fit, shape::FormSchema};
+use crate::{
+    apps::AppFiles,
+    check::words::{known, nearest},
+};
 
 /// B's form data type that the route fills.
 pub(super) fn form<'b>(fit: &mut Fit<'_>, b: &'b AppFiles) -> Option<&'b DataType> {

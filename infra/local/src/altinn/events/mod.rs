@@ -146,7 +146,7 @@ impl Events {
 impl World {
     /// Publishes an event as an app does: after the state is saved, and a failure is only logged.
     pub(crate) fn publish(self: &Arc<Self>, app: &AppDefinition, instance: &Instance, kind: &str) {
-        if !app.publishes_events() {
+        if !app.publishes_events() || self.faults.strikes(Some(&app.id), &Fault::EventsOff) {
             return;
         }
         if self.faults.strikes(Some(&app.id), &Fault::EventLost) {

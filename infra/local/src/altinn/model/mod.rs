@@ -63,7 +63,12 @@ impl Model {
 
     /// Reads XML as .NET's XmlSerializer does for classes with explicit element order.
     pub(crate) fn read_xml(&self, document: &[u8]) -> Result<Form, FormError> {
-        xml::read(&self.classes, &self.root, document).map(Form)
+        xml::read(&self.classes, Some(&self.root), document).map(Form)
+    }
+
+    /// The same, whatever the root element is called: for an app of which no file tells it.
+    pub(crate) fn read_xml_of_any_root(&self, document: &[u8]) -> Result<Form, FormError> {
+        xml::read(&self.classes, None, document).map(Form)
     }
 
     /// Writes XML as .NET's XmlSerializer does.

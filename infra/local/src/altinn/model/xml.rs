@@ -20,19 +20,20 @@ struct Node {
     text: String,
 }
 
+/// Reads a form whose root element is `root`; without it, whatever the root is called.
 pub(super) fn read(
     classes: &Classes,
-    root: &str,
+    root: Option<&str>,
     document: &[u8],
 ) -> Result<Map<String, Value>, FormError> {
     let node = parse(document)?;
-    if node.name.as_deref() != Some(root) {
-        return Err(FormError::Value {
+    match node.name.as_deref() {
+        Some(name) if root.is_none_or(|root| root == name) => read_class(classes, 0, &node, name),
+        _ => Err(FormError::Value {
             place: "the root element".to_owned(),
             problem: "is not the model's",
-        });
+        }),
     }
-    read_class(classes, 0, &node, root)
 }
 
 /// Explicit order makes XmlSerializer's reader a state machine that only moves forward: a single element advances it whether it

@@ -1,9 +1,16 @@
 // Keeps a page up to date: when something has changed, it is fetched again, and its parts marked
-// `data-live` are replaced where they differ. Nothing else needs a script.
+// `data-live` are replaced where they differ; and keeps a form from being sent twice. Nothing else
+// needs a script.
 "use strict";
 (() => {
+  let sent = null;
+  document.addEventListener("submit", (event) => {
+    if (sent === event.target) event.preventDefault();
+    else sent = event.target;
+  });
+
   const live = () => [...document.querySelectorAll("[data-live][id]")];
-  if (live().length === 0 || !("EventSource" in window)) return;
+  const follows = live().length > 0 && "EventSource" in window;
   let seen = null;
   let running = false;
   let again = false;
@@ -49,13 +56,27 @@
     }
   };
 
-  const events = new EventSource("/events");
-  events.addEventListener("changed", (event) => {
-    // The first one after loading tells where things stand.
-    const first = seen === null;
-    const changed = seen !== event.data;
-    seen = event.data;
-    if (first || changed) refresh();
-  });
-  window.addEventListener("pagehide", () => events.close());
+  // A browser keeps six connections to a server, for all its tabs: only those that are looked at have one.
+  let events = null;
+  const follow = () => {
+    const wanted = follows && document.visibilityState === "visible";
+    if (!wanted) {
+      events?.close();
+      events = null;
+    } else if (!events) {
+      events = new EventSource("/events");
+      events.addEventListener("changed", (event) => {
+        // The first one after loading tells where things stand.
+        const first = seen === null;
+        const changed = seen !== event.data;
+        seen = event.data;
+        if (first || changed) refresh();
+      });
+    }
+  };
+  document.addEventListener("visibilitychange", follow);
+  window.addEventListener("pagehide", () => { events?.close(); events = null; });
+  // Once more where the browser goes back to a page that it has kept.
+  window.addEventListener("pageshow", () => { sent = null; follow(); });
+  follow();
 })();

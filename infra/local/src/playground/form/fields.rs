@@ -1,9 +1,13 @@
 //! The fields of a JSON schema.
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 /// Groups within groups are followed so far: a schema may contain itself.
 const DEPTH: usize = 8;
+/// More fields are not shown: one that contains itself many times over has more than anybody fills in.
+const FIELDS: usize = 5_000;
 /// References to references are followed so far.
 const REFERENCES: usize = 16;
 /// Texts that may be longer than this have several lines to be written in.
@@ -46,10 +50,21 @@ pub(in crate::playground) enum Kind {
 
 /// The fields of a schema's root; none where it is not that of an object.
 pub(in crate::playground) fn fields(schema: &Value) -> Vec<Field> {
-    match kind(schema, resolve(schema, schema), 0) {
+    let reader = Reader {
+        root: schema,
+        left: Cell::new(FIELDS),
+    };
+    match reader.kind(resolve(schema, schema), 0) {
         Some(Kind::Group(fields)) => fields,
         _ => Vec::new(),
     }
+}
+
+/// Reads the fields of a schema.
+struct Reader<'s> {
+    root: &'s Value,
+    /// So many fields may still be read.
+    left: Cell<usize>,
 }
 
 /// Follows references within the schema, and the one part of an `allOf` that Altinn Studio writes around them.
@@ -85,67 +100,64 @@ fn type_of(schema: &Value) -> &str {
     }
 }
 
-fn kind(root: &Value, schema: &Value, depth: usize) -> Option<Kind> {
-    if depth > DEPTH {
-        return None;
-    }
-    if let Some(choices) = choices(schema) {
-        return Some(Kind::Choice(choices));
-    }
-    let number = |name: &str| schema[name].as_u64();
-    let size = |name: &str| number(name).and_then(|it| usize::try_from(it).ok());
-    Some(match type_of(schema) {
-        "object" => {
-            let required = schema["required"].as_array();
-            let is_required =
-                |name: &str| required.is_some_and(|names| names.iter().any(|it| it == name));
-            let properties = schema["properties"].as_object()?;
-            let fields = properties.iter().filter_map(|(name, property)| {
-                field(root, property, name, is_required(name), depth + 1)
-            });
-            Kind::Group(fields.collect())
+impl Reader<'_> {
+    fn kind(&self, schema: &Value, depth: usize) -> Option<Kind> {
+        if depth > DEPTH {
+            return None;
         }
-        "array" => Kind::Rows {
-            item: Box::new(field(root, &schema["items"], "", true, depth + 1)?),
-            least: size("minItems").unwrap_or(0),
-            most: size("maxItems"),
-        },
-        "boolean" => Kind::Boolean,
-        "integer" => Kind::Integer,
-        "number" => Kind::Number,
-        "string" | "" => match schema["format"].as_str() {
-            Some("date") => Kind::Date,
-            _ => Kind::Text {
-                lines: number("maxLength").is_some_and(|most| most > LONG_TEXT),
-                longest: number("maxLength"),
-                digits: schema["pattern"]
-                    .as_str()
-                    .is_some_and(|it| it.starts_with("^[0-9]{") || it.starts_with("^\\d{")),
+        if let Some(choices) = choices(schema) {
+            return Some(Kind::Choice(choices));
+        }
+        let number = |name: &str| schema[name].as_u64();
+        let size = |name: &str| number(name).and_then(|it| usize::try_from(it).ok());
+        Some(match type_of(schema) {
+            "object" => {
+                let required = schema["required"].as_array();
+                let is_required =
+                    |name: &str| required.is_some_and(|names| names.iter().any(|it| it == name));
+                let properties = schema["properties"].as_object()?;
+                let fields = properties.iter().filter_map(|(name, property)| {
+                    self.field(property, name, is_required(name), depth + 1)
+                });
+                Kind::Group(fields.collect())
+            }
+            "array" => Kind::Rows {
+                item: Box::new(self.field(&schema["items"], "", true, depth + 1)?),
+                least: size("minItems").unwrap_or(0),
+                most: size("maxItems"),
             },
-        },
-        _ => return None,
-    })
-}
+            "boolean" => Kind::Boolean,
+            "integer" => Kind::Integer,
+            "number" => Kind::Number,
+            "string" | "" => match schema["format"].as_str() {
+                Some("date") => Kind::Date,
+                _ => Kind::Text {
+                    lines: number("maxLength").is_some_and(|most| most > LONG_TEXT),
+                    longest: number("maxLength"),
+                    digits: schema["pattern"]
+                        .as_str()
+                        .is_some_and(|it| it.starts_with("^[0-9]{") || it.starts_with("^\\d{")),
+                },
+            },
+            _ => return None,
+        })
+    }
 
-fn field(
-    root: &Value,
-    property: &Value,
-    name: &str,
-    required: bool,
-    depth: usize,
-) -> Option<Field> {
-    let schema = resolve(root, property);
-    let text = |key: &str| {
-        let own = property[key].as_str();
-        own.or_else(|| schema[key].as_str())
-    };
-    Some(Field {
-        name: name.to_owned(),
-        label: text("title").unwrap_or(name).to_owned(),
-        hint: text("description").map(str::to_owned),
-        required,
-        kind: kind(root, schema, depth)?,
-    })
+    fn field(&self, property: &Value, name: &str, required: bool, depth: usize) -> Option<Field> {
+        self.left.set(self.left.get().checked_sub(1)?);
+        let schema = resolve(self.root, property);
+        let text = |key: &str| {
+            let own = property[key].as_str();
+            own.or_else(|| schema[key].as_str())
+        };
+        Some(Field {
+            name: name.to_owned(),
+            label: text("title").unwrap_or(name).to_owned(),
+            hint: text("description").map(str::to_owned),
+            required,
+            kind: self.kind(schema, depth)?,
+        })
+    }
 }
 
 fn choices(schema: &Value) -> Option<Vec<(Value, String)>> {

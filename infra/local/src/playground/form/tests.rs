@@ -234,3 +234,22 @@ fn what_is_wrong_is_said_at_the_field_that_mends_it() {
     let shown = show(&fields, "m", &form, &[]);
     assert!(sent(&shown).contains(&("m.parts[0].size".to_owned(), "big".to_owned())));
 }
+
+#[test]
+fn a_schema_that_contains_itself_many_times_over_has_an_end_soon() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let properties: serde_json::Map<_, _> = names
+        .map(|name| (name.to_owned(), json!({ "$ref": "#" })))
+        .into_iter()
+        .collect();
+    let fields = fields(&json!({ "type": "object", "properties": properties }));
+    assert!(count(&fields) <= 5_000);
+}
+
+fn count(fields: &[Field]) -> usize {
+    let within = |field: &Field| match &field.kind {
+        Kind::Group(fields) => count(fields),
+        _ => 0,
+    };
+    fields.iter().map(|field| 1 + within(field)).sum()
+}

@@ -8,6 +8,7 @@ use std::{
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use minijinja::{Value, context, value::Serde};
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 
 use super::ledger::{self, Change, shown};
 use crate::playground::{Site, guard::Busy, page::said, visit::Visit};
@@ -116,9 +117,30 @@ pub(super) async fn wind(
     let Some(span) = Span::named(&form.span) else {
         return site.refuse(&visit, StatusCode::BAD_REQUEST, "error-no-such-span");
     };
-    let Some(_turn) = site.begin(Busy::TimePasses) else {
+    let Some(turn) = site.begin(Busy::TimePasses) else {
         return site.busy_page(&visit);
     };
+    // Time that has begun to pass does so to its end, also when the browser has gone away.
+    let (done, outcome) = oneshot::channel();
+    let there = site.clone();
+    site.spawn(async move {
+        let outcome = pass(&there, span).await;
+        drop(turn);
+        let _ = done.send(outcome);
+    });
+    let Ok((key, relays)) = outcome.await else {
+        return site.busy_page(&visit);
+    };
+    let name = site.text(&visit, &span.key());
+    said(
+        HERE,
+        key,
+        &[("span", &name), ("relays", &relays.to_string())],
+    )
+}
+
+/// Lets time pass. The key of what to say about it, and how many relays have changed.
+async fn pass(site: &Site, span: Span) -> (&'static str, usize) {
     let deployment = &site.deployment;
     let before = ledger::relays(deployment).await.unwrap_or_default();
     let delivered = || {
@@ -145,12 +167,7 @@ pub(super) async fn wind(
         changes,
         trouble,
     });
-    let name = site.text(&visit, &span.key());
-    said(
-        HERE,
-        key,
-        &[("span", &name), ("relays", &relays.to_string())],
-    )
+    (key, relays)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::playground::{Site, page::said, visit::Visit};
 
-const HERE: &str = "/days";
+pub(super) const HERE: &str = "/days";
 
 pub(super) async fn page(State(site): State<Site>, visit: Visit) -> Response {
     let standing = site.operations.days.standing(&site.deployment);
@@ -40,6 +40,15 @@ pub(super) async fn page(State(site): State<Site>, visit: Visit) -> Response {
         "operations_days.html",
         context! { standing, days => days.as_slice(), now },
     )
+}
+
+/// The bad days that can strike now.
+pub(super) fn lurking(site: &Site) -> Vec<Value> {
+    let standing = site.operations.days.standing(&site.deployment);
+    let lurking = standing.iter().filter(|it| !it.is_over());
+    lurking
+        .map(|it| context! { name => key(it.day, ""), app => it.app.to_string() })
+        .collect()
 }
 
 /// The key of a text about a bad day.

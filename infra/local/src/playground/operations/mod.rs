@@ -12,6 +12,7 @@ use axum::{
     Router,
     routing::{get, post},
 };
+use minijinja::Value;
 
 use super::Site;
 
@@ -67,6 +68,14 @@ pub(super) fn routes() -> Router<Site> {
         .route("/tables/reconcile", post(tables::reconcile))
         .route("/clock", get(clock::page).post(clock::wind))
         .route("/routes", get(routes::page))
+}
+
+/// The bad days that every page but their own warns of.
+pub(super) fn bad_days(site: &Site, path: &str) -> Vec<Value> {
+    if path == days::HERE {
+        return Vec::new();
+    }
+    days::lurking(site)
 }
 
 /// Starts what runs beside the pages.

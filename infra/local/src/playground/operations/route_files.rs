@@ -101,19 +101,42 @@ struct Shown {
     severity: Severity,
     code: &'static str,
     line: Option<usize>,
+    /// The file, where no line of it is meant.
+    file: Option<String>,
     message: String,
-    text: String,
+    label: Option<String>,
+    help: Vec<String>,
+    /// The lines that are meant, with what is underlined in them and what may replace it.
+    snippet: Option<String>,
 }
 
 impl Shown {
     fn new(finding: &Finding, report: &Report) -> Self {
-        let text = report.texts.get(&finding.file).map_or("", String::as_str);
+        let text = report.texts.get(&finding.file);
+        let snippet = text.filter(|_| finding.place.is_some()).map(|text| {
+            // Sentences stand beside it, where they can be wrapped.
+            let bare = Finding {
+                label: None,
+                help: Vec::new(),
+                ..finding.clone()
+            };
+            let whole = render::finding(&bare, text, Look::Plain);
+            let mut lines = whole.lines();
+            // The file is known.
+            lines.find(|line| line.contains("-->"));
+            lines.collect::<Vec<_>>().join("\n")
+        });
         Self {
             severity: finding.severity,
             code: finding.code,
             line: finding.place.as_ref().map(|place| place.line),
+            file: snippet
+                .is_none()
+                .then(|| finding.file.display().to_string()),
             message: finding.message.clone(),
-            text: render::finding(finding, text, Look::Plain),
+            label: finding.label.clone(),
+            help: finding.help.clone(),
+            snippet,
         }
     }
 }
@@ -348,6 +371,19 @@ mod tests {
         );
         assert_eq!((file.findings.len(), checked.elsewhere.len()), (4, 1));
         assert_eq!((checked.errors, checked.warnings), (3, 2));
-        assert!(file.findings[1].text.contains("an error"));
+        let [_, error, ..] = &file.findings[..] else {
+            panic!("more than one")
+        };
+        let snippet = error.snippet.as_deref().unwrap_or_default();
+        assert!(
+            snippet.contains("to: y") && snippet.contains('^'),
+            "{snippet}"
+        );
+        assert!(!snippet.contains("an error"), "{snippet}");
+        let elsewhere = &checked.elsewhere[0];
+        assert_eq!(
+            (elsewhere.snippet.as_deref(), elsewhere.file.as_deref()),
+            (None, Some("routes/apps/b.json"))
+        );
     }
 }

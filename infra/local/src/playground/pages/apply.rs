@@ -6,7 +6,7 @@ mod upload;
 use axum::{
     extract::{Multipart, Path, Query, State},
     http::StatusCode,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use jsonschema::Validator;
 use minijinja::{Value as Shown, context};
@@ -138,8 +138,10 @@ pub(super) async fn submit(
     let Some(sheet) = Sheet::of(&site, &id) else {
         return site.refuse(&visit, StatusCode::NOT_FOUND, "error-no-such-app");
     };
-    let Ok(upload) = Upload::read(body).await else {
-        return site.refuse(&visit, StatusCode::BAD_REQUEST, "error-400");
+    let upload = match Upload::read(body).await {
+        Ok(upload) => upload,
+        // Too large, or malformed.
+        Err(error) => return error.into_response(),
     };
     let filled = Filled::new(upload.fields);
     let button = filled.get("do").unwrap_or_default();
@@ -222,7 +224,7 @@ async fn send(
     }
     // Whoever else tells is to tell alone.
     let faults = deployment.altinn.faults();
-    let silence = faults.always(Some(app), Fault::EventLost);
+    let silence = faults.always(Some(app), Fault::EventsOff);
     let submitted = deployment.altinn.submit(submission);
     faults.remove(silence);
     let instance = submitted?;

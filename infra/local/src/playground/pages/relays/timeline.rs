@@ -198,6 +198,7 @@ impl Chart {
             adopted => outcome.is_some_and(|it| it.adopted),
             reason => outcome.and_then(|it| it.reason.as_deref()),
             detail => outcome.and_then(|it| it.detail.as_deref()),
+            repeats => delivery.repeats,
             again_s => outcome.and_then(|it| it.again_s),
             bars,
             troubles,

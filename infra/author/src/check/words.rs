@@ -1,4 +1,4 @@
-//! Words that were probably meant.
+//! Words in messages: those that were probably meant, and lists of those that are known.
 
 /// The known word that is nearest to `word`, if any is near.
 pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
@@ -16,10 +16,31 @@ pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, name)| name)
 }
 
-/// Words in a message: `` `a`, `b` ``.
-pub(super) fn listed(words: &[String]) -> String {
-    let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-    words.join(", ")
+/// Names in a message: `` `a`, `b` ``.
+pub(super) fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+/// Names of what there is, in a message; of many the first, and of none that there is none.
+pub(super) fn known<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    const MAX_LISTED: usize = 20;
+    let names: Vec<_> = names.collect();
+    let listed = quoted(names.iter().take(MAX_LISTED).copied());
+    match names.len() {
+        0 => "nothing".into(),
+        count if count > MAX_LISTED => format!("{listed} and {} more", count - MAX_LISTED),
+        _ => listed,
+    }
+}
+
+/// A number of characters.
+pub(super) fn characters(count: u64) -> String {
+    if count == 1 {
+        "1 character".into()
+    } else {
+        format!("{count} characters")
+    }
 }
 
 #[cfg(test)]
