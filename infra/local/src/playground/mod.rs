@@ -15,7 +15,7 @@ mod visit;
 
 use std::{
     collections::BTreeSet,
-    fmt, io,
+    env, fmt, io,
     net::{Ipv4Addr, SocketAddr},
     ops::Deref,
     path::PathBuf,
@@ -258,6 +258,16 @@ impl Site {
             tasks: Mutex::default(),
             subscribed: tokio::sync::Mutex::default(),
         })))
+    }
+
+    /// The folder of routes as somebody at this terminal would name it.
+    pub(crate) fn shown_folder(&self) -> String {
+        let folder = self.routes_folder.canonicalize();
+        let folder = folder.unwrap_or_else(|_| self.routes_folder.clone());
+        let here = env::current_dir().and_then(|here| here.canonicalize());
+        let shorter = here.ok().and_then(|here| folder.strip_prefix(here).ok());
+        let shown = shorter.filter(|it| !it.as_os_str().is_empty());
+        shown.unwrap_or(&folder).display().to_string()
     }
 
     /// The routes that are deployed now.

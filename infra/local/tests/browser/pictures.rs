@@ -54,6 +54,9 @@ async fn picture(bench: &Bench, name: &str, id: &str, height: u32) {
     };
     let scrolled = bench.page.execute(top, vec![json!(id)]).await;
     scrolled.expect("the page scrolls");
+    let place = root().canonicalize().expect("the repository is somewhere");
+    let shown = format!("return document.body.innerText.includes({})", json!(place));
+    assert_eq!(bench.script(&shown).await, false, "{name} shows {place:?}");
     let taken = bench.keep_picture(name).await;
     let bytes = fs::read(&taken).expect("the picture");
     assert!(bytes.len() > 10_000, "{name} shows something");

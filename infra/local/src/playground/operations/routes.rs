@@ -9,10 +9,8 @@ use crate::playground::{Site, visit::Visit};
 pub(super) async fn page(State(site): State<Site>, visit: Visit) -> Response {
     let checked = site.operations.route_files.checked();
     let graph = Graph::of(site.routes().iter());
-    let folder = site.routes_folder.canonicalize();
-    let folder = folder.unwrap_or_else(|_| site.routes_folder.clone());
     let content = context! {
-        folder => folder.display().to_string(),
+        folder => site.shown_folder(),
         checked => checked.as_deref().map(|it| Value::from(Serde(it))),
         // Drawn by us, from names that admit no markup.
         graph => Value::from_safe_string(graph.svg()),

@@ -28,15 +28,13 @@ pub(super) async fn home(State(site): State<Site>, visit: Visit) -> Response {
         })
         .collect();
     let deployment = &site.deployment;
-    let folder = site.routes_folder.canonicalize();
-    let folder = folder.unwrap_or_else(|_| site.routes_folder.clone());
     let content = context! {
         solutions,
         graph => Shown::from_safe_string(Graph::of(routes.iter()).svg()),
         relays => relays::latest(&site, LATEST),
         altinn => deployment.altinn_wire.url(),
         api => deployment.api.url(),
-        routes_folder => folder.display().to_string(),
+        routes_folder => site.shown_folder(),
         now => deployment.altinn.clock().now().strftime("%Y-%m-%d %H:%M").to_string(),
     };
     site.page(&visit, "home.html", content)
