@@ -141,7 +141,7 @@ fn a_directory_that_is_not_there_or_holds_no_route_is_another_exit_code() {
     let output = stafett(&["check", &format!("{path}/gone")]);
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        said(&output).contains("/gone: cannot read the directory of routes"),
+        said(&output).contains("/gone: the directory of routes cannot be read"),
         "{}",
         said(&output)
     );

@@ -24,13 +24,13 @@ pub struct RouteError {
 /// The kinds of mistakes in a route file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mistake {
-    /// The file or directory cannot be read.
+    /// The file cannot be read.
     Unreadable,
     /// More bytes, levels or aliases than a route has.
     TooLarge,
     /// The file is not UTF-8.
     NotText,
-    /// The directory has no route file.
+    /// The directory cannot be read, or has no route file.
     NoRoutes,
     /// Not YAML.
     Syntax,

@@ -250,8 +250,8 @@ impl Routes {
         };
         let entries = std::fs::read_dir(directory).map_err(|error| {
             refused(
-                Mistake::Unreadable,
-                format!("cannot read the directory of routes (STAFETT_ROUTES): {error}"),
+                Mistake::NoRoutes,
+                format!("the directory of routes cannot be read: {error}"),
             )
         })?;
         let mut files: Vec<PathBuf> = entries
@@ -265,7 +265,7 @@ impl Routes {
         if files.is_empty() {
             return Err(refused(
                 Mistake::NoRoutes,
-                "no route file here (*.yaml): STAFETT_ROUTES must name a directory with one file per route".into(),
+                "no route file here (*.yaml): a directory of routes has one file per route".into(),
             ));
         }
         Ok(files)

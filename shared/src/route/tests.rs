@@ -1037,12 +1037,12 @@ fn a_directory_without_routes_stops_the_start() {
     assert_eq!(
         Routes::load(empty.path()).unwrap_err().to_string(),
         format!(
-            "{path}: no route file here (*.yaml): STAFETT_ROUTES must name a directory with one file per route"
+            "{path}: no route file here (*.yaml): a directory of routes has one file per route"
         )
     );
     let missing = Routes::load(&empty.path().join("gone"))
         .unwrap_err()
         .to_string();
-    let start = format!("{path}/gone: cannot read the directory of routes (STAFETT_ROUTES): ");
+    let start = format!("{path}/gone: the directory of routes cannot be read: ");
     assert!(missing.starts_with(&start), "{missing}");
 }
