@@ -11,7 +11,7 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -40,8 +40,8 @@ pub(crate) enum Reply {
     Status(u16),
     /// A redirect to the trap, which would give what was asked for.
     Redirect,
-    /// What was asked for, packed.
-    Packed(Value),
+    /// What was asked for, packed: see [`packed`].
+    Packed(Bytes),
     /// An answer that does not end.
     Endless,
 }
@@ -195,17 +195,21 @@ fn answer(reply: &Mutex<Reply>) -> Response {
         Reply::Document(document) => document.to_string().into_response(),
         Reply::Status(status) => StatusCode::from_u16(*status).unwrap().into_response(),
         Reply::Redirect => (StatusCode::FOUND, [(header::LOCATION, "/trap")]).into_response(),
-        Reply::Packed(document) => {
-            let mut packed = GzEncoder::new(Vec::new(), Compression::best());
-            packed.write_all(document.to_string().as_bytes()).unwrap();
-            let encoding = [(header::CONTENT_ENCODING, "gzip")];
-            (encoding, packed.finish().unwrap()).into_response()
+        Reply::Packed(bytes) => {
+            ([(header::CONTENT_ENCODING, "gzip")], bytes.clone()).into_response()
         }
         Reply::Endless => {
             let chunks = stream::repeat_with(|| Ok::<_, Infallible>(" ".repeat(16_384)));
             Body::from_stream(chunks).into_response()
         }
     }
+}
+
+/// A document that is packed. Packing a large one takes longer than anybody waits for an answer.
+pub(crate) fn packed(document: &Value) -> Reply {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(document.to_string().as_bytes()).unwrap();
+    Reply::Packed(packed.finish().unwrap().into())
 }
 
 /// One of the two key pairs: `issuer` or `stranger`.

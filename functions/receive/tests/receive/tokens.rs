@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use stafett::caller::{CallerError, CallerVerifier, KeysError, MissingRight, TokenFault};
 
-use crate::issuer::{Issuer, KID, ORGANISATION, Reply, SCOPE, header, jwk, key, sign};
+use crate::issuer::{Issuer, KID, ORGANISATION, Reply, SCOPE, header, jwk, key, packed, sign};
 
 /// When these stories begin.
 fn start() -> Timestamp {
@@ -579,8 +579,8 @@ async fn what_the_issuer_packs_is_not_unpacked_and_what_does_not_end_is_not_read
     };
     let keys = json!({ "keys": [jwk("issuer", KID)] });
     for (reply, expected) in [
-        (Reply::Packed(keys), "RFC 7517"),
-        (Reply::Packed("x".repeat(50_000_000).into()), "RFC 7517"),
+        (packed(&keys), "RFC 7517"),
+        (packed(&"x".repeat(50_000_000).into()), "RFC 7517"),
         (Reply::Endless, "longer than"),
     ] {
         issuer.answers_keys(reply);
@@ -588,10 +588,7 @@ async fn what_the_issuer_packs_is_not_unpacked_and_what_does_not_end_is_not_read
         let (why, _) = unavailable(&verifier, &token, start()).await;
         assert!(why.contains(expected), "{why}");
     }
-    for (reply, expected) in [
-        (Reply::Packed(good), "RFC 8414"),
-        (Reply::Endless, "longer than"),
-    ] {
+    for (reply, expected) in [(packed(&good), "RFC 8414"), (Reply::Endless, "longer than")] {
         issuer.answers_metadata(reply);
         let verifier = CallerVerifier::new(issuer.settings()).unwrap();
         let (why, _) = unavailable(&verifier, &token, start()).await;
