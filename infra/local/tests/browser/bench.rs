@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     io::{self, BufRead, BufReader, Write},
-    net::TcpListener,
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, mpsc},
@@ -33,16 +33,54 @@ static TURN: Mutex<()> = Mutex::const_new(());
 pub(crate) struct Bench {
     pub(crate) page: Arc<SessionHandle>,
     pub(crate) url: String,
-    _playground: Process,
+    // In the order in which they end.
+    _browser: Browser,
     _driver: Process,
+    _playground: Process,
     _profile: TempDir,
     _turn: MutexGuard<'static, ()>,
+}
+
+/// The browser of a session: chromedriver does not take it along when it ends.
+struct Browser {
+    driver: SocketAddr,
+    session: String,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let ended = self.end();
+        if !thread::panicking() {
+            ended.expect("the browser ends");
+        }
+    }
+}
+
+impl Browser {
+    /// Deletes the session, which ends the browser (W3C WebDriver, 8.2). Nothing asynchronous: the runtime may be at
+    /// its end.
+    fn end(&self) -> io::Result<()> {
+        let Self { driver, session } = self;
+        let mut connection = TcpStream::connect_timeout(driver, GRACE)?;
+        connection.set_read_timeout(Some(DEADLINE))?;
+        write!(
+            connection,
+            "DELETE /session/{session} HTTP/1.1\r\nHost: {driver}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )?;
+        // To the end of the first line: the connection stays.
+        let mut answer = String::new();
+        BufReader::new(connection).read_line(&mut answer)?;
+        match answer.starts_with("HTTP/1.1 200") {
+            true => Ok(()),
+            false => Err(io::Error::other(answer)),
+        }
+    }
 }
 
 struct Process(Child);
 
 impl Drop for Process {
-    /// Asked to end, chromedriver ends its browser first; killed, it would leave it behind.
+    /// It is asked to end, and killed if it does not.
     fn drop(&mut self) {
         let asked = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
         let asked = asked.map(|pid| kill_process(pid, Signal::TERM));
@@ -101,12 +139,18 @@ impl Bench {
             .expect("chromedriver starts");
         let driver = Process(driver);
         let profile = tempfile::tempdir().expect("a folder for the browser's profile");
-        let page = connect(&format!("http://127.0.0.1:{port}"), profile.path()).await;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let page = connect(&format!("http://{address}"), profile.path()).await;
+        let browser = Browser {
+            driver: address,
+            session: page.session_id().to_string(),
+        };
         Some(Self {
             page,
             url,
-            _playground: playground,
+            _browser: browser,
             _driver: driver,
+            _playground: playground,
             _profile: profile,
             _turn: turn,
         })
@@ -213,7 +257,7 @@ async fn connect(driver: &str, profile: &Path) -> Arc<SessionHandle> {
         match WebDriver::new(driver, wanted.clone()).await {
             Ok(page) => {
                 let session = Arc::clone(page.handle());
-                // Its own end would wait for an answer on a runtime that is ending; chromedriver ends the browser.
+                // Its own end would wait for an answer on a runtime that is ending: `Browser` sees to that.
                 page.leak().expect("a new session has not ended");
                 return session;
             }
