@@ -136,6 +136,14 @@ async fn refresh(State(world): State<Arc<World>>, headers: HeaderMap) -> Answer 
     Ok(issue(&world, caller.claims, &headers))
 }
 
+/// Claims as a token of Altinn.
+pub(super) fn signed(world: &World, claims: &Value) -> jsonwebtoken::errors::Result<String> {
+    let mut header = Header::new(Algorithm::RS256);
+    header.kid = Some(world.altinn_key.kid().to_owned());
+    header.x5t = header.kid.clone();
+    world.altinn_key.sign_with(&header, claims)
+}
+
 fn issue(world: &World, mut claims: Value, headers: &HeaderMap) -> Response {
     let now = world.clock.now().as_second();
     claims["iss"] = json!(format!("{}/openid/", base(world)));
@@ -143,10 +151,7 @@ fn issue(world: &World, mut claims: Value, headers: &HeaderMap) -> Response {
     claims["nbf"] = json!(now);
     claims["iat"] = json!(now);
     claims["exp"] = json!(now + TOKEN_LIFETIME);
-    let mut header = Header::new(Algorithm::RS256);
-    header.kid = Some(world.altinn_key.kid().to_owned());
-    header.x5t = header.kid.clone();
-    let Ok(token) = world.altinn_key.sign_with(&header, &claims) else {
+    let Ok(token) = signed(world, &claims) else {
         return answer::empty(StatusCode::UNAUTHORIZED);
     };
     let accept = headers

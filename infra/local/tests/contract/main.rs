@@ -1,0 +1,76 @@
+//! The local Altinn answers as Altinn's own code did when it was recorded.
+//!
+//! Each recorded request is put to a local Altinn of its own, over HTTP and with a signed token. What may differ is named in
+//! [`differences`]; everything else is a failure, and so is a named difference that is gone.
+
+mod differences;
+mod given;
+#[path = "../recorded/mod.rs"]
+mod recorded;
+mod stage;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use futures_util::StreamExt as _;
+
+use recorded::compare::Difference;
+use recorded::table::judge;
+use recorded::{Conversation, load};
+use stage::Stage;
+
+/// So many conversations at a time.
+const AT_A_TIME: usize = 4;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_local_altinn_answers_as_the_recorded_one() {
+    let only = std::env::var("CONVERSATION").ok();
+    let conversations: Vec<Conversation> = load("")
+        .into_iter()
+        .filter(|conversation| only.as_ref().is_none_or(|only| conversation.name == *only))
+        .collect();
+    assert!(!conversations.is_empty(), "no conversation of that name");
+    let count = conversations.len();
+    let apps = stage::apps();
+    let outcomes: BTreeMap<String, Vec<Difference>> = futures_util::stream::iter(conversations)
+        .map(|conversation| {
+            let apps = apps.clone();
+            let name = conversation.name.clone();
+            // What `given` describes may be impossible here: that is a difference like any other.
+            let played =
+                tokio::spawn(async move { Stage::set(&conversation, apps).await.play().await });
+            async move {
+                let differences = played.await.unwrap_or_else(|error| {
+                    vec![Difference {
+                        at: "given".to_owned(),
+                        recorded: "possible".to_owned(),
+                        actual: error.to_string(),
+                    }]
+                });
+                (name, differences)
+            }
+        })
+        .buffer_unordered(AT_A_TIME)
+        .collect()
+        .await;
+    let outcome = judge(differences::TABLE, &outcomes);
+    let report = format!(
+        "{count} recorded conversations: {} agree, {} differ as named in {} rows, {} differences are not named, {} rows name nothing\n",
+        outcome.agreed,
+        outcome.named,
+        differences::TABLE.len(),
+        outcome.unnamed.len(),
+        outcome.gone.len(),
+    );
+    std::io::stdout().write_all(report.as_bytes()).unwrap();
+    assert!(
+        outcome.unnamed.is_empty(),
+        "{report}recorded / here:\n{}",
+        outcome.unnamed.join("\n")
+    );
+    assert!(
+        only.is_some() || outcome.gone.is_empty(),
+        "{report}no longer different, or never was: {}",
+        outcome.gone.join("\n")
+    );
+}

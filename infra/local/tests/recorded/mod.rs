@@ -1,0 +1,176 @@
+//! Recorded conversations with Altinn's own code (`tests/recorded`), and what it takes to have them again with the local Altinn.
+//!
+//! A test loads [`Conversation`]s, brings about what `given` describes, [sends](http::send) the request with its [placeholders] filled in,
+//! and [compares](compare::answers) the answers. What is known to differ stands in one [table].
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared by several tests, each of which uses a part of it"
+)]
+
+pub mod compare;
+pub mod http;
+pub mod placeholders;
+pub mod table;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One request, its answer and what was seen afterwards.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conversation {
+    pub name: String,
+    pub doc: String,
+    pub note: Option<String>,
+    /// What there was before the request.
+    pub given: Option<String>,
+    /// The party that `{party}` stands for.
+    pub party: Option<String>,
+    pub request: Request,
+    pub answer: Answer,
+    /// The instances that a creation left in Storage.
+    pub left: Option<Vec<Left>>,
+    /// What was seen afterwards, by what was asked.
+    pub then: Option<BTreeMap<String, Value>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Request {
+    pub method: String,
+    /// An app (`org/app`, perhaps with what it cannot reach), `storage`, `platform`, `events` or `receive`.
+    pub at: String,
+    pub path: String,
+    /// Whose token.
+    #[serde(rename = "as")]
+    pub caller: Option<String>,
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    pub body: Option<Value>,
+    pub parts: Option<Vec<Part>>,
+    /// The connection is half-closed before the announced end of the body.
+    pub cut: Option<String>,
+    /// The closing boundary is missing.
+    pub no_end: Option<String>,
+}
+
+/// A part of a multipart body.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    pub name: Option<String>,
+    pub filename: Option<String>,
+    /// The whole header: absent where it follows from name and file name, null where there is none.
+    #[serde(default, deserialize_with = "given_or_null")]
+    pub disposition: Option<Option<String>>,
+    #[serde(rename = "type")]
+    pub media_type: Option<String>,
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    pub body: Value,
+}
+
+fn given_or_null<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    pub status: Option<u16>,
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// A body that is JSON.
+    #[serde(default, deserialize_with = "json_or_null")]
+    pub body: Option<Value>,
+    /// A body that is not JSON.
+    pub text: Option<String>,
+    /// The body to the letter, where JSON cannot be written back to the same characters.
+    pub exact: Option<String>,
+    /// JSON with `\u` escapes.
+    #[serde(default)]
+    pub escaped: bool,
+    /// The body begins with a byte order mark.
+    #[serde(default)]
+    pub bom: bool,
+    /// Why there is no answer.
+    pub closed: Option<String>,
+}
+
+fn json_or_null<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// An instance in Storage after a creation.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Left {
+    pub task: Option<String>,
+    /// Keys.
+    pub data_values: Vec<String>,
+    /// Data types, sorted.
+    pub data: Vec<String>,
+    pub hard_deleted: bool,
+}
+
+impl Left {
+    /// What Storage shows of an instance.
+    pub fn of(instance: &Value) -> Self {
+        let data = instance["data"].as_array().into_iter().flatten();
+        let mut left = Self {
+            task: instance["process"]["currentTask"]["elementId"]
+                .as_str()
+                .map(str::to_owned),
+            data_values: instance["dataValues"]
+                .as_object()
+                .map(|values| values.keys().cloned().collect())
+                .unwrap_or_default(),
+            data: data
+                .filter_map(|element| element["dataType"].as_str().map(str::to_owned))
+                .collect(),
+            hard_deleted: instance["status"]["isHardDeleted"] == true,
+        };
+        left.sort();
+        left
+    }
+
+    pub fn sort(&mut self) {
+        self.data_values.sort();
+        self.data.sort();
+    }
+}
+
+/// The folder `tests/recorded`.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/recorded")
+}
+
+/// The conversations of the folder (`""`) or of a folder within (`events`, `v9`, `older`), by name.
+pub fn load(within: &str) -> Vec<Conversation> {
+    let folder = folder().join(within);
+    let files = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}", folder.display()));
+    let mut conversations: Vec<Conversation> = files
+        .map(|file| file.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            serde_json::from_str(&text)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        })
+        .collect();
+    conversations.sort_by(|one, other| one.name.cmp(&other.name));
+    conversations
+}
