@@ -4,7 +4,9 @@
 
 use serde::Deserialize;
 
-use super::instance::null_is_default;
+use serde_json::Value;
+
+use super::tolerant;
 use crate::id::AppId;
 
 /// An app's metadata, as far as creation depends on it.
@@ -14,13 +16,13 @@ pub struct ApplicationMetadata {
     /// The app.
     pub id: AppId,
     /// Its data types.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default)]
     pub data_types: Vec<DataType>,
     /// Fields of its forms that it copies to `dataValues` when a form is saved.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default)]
     pub data_fields: Vec<DataField>,
     /// Whose instances it may have; all four false or absent admits everybody.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default)]
     pub party_types_allowed: PartyTypesAllowed,
 }
 
@@ -40,29 +42,83 @@ pub struct DataField {
 
 /// A data type of an app.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(from = "Wire")]
 pub struct DataType {
     /// Its id, which names the part of a multipart request, case-sensitive.
     pub id: String,
     /// Media types that it admits, compared exactly; an empty list admits all.
-    #[serde(default, deserialize_with = "null_is_default")]
     pub allowed_content_types: Vec<String>,
     /// Who may add elements: `org:{code}`, `orgno:{number}`, `app:owned`; an empty list admits all.
-    #[serde(
-        default,
-        alias = "allowedContributers",
-        deserialize_with = "null_is_default"
-    )]
     pub allowed_contributors: Vec<String>,
     /// Set for form data.
-    #[serde(default)]
     pub app_logic: Option<AppLogic>,
     /// The largest element in MiB; 0 is without limit.
-    #[serde(default, deserialize_with = "null_is_default")]
     pub max_size: u64,
     /// The most elements; 0 is without limit.
-    #[serde(default, deserialize_with = "null_is_default")]
     pub max_count: u64,
+}
+
+/// A data type as it is written. Libraries before 8.6.0 write the first spelling of the contributors, later ones
+/// both, usually one of them null (measured, tests/recorded/app-metadata-casework.json).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    id: String,
+    #[serde(default)]
+    allowed_content_types: Vec<String>,
+    #[serde(default)]
+    allowed_contributers: Vec<String>,
+    #[serde(default)]
+    allowed_contributors: Vec<String>,
+    #[serde(default)]
+    app_logic: Option<AppLogic>,
+    /// Zero or below is without limit, here and in `max_count`.
+    #[serde(default)]
+    max_size: i64,
+    #[serde(default)]
+    max_count: i64,
+}
+
+impl From<Wire> for DataType {
+    fn from(wire: Wire) -> Self {
+        let limit = |limit: i64| u64::try_from(limit).unwrap_or_default();
+        Self {
+            id: wire.id,
+            allowed_content_types: wire.allowed_content_types,
+            allowed_contributors: contributors(
+                &wire.allowed_contributors,
+                &wire.allowed_contributers,
+            )
+            .to_vec(),
+            app_logic: wire.app_logic,
+            max_size: limit(wire.max_size),
+            max_count: limit(wire.max_count),
+        }
+    }
+}
+
+/// Who may add elements of a data type, from the two spellings of the list: `allowedContributors`, or the older
+/// `allowedContributers` where the first names nobody.
+#[must_use]
+pub fn contributors<'a>(
+    allowed_contributors: &'a [String],
+    allowed_contributers: &'a [String],
+) -> &'a [String] {
+    if allowed_contributors.is_empty() {
+        allowed_contributers
+    } else {
+        allowed_contributors
+    }
+}
+
+impl ApplicationMetadata {
+    /// Reads the metadata of an app on a library of any age.
+    ///
+    /// # Errors
+    /// What is no metadata.
+    pub fn from_json(json: &Value) -> serde_json::Result<Self> {
+        tolerant::read(json)
+    }
 }
 
 impl DataType {
@@ -96,4 +152,51 @@ pub struct PartyTypesAllowed {
     pub sub_unit: bool,
     /// Bankruptcy estates.
     pub bankruptcy_estate: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn data_type(fields: Value) -> DataType {
+        let metadata = json!({"id": "ttd/app", "dataTypes": [fields]});
+        let metadata = ApplicationMetadata::from_json(&metadata).unwrap();
+        metadata.data_types.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn each_spelling_of_the_contributors_is_read_and_the_newer_one_counts() {
+        for (newer, older, expected) in [
+            (json!(["org:ttd"]), json!(null), "org:ttd"),
+            (json!(null), json!(["org:ttd"]), "org:ttd"),
+            (json!([]), json!(["org:ttd"]), "org:ttd"),
+            (json!(["org:ttd"]), json!(["org:skd"]), "org:ttd"),
+        ] {
+            for older_first in [true, false] {
+                let mut fields = vec![
+                    ("allowedContributors".to_owned(), newer.clone()),
+                    ("allowedContributers".to_owned(), older.clone()),
+                    ("id".to_owned(), json!("vedlegg")),
+                ];
+                if older_first {
+                    fields.reverse();
+                }
+                let read = data_type(fields.into_iter().collect());
+                assert_eq!(read.allowed_contributors, [expected]);
+            }
+        }
+        assert!(
+            data_type(json!({"id": "a"}))
+                .allowed_contributors
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_limit_below_zero_is_none() {
+        let read = data_type(json!({"id": "a", "maxCount": -1, "maxSize": -1}));
+        assert_eq!((read.max_count, read.max_size), (0, 0));
+    }
 }

@@ -41,6 +41,7 @@ pub mod repair;
 pub mod search;
 pub mod subscriptions;
 pub mod token;
+pub mod tolerant;
 
 pub use connection::Connection;
 pub use instance::Instance;
@@ -413,7 +414,7 @@ impl Altinn {
         let json = self
             .read_json(budget, &doing, || self.0.http.get(&url))
             .await?;
-        let metadata: ApplicationMetadata = serde_json::from_value(json)
+        let metadata = ApplicationMetadata::from_json(&json)
             .map_err(|_| AltinnError::new(&doing, Trouble::Malformed("application metadata")))?;
         let metadata = Arc::new(metadata);
         self.metadata_cache()

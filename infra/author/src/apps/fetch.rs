@@ -366,7 +366,8 @@ fn why(status: StatusCode) -> String {
 
 /// The form data types in an app's metadata, which must be this app's.
 fn forms(text: &str, app: &AppId) -> Result<Vec<String>, String> {
-    let metadata: ApplicationMetadata = serde_json::from_str(text)
+    let metadata = serde_json::from_str(text)
+        .and_then(|document| ApplicationMetadata::from_json(&document))
         .map_err(|error| format!("the answer is no applicationmetadata.json: {error}"))?;
     if metadata.id != *app {
         return Err(format!("another app answers there: {}", metadata.id));

@@ -284,20 +284,7 @@ fn read_metadata(path: &Path) -> Result<(Value, ApplicationMetadata), AppFilesEr
     if !document.is_object() {
         return Err(AppFilesError::content(path, None, "no JSON object"));
     }
-    let mut deserializer = serde_json::Deserializer::from_str(&text);
-    let metadata: ApplicationMetadata = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| {
-            let (field, inner) = (error.path().to_string(), error.inner());
-            let problem = inner.to_string();
-            let problem = problem
-                .rsplit_once(" at line ")
-                .map_or(&*problem, |(it, _)| it);
-            AppFilesError::content(
-                path,
-                Some(inner.line()),
-                format!("field `{field}`: {problem}"),
-            )
-        })?;
+    let metadata: ApplicationMetadata = text::typed(path, &text, &document)?;
     Ok((document, metadata))
 }
 

@@ -6,7 +6,13 @@ use std::{
     path::Path,
 };
 
+use serde::{
+    Deserialize,
+    de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::Value;
+use serde_path_to_error::{Path as FieldPath, Segment};
+use stafett::altinn::tolerant::Tolerant;
 
 use super::AppFilesError;
 
@@ -63,6 +69,80 @@ pub(super) fn json(path: &Path, text: &str) -> Result<Value, AppFilesError> {
     serde_json::from_str(text).map_err(|error| {
         AppFilesError::content(path, Some(error.line()), format!("not JSON: {error}"))
     })
+}
+
+/// What a document of Altinn's says, read as Altinn itself reads it. `text` is the document as it is written.
+pub(super) fn typed<'de, T: Deserialize<'de>>(
+    path: &Path,
+    text: &str,
+    document: &'de Value,
+) -> Result<T, AppFilesError> {
+    serde_path_to_error::deserialize(Tolerant(document)).map_err(|error| {
+        let field = error.path().to_string();
+        let line = line_of(text, error.path());
+        AppFilesError::content(path, line, format!("field `{field}`: {}", error.inner()))
+    })
+}
+
+/// The 1-based line on which the field stands that a path leads to, or the group that lacks it.
+fn line_of(text: &str, path: &FieldPath) -> Option<usize> {
+    let steps: Vec<&Segment> = path.iter().collect();
+    let mut document = serde_json::Deserializer::from_str(text);
+    let stopped = Walk(&steps).deserialize(&mut document).err()?;
+    Some(stopped.line()).filter(|line| *line > 0)
+}
+
+/// Follows a path through a document, and stops with an error where it ends: the error knows the line.
+#[derive(Clone, Copy)]
+struct Walk<'a>(&'a [&'a Segment]);
+
+impl Walk<'_> {
+    fn stop<E: serde::de::Error>() -> E {
+        E::custom("the end of the path")
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if self.0.is_empty() {
+            IgnoredAny::deserialize(deserializer)?;
+            return Err(Self::stop());
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a group or a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            match self.0 {
+                [Segment::Map { key }, rest @ ..] if key.eq_ignore_ascii_case(&name) => {
+                    map.next_value_seed(Walk(rest))?;
+                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Err(Self::stop())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let [Segment::Seq { index }, rest @ ..] = self.0 else {
+            return Err(Self::stop());
+        };
+        for _ in 0..*index {
+            seq.next_element::<IgnoredAny>()?;
+        }
+        seq.next_element_seed(Walk(rest))?;
+        Err(Self::stop())
+    }
 }
 
 /// The 1-based line on which these bytes end.

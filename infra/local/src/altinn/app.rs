@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use author::apps::{AppFiles, AppFilesError, Apps, Policy, Prefill, Task};
 use serde::Deserialize;
 use serde_json::Value;
+use stafett::altinn::{metadata::contributors, tolerant};
 
 use super::model::Model;
 
@@ -153,19 +154,23 @@ pub(crate) struct DataType {
     pub(crate) id: String,
     #[serde(default)]
     allowed_content_types: Option<Vec<String>>,
-    /// The old spelling is still read.
-    #[serde(default, alias = "allowedContributers")]
-    allowed_contributors: Option<Vec<String>>,
+    #[serde(default)]
+    allowed_contributors: Vec<String>,
+    /// The old spelling, which is still read.
+    #[serde(default)]
+    allowed_contributers: Vec<String>,
     #[serde(default)]
     app_logic: Option<AppLogic>,
     #[serde(default)]
     pub(crate) task_id: Option<String>,
     #[serde(default)]
-    max_size: Option<u64>,
+    max_size: i64,
+    /// Zero or below is without limit.
     #[serde(default)]
-    max_count: usize,
+    max_count: i64,
+    /// Zero or below asks for none.
     #[serde(default)]
-    pub(crate) min_count: usize,
+    min_count: i64,
     #[serde(default = "yes")]
     pub(crate) enable_pdf_creation: bool,
     #[serde(default)]
@@ -197,9 +202,8 @@ impl DataType {
     }
 
     pub(crate) fn allowed_contributors(&self) -> Option<&[String]> {
-        self.allowed_contributors
-            .as_deref()
-            .filter(|contributors| !contributors.is_empty())
+        let named = contributors(&self.allowed_contributors, &self.allowed_contributers);
+        Some(named).filter(|contributors| !contributors.is_empty())
     }
 
     pub(crate) fn is_form(&self) -> bool {
@@ -246,14 +250,20 @@ impl DataType {
 
     /// Largest size in bytes; none = no limit.
     pub(crate) fn max_bytes(&self) -> Option<u64> {
-        self.max_size
-            .filter(|mebibytes| *mebibytes > 0)
-            .map(|mebibytes| mebibytes.saturating_mul(1024 * 1024))
+        let mebibytes = u64::try_from(self.max_size).unwrap_or_default();
+        (mebibytes > 0).then(|| mebibytes.saturating_mul(1024 * 1024))
     }
 
     /// Largest number of elements; none = no limit.
     pub(crate) fn max_count(&self) -> Option<usize> {
-        Some(self.max_count).filter(|count| *count > 0)
+        usize::try_from(self.max_count)
+            .ok()
+            .filter(|count| *count > 0)
+    }
+
+    /// Smallest number of elements.
+    pub(crate) fn min_count(&self) -> usize {
+        usize::try_from(self.min_count).unwrap_or_default()
     }
 
     /// The main form of an app cannot be deleted.
@@ -414,8 +424,8 @@ impl AppDefinition {
         schemas: BTreeMap<String, Value>,
     ) -> Result<Self, Flaw> {
         let in_metadata = |message: String| Flaw::new(Part::Metadata, message);
-        let metadata: Metadata = serde_json::from_value(document.clone())
-            .map_err(|error| in_metadata(error.to_string()))?;
+        let metadata: Metadata =
+            tolerant::read(&document).map_err(|error| in_metadata(error.to_string()))?;
         if metadata
             .id
             .split_once('/')

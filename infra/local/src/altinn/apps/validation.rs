@@ -80,7 +80,7 @@ pub(crate) fn task_issues(app: &AppDefinition, instance: &Instance, task: &str) 
                 source,
             });
         };
-        if count < data_type.min_count {
+        if count < data_type.min_count() {
             wrong("TooFewDataElementsOfType", "Too few");
         }
         if data_type.max_count().is_some_and(|most| count > most) {

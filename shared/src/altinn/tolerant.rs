@@ -1,0 +1,253 @@
+//! Altinn's JSON as Altinn's own readers take it.
+//!
+//! The same document is written in several ways: apps write nulls and enumerations as numbers, Storage leaves
+//! nulls out and writes enumerations as text, and each generation of the library adds, drops or renames fields.
+//! Altinn's readers (Newtonsoft, and System.Text.Json with its web defaults) take all of them. So does [`read`]:
+//!
+//! * `null` is absent, and an absent list or group is an empty one,
+//! * unknown fields are nothing, in any order, and of a field that is there twice the last one that is not null counts,
+//! * the case of a field's name does not matter where the reader names the field,
+//! * a number may be written as text and a text as a number; so may `true` and `false` as text.
+//!
+//! What a reader requires beyond that, it says in its types: a field that is no `Option` and has no default must be
+//! there. Dates are read with [`moment`], enumerations into
+//! [`Enumeration`](super::instance::Enumeration).
+
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        Error as _, IntoDeserializer, Visitor,
+        value::{BorrowedStrDeserializer, MapDeserializer, SeqDeserializer},
+    },
+    forward_to_deserialize_any,
+};
+use serde_json::{Error, Map, Value};
+
+/// Reads a value of Altinn's.
+///
+/// # Errors
+/// What is not such a value. The error's text may quote the document, which may be somebody's form: do not log it.
+pub fn read<'de, T: Deserialize<'de>>(json: &'de Value) -> Result<T, Error> {
+    T::deserialize(Tolerant(json))
+}
+
+/// A document as [`read`] takes it, for readers that wrap a deserializer of their own around it.
+#[derive(Debug, Clone, Copy)]
+pub struct Tolerant<'de>(pub &'de Value);
+
+impl<'de> Tolerant<'de> {
+    fn text(self) -> Option<String> {
+        match self.0 {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Bool(is) => Some(is.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The number that is meant: one with a fraction of zero, or one within a text, is the plain number.
+    fn integer(self) -> Option<Value> {
+        match self.0 {
+            Value::Number(number) if number.is_f64() => whole(number.as_f64()?),
+            Value::String(text) => {
+                let text = text.trim();
+                let number = text.parse::<i64>().map(Value::from);
+                number
+                    .or_else(|_| text.parse::<u64>().map(Value::from))
+                    .ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+fn whole(number: f64) -> Option<Value> {
+    // Beyond 2^53 a double does not tell which whole number was meant.
+    let is_exact = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
+    #[expect(clippy::cast_possible_truncation, reason = "whole, and within 2^53")]
+    is_exact.then(|| Value::from(number as i64))
+}
+
+impl<'de> IntoDeserializer<'de, Error> for Tolerant<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+/// A field's name, as text that lives as long as the document.
+struct Name<'de>(&'de str);
+
+impl<'de> IntoDeserializer<'de, Error> for Name<'de> {
+    type Deserializer = BorrowedStrDeserializer<'de, Error>;
+
+    fn into_deserializer(self) -> Self::Deserializer {
+        BorrowedStrDeserializer::new(self.0)
+    }
+}
+
+/// The fields of a group that a reader names, each once.
+fn named<'de>(
+    object: &'de Map<String, Value>,
+    names: &'static [&'static str],
+) -> Vec<(&'static str, &'de Value)> {
+    let mut found: Vec<(&'static str, &'de Value)> = Vec::with_capacity(names.len());
+    for (written, value) in object.iter().filter(|(_, value)| !value.is_null()) {
+        let exact = names.iter().find(|name| *name == written);
+        let name = exact.or_else(|| names.iter().find(|name| name.eq_ignore_ascii_case(written)));
+        let Some(name) = name.copied() else { continue };
+        match found.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => found.push((name, value)),
+        }
+    }
+    found
+}
+
+/// Reads a whole number after what [`Tolerant::integer`] makes of it.
+macro_rules! whole_numbers {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            match self.integer() {
+                Some(number) => number.$method(visitor),
+                None => self.0.$method(visitor),
+            }
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for Tolerant<'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.0.deserialize_any(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let fields = match self.0 {
+            Value::Null => Vec::new(),
+            Value::Object(object) => named(object, names),
+            other => return other.deserialize_map(visitor),
+        };
+        let fields = fields
+            .into_iter()
+            .map(|(name, value)| (Name(name), Self(value)));
+        visitor.visit_map(MapDeserializer::new(fields))
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let object = match self.0 {
+            Value::Null => None,
+            Value::Object(object) => Some(object),
+            other => return other.deserialize_map(visitor),
+        };
+        let set = object
+            .into_iter()
+            .flatten()
+            .filter(|(_, value)| !value.is_null());
+        let fields = set.map(|(name, value)| (Name(name), Self(value)));
+        visitor.visit_map(MapDeserializer::new(fields))
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let items = match self.0 {
+            Value::Null => &[],
+            Value::Array(items) => items.as_slice(),
+            other => return other.deserialize_seq(visitor),
+        };
+        visitor.visit_seq(SeqDeserializer::new(items.iter().map(Self)))
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.text() {
+            Some(text) => visitor.visit_string(text),
+            None => self.0.deserialize_string(visitor),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::String(text) => visitor.visit_borrowed_str(text),
+            _ => self.deserialize_string(visitor),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0.as_str().map(str::trim) {
+            Some(text) if text.eq_ignore_ascii_case("true") => visitor.visit_bool(true),
+            Some(text) if text.eq_ignore_ascii_case("false") => visitor.visit_bool(false),
+            _ => self.0.deserialize_bool(visitor),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    whole_numbers! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.0.deserialize_enum(name, variants, visitor)
+    }
+
+    forward_to_deserialize_any! {
+        f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
+    }
+}
+
+/// A date as .NET writes it: 0 to 7 digits of fraction, with an offset or without one, which is UTC then.
+///
+/// # Errors
+/// What is no date.
+pub fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let moment = parse_moment(&text);
+    moment
+        .map(Some)
+        .ok_or_else(|| D::Error::custom("not a date and time"))
+}
+
+/// See [`moment`].
+#[must_use]
+pub fn parse_moment(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    if let Ok(moment) = text.parse() {
+        return Some(moment);
+    }
+    let local: DateTime = text.trim_end_matches(['Z', 'z']).parse().ok()?;
+    // .NET's `DateTime.MaxValue` is later than the latest moment here.
+    let zoned = local.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
+    Some(zoned.unwrap_or(Timestamp::MAX))
+}
