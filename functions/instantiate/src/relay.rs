@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
     sync::Arc,
     time::Duration,
 };
@@ -36,6 +37,8 @@ use crate::{
 
 mod report;
 
+/// How far Altinn's clock may be from ours.
+const CLOCKS_APART: Duration = Duration::from_secs(600);
 /// Relays of one A instance that are worked on at the same time.
 const PARTS_AT_ONCE: usize = 4;
 
@@ -394,13 +397,12 @@ impl Work<'_> {
         apps.dedup();
         let mut keys = vec![STAMP, ready.checked.stamp_key()];
         keys.dedup();
+        // Altinn's clock may be ahead of ours.
+        let now = self.delivery.function.0.clock.now().max(since);
+        let created = since..=now.checked_add(CLOCKS_APART).unwrap_or(Timestamp::MAX);
         let mut found = Vec::new();
         for app in apps {
-            match self
-                .altinn()
-                .stamped(self.budget(), app, &self.relay, &keys, since, owner)
-                .await
-            {
+            match self.stamped(app, &keys, created.clone(), owner).await {
                 Ok(instances) => found.extend(instances),
                 Err(error) => {
                     return Evidence::Trouble(
@@ -420,6 +422,25 @@ impl Work<'_> {
             .map(|instance| (instance.id, instance))
             .collect();
         Evidence::Found(evidence)
+    }
+
+    /// The instances that carry the stamp, each read by itself: the list shows no data elements.
+    async fn stamped(
+        &self,
+        app: &AppId,
+        keys: &[&str],
+        created: RangeInclusive<Timestamp>,
+        owner: Option<&stafett::draft::Owner>,
+    ) -> Result<Vec<Instance>, AltinnError> {
+        let listed = self
+            .altinn()
+            .stamped(self.budget(), app, &self.relay, keys, created, owner)
+            .await?;
+        let mut found = Vec::with_capacity(listed.len());
+        for stamped in listed {
+            found.push(self.altinn().instance(self.budget(), stamped.id).await?);
+        }
+        Ok(found)
     }
 
     fn weigh(&self, b: &Instance, ready: &Ready) -> Found {

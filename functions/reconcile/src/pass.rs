@@ -226,7 +226,7 @@ impl<'a> Pass<'a> {
         let page = run
             .parts
             .altinn
-            .page(&work.budget, &doing, &query, next)
+            .page(&work.budget, &doing, &query, next, |_| true)
             .await;
         let resumed = std::mem::take(&mut window.resumed);
         let useless = match &page {

@@ -33,6 +33,7 @@ pub mod after;
 pub mod answer;
 mod connection;
 pub mod create;
+pub mod cursor;
 pub mod instance;
 mod json;
 pub mod list;
@@ -137,6 +138,9 @@ pub enum Trouble {
     /// An answer of another form than Altinn's.
     #[error("the answer is not {0}")]
     Malformed(&'static str),
+    /// An answer of more bytes than are read.
+    #[error("the answer is not of a size that is read")]
+    TooLong,
 }
 
 fn transport(error: &reqwest::Error) -> &'static str {
@@ -325,6 +329,22 @@ impl Altinn {
         quickly(|| async {
             let answer = self.send(budget, doing, READ_TIMEOUT, &request).await?;
             json::read(answer)
+                .await
+                .map_err(|trouble| AltinnError::new(doing, trouble))
+        })
+        .await
+    }
+
+    /// Reads JSON that is unfolded piece by piece.
+    async fn read_text(
+        &self,
+        budget: &Budget,
+        doing: &str,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Vec<u8>, AltinnError> {
+        quickly(|| async {
+            let answer = self.send(budget, doing, READ_TIMEOUT, &request).await?;
+            json::read_text(answer)
                 .await
                 .map_err(|trouble| AltinnError::new(doing, trouble))
         })
