@@ -49,7 +49,7 @@ async fn what_app_a_or_an_event_began_is_one_trace_through_the_queue_up_to_b() {
     let story = story().await;
     let event = |a: &str| {
         json!({
-            "id": "e-1", "specversion": "1.0", "type": "app.instance.process.completed",
+            "id": "e-1", "specversion": "1.0", "type": "app.instance.process.completed", "source": "urn:x",
             "resource": "urn:altinn:resource:app_ttd_permit", "resourceinstance": a,
         })
     };

@@ -35,8 +35,6 @@ pub(crate) enum Malformed {
         field: &'static str,
         expected: &'static str,
     },
-    #[error("`{0}` and `{1}` contradict each other")]
-    Contradiction(&'static str, &'static str),
 }
 
 /// The JSON object that the call carries.

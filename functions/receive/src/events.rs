@@ -1,7 +1,9 @@
 //! `POST /events/{secret}`: Altinn Events says that something happened to an instance.
 //!
-//! An event is a hint, and the gate decides: whatever type it has, it triggers,
-//! unless its type says that no gate can have opened.
+//! An event is a hint, and the gate decides. What is no CloudEvent is refused; every other event is
+//! answered with 200, whether it starts anything or not, since Altinn sends a refused one up to twelve
+//! times more. Others publish on an app's resource, too: Dialogporten does, with the id of a dialog as
+//! `resourceinstance` (measured, tests/recorded/events/events-webhook-dialogporten.json).
 
 use lambda_http::Request;
 use stafett::{
@@ -15,22 +17,19 @@ use crate::{
     body::{self, Malformed, Object},
     log::Entry,
     problem::Problem,
+    triggers::request_id,
 };
 
-/// Sent when a subscription is made; any 2xx accepts it
-/// (Altinn/altinn-events: src/Events/Services/WebhookService.cs).
-const VALIDATION: &str = "platform.events.validatesubscription";
-
-/// Types that cannot open a gate: an instance that was just made has not reached anything, and our own
-/// after-steps change the substatus
-/// (Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs).
-const PASSED_OVER: [&str; 2] = ["app.instance.created", "app.instance.substatus.changed"];
+/// What the types of events begin with that can open a gate: a task has begun, or the process has ended
+/// (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Process/ProcessEventDispatcher.cs).
+const PROCESS: &str = "app.instance.process.";
 
 /// How Altinn names an app as a resource, followed by `ttd_permit` for `ttd/permit`
 /// (Altinn/app-lib-dotnet: src/Altinn.App.Core/Infrastructure/Clients/Events/EventsClient.cs).
 const APP_RESOURCE: &str = "urn:altinn:resource:app_";
 
-/// The longest event id, in bytes. Altinn's own are GUIDs; a message must not grow with what comes in.
+/// The longest event id that goes into a message, in bytes. Altinn's own are GUIDs, and a message must not
+/// grow with what comes in.
 const MAX_ID: usize = 128;
 
 pub(crate) async fn receive(
@@ -40,13 +39,17 @@ pub(crate) async fn receive(
 ) -> Result<Answer, Problem> {
     entry.cause = Some(Cause::Event);
     let event = body::object(request)?;
-    let Some(Hint { id, app, instance }) = hint(&event)? else {
+    let event = Event::read(&event)?;
+    let Some((app, instance)) = event.subject() else {
         return Ok(Answer::NothingToDo);
     };
     entry.instance = Some(instance);
+    let id = event
+        .short_id()
+        .map_or_else(|| request_id(request), str::to_owned);
     let trace = entry.trace.as_ref();
     let routes = receive
-        .enqueue(&app, instance, Cause::Event, id, trace)
+        .enqueue(&app, instance, Cause::Event, &id, trace)
         .await?;
     if routes.is_empty() {
         return Ok(Answer::NothingToDo);
@@ -55,68 +58,78 @@ pub(crate) async fn receive(
     Ok(Answer::Noted { instance, routes })
 }
 
-/// What an event is about.
-#[derive(Debug, PartialEq, Eq)]
-struct Hint<'a> {
+/// A CloudEvent in structured JSON form: what the specification requires, and the two extensions by which
+/// Altinn names an instance.
+#[derive(Debug)]
+struct Event<'a> {
     id: &'a str,
-    app: AppId,
-    instance: InstanceId,
+    kind: &'a str,
+    source: &'a str,
+    resource: Option<&'a str>,
+    instance: Option<&'a str>,
 }
 
-/// Reads a CloudEvent in structured JSON form. None where it can open no gate of an app.
-fn hint(event: &Object) -> Result<Option<Hint<'_>>, Malformed> {
-    if event.text("specversion")? != "1.0" {
-        return Err(Malformed::Other {
-            field: "specversion",
-            expected: "\"1.0\", of the CloudEvents specification",
-        });
+impl<'a> Event<'a> {
+    /// Reads what every CloudEvent has (CloudEvents 1.0, "Required attributes").
+    fn read(event: &'a Object) -> Result<Self, Malformed> {
+        let required = |field| match event.text(field)? {
+            "" => Err(Malformed::Other {
+                field,
+                expected: "a text that is not empty",
+            }),
+            text => Ok(text),
+        };
+        if required("specversion")? != "1.0" {
+            return Err(Malformed::Other {
+                field: "specversion",
+                expected: "\"1.0\", of the CloudEvents specification",
+            });
+        }
+        Ok(Self {
+            id: required("id")?,
+            kind: required("type")?,
+            source: required("source")?,
+            resource: event.optional("resource")?,
+            instance: event.optional("resourceinstance")?,
+        })
     }
-    let kind = event.text("type")?;
-    if kind == VALIDATION || PASSED_OVER.contains(&kind) {
-        return Ok(None);
-    }
-    let id = event.text("id")?;
-    if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Malformed::Other {
-            field: "id",
-            expected: "1 to 128 visible ASCII characters",
-        });
-    }
-    let resource = event.optional("resource")?;
-    let source = event.optional("source")?.map(Source::read);
-    let source = source.unwrap_or_default();
 
-    let app = match (resource.map(app_of_resource).transpose()?, source.app) {
-        (Some(Some(app)), Some(other)) if app != other => {
-            return Err(Malformed::Contradiction("resource", "source"));
+    /// The instance that the event is about, and its app. None where the event can open no gate, or does not
+    /// name one instance of one app: `resource` and `source` may each name them, and must not differ.
+    fn subject(&self) -> Option<(AppId, InstanceId)> {
+        if !self.kind.starts_with(PROCESS) {
+            return None;
         }
-        (Some(Some(app)), _) | (_, Some(app)) => app,
-        // Another publisher's event, on a resource that is no app.
-        (Some(None), None) => return Ok(None),
-        (None, None) => return Err(Malformed::Missing("resource")),
-    };
-    let named = event.optional("resourceinstance")?;
-    let named = named
-        .map(|text| body::id("resourceinstance", text))
-        .transpose()?;
-    let instance = match (named, source.instance) {
-        (Some(instance), Some(other)) if instance != other => {
-            return Err(Malformed::Contradiction("resourceinstance", "source"));
-        }
-        (Some(instance), _) | (None, Some(instance)) => instance,
-        (None, None) => return Err(Malformed::Missing("resourceinstance")),
-    };
-    Ok(Some(Hint { id, app, instance }))
+        let source = Source::read(self.source);
+        let app = agreed(self.resource.map(app_of_resource), source.app)?;
+        let named = self.instance.map(|instance| instance.parse().ok());
+        let instance = agreed(named, source.instance)?;
+        Some((app, instance))
+    }
+
+    /// The event's id, unless it could swell or spoil a message.
+    fn short_id(&self) -> Option<&'a str> {
+        let is_plain = self.id.bytes().all(|byte| byte.is_ascii_graphic());
+        (self.id.len() <= MAX_ID && is_plain).then_some(self.id)
+    }
+}
+
+/// What a field names, unless `source` names something else; what `source` names, where the field is absent.
+/// A field whose text names nothing of ours is not made up for by `source`.
+fn agreed<T: PartialEq>(field: Option<Option<T>>, source: Option<T>) -> Option<T> {
+    match (field, source) {
+        (Some(named), None) => named,
+        (Some(named), source) if named == source => named,
+        (Some(_), Some(_)) => None,
+        (None, source) => source,
+    }
 }
 
 /// The app that a resource stands for; none for a resource that is no app.
-fn app_of_resource(resource: &str) -> Result<Option<AppId>, Malformed> {
-    let Some(app) = resource.strip_prefix(APP_RESOURCE) else {
-        return Ok(None);
-    };
+fn app_of_resource(resource: &str) -> Option<AppId> {
+    let app = resource.strip_prefix(APP_RESOURCE)?;
     // No organisation's code has an underscore, so the first one ends it.
-    let app = app.replacen('_', "/", 1);
-    body::id("resource", &app).map(Some)
+    app.replacen('_', "/", 1).parse().ok()
 }
 
 /// What the address of an instance says, `https://…/{org}/{app}/instances/{party}/{guid}`. It is read as
@@ -172,58 +185,85 @@ mod tests {
         value.as_object().unwrap().clone().into()
     }
 
-    fn named(changes: Value) -> (String, String) {
+    /// The app and the instance that an event is about.
+    fn subject(changes: Value) -> Option<(String, String)> {
         let event = event(changes);
-        let hint = hint(&event).unwrap().unwrap();
-        (hint.app.to_string(), hint.instance.to_string())
+        let (app, instance) = Event::read(&event).unwrap().subject()?;
+        Some((app.to_string(), instance.to_string()))
     }
 
     fn refused(changes: Value) -> String {
-        hint(&event(changes)).unwrap_err().to_string()
+        Event::read(&event(changes)).unwrap_err().to_string()
     }
 
     #[test]
     fn resource_and_source_each_name_the_app_and_the_instance() {
-        let expected = ("ttd/app-a".to_owned(), INSTANCE.to_owned());
-        assert_eq!(named(json!({})), expected);
-        assert_eq!(named(json!({ "source": null })), expected);
-        assert_eq!(named(json!({ "resource": null })), expected);
-        assert_eq!(named(json!({ "resourceinstance": null })), expected);
+        let expected = Some(("ttd/app-a".to_owned(), INSTANCE.to_owned()));
+        assert_eq!(subject(json!({})), expected);
+        assert_eq!(subject(json!({ "source": "urn:x" })), expected);
+        assert_eq!(subject(json!({ "resource": null })), expected);
+        assert_eq!(subject(json!({ "resourceinstance": null })), expected);
         assert_eq!(
-            named(json!({ "resource": null, "resourceinstance": null })),
+            subject(json!({ "resource": null, "resourceinstance": null })),
             expected
         );
         let elsewhere = json!({ "source": format!("urn:x/{INSTANCE}"), "resourceinstance": null });
-        assert_eq!(named(elsewhere), expected);
+        assert_eq!(subject(elsewhere), expected);
     }
 
     #[test]
-    fn an_event_that_contradicts_itself_is_refused() {
-        assert_eq!(
-            refused(json!({ "resource": "urn:altinn:resource:app_ttd_app-b" })),
-            "`resource` and `source` contradict each other"
-        );
-        assert_eq!(
-            refused(json!({ "resourceinstance": INSTANCE.replace("77", "78") })),
-            "`resourceinstance` and `source` contradict each other"
-        );
+    fn an_event_that_does_not_name_one_instance_of_one_app_is_about_none_of_ours() {
+        for changes in [
+            json!({ "resource": "urn:altinn:resource:app_ttd_app-b" }),
+            json!({ "resourceinstance": INSTANCE.replace("77", "78") }),
+            json!({ "resource": null, "source": "urn:x" }),
+            json!({ "source": "https://ttd.apps.tt02.altinn.no/ttd/app-a", "resourceinstance": null }),
+            json!({ "resource": "urn:altinn:resource:dialog", "source": "https://example.no/1" }),
+            json!({ "resource": "urn:altinn:resource:dialog" }),
+            json!({ "resource": "urn:altinn:resource:app_ttd", "source": "https://example.no/1" }),
+            json!({ "resourceinstance": "3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77" }),
+            json!({ "resourceinstance": "../x" }),
+        ] {
+            assert_eq!(subject(changes.clone()), None, "{changes}");
+        }
     }
 
     #[test]
-    fn an_event_that_names_no_app_or_no_instance_is_refused() {
-        let nothing = json!({ "resource": null, "source": null });
-        assert_eq!(refused(nothing), "`resource` is missing");
-        let no_instance = json!({
-            "source": "https://ttd.apps.tt02.altinn.no/ttd/app-a", "resourceinstance": null
-        });
-        assert_eq!(refused(no_instance), "`resourceinstance` is missing");
-        assert!(
-            refused(json!({ "resourceinstance": "../x" })).starts_with("`resourceinstance` is not")
-        );
-        assert!(
-            refused(json!({ "resource": "urn:altinn:resource:app_ttd" }))
-                .starts_with("`resource` is not")
-        );
+    fn only_the_types_of_a_process_can_open_a_gate() {
+        for kind in [
+            "app.instance.process.completed",
+            "app.instance.process.movedTo.Task_2",
+        ] {
+            assert!(subject(json!({ "type": kind })).is_some(), "{kind}");
+        }
+        for kind in [
+            "app.instance.created",
+            "app.instance.substatus.changed",
+            "platform.events.validatesubscription",
+            "dialogporten.dialog.created.v1",
+            "app.event.sent",
+        ] {
+            assert_eq!(subject(json!({ "type": kind })), None, "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_cloud_event_is_refused() {
+        for field in ["specversion", "id", "type", "source"] {
+            assert_eq!(
+                refused(json!({ field: null })),
+                format!("`{field}` is missing")
+            );
+            assert_eq!(
+                refused(json!({ field: 7 })),
+                format!("`{field}` must be a text")
+            );
+            assert_eq!(
+                refused(json!({ field: "" })),
+                format!("`{field}` must be a text that is not empty")
+            );
+        }
+        assert!(refused(json!({ "specversion": "0.3" })).starts_with("`specversion` must be"));
         assert_eq!(
             refused(json!({ "resource": 7 })),
             "`resource` must be a text"
@@ -231,55 +271,18 @@ mod tests {
     }
 
     #[test]
-    fn only_types_that_can_open_no_gate_are_passed_over() {
-        for kind in ["app.instance.created", "app.instance.substatus.changed"] {
-            assert_eq!(
-                hint(&event(json!({ "type": kind }))).unwrap(),
-                None,
-                "{kind}"
-            );
+    fn an_id_that_could_swell_or_spoil_a_message_does_not_go_into_one() {
+        let short = |id: &str| {
+            let event = event(json!({ "id": id }));
+            let event = Event::read(&event).unwrap();
+            assert!(event.subject().is_some(), "the event counts all the same");
+            event.short_id().map(str::to_owned)
+        };
+        for id in ["a b", "\u{feff}", &"a".repeat(MAX_ID + 1)] {
+            assert_eq!(short(id), None, "{id:?}");
         }
-        for kind in [
-            "app.instance.process.movedTo.Task_2",
-            "app.instance.anything",
-            "no.altinn.other",
-        ] {
-            assert!(
-                hint(&event(json!({ "type": kind }))).unwrap().is_some(),
-                "{kind}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_event_of_a_resource_that_is_no_app_is_passed_over() {
-        let other =
-            json!({ "resource": "urn:altinn:resource:dialog", "source": "https://example.no/1" });
-        assert_eq!(hint(&event(other)).unwrap(), None);
-    }
-
-    #[test]
-    fn the_validation_event_needs_nothing_but_its_type() {
-        let validation = object(json!({
-            "id": "1", "source": "https://platform.tt02.altinn.no/events/api/v1/subscriptions/4711",
-            "specversion": "1.0", "type": "platform.events.validatesubscription"
-        }));
-        assert_eq!(hint(&validation).unwrap(), None);
-    }
-
-    #[test]
-    fn an_id_that_could_swell_or_spoil_a_message_is_refused() {
-        for id in ["", "a b", "\u{feff}", &"a".repeat(129)] {
-            assert!(
-                refused(json!({ "id": id })).starts_with("`id` must be"),
-                "{id:?}"
-            );
-        }
-        let longest = "a".repeat(128);
-        assert_eq!(
-            hint(&event(json!({ "id": longest }))).unwrap().unwrap().id,
-            longest
-        );
+        let longest = "a".repeat(MAX_ID);
+        assert_eq!(short(&longest), Some(longest));
     }
 
     proptest! {
@@ -293,17 +296,26 @@ mod tests {
                 "source": format!("https://{org}.apps.altinn.no/{org}/{app}/instances/{instance}"),
                 "resourceinstance": instance,
             });
-            prop_assert_eq!(named(changes), (format!("{org}/{app}"), instance.to_string()));
+            prop_assert_eq!(subject(changes), Some((format!("{org}/{app}"), instance.to_string())));
         }
 
         #[test]
-        fn no_event_panics_or_is_repeated(
+        fn every_event_with_what_a_cloud_event_must_have_is_read(
             field in proptest::sample::select(&["id", "source", "type", "resource", "resourceinstance"]),
-            text in "\\PC{0,40}",
+            text in "\\PC{1,40}",
         ) {
+            let event = event(json!({ field: text }));
+            let event = Event::read(&event);
+            prop_assert!(event.is_ok(), "{:?}", event);
+            let _subject = event.unwrap().subject();
+        }
+
+        #[test]
+        fn no_refusal_repeats_what_came(text in "\\PC{0,40}") {
             let text = format!("hemmelig{text}");
-            if let Err(refused) = hint(&event(json!({ field: text }))) {
-                prop_assert!(!refused.to_string().contains("hemmelig"));
+            for changes in [json!({ "specversion": text.clone() }), json!({ "type": [text] })] {
+                let refused = refused(changes);
+                prop_assert!(!refused.contains("hemmelig"), "{}", refused);
             }
         }
     }

@@ -36,7 +36,7 @@ pub(crate) async fn receive(
 }
 
 /// The id that API Gateway gave to the request, and gives to the caller in `apigw-requestid`.
-fn request_id(request: &Request) -> String {
+pub(crate) fn request_id(request: &Request) -> String {
     let given = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
         _ => None,

@@ -74,7 +74,7 @@ async fn what_is_sent_to_the_api_is_neither_answered_nor_logged_nor_kept() {
     }
 
     let event = json!({
-        "id": "e-1", "specversion": "1.0", "type": "app.instance.process.completed",
+        "id": "e-1", "specversion": "1.0", "type": "app.instance.process.completed", "source": "urn:x",
         "resource": "urn:altinn:resource:app_ttd_permit", "resourceinstance": a,
         "subject": format!("/person/{NUMBER}"), "alternativesubject": GOSSIP,
         "data": { "navn": NAME }, "navn": SENT,

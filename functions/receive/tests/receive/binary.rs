@@ -19,7 +19,10 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_receive");
 fn environment(system: &System) -> BTreeMap<String, String> {
     let mut environment = system.aws.endpoints().environment();
     let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
-    set("STAFETT_ROUTES", system.routes.path().to_str().unwrap());
+    set(
+        "STAFETT_ROUTES",
+        system.routes.as_ref().unwrap().path().to_str().unwrap(),
+    );
     set("STAFETT_QUEUE_URL", &system.aws.resources().queue.url);
     set("STAFETT_TABLE", &system.aws.resources().table);
     set("MASKINPORTEN_ISSUER", &system.issuer.name);
@@ -75,7 +78,7 @@ async fn the_program_serves_every_call_of_the_template_and_logs_no_secret() {
     system.queued(2).await;
 
     let event = json!({
-        "id": "e-1", "specversion": "1.0", "type": "app.instance.process.completed",
+        "id": "e-1", "specversion": "1.0", "type": "app.instance.process.completed", "source": "urn:x",
         "resource": "urn:altinn:resource:app_ttd_popular", "resourceinstance": INSTANCE,
     });
     let noted = http

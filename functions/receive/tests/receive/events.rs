@@ -1,10 +1,12 @@
 //! `POST /events/{secret}`, as Altinn Events calls it.
 
+use std::path::Path;
+
 use lambda_http::http::StatusCode;
 use local::wire::{Action, Answer, On};
 use serde_json::{Value, json};
 
-use crate::system::{Call, INSTANCE, SECRET, System};
+use crate::system::{Call, INSTANCE, REQUEST_ID, SECRET, System};
 
 const EVENT_ID: &str = "7f8d6a4e-5a83-4c1b-a1e2-8b3f0c9d2e10";
 
@@ -71,11 +73,15 @@ async fn what_starts_nothing_is_accepted_all_the_same() {
         "specversion": "1.0", "type": "platform.events.validatesubscription"
     });
     let mut foreign_app = event("resource", "urn:altinn:resource:app_ttd_unheard-of");
-    foreign_app["source"] = Value::Null;
+    foreign_app["source"] = "urn:x".into();
     for event in [
         validation,
         event("type", "app.instance.created"),
         event("type", "app.instance.substatus.changed"),
+        event("type", "dialogporten.dialog.created.v1"),
+        event("resourceinstance", "3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"),
+        event("resource", "urn:altinn:resource:app_hemmelig"),
+        event("resource", "urn:altinn:resource:app_ttd_hemmelig"),
         foreign_app,
     ] {
         let reply = system.call(Call::event(&event)).await;
@@ -83,6 +89,72 @@ async fn what_starts_nothing_is_accepted_all_the_same() {
         assert_eq!(reply.json(), json!({ "relays": [] }));
     }
     assert_eq!(system.sends(), 0);
+}
+
+#[tokio::test]
+async fn an_event_with_a_strange_id_triggers_under_the_id_of_the_request() {
+    let system = System::start().await;
+    let reply = system
+        .call(Call::event(event("id", "hem\u{feff}melig")))
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    for (_, message) in system.queued(2).await {
+        assert_eq!(message["id"], REQUEST_ID);
+    }
+}
+
+/// Every event that Altinn Events was recorded to send is answered as it should be.
+#[tokio::test]
+async fn what_altinn_events_was_seen_to_send_is_answered_with_200_at_the_right_address() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let system = System::with_routes(&root.join("tests/routes")).await;
+    let (mut sent, mut triggered) = (0, 0);
+    let folder = root.join("tests/recorded/events");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let recorded = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let case: Value = serde_json::from_str(&recorded).unwrap();
+        let (name, request) = (&case["name"], &case["request"]);
+        if request["at"] != "receive" {
+            continue;
+        }
+        sent += 1;
+        // The answer was recorded before an event that is none of ours was left alone.
+        let answer = match name.as_str() {
+            Some("events-webhook-dialogporten") => {
+                json!({ "status": 200, "body": { "relays": [] } })
+            }
+            _ => case["answer"].clone(),
+        };
+        let path = request["path"].as_str().unwrap();
+        let mut call = Call::new("POST", &path.replace("{secret}", SECRET));
+        call = call.body(filled(request["exact"].as_str().unwrap()));
+        for header in ["Content-Type", "traceparent"] {
+            if let Some(value) = request["headers"][header].as_str() {
+                call = call.header(&header.to_lowercase(), filled(value));
+            }
+        }
+        let reply = system.call(call).await;
+        assert_eq!(answer["status"], reply.status, "{name}: {}", reply.text);
+        let body: Value = serde_json::from_str(&filled(&answer["body"].to_string())).unwrap();
+        assert_eq!(reply.json(), body, "{name}");
+        triggered += usize::from(!reply.json()["relays"].is_null() && body["relays"] != json!([]));
+    }
+    assert_eq!(sent, 9, "recordings of what Events sends");
+    assert_eq!(system.sends(), triggered);
+    assert_ne!(triggered, 0);
+}
+
+/// A recorded text with values in place of its placeholders.
+fn filled(text: &str) -> String {
+    let guid = |number| format!("3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e7{number}");
+    text.replace("{guid1}", &guid(1))
+        .replace("{guid2}", &guid(2))
+        .replace("{time:1-7Z}", "2026-08-22T10:12:44.7712345Z")
+        .replace("{host}", "platform.tt02.altinn.no")
+        .replace(
+            "{trace}",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        )
 }
 
 #[tokio::test]
@@ -124,7 +196,7 @@ async fn a_wrong_secret_is_answered_like_a_path_that_does_not_exist() {
 }
 
 #[tokio::test]
-async fn an_event_that_cannot_be_read_is_refused_by_naming_what_is_wrong() {
+async fn what_is_no_cloud_event_is_refused_by_naming_what_is_wrong() {
     let system = System::start().await;
     let cases = [
         ("{\"hemmelig\"".to_owned(), "ends too early"),
@@ -134,18 +206,14 @@ async fn an_event_that_cannot_be_read_is_refused_by_naming_what_is_wrong() {
             "`specversion` must be",
         ),
         (event("type", Value::Null).to_string(), "`type` is missing"),
-        (event("id", "hem melig").to_string(), "`id` must be"),
+        (event("id", "").to_string(), "`id` must be"),
         (
-            event("resourceinstance", "hemmelig").to_string(),
-            "`resourceinstance` is not",
+            event("source", Value::Null).to_string(),
+            "`source` is missing",
         ),
         (
-            event("resource", "urn:altinn:resource:app_hemmelig").to_string(),
-            "`resource` is not",
-        ),
-        (
-            event("resource", "urn:altinn:resource:app_ttd_hemmelig").to_string(),
-            "`resource` and `source` contradict each other",
+            event("resource", json!(["hemmelig"])).to_string(),
+            "`resource` must be a text",
         ),
     ];
     for (body, says) in cases {

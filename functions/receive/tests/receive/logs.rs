@@ -127,7 +127,7 @@ async fn neither_the_secret_path_nor_a_token_nor_a_body_is_ever_logged() {
     let token = system.issuer.token(Timestamp::now());
     let wrong = "another-secret-that-somebody-tries-out";
     let event = json!({
-        "id": "1", "specversion": "1.0", "type": "app.instance.process.completed",
+        "id": "1", "specversion": "1.0", "type": "app.instance.process.completed", "source": "urn:x",
         "resource": "urn:altinn:resource:app_ttd_permit", "resourceinstance": INSTANCE,
         "alternativesubject": "/person/hemmelig"
     });

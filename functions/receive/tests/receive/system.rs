@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -42,11 +43,19 @@ pub(crate) struct System {
     pub(crate) ledger_wire: Wire,
     pub(crate) issuer: Issuer,
     pub(crate) receive: Arc<Receive>,
-    pub(crate) routes: TempDir,
+    pub(crate) routes: Option<TempDir>,
 }
 
 impl System {
     pub(crate) async fn start() -> Self {
+        let routes = routes();
+        let mut system = Self::with_routes(routes.path()).await;
+        system.routes = Some(routes);
+        system
+    }
+
+    /// With the routes in a directory.
+    pub(crate) async fn with_routes(routes: &Path) -> Self {
         let aws = LocalAws::start(&Stack::stafett().unwrap()).await.unwrap();
         let wire = Wire::start(&aws.endpoints().sqs).await.unwrap();
         let ledger_wire = Wire::start(&aws.endpoints().dynamodb).await.unwrap();
@@ -54,12 +63,11 @@ impl System {
         endpoints.sqs = wire.url().to_owned();
         endpoints.dynamodb = ledger_wire.url().to_owned();
         let issuer = Issuer::start().await;
-        let routes = routes();
         let settings = QueueSettings {
             url: aws.resources().queue.url.clone(),
         };
         let receive = Receive {
-            routes: Routes::load(routes.path()).unwrap(),
+            routes: Routes::load(routes).unwrap(),
             callers: CallerVerifier::new(issuer.settings()).unwrap(),
             secret: EventsSecret::new(&SECRET.into()).unwrap(),
             queue: Queue::new(&endpoints.sdk_config(), &settings),
@@ -72,7 +80,7 @@ impl System {
             ledger_wire,
             issuer,
             receive: Arc::new(receive),
-            routes,
+            routes: None,
         }
     }
 

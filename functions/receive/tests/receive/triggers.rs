@@ -66,7 +66,7 @@ async fn each_message_carries_the_trace_that_the_call_ran_under() {
         "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
     let system = System::start().await;
     let event = json!({
-        "id": "e-1", "specversion": "1.0", "type": "app.instance.process.completed",
+        "id": "e-1", "specversion": "1.0", "type": "app.instance.process.completed", "source": "urn:x",
         "resource": "urn:altinn:resource:app_ttd_permit", "resourceinstance": INSTANCE,
     });
     for call in [system.trigger(permit()), Call::event(&event)] {
