@@ -1,12 +1,20 @@
 //! `stafett subscribe` as an operator runs it: the built program, against the local Altinn and a deployment.
 
-use std::{collections::BTreeMap, process::Output, time::Duration};
+use std::{
+    collections::BTreeMap,
+    process::Output,
+    time::{Duration, Instant},
+};
 
-use axum::{Router, http::StatusCode, routing::post};
+use axum::{
+    Router,
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    routing::post,
+};
 use local::{
     altinn::{Config, DevelopmentClient, LocalAltinn},
     deployment::{Deployment, Plan, SERVICE_OWNER, sample_apps, sample_routes},
-    wire::{On, Wire},
+    wire::{Action, Answer, On, Wire},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -416,9 +424,10 @@ async fn each_app_of_the_routes_has_one_subscription_and_a_refused_one_keeps_no_
     let said = shell.subscribe(&["--routes", folder]).await;
     assert_eq!(said.code, Some(1), "{}", said.text);
     assert!(said.row("skd/foreign  ").ends_with("REFUSED"));
-    let row = said.row("does not admit us");
+    let row = said.row("refuses the subscription to skd/foreign with status 403");
+    let sentence = "\"Not authorized to create a subscription for resource urn:altinn:resource:app_skd_foreign.\"";
     assert!(
-        row.contains("skd/foreign") && row.contains("`read`"),
+        row.contains(sentence) && row.contains("exists") && row.contains("`read`"),
         "{row}"
     );
     assert!(said.row("ttd/permit  ").ends_with("created, validated"));
@@ -429,6 +438,54 @@ async fn each_app_of_the_routes_has_one_subscription_and_a_refused_one_keeps_no_
         Value::Null,
         "a task's gate needs more than the end"
     );
+}
+
+#[tokio::test]
+async fn what_altinn_says_when_it_refuses_is_shown_without_the_secret_that_it_repeats() {
+    let place = Place::start().await;
+    let said = format!(
+        "Missing or invalid endpoint {}/events/{SECRET} of 12837832290",
+        place.api
+    );
+    let refusal = Answer::status(StatusCode::BAD_REQUEST).body(json!(said).to_string());
+    let on = On::request(Method::POST, SUBSCRIPTIONS);
+    place.wire.faults().add(on, Action::Answer(refusal));
+    let said = place.shell().subscribe(&[]).await;
+    assert_eq!(said.code, Some(1), "{}", said.text);
+    let row = said.row("with status 400");
+    assert!(row.contains("Missing or invalid endpoint"), "{row}");
+    assert!(row.contains("/events/… of …\""), "{row}");
+    assert!(!said.text.contains("12837832290"), "{}", said.text);
+}
+
+#[tokio::test]
+async fn altinn_is_asked_again_after_the_seconds_that_it_names() {
+    let place = Place::start().await;
+    let busy = |seconds: &str| {
+        let busy = Answer::status(StatusCode::TOO_MANY_REQUESTS);
+        busy.header(RETRY_AFTER, HeaderValue::from_str(seconds).unwrap())
+    };
+    let faults = place.wire.faults();
+    let list = On::request(Method::GET, SUBSCRIPTIONS).next(1);
+    let make = On::request(Method::POST, SUBSCRIPTIONS).next(1);
+    faults.add(list, Action::Answer(busy("1")));
+    faults.add(make, Action::Answer(busy("2")));
+    let began = Instant::now();
+    let said = place.shell().subscribe(&[]).await;
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    assert!(said.row("ttd/permit").ends_with("created, validated"));
+    said.row("the next try is in 1 s");
+    said.row("the next try is in 2 s");
+    assert!(began.elapsed() >= Duration::from_secs(3));
+
+    // Nobody waits for an hour.
+    faults.add(
+        On::request(Method::GET, SUBSCRIPTIONS),
+        Action::Answer(busy("3600")),
+    );
+    let said = place.shell().subscribe(&["--list"]).await;
+    assert_eq!(said.code, Some(1), "{}", said.text);
+    said.row("429");
 }
 
 #[tokio::test]

@@ -40,6 +40,7 @@ pub mod list;
 pub mod metadata;
 pub mod repair;
 pub mod search;
+pub mod sentence;
 pub mod subscriptions;
 pub mod token;
 pub mod tolerant;
@@ -281,6 +282,28 @@ impl Altinn {
         longest: Duration,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<Response, AltinnError> {
+        let answer = self.ask(budget, doing, longest, request).await?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
+        Err(AltinnError::new(
+            doing,
+            Trouble::Status {
+                status,
+                retry_after,
+            },
+        ))
+    }
+
+    /// The same, where a refusal's body counts: gives an answer of any status.
+    async fn ask(
+        &self,
+        budget: &Budget,
+        doing: &str,
+        longest: Duration,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Response, AltinnError> {
         let failed = |trouble: Trouble| AltinnError::new(doing, trouble);
         let mut refused: Option<SecretString> = None;
         loop {
@@ -308,12 +331,6 @@ impl Altinn {
             if answer.status() == StatusCode::UNAUTHORIZED && refused.is_none() {
                 refused = Some(token);
                 continue;
-            }
-            if !answer.status().is_success() {
-                return Err(failed(Trouble::Status {
-                    status: answer.status(),
-                    retry_after: retry_after(answer.headers()),
-                }));
             }
             return Ok(answer);
         }

@@ -15,7 +15,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Altinn, AltinnError, Budget, READ_TIMEOUT, Trouble, quickly};
+use super::{
+    Altinn, AltinnError, Budget, READ_TIMEOUT, Trouble, json, quickly, retry_after,
+    sentence::{self, Sentence},
+};
 use crate::{
     id::AppId,
     route::{Gate, Routes},
@@ -228,29 +231,48 @@ struct Request<'a> {
 /// A subscription that was not made.
 #[derive(Debug, Error)]
 pub enum SubscribeError {
-    /// Altinn does not let our organisation have the app's events.
-    #[error(
-        "Altinn Events does not admit us to the events of {app}: the Maskinporten client's organisation must own the app, or the app's policy must give it `read`"
-    )]
-    Forbidden {
-        /// The app.
-        app: AppId,
-        /// What Altinn answered.
-        source: AltinnError,
-    },
-    /// Altinn does not take the subscription as it is.
-    #[error(
-        "Altinn Events refuses the subscription to {app}: see that the app exists in this environment, and that the events address is https and can be reached from outside"
-    )]
+    /// Altinn does not take the subscription.
+    #[error("Altinn Events refuses the subscription to {app} with status {}{}. {}", status.as_u16(), said(sentence.as_ref()), remedy(*status))]
     Refused {
         /// The app.
         app: AppId,
-        /// What Altinn answered.
-        source: AltinnError,
+        /// The status: 400 or 403, or another one of a client's mistake.
+        status: StatusCode,
+        /// Altinn's own words.
+        sentence: Option<Sentence>,
     },
-    /// Altinn did not answer, or gave no token.
+    /// Altinn did not answer, is asked too often, or gave no token.
     #[error(transparent)]
     Altinn(#[from] AltinnError),
+}
+
+fn said(sentence: Option<&Sentence>) -> String {
+    sentence.map_or_else(String::new, |it| format!(": \"{it}\""))
+}
+
+/// What can be done. A 403 is the same for an app that does not exist and for one whose policy does not let us
+/// read (measured, tests/recorded/events/events-subscribe-unknown-app.json, -other-service-owner.json).
+fn remedy(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::FORBIDDEN => {
+            "See that the app exists in this environment, and that its policy gives `read` to the organisation of the Maskinporten client"
+        }
+        StatusCode::UNAUTHORIZED => {
+            "See that the Maskinporten client has a scope that begins with altinn:serviceowner"
+        }
+        _ => {
+            "See that the events address is https and can be reached from outside, and that the Maskinporten client's organisation is a service owner"
+        }
+    }
+}
+
+/// Whether the fault is in the request, so that the same one is refused again.
+fn is_refusal(status: StatusCode) -> bool {
+    let is_passing = matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT
+    );
+    status.is_client_error() && !is_passing
 }
 
 impl Altinn {
@@ -300,7 +322,7 @@ impl Altinn {
         }
     }
 
-    /// Subscribes, or finds the subscription that is there; either way Altinn validates the address (anew).
+    /// Subscribes, or finds the subscription that is there; either way Altinn validates the address anew.
     ///
     /// # Errors
     /// [`SubscribeError`].
@@ -318,25 +340,33 @@ impl Altinn {
             resource_filter: topic.resource(),
             type_filter: topic.kind.filter(),
         };
-        let made = self
-            .read_json(budget, &doing, || {
-                self.platform_request(Method::POST, &url).json(&body)
-            })
-            .await;
-        match made {
-            Ok(json) => Ok(subscription(&doing, json)?),
-            Err(source) => Err(match source.status() {
-                Some(StatusCode::FORBIDDEN) => SubscribeError::Forbidden {
-                    app: app.clone(),
-                    source,
-                },
-                Some(StatusCode::BAD_REQUEST) => SubscribeError::Refused {
-                    app: app.clone(),
-                    source,
-                },
-                _ => source.into(),
-            }),
-        }
+        // Asked for twice, a subscription is made once: it can be sent again.
+        quickly(|| async {
+            let request = || self.platform_request(Method::POST, &url).json(&body);
+            let answer = self.ask(budget, &doing, READ_TIMEOUT, request).await?;
+            let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
+            if status.is_success() {
+                let json = json::read(answer)
+                    .await
+                    .map_err(|trouble| AltinnError::new(&doing, trouble))?;
+                return Ok(subscription(&doing, json));
+            }
+            if !is_refusal(status) {
+                let trouble = Trouble::Status {
+                    status,
+                    retry_after,
+                };
+                return Err(AltinnError::new(&doing, trouble));
+            }
+            // A refusal whose words cannot be read is a refusal all the same.
+            let said = json::read_capped(answer, sentence::MAX_BYTES).await.ok();
+            Ok(Err(SubscribeError::Refused {
+                app: app.clone(),
+                status,
+                sentence: said.and_then(|body| Sentence::read(&body)),
+            }))
+        })
+        .await?
     }
 
     /// Deletes a subscription; one that is gone already is no error.
@@ -359,7 +389,10 @@ impl Altinn {
     }
 }
 
-fn subscription(doing: &str, json: serde_json::Value) -> Result<Subscription, AltinnError> {
+fn subscription<E: From<AltinnError>>(
+    doing: &str,
+    json: serde_json::Value,
+) -> Result<Subscription, E> {
     let malformed = |_| AltinnError::new(doing, Trouble::Malformed("a subscription"));
     let wire: Wire = serde_json::from_value(json).map_err(malformed)?;
     Ok(wire.into())
@@ -387,7 +420,7 @@ mod tests {
         for (name, value) in changes.as_object().unwrap() {
             given[name] = value.clone();
         }
-        subscription("read", given).unwrap()
+        subscription::<AltinnError>("read", given).unwrap()
     }
 
     fn topic(kind: Kind) -> Topic {

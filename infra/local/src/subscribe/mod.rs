@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use reqwest::StatusCode;
 use stafett::{
     altinn::{
         Altinn, AltinnError, Budget,
@@ -28,6 +29,8 @@ use settings::Options;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks at a subscription that is not validated yet.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Before another try when Altinn answers 429 and does not say how long to wait.
+const UNSAID: Duration = Duration::from_secs(10);
 const CREATED: &str = "created";
 const THERE: &str = "there already";
 const SUPERFLUOUS: &str = "needed by no route";
@@ -77,7 +80,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool, Failure> {
         api,
     };
     if arguments.delete {
-        let existing = command.altinn.subscriptions(&command.budget).await?;
+        let existing = command.existing().await?;
         let is_ours = |it: &Subscription| it.endpoint.is_of(&command.api.url);
         command.delete(existing.into_iter().filter(is_ours)).await?;
         return Ok(true);
@@ -91,7 +94,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool, Failure> {
     }
     let secret = settings::secret(&source).await?;
     let endpoint = Endpoint::new(&command.api.url, &secret);
-    let existing = command.altinn.subscriptions(&command.budget).await?;
+    let existing = command.existing().await?;
     let plan = Plan::new(topics, existing, &command.api.url, &endpoint);
     if arguments.prune {
         command.delete(plan.superfluous).await?;
@@ -131,6 +134,28 @@ impl Done {
     }
 }
 
+/// A call that did not give what was asked for.
+trait Refusal {
+    /// How long to wait before the same call; none where waiting does not help.
+    fn pause(&self) -> Option<Duration>;
+}
+
+impl Refusal for AltinnError {
+    fn pause(&self) -> Option<Duration> {
+        let is_too_often = self.status() == Some(StatusCode::TOO_MANY_REQUESTS);
+        is_too_often.then(|| self.retry_after().unwrap_or(UNSAID))
+    }
+}
+
+impl Refusal for SubscribeError {
+    fn pause(&self) -> Option<Duration> {
+        match self {
+            Self::Altinn(error) => error.pause(),
+            Self::Refused { .. } => None,
+        }
+    }
+}
+
 /// A subscription that Altinn was asked for, and how it came to be.
 struct Asked {
     topic: Topic,
@@ -167,7 +192,8 @@ impl Command {
                 report.topic(&topic, state);
                 continue;
             }
-            match self.altinn.subscribe(&self.budget, &topic, endpoint).await {
+            let subscribe = || self.altinn.subscribe(&self.budget, &topic, endpoint);
+            match self.patiently(subscribe).await {
                 Ok(subscription) => asked.push(Asked {
                     topic,
                     subscription,
@@ -220,7 +246,8 @@ impl Command {
             let mut open = 0;
             for it in asked.iter_mut().filter(|it| !it.subscription.validated) {
                 let id = it.subscription.id;
-                let now = self.altinn.subscription(&self.budget, id).await?;
+                let read = || self.altinn.subscription(&self.budget, id);
+                let now = self.patiently(read).await?;
                 it.subscription.validated = now.is_some_and(|now| now.validated);
                 open += usize::from(!it.subscription.validated);
             }
@@ -232,12 +259,39 @@ impl Command {
         }
     }
 
+    async fn existing(&self) -> Result<Vec<Subscription>, AltinnError> {
+        self.patiently(|| self.altinn.subscriptions(&self.budget))
+            .await
+    }
+
+    /// Calls again whenever Altinn asks to come back later, as long as there is time for it.
+    async fn patiently<T, E, F>(&self, call: impl Fn() -> F) -> Result<T, E>
+    where
+        E: Refusal,
+        F: Future<Output = Result<T, E>>,
+    {
+        loop {
+            let refused = match call().await {
+                Ok(answer) => return Ok(answer),
+                Err(refused) => refused,
+            };
+            let Some(pause) = refused.pause().filter(|it| *it < self.budget.left()) else {
+                return Err(refused);
+            };
+            eprintln!(
+                "Altinn Events is asked too often; the next try is in {} s.",
+                pause.as_secs()
+            );
+            tokio::time::sleep(pause).await;
+        }
+    }
+
     async fn list(
         &self,
         topics: Vec<Topic>,
         endpoint: Option<Endpoint>,
     ) -> Result<(), AltinnError> {
-        let existing = self.altinn.subscriptions(&self.budget).await?;
+        let existing = self.existing().await?;
         let mut report = Report::new(&self.api.url);
         match endpoint {
             Some(endpoint) => {
@@ -282,7 +336,8 @@ impl Command {
                 report.subscription(&subscription, "would be deleted");
             } else {
                 let id = subscription.id;
-                self.altinn.unsubscribe(&self.budget, id).await?;
+                let unsubscribe = || self.altinn.unsubscribe(&self.budget, id);
+                self.patiently(unsubscribe).await?;
                 report.subscription(&subscription, "deleted");
             }
         }
