@@ -401,7 +401,6 @@ async fn altinn_tokens_end_on_the_second_everywhere() {
     let paths = [
         "/ttd/casework/instances/50085321/active",
         "/storage/api/v1/instances?appId=ttd/casework",
-        "/events/api/v1/app/ttd/permit?after=0",
         "/events/api/v1/subscriptions",
         "/authentication/api/v1/refresh",
     ];

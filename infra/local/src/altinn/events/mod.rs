@@ -1,9 +1,11 @@
-//! Events, at `/events/api/v1`: the log, subscriptions, delivery and polling.
+//! Events, at `/events/api/v1`: subscriptions and delivery.
 //!
-//! Source of the rules: Altinn/altinn-events: src/Events/, src/Events.Functions/.
+//! What Stafett calls and gets called by is here. Polling, and publishing over HTTP as the apps' own library
+//! does, are not: neither Stafett nor an app in the playground gets there. The times are those of the Service
+//! Bus sender of Altinn/altinn-events (d7232ac8, src/Events/), which gives up sooner than the older
+//! one of src/Events.Functions/: that one waits 300 s, and tries for 46.8 hours.
 
 mod delivery;
-mod polling;
 mod subscriptions;
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,34 +13,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::answer::{self, Answer};
 use super::app::AppDefinition;
 use super::faults::Fault;
 use super::instance::Instance;
-use super::token::Caller;
 use super::world::World;
 use subscriptions::Subscription;
-
-/// Events are kept this long.
-const RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// How Events keeps time. The defaults are the real ones.
 #[derive(Clone, Debug)]
 pub struct EventSettings {
-    /// From the registration of an event to its appearance in polls.
-    pub visibility: Duration,
     /// How long subscription lookups are remembered: a new subscription may miss events, a deleted one may still get them.
     pub subscription_cache: Duration,
-    /// Factor on every step of the delivery schedule (10 s, 30 s, 1 min, …). The schedule follows the clock.
+    /// Factor on every pause before another attempt to deliver or to validate. Both schedules follow the clock.
     pub retry_scale: f64,
     /// How long a delivery waits for its answer.
     pub timeout: Duration,
@@ -51,10 +42,9 @@ pub struct EventSettings {
 impl Default for EventSettings {
     fn default() -> Self {
         Self {
-            visibility: Duration::from_secs(30),
             subscription_cache: Duration::from_secs(3600),
             retry_scale: 1.0,
-            timeout: Duration::from_secs(300),
+            timeout: Duration::from_secs(45),
             disorder: Duration::from_millis(20),
             allow_local_http: true,
         }
@@ -71,11 +61,11 @@ pub(crate) struct Events {
 
 #[derive(Default)]
 struct Memory {
-    log: Vec<Registered>,
+    log: Vec<Value>,
     subscriptions: BTreeMap<i64, Subscription>,
     last_subscription: i64,
     lookups: HashMap<LookupKey, Lookup>,
-    /// When each failed delivery is tried again.
+    /// When each failed delivery or validation is tried again.
     due: HashMap<Uuid, Timestamp>,
     /// Deliveries that have not been tried yet.
     untried: usize,
@@ -89,17 +79,8 @@ struct Lookup {
     subscriptions: Vec<Subscription>,
 }
 
-#[derive(Clone)]
-struct Registered {
-    event: Value,
-    at: Timestamp,
-}
-
 pub(crate) fn routes() -> Router<Arc<World>> {
-    Router::new()
-        .route("/events/api/v1/app", post(register))
-        .merge(subscriptions::routes())
-        .merge(polling::routes())
+    subscriptions::routes()
 }
 
 impl Events {
@@ -135,11 +116,7 @@ impl Events {
 
     /// Every event registered so far, oldest first.
     pub(crate) fn all(&self) -> Vec<Value> {
-        self.lock()
-            .log
-            .iter()
-            .map(|registered| registered.event.clone())
-            .collect()
+        self.lock().log.clone()
     }
 }
 
@@ -168,11 +145,10 @@ impl World {
         self.register_event(event);
     }
 
-    /// Gives an event its id and time, keeps it, and delivers it. Returns the id.
-    fn register_event(self: &Arc<Self>, event: Value) -> String {
+    /// Gives an event its id and time, keeps it, and delivers it.
+    fn register_event(self: &Arc<Self>, event: Value) {
         let at = self.clock.now();
-        let id = Uuid::new_v4().to_string();
-        let mut registered = json!({ "id": id });
+        let mut registered = json!({ "id": Uuid::new_v4() });
         for name in [
             "source",
             "specversion",
@@ -187,12 +163,8 @@ impl World {
             }
         }
         registered["time"] = json!(at);
-        self.events.lock().log.push(Registered {
-            event: registered.clone(),
-            at,
-        });
+        self.events.lock().log.push(registered.clone());
         delivery::deliver(self, &registered, at);
-        id
     }
 }
 
@@ -208,34 +180,4 @@ fn app_of_resource(world: &World, resource: &str) -> Option<Arc<AppDefinition>> 
         .values()
         .find(|app| resource_of(app.id()) == resource)
         .map(|app| Arc::clone(&app.0))
-}
-
-/// Registration of an app's event over HTTP.
-async fn register(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Answer {
-    Caller::of(&world, &headers)?;
-    let refuse = |text: &str| answer::text(StatusCode::BAD_REQUEST, text);
-    let mut event: Value =
-        serde_json::from_slice(&body).map_err(|_| refuse("The body is not JSON"))?;
-    let has = |name: &str| event[name].as_str().is_some_and(|text| !text.is_empty());
-    if !["source", "specversion", "type", "subject"]
-        .into_iter()
-        .all(has)
-    {
-        return Err(refuse(
-            "Missing parameter values: source, specversion, type and subject must be set",
-        )
-        .into());
-    }
-    if event["resource"].is_null() {
-        let path = event["source"]
-            .as_str()
-            .and_then(|source| source.split_once("://"))
-            .map(|(_, rest)| rest.split('/'));
-        let mut path = path.into_iter().flatten().skip(1);
-        if let (Some(org), Some(app)) = (path.next(), path.next()) {
-            event["resource"] = json!(resource_of(&format!("{org}/{app}")));
-        }
-    }
-    let id = world.register_event(event);
-    Ok(answer::json_value(StatusCode::CREATED, &json!(id)))
 }

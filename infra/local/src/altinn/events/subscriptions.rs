@@ -1,6 +1,7 @@
-//! Subscriptions and their validation.
+//! Subscriptions: which there are, and which are refused. Statuses and words as they were recorded
+//! (tests/recorded/events).
 //!
-//! Altinn/altinn-events: src/Events/Services/AppSubscriptionService.cs.
+//! Altinn/altinn-events: src/Events/Controllers/SubscriptionController.cs, src/Events/Services/AppSubscriptionService.cs.
 
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ use crate::altinn::token::Caller;
 use crate::altinn::world::World;
 
 const SUBSCRIBE_SCOPE: &str = "altinn:events.subscribe";
+/// What the resource of an app begins with.
+const APP_RESOURCE: &str = "urn:altinn:resource:app_";
 
 #[derive(Clone)]
 pub(super) struct Subscription {
@@ -34,6 +37,7 @@ pub(super) struct Subscription {
 #[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
+    #[serde(default)]
     pub(super) end_point: String,
     #[serde(default)]
     pub(super) resource_filter: Option<String>,
@@ -98,23 +102,51 @@ fn enter(world: &World, headers: &HeaderMap) -> Result<(Caller, String), Refusal
     Ok((caller, org))
 }
 
+/// What a subscription is asked for with. A field of another type is refused as ASP.NET's binding does.
+fn requested(body: &[u8]) -> Result<Request, Refusal> {
+    let unread =
+        |path: &str| answer::binding_problem(path, "The JSON value could not be converted.");
+    let mut fields: Value = serde_json::from_slice(body).map_err(|_| unread("$"))?;
+    without_nulls(&mut fields);
+    let object = fields.as_object().ok_or_else(|| unread("$"))?;
+    let wrong = object.iter().find(|(name, value)| match name.as_str() {
+        "endPoint"
+        | "resourceFilter"
+        | "sourceFilter"
+        | "subjectFilter"
+        | "alternativeSubjectFilter"
+        | "typeFilter" => !value.is_string(),
+        "includeSubunits" => !value.is_boolean(),
+        _ => false,
+    });
+    if let Some((name, _)) = wrong {
+        return Err(unread(&format!("$.{name}")));
+    }
+    serde_json::from_value(fields).map_err(|_| unread("$"))
+}
+
 async fn subscribe(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Answer {
-    let (caller, org) = enter(&world, &headers)?;
-    let mut request: Request = serde_json::from_slice(&body)
-        .map_err(|_| answer::binding_problem("$", "The JSON value could not be converted"))?;
+    let caller = Caller::of(&world, &headers)?;
+    let mut request = requested(&body)?;
     check(&world, &mut request)?;
-    let resource = request.resource_filter.clone().unwrap_or_default();
-    let allowed = match app_of_resource(&world, &resource) {
-        Some(app) => world.permits(&app, &caller, "read"),
-        None if resource.starts_with("urn:altinn:resource:app_") => false,
-        None => caller.has_scope(SUBSCRIBE_SCOPE),
+    let Some(org) = caller.org.clone() else {
+        return Err(refusal(
+            StatusCode::BAD_REQUEST,
+            "A valid subject to the authenticated identity is required",
+        ));
     };
-    if !allowed {
-        return Err(answer::text(
-            StatusCode::FORBIDDEN,
-            "Not authorized to subscribe to the resource",
-        )
-        .into());
+    let resource = request.resource_filter.clone().unwrap_or_default();
+    if resource.starts_with(APP_RESOURCE) {
+        let app = app_of_resource(&world, &resource);
+        // An app that does not exist has no policy that permits anything.
+        if !app.is_some_and(|app| world.permits(&app, &caller, "read")) {
+            return Err(refusal(
+                StatusCode::FORBIDDEN,
+                &format!("Not authorized to create a subscription for resource {resource}."),
+            ));
+        }
+    } else if !caller.has_scope(SUBSCRIBE_SCOPE) {
+        return Err(answer::empty(StatusCode::FORBIDDEN).into());
     }
     let subscription = {
         let mut memory = world.events.lock();
@@ -146,15 +178,19 @@ async fn subscribe(State(world): State<Arc<World>>, headers: HeaderMap, body: By
     Ok(answer::with_header(response, header::LOCATION, &location))
 }
 
+/// A refusal in words: a JSON string.
+fn refusal(status: StatusCode, words: &str) -> Refusal {
+    answer::json_value(status, &json!(words)).into()
+}
+
 /// Checks a request and completes its filters.
 fn check(world: &World, request: &mut Request) -> Result<(), Refusal> {
-    let refuse = |text: &str| Err(answer::text(StatusCode::BAD_REQUEST, text).into());
+    let refuse = |words: &str| Err(refusal(StatusCode::BAD_REQUEST, words));
     for filter in [
         &mut request.resource_filter,
         &mut request.source_filter,
         &mut request.subject_filter,
         &mut request.alternative_subject_filter,
-        &mut request.type_filter,
     ] {
         if filter.as_deref() == Some("") {
             *filter = None;
@@ -167,9 +203,12 @@ fn check(world: &World, request: &mut Request) -> Result<(), Refusal> {
         .ok()
         .filter(|uri| uri.host().is_some());
     if !local && uri.is_none_or(|uri| uri.scheme_str() != Some("https")) {
-        return refuse("Endpoint must be a valid absolute https URI");
+        return refuse("Missing or invalid endpoint to push events towards");
     }
     if let Some(source) = &request.source_filter {
+        if !source.starts_with("https://") {
+            return refuse("SourceFilter must be an absolute URL with the https scheme.");
+        }
         let derived = world.apps.values().find(|app| {
             let app = &app.0;
             *source == format!("https://{}.apps.{}/{}", app.org, world.domain, app.id)
@@ -190,8 +229,11 @@ fn check(world: &World, request: &mut Request) -> Result<(), Refusal> {
     let Some(resource) = &request.resource_filter else {
         return refuse("Resource filter or source filter is required");
     };
-    if !resource.starts_with("urn:altinn:resource:") {
-        return refuse("Resource filter must be a valid urn, urn:altinn:resource:…");
+    // Capitals are refused as well.
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.:".contains(c);
+    let name = resource.strip_prefix("urn:altinn:resource:");
+    if !name.is_some_and(|name| !name.is_empty() && name.chars().all(is_plain)) {
+        return refuse("Resource filter must be a valid urn");
     }
     if request.subject_filter.as_ref().is_some_and(|filter| {
         filter
@@ -246,13 +288,16 @@ async fn list(State(world): State<Arc<World>>, headers: HeaderMap) -> Answer {
     ))
 }
 
+/// A subscription of the caller's, by what stands in the path.
 fn own<'m>(memory: &'m super::Memory, id: &str, org: &str) -> Result<&'m Subscription, Refusal> {
-    let subscription = id
+    // Altinn's numbers have 32 bits.
+    let number: i32 = id
         .parse()
-        .ok()
-        .and_then(|id: i64| memory.subscriptions.get(&id));
-    let subscription =
-        subscription.ok_or_else(|| answer::text(StatusCode::NOT_FOUND, "No such subscription"))?;
+        .map_err(|_| answer::binding_problem("id", &format!("The value '{id}' is not valid.")))?;
+    let subscription = memory
+        .subscriptions
+        .get(&i64::from(number))
+        .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
     if subscription.consumer == org {
         Ok(subscription)
     } else {

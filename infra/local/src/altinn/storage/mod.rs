@@ -6,8 +6,6 @@ mod data;
 mod instances;
 mod query;
 
-pub(crate) use query::is_like;
-
 use std::sync::Arc;
 
 use axum::Router;

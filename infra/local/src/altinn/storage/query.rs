@@ -421,7 +421,7 @@ fn find_owner(world: &World, identifier: &str) -> Result<Option<u32>, Refusal> {
 }
 
 /// SQL's ILIKE: any case, `%` and `_` as wildcards.
-pub(crate) fn is_like(text: &str, pattern: &str) -> bool {
+fn is_like(text: &str, pattern: &str) -> bool {
     let text: Vec<char> = text.to_lowercase().chars().collect();
     let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
     // Positions of the pattern that the text read so far can have reached.
