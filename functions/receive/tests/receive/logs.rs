@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
 };
 
 use jiff::Timestamp;
@@ -10,6 +10,7 @@ use lambda_http::http::StatusCode;
 use local::wire::{Action, Answer, On};
 use serde_json::{Value, json};
 use stafett::telemetry;
+use tracing::{Dispatch, dispatcher::DefaultGuard};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::{
@@ -47,13 +48,25 @@ impl Written {
     }
 }
 
+/// Has `subscriber` get what this thread logs. Another thread's first use of a log statement, at the same moment and
+/// without a subscriber, would switch the statement off for all; with one that takes everything it cannot.
+fn listen(subscriber: impl Into<Dispatch>) -> DefaultGuard {
+    static EVERYTHING: Once = Once::new();
+    EVERYTHING.call_once(|| {
+        let everything = telemetry::subscriber(LevelFilter::TRACE, io::sink);
+        // Nobody else in this program sets one.
+        tracing::subscriber::set_global_default(everything).unwrap();
+    });
+    tracing::dispatcher::set_default(&subscriber.into())
+}
+
 #[tokio::test]
 async fn each_call_leaves_one_line_with_ids_and_nothing_else() {
     let system = System::start().await;
     let written = Written::default();
     let writer = written.clone();
     let subscriber = telemetry::subscriber(LevelFilter::INFO, move || writer.clone());
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let _logging = listen(subscriber);
 
     let trigger = json!({ "app": "ttd/permit", "instance": INSTANCE });
     let trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
@@ -122,7 +135,7 @@ async fn neither_the_secret_path_nor_a_token_nor_a_body_is_ever_logged() {
     let written = Written::default();
     let writer = written.clone();
     let subscriber = telemetry::subscriber(LevelFilter::TRACE, move || writer.clone());
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let _logging = listen(subscriber);
 
     let token = system.issuer.token(Timestamp::now());
     let wrong = "another-secret-that-somebody-tries-out";
