@@ -525,6 +525,47 @@ impl Ledger {
         }
     }
 
+    /// Puts `instance` on record as the B of a relay that has one, unless the relay was written since; whether it did.
+    /// The record is a new revision in any case.
+    ///
+    /// # Errors
+    /// [`LedgerError`]. A call of ours whose answer was lost may look like another writer's.
+    pub async fn keep(
+        &self,
+        standing: &Standing,
+        instance: InstanceId,
+        now: Timestamp,
+    ) -> Result<bool, LedgerError> {
+        let relay = &standing.relay;
+        let number = |number: i128| AttributeValue::N(number.to_string());
+        let kept = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&relay.guid().to_string(), &relay.sort_key())))
+            .update_expression("SET #instance = :instance, rev = :next, updated = :now")
+            .condition_expression("rev = :rev AND attribute_exists(#instance)")
+            .expression_attribute_names("#instance", "instance")
+            .expression_attribute_values(":instance", AttributeValue::S(instance.to_string()))
+            .expression_attribute_values(":rev", number(standing.rev.into()))
+            .expression_attribute_values(":next", number(i128::from(standing.rev) + 1))
+            .expression_attribute_values(":now", number(now.as_millisecond().into()))
+            .send()
+            .await;
+        match kept {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(refusal))
+                if refusal.err().is_conditional_check_failed_exception() =>
+            {
+                Ok(false)
+            }
+            Err(error) => {
+                let doing = format!("put the B of relay {relay} on record");
+                Err(refused(&doing, "UpdateItem", error))
+            }
+        }
+    }
+
     /// Keeps a text of reconcile's own under a name. Of two writers the later wins.
     ///
     /// # Errors

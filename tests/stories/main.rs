@@ -19,6 +19,7 @@ mod prefill;
 mod reconcile;
 mod redrive;
 mod refusals;
+mod remove;
 mod repeats;
 mod secrets;
 mod start;

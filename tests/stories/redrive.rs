@@ -61,6 +61,12 @@ impl Desk {
             "STAFETT_TABLE" => Some(resources.table.clone()),
             "STAFETT_QUEUE_URL" => Some(resources.queue.url.clone()),
             "STAFETT_DEAD_LETTER_QUEUE_URL" => Some(resources.dead_letter_queue.url.clone()),
+            // Altinn is called for a removal only.
+            "ALTINN_PLATFORM_URL" => Some("https://platform.invalid".to_owned()),
+            "ALTINN_APPS_URL" => Some("https://{org}.apps.invalid".to_owned()),
+            "MASKINPORTEN_ISSUER" => Some("https://maskinporten.invalid/".to_owned()),
+            "MASKINPORTEN_CLIENT_ID" => Some("client".to_owned()),
+            "MASKINPORTEN_JWK" => Some("{}".to_owned()),
             _ => None,
         });
         let settings = LedgerSettings::read(&source).expect("the ledger's settings");
@@ -466,12 +472,15 @@ async fn what_is_no_request_is_an_error_that_says_what_one_is() {
     desk.fail(ROUTE, 2, State::Failed, Reason::DraftRefused)
         .await;
     for (request, says) in [
-        (json!({}), "`action` must be \"inspect\" or \"redrive\""),
+        (
+            json!({}),
+            "`action` must be \"inspect\", \"redrive\" or \"remove\"",
+        ),
         (json!("redrive"), "must be one JSON object"),
         (json!({ "action": "purge" }), "`action` must be"),
         (
             json!({ "action": "redrive", "rute": ROUTE }),
-            "no filter \"rute\"; it takes route, ",
+            "no field \"rute\"; it takes route, ",
         ),
         (
             json!({ "action": "redrive", "reason": "x" }),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{groups::Group, walk::Stopped};
+use crate::{groups::Group, remove::Removed, walk::Stopped};
 
 /// The answer to a [`Request`](crate::Request).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -12,6 +12,8 @@ pub enum Answer {
     Inspect(Inspected),
     /// What was sent back, or would be.
     Redrive(Redriven),
+    /// What was taken away, or would be.
+    Remove(Removed),
 }
 
 /// What is in the dead-letter queue.

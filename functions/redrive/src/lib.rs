@@ -1,5 +1,5 @@
-//! The Lambda function `redrive`: shows an operator what is in the dead-letter queue and why, and sends
-//! back what can work now.
+//! The Lambda function `redrive`: shows an operator what is in the dead-letter queue and why, sends back
+//! what can work now, and takes away one of two B with one stamp.
 //!
 //! It loses nothing: what is sent back is deleted only after the queue has confirmed it, and whatever
 //! else was taken to look at it is put back at once.
@@ -18,6 +18,7 @@ use std::{
 
 use serde_json::Value;
 use stafett::{
+    altinn::Connection,
     clock::Clock,
     dead_letters::{DeadLetter, DeadLetters, batches},
     ledger::{Ledger, LedgerError, Standing},
@@ -32,23 +33,26 @@ mod answer;
 mod finding;
 mod groups;
 mod pace;
+mod remove;
 mod request;
 mod walk;
 
 pub use answer::{Answer, Inspected, Reach, Redriven};
 pub use groups::{Age, Group};
+pub use remove::{Outcome, Removal, RemoveError, Removed};
 pub use request::{MOST, Request, RequestError, Selection};
 pub use walk::{Stopped, Trouble};
 
 use finding::{Finding, relay};
 use groups::Groups;
 use pace::Pace;
+use remove::{Remove, Way};
 use walk::Walk;
 
 /// The time that is left before Lambda stops the function, if it does not say.
 const UNKNOWN_LEFT: Duration = Duration::from_secs(60);
 
-/// Why an operator gets no answer. Then nothing was sent back.
+/// Why an operator gets no answer. Then nothing was sent back, and, unless it says otherwise, nothing deleted.
 #[derive(Debug, Error)]
 pub enum RedriveError {
     /// The request cannot be followed.
@@ -57,6 +61,9 @@ pub enum RedriveError {
     /// Something went wrong before anything was seen.
     #[error(transparent)]
     Trouble(#[from] Trouble),
+    /// No B was taken away.
+    #[error(transparent)]
+    Remove(#[from] RemoveError),
 }
 
 /// The function with all that it works with.
@@ -65,6 +72,7 @@ pub struct Redrive {
     routes: Arc<Routes>,
     ledger: Ledger,
     queue: DeadLetters,
+    way: Way,
     clock: Clock,
 }
 
@@ -78,6 +86,7 @@ impl Redrive {
         aws: &aws_config::SdkConfig,
         clock: Clock,
     ) -> Result<Self, StartError> {
+        let connection = Connection::read(source)?;
         let dead_letters = DeadLetterSettings::read(source)?;
         let queue = QueueSettings::read(source)?;
         let ledger = LedgerSettings::read(source)?;
@@ -86,6 +95,7 @@ impl Redrive {
             routes: routes.into(),
             ledger: Ledger::new(aws, &ledger),
             queue: DeadLetters::new(aws, &dead_letters, &queue),
+            way: Way::new(connection, aws, &clock),
             clock,
         })
     }
@@ -107,6 +117,7 @@ impl Redrive {
             Request::Redrive(selection) => {
                 self.redrive(&selection, left).await.map(Answer::Redrive)
             }
+            Request::Remove(removal) => self.remove(&removal, left).await.map(Answer::Remove),
         }
     }
 
@@ -205,6 +216,27 @@ impl Redrive {
             groups: groups.list(),
             reach,
         })
+    }
+
+    async fn remove(&self, removal: &Removal, left: Duration) -> Result<Removed, RedriveError> {
+        let began = Instant::now();
+        let remove = Remove {
+            way: &self.way,
+            ledger: &self.ledger,
+            routes: &self.routes,
+            now: self.clock.now(),
+        };
+        let removed = remove.carry_out(removal, left).await?;
+        tracing::info!(
+            relay = %removal.relay,
+            instance = %removed.instance,
+            kept = %removed.kept,
+            put_on_record = removed.put_on_record,
+            outcome = ?removed.outcome,
+            ms = began.elapsed().as_millis(),
+            "one of two B with one stamp"
+        );
+        Ok(removed)
     }
 
     async fn hidden(&self, walk: &mut Walk<'_>) -> Option<u64> {

@@ -112,7 +112,9 @@ pub enum RemoveError {
     )]
     Missing(InstanceId),
     /// An instance of something else.
-    #[error("instance {instance} is not of {app}, the app B of the relay's route: nothing else is removed")]
+    #[error(
+        "instance {instance} is not of {app}, the app B of the relay's route: nothing else is removed"
+    )]
     OtherApp {
         /// The instance.
         instance: InstanceId,
@@ -120,7 +122,9 @@ pub enum RemoveError {
         app: AppId,
     },
     /// An instance of another relay, or of none.
-    #[error("instance {instance} does not carry the stamp of relay {relay}: nothing else is removed")]
+    #[error(
+        "instance {instance} does not carry the stamp of relay {relay}: nothing else is removed"
+    )]
     OtherStamp {
         /// The instance.
         instance: InstanceId,
@@ -148,7 +152,9 @@ pub enum RemoveError {
         wait: Duration,
     },
     /// Somebody else wrote.
-    #[error("somebody else wrote the record of relay {0} meanwhile: see what became of it, and ask again")]
+    #[error(
+        "somebody else wrote the record of relay {0} meanwhile: see what became of it, and ask again"
+    )]
     Conflict(RelayId),
     /// B's policy.
     #[error(
@@ -276,7 +282,10 @@ impl Remove<'_> {
         if doomed.status.is_hard_deleted {
             return Ok(removed(Outcome::AlreadyDeleted));
         }
-        match altinn.delete(&budget, &route.to.app, removal.instance).await {
+        match altinn
+            .delete(&budget, &route.to.app, removal.instance)
+            .await
+        {
             Repair::Worked => Ok(removed(Outcome::Removed)),
             Repair::Denied => Err(RemoveError::Denied {
                 instance: removal.instance,
@@ -290,7 +299,8 @@ impl Remove<'_> {
     async fn on_record(&self, relay: &RelayId) -> Result<(Standing, InstanceId), RemoveError> {
         let standings = self.ledger.standings(std::slice::from_ref(relay)).await?;
         let standing = standings.into_iter().flatten().next();
-        let Some((standing, instance)) = standing.and_then(|it| it.instance.map(|b| (it, b))) else {
+        let Some((standing, instance)) = standing.and_then(|it| it.instance.map(|b| (it, b)))
+        else {
             return Err(RemoveError::NotOnRecord(relay.clone()));
         };
         match standing.state {

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use stafett::{
-    id::{InvalidId, RouteName},
-    relay::Reason,
+    id::{InstanceId, InvalidId, RouteName},
+    relay::{Reason, RelayId},
 };
 use thiserror::Error;
 
-use crate::finding::Finding;
+use crate::{finding::Finding, remove::Removal};
 
 /// The most dead letters that one invocation looks at. SQS hides 120 000 of a queue at most
 /// (Amazon SQS Developer Guide, "Amazon SQS message quotas").
@@ -20,6 +20,11 @@ const PER_SECOND: u32 = 10;
 /// The most a second.
 const MOST_PER_SECOND: u32 = 1000;
 
+/// What `relay` may be.
+const RELAY: &str = "a relay's id, as B's stamp has it: {route}:{A instance guid}, with :{16 hex digits} behind where the route has a key";
+/// What `instance` and `keep` may be.
+const INSTANCE: &str = "an instance id, {party}/{guid}";
+
 /// A request that cannot be followed. Names fields, never their values.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RequestError {
@@ -27,10 +32,10 @@ pub enum RequestError {
     #[error("the event must be one JSON object, such as {{\"action\":\"inspect\"}}")]
     NotAnObject,
     /// No `action`, or none that there is.
-    #[error("`action` must be \"inspect\" or \"redrive\"")]
+    #[error("`action` must be \"inspect\", \"redrive\" or \"remove\"")]
     Action,
     /// A field that the action does not have.
-    #[error("{action} has no filter {name:?}; it takes {allowed}")]
+    #[error("{action} has no field {name:?}; it takes {allowed}")]
     Unknown {
         /// The field.
         name: String,
@@ -39,7 +44,7 @@ pub enum RequestError {
         /// What it takes.
         allowed: String,
     },
-    /// A field whose value it cannot have.
+    /// A field whose value it cannot have, or that must be there.
     #[error("`{name}` must be {allowed}")]
     Value {
         /// The field.
@@ -62,6 +67,8 @@ pub enum Request {
     },
     /// `{"action":"redrive"}`: sends a selection back to the queue.
     Redrive(Selection),
+    /// `{"action":"remove"}`: takes away one of two B with one stamp.
+    Remove(Removal),
 }
 
 /// Which dead letters are sent back, and how. Every filter that is given must admit a dead letter.
@@ -117,6 +124,16 @@ impl TryFrom<Value> for Request {
                     per_second: fields
                         .count("perSecond", MOST_PER_SECOND)?
                         .unwrap_or(PER_SECOND),
+                    dry_run: fields.flag("dryRun")?,
+                }))
+            }
+            Some("remove") => {
+                let allowed = ["relay", "instance", "keep", "dryRun"];
+                let fields = Fields::new("remove", &allowed, fields)?;
+                Ok(Self::Remove(Removal {
+                    relay: fields.relay()?,
+                    instance: fields.required_instance()?,
+                    keep: fields.instance("keep")?,
                     dry_run: fields.flag("dryRun")?,
                 }))
             }
@@ -198,6 +215,28 @@ impl Fields {
         self.parsed("reason", allowed, |value| Reason::parse(value.as_str()?))
     }
 
+    fn relay(&self) -> Result<RelayId, RequestError> {
+        let allowed = || RELAY.to_owned();
+        let relay = self.parsed("relay", allowed, |value| value.as_str()?.parse().ok())?;
+        relay.ok_or_else(|| RequestError::Value {
+            name: "relay",
+            allowed: allowed(),
+        })
+    }
+
+    fn required_instance(&self) -> Result<InstanceId, RequestError> {
+        let instance = self.instance("instance")?;
+        instance.ok_or_else(|| RequestError::Value {
+            name: "instance",
+            allowed: INSTANCE.to_owned(),
+        })
+    }
+
+    fn instance(&self, name: &'static str) -> Result<Option<InstanceId>, RequestError> {
+        let allowed = || INSTANCE.to_owned();
+        self.parsed(name, allowed, |value| value.as_str()?.parse().ok())
+    }
+
     fn route(&self) -> Result<Option<RouteName>, RequestError> {
         let Some(value) = self.get("route") else {
             return Ok(None);
@@ -276,7 +315,10 @@ mod tests {
             json!({"action": ["inspect"]}),
             json!({"Action": "inspect"}),
         ] {
-            assert_eq!(refused(event), r#"`action` must be "inspect" or "redrive""#);
+            assert_eq!(
+                refused(event),
+                r#"`action` must be "inspect", "redrive" or "remove""#
+            );
         }
     }
 
@@ -284,11 +326,11 @@ mod tests {
     fn an_unknown_filter_is_named_with_those_that_there_are() {
         assert_eq!(
             refused(json!({"action": "redrive", "rute": "permit-to-casework"})),
-            r#"redrive has no filter "rute"; it takes route, reason, before, max, perSecond, dryRun"#
+            r#"redrive has no field "rute"; it takes route, reason, before, max, perSecond, dryRun"#
         );
         assert_eq!(
             refused(json!({"action": "inspect", "reason": "b_refused"})),
-            r#"inspect has no filter "reason"; it takes max"#
+            r#"inspect has no field "reason"; it takes max"#
         );
     }
 

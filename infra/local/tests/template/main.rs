@@ -252,6 +252,8 @@ async fn every_function_finds_its_settings_in_the_environment_that_the_template_
     let source = Source::new(|name| redrive.get(name).cloned());
     RouteSettings::read(&source).unwrap();
     LedgerSettings::read(&source).unwrap();
+    AltinnSettings::read(&source).unwrap();
+    MaskinportenSettings::read(&source).unwrap();
     let queue = QueueSettings::read(&source).unwrap();
     let dead_letters = DeadLetterSettings::read(&source).unwrap();
     let resources = aws.resources();

@@ -172,7 +172,11 @@ fn each_function_may_do_exactly_what_it_does() {
         [
             may_work_on("DeadLetterQueue.Arn"),
             may(["sqs:SendMessage"], "Queue.Arn"),
-            may(["dynamodb:BatchGetItem"], "Ledger.Arn"),
+            may(
+                ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"],
+                "Ledger.Arn"
+            ),
+            may_read_secret("arn:jwk"),
             may_log("RedriveLogs.Arn"),
         ]
     );
