@@ -63,6 +63,8 @@ pub struct AppFiles {
     pub xacml: Option<String>,
     /// The tasks of the process, in order; `None` where no file tells.
     pub tasks: Option<Vec<Task>>,
+    /// The tasks that can be rejected, and behind which no gateway tells a rejection from a confirmation.
+    pub unheeded_rejections: Vec<String>,
     /// Who may do what; `None` where no file tells.
     pub policy: Option<Policy>,
     /// Of the service owner's actions those that the policy permits in some tasks or end events
@@ -190,12 +192,13 @@ impl AppFiles {
         let models = models::read(&layout.models, &forms, &code)?;
         let mut unheeded = code.unheeded;
         unheeded.extend(models.unheeded);
-        let mut tasks = settings.tasks;
+        let (mut tasks, mut unheeded_rejections) = (settings.tasks, Vec::new());
         let bpmn = text::read_if_there(&layout.process)?;
         if let Some(bpmn) = &bpmn {
             let process = process::read(&layout.process, bpmn)?;
             unheeded.extend(process.unheeded);
             tasks = Some(process.tasks);
+            unheeded_rejections = process.unheeded_rejections;
         }
         let (mut policy, mut limited_actions) = (settings.policy, BTreeMap::new());
         let xacml = text::read_if_there(&layout.policy)?;
@@ -257,6 +260,7 @@ impl AppFiles {
             bpmn,
             xacml,
             tasks,
+            unheeded_rejections,
             policy,
             limited_actions,
             roots,

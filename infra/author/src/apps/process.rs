@@ -12,6 +12,8 @@ use super::{AppFilesError, Task, Unheeded, xml, xml::Element};
 pub(super) struct Process {
     /// The tasks on the way from the start to the end.
     pub(super) tasks: Vec<Task>,
+    /// The tasks that can be rejected, and behind which no gateway asks whether they were.
+    pub(super) unheeded_rejections: Vec<String>,
     pub(super) unheeded: Vec<Unheeded>,
 }
 
@@ -79,10 +81,55 @@ pub(super) fn read(path: &Path, bpmn: &str) -> Result<Process, AppFilesError> {
             aside.join("`, `")
         ));
     }
+    let can_reject = process.children.iter().filter(|node| can_be_rejected(node));
+    let unheeded_rejections = can_reject
+        .filter(|task| walk.seen.contains(id(task)) && !is_before_a_gateway(process, task))
+        .map(|task| id(task).to_owned())
+        .collect();
     Ok(Process {
         tasks,
+        unheeded_rejections,
         unheeded: walk.unheeded,
     })
+}
+
+/// Whether a task lists the action `reject`, or is a confirmation that lists no actions: the policy alone
+/// decides then.
+fn can_be_rejected(task: &Element) -> bool {
+    if !is_task(&task.name) {
+        return false;
+    }
+    let extension = task
+        .first("extensionElements")
+        .and_then(|elements| elements.first("taskExtension"));
+    match extension.and_then(|extension| extension.first("actions")) {
+        Some(actions) => actions
+            .all("action")
+            .any(|action| action.text().trim() == "reject"),
+        None => task_type(task) == Some("confirmation"),
+    }
+}
+
+/// Whether a gateway decides what comes after a node, or conditions on its flows do. Service tasks in between
+/// decide nothing.
+fn is_before_a_gateway(process: &Element, node: &Element) -> bool {
+    let mut here = node;
+    // No process has more nodes in a row than it has nodes.
+    for _ in &process.children {
+        let mut flows = process
+            .all("sequenceFlow")
+            .filter(|flow| flow.attribute("sourceRef") == Some(id(here)));
+        let (Some(flow), None) = (flows.next(), flows.next()) else {
+            return true;
+        };
+        let target = flow.attribute("targetRef").unwrap_or_default();
+        match process.children.iter().find(|node| id(node) == target) {
+            Some(next) if next.name.ends_with("Gateway") => return true,
+            Some(next) if next.name == "serviceTask" => here = next,
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// The way through a process.
@@ -233,6 +280,53 @@ mod tests {
         };
         assert!(gateway.what.contains("`G`"), "{}", gateway.what);
         assert!(aside.what.contains("`Aside`"), "{}", aside.what);
+    }
+
+    #[test]
+    fn a_rejection_is_heeded_where_a_gateway_comes_next() {
+        let actions = |actions: &str| {
+            task("Task_2", "confirmation").replace(
+                "</altinn:taskType>",
+                &format!("</altinn:taskType><altinn:actions>{actions}</altinn:actions>"),
+            )
+        };
+        let confirm = "<altinn:action>confirm</altinn:action>";
+        let reject = "<altinn:action>reject</altinn:action>";
+        let unheeded = |second: &str, between: &str, flows: &[(&str, &str)]| {
+            let flows: String = flows.iter().map(|(from, to)| flow(from, to)).collect();
+            let first = task("Task_1", "data");
+            read(&[ENDS, &first, second, between, &flow("S", "Task_1"), &flows].concat())
+                .unwrap()
+                .unheeded_rejections
+        };
+        let straight = [("Task_1", "Task_2"), ("Task_2", "E")];
+        let both = actions(&format!("{confirm}{reject}"));
+        assert_eq!(unheeded(&both, "", &straight), ["Task_2"]);
+        // An older app lists no actions.
+        assert_eq!(
+            unheeded(&task("Task_2", "confirmation"), "", &straight),
+            ["Task_2"]
+        );
+        assert!(unheeded(&actions(confirm), "", &straight).is_empty());
+        assert!(unheeded(&task("Task_2", "data"), "", &straight).is_empty());
+        let gateway = r#"<bpmn:exclusiveGateway id="G"/>"#;
+        let back = [
+            ("Task_1", "Task_2"),
+            ("Task_2", "G"),
+            ("G", "Task_1"),
+            ("G", "E"),
+        ];
+        assert!(unheeded(&both, gateway, &back).is_empty());
+        let service = format!(r#"{gateway}<bpmn:serviceTask id="P"/>"#);
+        let through = [
+            ("Task_1", "Task_2"),
+            ("Task_2", "P"),
+            ("P", "G"),
+            ("G", "E"),
+        ];
+        assert!(unheeded(&both, &service, &through).is_empty());
+        let past = [("Task_1", "Task_2"), ("Task_2", "P"), ("P", "E")];
+        assert_eq!(unheeded(&both, &service, &past), ["Task_2"]);
     }
 
     #[test]

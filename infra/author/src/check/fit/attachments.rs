@@ -197,10 +197,14 @@ fn content_types(fit: &mut Fit<'_>, index: usize, theirs: &DataType, ours: &Data
     let given: Vec<&str> = match theirs.id.as_str() {
         PDF => vec!["application/pdf"],
         _ if theirs.is_form() && theirs.allowed_content_types.is_empty() => vec!["application/xml"],
+        // An element's media type is compared up to its parameters, exactly and with its case, so one that is
+        // allowed with parameters is none that an element can have (Altinn/app-lib-dotnet:
+        // src/Altinn.App.Api/Helpers/RequestHandling/DataRestrictionValidation.cs).
         _ => theirs
             .allowed_content_types
             .iter()
             .map(String::as_str)
+            .filter(|it| !it.contains(';'))
             .collect(),
     };
     if given.is_empty() {
@@ -241,7 +245,13 @@ fn content_types(fit: &mut Fit<'_>, index: usize, theirs: &DataType, ours: &Data
             format!("`{}` of A may be {words}, which B refuses", theirs.id),
         )
     };
-    fit.push(finding.help(format!("`{}` of B takes {listed}", ours.id)));
+    let mut finding = finding.help(format!("`{}` of B takes {listed}", ours.id));
+    let differs_by_case = |it: &&str| admitted.iter().any(|known| known.eq_ignore_ascii_case(it));
+    if refused.iter().any(differs_by_case) {
+        finding =
+            finding.help("Altinn compares media types with their case: write them in lower case");
+    }
+    fit.push(finding);
 }
 
 fn size(fit: &mut Fit<'_>, index: usize, theirs: &DataType, ours: &DataType) {

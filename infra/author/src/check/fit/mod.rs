@@ -8,6 +8,7 @@ mod attachments;
 mod instance;
 mod limits;
 mod mapping;
+mod prefill;
 mod reading;
 mod regular;
 mod rights;
@@ -52,6 +53,7 @@ pub(crate) fn findings(
     let source = Source::new(&instance, a);
     if let Some(a) = a {
         rights::gate(&mut fit, a);
+        rights::rejection(&mut fit, a);
         rights::source(&mut fit, a);
         for (data_type, schema) in &a.schemas {
             if route.data_types().contains(data_type.as_str()) {
@@ -76,6 +78,7 @@ pub(crate) fn findings(
         if let Some(form) = form {
             target::agrees(&mut fit, b, form);
             target::stamp(&mut fit, b, form, form_schema.as_ref());
+            prefill::check(&mut fit, b, &form.id);
         }
     }
     if let Some(schema) = &form_schema {

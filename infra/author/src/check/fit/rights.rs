@@ -30,6 +30,31 @@ pub(super) fn gate(fit: &mut Fit<'_>, a: &AppFiles) {
     fit.push(finding);
 }
 
+/// Whether a rejected A can be told from a confirmed one: without a gateway that leads back, the process goes
+/// on to its end on `reject` as well, and the instance tells nothing of it (measured,
+/// tests/recorded/app-process-next-reject.json).
+pub(super) fn rejection(fit: &mut Fit<'_>, a: &AppFiles) {
+    if fit.route().gate != Gate::Completed {
+        return;
+    }
+    for task in &a.unheeded_rejections {
+        let finding = fit
+            .warning(
+                "reject",
+                "from.when.process",
+                format!(
+                    "an instance of {} that is rejected in `{task}` ends like a confirmed one, and is relayed",
+                    a.id
+                ),
+            )
+            .help(format!(
+                "put a gateway behind `{task}` that leads back where `gatewayAction` is `reject`, or let nobody reject: take the action out of the task and out of the policy of {}",
+                a.id
+            ));
+        fit.push(finding);
+    }
+}
+
 /// The expression that names B's owner, and whether B admits such an owner.
 pub(super) fn owner<'s>(
     mapping: &mut Mapping<'_, 's, '_, '_, '_>,
@@ -215,7 +240,7 @@ pub(super) fn target(fit: &mut Fit<'_>, b: &AppFiles, form: Option<&str>) {
     let Some(policy) = &b.policy else { return };
     if !policy.service_owner.contains("delete") {
         let finding = fit
-            .warning("orphans", "to.app", format!("the policy of {} lets the service owner delete nothing: a B that its app left half-made stays, until Stafett has finished it", b.id))
+            .warning("orphans", "to.app", format!("the policy of {} lets the service owner delete nothing: a B that its app left half-made stays in its owner's inbox until Stafett has finished it, one that cannot be finished and one of two B must be deleted by their owner", b.id))
             .help("add the action `delete` to the rule of the service owner, `[ORG]`, in App/config/authorization/policy.xml of B");
         fit.push(finding);
     }
