@@ -266,7 +266,7 @@ mod tests {
     fn selection(event: Value) -> Selection {
         match request(event).unwrap() {
             Request::Redrive(selection) => selection,
-            Request::Inspect { .. } => panic!("an inspection"),
+            other => panic!("another request: {other:?}"),
         }
     }
 
@@ -285,6 +285,33 @@ mod tests {
         assert_eq!(selection(json!({"action": "redrive"})), all);
         let nulls = json!({"action": "redrive", "route": null, "before": null, "dryRun": null});
         assert_eq!(selection(nulls), all);
+    }
+
+    #[test]
+    fn a_removal_names_the_relay_and_the_b_that_goes() {
+        const GUID: &str = "3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77";
+        let (relay, b) = (format!("r:{GUID}"), format!("1/{GUID}"));
+        let least = json!({"action": "remove", "relay": relay, "instance": b});
+        let removal = |keep: Option<&str>, dry_run| {
+            Ok(Request::Remove(Removal {
+                relay: relay.parse().unwrap(),
+                instance: b.parse().unwrap(),
+                keep: keep.map(|it| it.parse().unwrap()),
+                dry_run,
+            }))
+        };
+        assert_eq!(request(least.clone()), removal(None, false));
+        let other = b.replace("77", "78");
+        let mut all = least.clone();
+        (all["keep"], all["dryRun"]) = (json!(other), json!(true));
+        assert_eq!(request(all), removal(Some(&other), true));
+        for field in ["relay", "instance", "keep"] {
+            let mut wrong = least.clone();
+            wrong[field] = json!("hemmelig");
+            let told = refused(wrong);
+            assert!(told.starts_with(&format!("`{field}` must be")), "{told}");
+            assert!(!told.contains("hemmelig"), "{told}");
+        }
     }
 
     #[test]

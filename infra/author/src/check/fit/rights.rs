@@ -240,7 +240,7 @@ pub(super) fn target(fit: &mut Fit<'_>, b: &AppFiles, form: Option<&str>) {
     let Some(policy) = &b.policy else { return };
     if !policy.service_owner.contains("delete") {
         let finding = fit
-            .warning("orphans", "to.app", format!("the policy of {} lets the service owner delete nothing: a B that its app left half-made stays in its owner's inbox until Stafett has finished it, one that cannot be finished and one of two B must be deleted by their owner", b.id))
+            .warning("orphans", "to.app", format!("the policy of {} lets the service owner delete nothing: a B that its app left half-made stays in its owner's inbox until Stafett has finished it; one that cannot be finished, and one of two B, only its owner can delete", b.id))
             .help("add the action `delete` to the rule of the service owner, `[ORG]`, in App/config/authorization/policy.xml of B");
         fit.push(finding);
     }

@@ -105,6 +105,49 @@ fn sample_routes_fit_their_apps() {
     }
 }
 
+/// The metadata of an app of the next generation has more fields, and nulls (recorded from 9.0.0-preview).
+#[test]
+fn of_an_app_on_version_9_the_same_is_told_as_of_the_same_app_on_version_8() {
+    let infra = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let casework = infra.join("local/apps/ttd/casework");
+    let folder = tempfile::tempdir().unwrap();
+    let into = |name: &str| folder.path().join(name);
+    std::fs::create_dir(into("models")).unwrap();
+    for file in [
+        "app.yaml",
+        "policy.xml",
+        "process.bpmn",
+        "models/model.schema.json",
+    ] {
+        std::fs::copy(casework.join(file), into(file)).unwrap();
+    }
+    let recorded = infra.join("../tests/recorded/v9/v9-metadata.json");
+    let recorded = std::fs::read_to_string(recorded).unwrap();
+    let recorded: Value = serde_json::from_str(&recorded).unwrap();
+    let mut metadata = recorded["answer"]["body"].clone();
+    assert_eq!(metadata["altinnNugetVersion"], "9.0.0.0");
+    metadata["id"] = json!("ttd/casework");
+    std::fs::write(into("applicationmetadata.json"), metadata.to_string()).unwrap();
+    let next = AppFiles::read(folder.path()).unwrap();
+    let today = AppFiles::read(&casework).unwrap();
+
+    let file = infra.join("routes/permit-to-casework.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let places = Places::of(&text);
+    let (routes, _) = Routes::read(std::slice::from_ref(&file));
+    let subject = Subject {
+        route: &routes[0].1,
+        file: &file,
+        places: &places,
+    };
+    let permit = AppFiles::read(&infra.join("local/apps/ttd/permit")).unwrap();
+    let told = |b: &AppFiles| -> Vec<String> {
+        let found = findings(&subject, Some(&permit), Some(b));
+        found.into_iter().map(|finding| finding.message).collect()
+    };
+    assert_eq!(told(&next), told(&today));
+}
+
 #[test]
 fn a_route_with_all_kinds_of_fields_and_no_mistake_is_told_nothing() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
