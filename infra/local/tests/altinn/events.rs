@@ -254,6 +254,10 @@ async fn flawed_subscriptions_are_refused() {
         (json!({"resourceFilter": "ttd/permit"}), 400),
         (
             json!({"sourceFilter": "https://ttd.apps.local.altinn.cloud/ttd/other"}),
+            403,
+        ),
+        (
+            json!({"sourceFilter": "https://ttd.apps.local.altinn.cloud/ttd"}),
             400,
         ),
         (

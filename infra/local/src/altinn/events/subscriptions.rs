@@ -8,7 +8,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -104,25 +105,28 @@ fn enter(world: &World, headers: &HeaderMap) -> Result<(Caller, String), Refusal
 
 /// What a subscription is asked for with. A field of another type is refused as ASP.NET's binding does.
 fn requested(body: &[u8]) -> Result<Request, Refusal> {
-    let unread =
-        |path: &str| answer::binding_problem(path, "The JSON value could not be converted.");
-    let mut fields: Value = serde_json::from_slice(body).map_err(|_| unread("$"))?;
+    let unread = |path: &str, kind: &str| {
+        let message = format!("The JSON value could not be converted to {kind}. Path: {path}");
+        unbound(path, &message)
+    };
+    let request = "Altinn.Platform.Events.Models.SubscriptionRequestModel";
+    let mut fields: Value = serde_json::from_slice(body).map_err(|_| unread("$", request))?;
     without_nulls(&mut fields);
-    let object = fields.as_object().ok_or_else(|| unread("$"))?;
-    let wrong = object.iter().find(|(name, value)| match name.as_str() {
-        "endPoint"
-        | "resourceFilter"
-        | "sourceFilter"
-        | "subjectFilter"
-        | "alternativeSubjectFilter"
-        | "typeFilter" => !value.is_string(),
-        "includeSubunits" => !value.is_boolean(),
-        _ => false,
-    });
-    if let Some((name, _)) = wrong {
-        return Err(unread(&format!("$.{name}")));
+    let object = fields.as_object().ok_or_else(|| unread("$", request))?;
+    for (name, value) in object {
+        let (kind, fits) = match name.as_str() {
+            "endPoint" | "sourceFilter" => ("System.Uri", value.is_string()),
+            "resourceFilter" | "subjectFilter" | "alternativeSubjectFilter" | "typeFilter" => {
+                ("System.String", value.is_string())
+            }
+            "includeSubunits" => ("System.Boolean", value.is_boolean()),
+            _ => continue,
+        };
+        if !fits {
+            return Err(unread(&format!("$.{name}"), kind));
+        }
     }
-    serde_json::from_value(fields).map_err(|_| unread("$"))
+    serde_json::from_value(fields).map_err(|_| unread("$", request))
 }
 
 async fn subscribe(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Answer {
@@ -178,6 +182,14 @@ async fn subscribe(State(world): State<Arc<World>>, headers: HeaderMap, body: By
     Ok(answer::with_header(response, header::LOCATION, &location))
 }
 
+/// What cannot be bound, as Events says it: problem details in `application/json`.
+fn unbound(field: &str, message: &str) -> Refusal {
+    let mut response = answer::binding_problem(field, message).into_response();
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response.into()
+}
+
 /// A refusal in words: a JSON string.
 fn refusal(status: StatusCode, words: &str) -> Refusal {
     answer::json_value(status, &json!(words)).into()
@@ -209,14 +221,9 @@ fn check(world: &World, request: &mut Request) -> Result<(), Refusal> {
         if !source.starts_with("https://") {
             return refuse("SourceFilter must be an absolute URL with the https scheme.");
         }
-        let derived = world.apps.values().find(|app| {
-            let app = &app.0;
-            *source == format!("https://{}.apps.{}/{}", app.org, world.domain, app.id)
-        });
-        let Some(app) = derived else {
+        let Some(resource) = resource_of_source(world, source) else {
             return refuse("A valid app id is required in source filter {environment}/{org}/{app}");
         };
-        let resource = resource_of(app.id());
         if request
             .resource_filter
             .as_ref()
@@ -267,6 +274,14 @@ fn check(world: &World, request: &mut Request) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The resource of the app at `https://{org}.apps.{domain}/{org}/{app}`, whether or not there is one.
+fn resource_of_source(world: &World, source: &str) -> Option<String> {
+    let (host, id) = source.strip_prefix("https://")?.split_once('/')?;
+    let (org, app) = id.split_once('/')?;
+    let is_right = host == format!("{org}.apps.{}", world.domain) && !app.is_empty();
+    (is_right && !app.contains('/')).then(|| resource_of(id))
+}
+
 fn is_local(end_point: &str) -> bool {
     end_point
         .parse::<http::Uri>()
@@ -293,7 +308,7 @@ fn own<'m>(memory: &'m super::Memory, id: &str, org: &str) -> Result<&'m Subscri
     // Altinn's numbers have 32 bits.
     let number: i32 = id
         .parse()
-        .map_err(|_| answer::binding_problem("id", &format!("The value '{id}' is not valid.")))?;
+        .map_err(|_| unbound("id", &format!("The value '{id}' is not valid.")))?;
     let subscription = memory
         .subscriptions
         .get(&i64::from(number))
