@@ -6,6 +6,7 @@
 mod recorded;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -369,13 +370,14 @@ async fn events_answers_and_sends_as_recorded() {
     }
 
     let outcome = judge(DIFFERENCES, &outcomes);
-    println!(
-        "{} recorded conversations with Events: {} agree, {} differ as named in {} rows",
+    let report = format!(
+        "{} recorded conversations with Events: {} agree, {} differ as named in {} rows\n",
         outcomes.len(),
         outcome.agreed,
         outcome.named,
         DIFFERENCES.len()
     );
+    std::io::stdout().write_all(report.as_bytes()).unwrap();
     let told = [outcome.unnamed, outcome.gone].concat();
     assert!(told.is_empty(), "recorded / here:\n{}", told.join("\n"));
 }

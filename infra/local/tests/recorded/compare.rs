@@ -106,10 +106,8 @@ pub fn answers(recorded: &Answer, actual: &Reply, bindings: &mut Bindings) -> Ve
             }
             found.extend(differences);
         }
-        (_, Some(text), _) => {
-            if !bindings.matches(text, &actual.text()) {
-                found.push(difference("text", text, actual.text()));
-            }
+        (_, Some(text), _) if !bindings.matches(text, &actual.text()) => {
+            found.push(difference("text", text, actual.text()));
         }
         _ => {}
     }
