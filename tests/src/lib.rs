@@ -8,6 +8,7 @@ mod b;
 mod binaries;
 mod files;
 mod process;
+pub mod recorded;
 mod story;
 
 pub use b::{Attachment, B};

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::tolerant;
 use crate::id::{AppId, InstanceId};
 
 /// An instance. Holds personal data, and so does not print it.
@@ -52,40 +53,61 @@ impl fmt::Debug for Instance {
 }
 
 /// Where an instance's process is.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Process {
     /// When it ended.
+    #[serde(deserialize_with = "tolerant::moment")]
     pub ended: Option<Timestamp>,
     /// The task in which it stands.
+    #[serde(deserialize_with = "task")]
     pub current_task: Option<Task>,
 }
 
 /// A task of a process.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// Its id in the process definition: `Task_1`.
     pub element_id: String,
     /// When the process entered it.
-    #[serde(default)]
     pub started: Option<Timestamp>,
 }
 
+/// A task without an id is none that a route could name.
+fn task<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Task>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire {
+        #[serde(default)]
+        element_id: Option<String>,
+        #[serde(default, deserialize_with = "tolerant::moment")]
+        started: Option<Timestamp>,
+    }
+    let wire = Option::<Wire>::deserialize(deserializer)?;
+    Ok(wire.and_then(
+        |Wire {
+             element_id,
+             started,
+         }| {
+            element_id.map(|element_id| Task {
+                element_id,
+                started,
+            })
+        },
+    ))
+}
+
 /// Whether an instance is archived or deleted.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Status {
     /// Its process has ended.
-    #[serde(deserialize_with = "null_is_default")]
     pub is_archived: bool,
     /// What its owner sees beside it.
     pub substatus: Option<Substatus>,
     /// Its owner put it into the bin.
-    #[serde(deserialize_with = "null_is_default")]
     pub is_soft_deleted: bool,
     /// It is gone, and is only listed until it is purged.
-    #[serde(deserialize_with = "null_is_default")]
     pub is_hard_deleted: bool,
 }
 
@@ -107,7 +129,7 @@ impl fmt::Debug for Substatus {
 }
 
 /// A data element: form data or an attachment.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DataElement {
     /// Its id.
@@ -121,13 +143,13 @@ pub struct DataElement {
     #[serde(default)]
     pub content_type: Option<String>,
     /// Its size in bytes.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default)]
     pub size: u64,
     /// When it was stored.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "tolerant::moment")]
     pub created: Option<Timestamp>,
     /// What it was made from: a PDF names the task whose form it shows.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default)]
     pub references: Vec<Reference>,
     /// What the virus scan said: `NotApplicable`, `Pending`, `Clean` or `Infected`.
     #[serde(default)]
@@ -148,7 +170,7 @@ impl fmt::Debug for DataElement {
 }
 
 /// What a data element was made from.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Reference {
     /// The id of that: a task's id for `GeneratedFrom`.
     #[serde(default)]
@@ -156,11 +178,10 @@ pub struct Reference {
 }
 
 /// Whether a data element is being deleted.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DeleteStatus {
     /// It is gone, and is only listed until it is purged.
-    #[serde(deserialize_with = "null_is_default")]
     pub is_hard_deleted: bool,
 }
 
@@ -189,7 +210,10 @@ impl DataElement {
 
     fn scan_says(&self, text: &str, number: i64) -> bool {
         match &self.file_scan_result {
-            Some(Enumeration::Text(result)) => result == text,
+            // .NET reads the name in any case, and the number also as text.
+            Some(Enumeration::Text(result)) => {
+                result.eq_ignore_ascii_case(text) || result.parse() == Ok(number)
+            }
             Some(Enumeration::Number(result)) => *result == number,
             None => false,
         }
@@ -204,15 +228,6 @@ impl DataElement {
     }
 }
 
-/// `null`, a missing field and the default are the same in Altinn's JSON.
-pub(super) fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de> + Default,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Confirmation {
@@ -225,19 +240,19 @@ struct Confirmation {
 struct Wire {
     id: InstanceId,
     app_id: AppId,
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default)]
     process: Process,
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default)]
     status: Status,
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default)]
     data: Vec<DataElement>,
-    #[serde(default, deserialize_with = "null_is_default")]
-    data_values: BTreeMap<String, Option<String>>,
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default)]
+    data_values: BTreeMap<String, String>,
+    #[serde(default)]
     complete_confirmations: Vec<Confirmation>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "tolerant::moment")]
     created: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "tolerant::moment")]
     last_changed: Option<Timestamp>,
     #[serde(default)]
     created_by: Option<String>,
@@ -251,18 +266,14 @@ impl Instance {
     /// # Errors
     /// What is not an instance. The error's text may quote values: do not log it.
     pub fn from_json(raw: Value) -> serde_json::Result<Self> {
-        let wire = Wire::deserialize(&raw)?;
+        let wire: Wire = tolerant::read(&raw)?;
         Ok(Self {
             id: wire.id,
             app: wire.app_id,
             process: wire.process,
             status: wire.status,
             data: wire.data,
-            data_values: wire
-                .data_values
-                .into_iter()
-                .filter_map(|(key, value)| Some((key, value?)))
-                .collect(),
+            data_values: wire.data_values,
             confirmed_by: wire
                 .complete_confirmations
                 .into_iter()

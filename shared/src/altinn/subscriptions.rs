@@ -18,6 +18,7 @@ use thiserror::Error;
 use super::{
     Altinn, AltinnError, Budget, READ_TIMEOUT, Trouble, json, quickly, retry_after,
     sentence::{self, Sentence},
+    tolerant,
 };
 use crate::{
     id::AppId,
@@ -166,6 +167,14 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    /// Reads a subscription as Altinn Events gives it.
+    ///
+    /// # Errors
+    /// What is no subscription. The error's text may quote values: do not log it.
+    pub fn from_json(json: &serde_json::Value) -> serde_json::Result<Self> {
+        tolerant::read(json).map(|wire: Wire| wire.into())
+    }
+
     /// The app that it is about, if it is about an app.
     #[must_use]
     pub fn app(&self) -> Option<AppId> {
@@ -199,6 +208,7 @@ struct Wire {
     include_subunits: bool,
     #[serde(default)]
     validated: bool,
+    #[serde(default, deserialize_with = "tolerant::moment")]
     created: Option<Timestamp>,
 }
 
@@ -289,6 +299,7 @@ impl Altinn {
     pub async fn subscriptions(&self, budget: &Budget) -> Result<Vec<Subscription>, AltinnError> {
         #[derive(Deserialize)]
         struct List {
+            #[serde(default)]
             subscriptions: Vec<Wire>,
         }
         let doing = "list the subscriptions of Altinn Events";
@@ -296,7 +307,7 @@ impl Altinn {
         let json = self
             .read_json(budget, doing, || self.platform_request(Method::GET, &url))
             .await?;
-        let list: List = serde_json::from_value(json)
+        let list: List = tolerant::read(&json)
             .map_err(|_| AltinnError::new(doing, Trouble::Malformed("a list of subscriptions")))?;
         Ok(list.subscriptions.into_iter().map(Into::into).collect())
     }
@@ -394,8 +405,7 @@ fn subscription<E: From<AltinnError>>(
     json: serde_json::Value,
 ) -> Result<Subscription, E> {
     let malformed = |_| AltinnError::new(doing, Trouble::Malformed("a subscription"));
-    let wire: Wire = serde_json::from_value(json).map_err(malformed)?;
-    Ok(wire.into())
+    Ok(Subscription::from_json(&json).map_err(malformed)?)
 }
 
 #[cfg(test)]

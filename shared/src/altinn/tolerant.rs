@@ -225,6 +225,22 @@ impl<'de> Deserializer<'de> for Tolerant<'de> {
     }
 }
 
+/// A field of a group by its name, in any case; null where there is none.
+#[must_use]
+pub fn field<'v>(group: &'v Value, name: &str) -> &'v Value {
+    static NULL: Value = Value::Null;
+    let Some(fields) = group.as_object() else {
+        return &NULL;
+    };
+    let exact = fields.get(name).filter(|value| !value.is_null());
+    let alike = || {
+        let mut alike = fields.iter().filter(|(_, value)| !value.is_null());
+        let found = alike.find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value)
+    };
+    exact.or_else(alike).unwrap_or(&NULL)
+}
+
 /// A date as .NET writes it: 0 to 7 digits of fraction, with an offset or without one, which is UTC then.
 ///
 /// # Errors
@@ -250,4 +266,83 @@ pub fn parse_moment(text: &str) -> Option<Timestamp> {
     // .NET's `DateTime.MaxValue` is later than the latest moment here.
     let zoned = local.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
     Some(zoned.unwrap_or(Timestamp::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Group {
+        id: u64,
+        #[serde(default)]
+        is_read: bool,
+        #[serde(default)]
+        names: Vec<String>,
+        #[serde(default, deserialize_with = "moment")]
+        created: Option<Timestamp>,
+    }
+
+    #[test]
+    fn the_last_of_several_fields_counts_unless_it_is_null() {
+        for (document, expected) in [
+            (json!({"id": 1, "Id": 2}), 2),
+            (json!({"Id": 2, "id": null}), 2),
+            (json!({"id": "3"}), 3),
+            (json!({"ID": 4.0}), 4),
+        ] {
+            assert_eq!(read::<Group>(&document).unwrap().id, expected, "{document}");
+        }
+        for document in [
+            json!({}),
+            json!({"id": null}),
+            json!({"id": 1.5}),
+            json!({"id": "x"}),
+            json!(null),
+            json!([1]),
+        ] {
+            assert!(read::<Group>(&document).is_err(), "{document}");
+        }
+    }
+
+    #[test]
+    fn null_is_absent() {
+        let document = json!({"id": 1, "isRead": null, "names": null, "created": null});
+        assert_eq!(
+            read::<Group>(&document).unwrap(),
+            read(&json!({"id": 1})).unwrap()
+        );
+        let document = json!({"id": 1, "isRead": " True ", "names": ["a", 1, true]});
+        let group: Group = read(&document).unwrap();
+        assert!(group.is_read);
+        assert_eq!(group.names, ["a", "1", "true"]);
+    }
+
+    #[test]
+    fn a_moment_without_an_offset_is_utc() {
+        let moment = |text: &str| parse_moment(text).map(|moment| moment.to_string());
+        for (text, expected) in [
+            ("2026-11-29T09:15:30", "2026-11-29T09:15:30Z"),
+            (
+                "2026-11-29T09:15:30.1234567",
+                "2026-11-29T09:15:30.1234567Z",
+            ),
+            ("2026-11-29T10:15:30.5+01:00", "2026-11-29T09:15:30.5Z"),
+            ("2026-11-29T09:15:30Z", "2026-11-29T09:15:30Z"),
+            ("2026-11-29", "2026-11-29T00:00:00Z"),
+            ("0001-01-01T00:00:00", "0001-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(moment(text).as_deref(), Some(expected), "{text}");
+        }
+        assert_eq!(
+            parse_moment("9999-12-31T23:59:59.9999999Z"),
+            Some(Timestamp::MAX)
+        );
+        for text in ["", "i går", "2026-13-01T00:00:00Z", "29.11.2026"] {
+            assert_eq!(moment(text), None, "{text}");
+        }
+    }
 }
