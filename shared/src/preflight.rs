@@ -5,9 +5,10 @@
 //! RequestPartValidator.cs, src/Altinn.App.Core/Helpers/AllowedContributorsHelper.cs), and
 //! against B's JSON schema where the route names one.
 
+mod prefill;
+
 use std::{collections::BTreeMap, fmt};
 
-use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::{
@@ -94,6 +95,14 @@ pub enum Objection {
     /// A value that is no text.
     #[error("{0}: `mode: prefill` carries texts, numbers and true/false only")]
     NotFlat(String),
+    /// A text that B would not read from `mode: prefill` as it is meant.
+    #[error("{field}: {problem}")]
+    Prefill {
+        /// The field, as a dotted path.
+        field: String,
+        /// What the text is, and what B makes of it.
+        problem: &'static str,
+    },
     /// XML cannot carry the form.
     #[error("{0}")]
     Xml(#[from] XmlError),
@@ -158,7 +167,11 @@ pub fn check(
             }
             Form::Xml(xml.unwrap_or_default())
         }
-        Mode::Prefill { stamp } => check.prefill(form_type, &draft.model, stamp),
+        Mode::Prefill { stamp } => {
+            let schema = target.schema.as_ref();
+            let texts = prefill::texts(&draft.model, schema, &mut check.objections);
+            check.prefill(form_type, texts, stamp)
+        }
     };
     check.attachments(&draft.attachments);
     check.owner(&draft.owner);
@@ -295,11 +308,9 @@ impl<'a> Check<'a> {
     fn prefill(
         &mut self,
         form_type: Option<&DataType>,
-        model: &Map<String, Value>,
+        texts: BTreeMap<String, String>,
         stamp: &str,
     ) -> Form {
-        let mut texts = BTreeMap::new();
-        self.flatten("", model, &mut texts);
         let shown = self.metadata.data_fields.iter().find(|field| {
             field.path.as_deref() == Some(stamp)
                 && form_type.is_some_and(|form| field.data_type_id.as_deref() == Some(&form.id))
@@ -312,37 +323,6 @@ impl<'a> Check<'a> {
             texts,
             stamp: stamp.to_owned(),
             key,
-        }
-    }
-
-    fn flatten(
-        &mut self,
-        path: &str,
-        model: &Map<String, Value>,
-        texts: &mut BTreeMap<String, String>,
-    ) {
-        for (name, value) in model {
-            let path = if path.is_empty() {
-                name.clone()
-            } else {
-                format!("{path}.{name}")
-            };
-            match value {
-                Value::Null => {}
-                Value::Object(group) => self.flatten(&path, group, texts),
-                Value::String(text) => {
-                    texts.insert(path, text.clone());
-                }
-                Value::Number(number) => {
-                    texts.insert(path, xml::plain(number));
-                }
-                Value::Bool(flag) => {
-                    texts.insert(path, flag.to_string());
-                }
-                Value::Array(_) => self
-                    .objections
-                    .push(Objection::NotFlat(format!("model.{path}"))),
-            }
         }
     }
 

@@ -53,7 +53,67 @@ pub struct Violation {
     pub problem: String,
 }
 
+/// What kind of single value a field holds, as far as a schema tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A text.
+    Text,
+    /// A date, which Altinn's classes hold as a text.
+    Date,
+    /// A date and time.
+    Moment,
+    /// A number.
+    Number,
+    /// A whole number.
+    Whole,
+    /// True or false.
+    Boolean,
+    /// The schema does not tell.
+    Open,
+}
+
 impl Schema {
+    /// What kind of value the field at this path holds.
+    #[must_use]
+    pub fn kind(&self, path: &[&str]) -> Kind {
+        let mut schema = &self.document;
+        for name in path {
+            let properties = self.properties(schema);
+            let Some((_, found)) = properties.into_iter().find(|(known, _)| known == name) else {
+                return Kind::Open;
+            };
+            schema = found;
+        }
+        let (mut types, mut format) = (HashSet::new(), None);
+        self.parts(schema, &mut |part| {
+            match part.get("type") {
+                Some(Value::String(one)) => drop(types.insert(one.as_str())),
+                Some(Value::Array(several)) => {
+                    types.extend(several.iter().filter_map(Value::as_str));
+                }
+                // Lists of values, in schemas made from an XSD, stand without a type.
+                _ => {
+                    let listed = part.get("enum").and_then(Value::as_array);
+                    if listed.is_some_and(|values| values.iter().all(Value::is_string)) {
+                        types.insert("string");
+                    }
+                }
+            }
+            format = format.or_else(|| part.get("format").and_then(Value::as_str));
+        });
+        types.remove("null");
+        let mut types = types.into_iter();
+        match (types.next(), types.next(), format) {
+            (Some("string"), None, Some("date")) => Kind::Date,
+            (Some("string"), None, Some("date-time")) => Kind::Moment,
+            (Some("string"), None, _) => Kind::Text,
+            (Some("number"), None, _) => Kind::Number,
+            (Some("integer"), None, _) => Kind::Whole,
+            (Some("boolean"), None, _) => Kind::Boolean,
+            _ => Kind::Open,
+        }
+    }
+
     /// Reads and compiles a schema. References are resolved within the document only,
     /// nothing is ever fetched.
     ///
@@ -297,6 +357,39 @@ mod tests {
             "{found:?}"
         );
         assert_eq!(schema().violations(&map(json!({"title": "ok"}))), []);
+    }
+
+    #[test]
+    fn the_kind_of_a_field_is_told_through_references_and_parts() {
+        let schema = Schema::compile(json!({
+            "allOf": [{"$ref": "#/$defs/Form"}],
+            "$defs": {
+                "Form": {"properties": {
+                    "group": {"$ref": "#/$defs/Group"}, "several": {"type": ["string", "number"]}, "any": {},
+                }},
+                "Group": {"properties": {
+                    "text": {"type": ["string", "null"]}, "date": {"type": "string", "format": "date"}, "moment": {"$ref": "#/$defs/Moment"},
+                    "number": {"type": "number"}, "whole": {"type": "integer"}, "flag": {"type": "boolean"}, "code": {"enum": ["A", "B"]},
+                }},
+                "Moment": {"type": "string", "format": "date-time"},
+            },
+        }))
+        .unwrap();
+        for (name, kind) in [
+            ("text", Kind::Text),
+            ("date", Kind::Date),
+            ("moment", Kind::Moment),
+            ("number", Kind::Number),
+            ("whole", Kind::Whole),
+            ("flag", Kind::Boolean),
+            ("code", Kind::Text),
+            ("gone", Kind::Open),
+        ] {
+            assert_eq!(schema.kind(&["group", name]), kind, "{name}");
+        }
+        for open in ["several", "any", "group"] {
+            assert_eq!(schema.kind(&[open]), Kind::Open, "{open}");
+        }
     }
 
     #[test]

@@ -136,5 +136,5 @@ pub(crate) fn b(change: impl FnOnce(&mut Value)) -> ApplicationMetadata {
         ],
     });
     change(&mut metadata);
-    serde_json::from_value(metadata).unwrap()
+    ApplicationMetadata::from_json(&metadata).unwrap()
 }

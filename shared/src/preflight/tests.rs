@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
@@ -56,7 +56,7 @@ fn pdf(filename: &str, size: u64) -> Attachment {
 
 impl Case {
     fn checked(self) -> Result<CheckedDraft, Objections> {
-        let metadata = serde_json::from_value(self.metadata).unwrap();
+        let metadata = ApplicationMetadata::from_json(&self.metadata).unwrap();
         check(self.draft, &self.target, &metadata)
     }
 
@@ -226,7 +226,7 @@ fn an_element_has_content_and_no_more_than_so_many_mebibytes() {
         ),
         (
             "a limit that no number holds in bytes",
-            |case| case.data_type()["maxSize"] = json!(u64::MAX),
+            |case| case.data_type()["maxSize"] = json!(i64::MAX),
             "",
         ),
     ]);
@@ -657,5 +657,25 @@ proptest! {
         };
         let taken: Vec<String> = (0..names.len()).filter(|i| !is_kept(*i)).map(|i| names[i].to_owned()).collect();
         prop_assert_eq!(clean(lacking(&draft, &b(&elements))), clean(taken));
+    }
+}
+
+#[test]
+fn a_prefilled_text_that_would_arrive_as_another_value_is_refused_with_field_and_rule() {
+    let found = |text: &str| {
+        objections(|case| {
+            prefilled(case);
+            case.target.schema = None;
+            case.draft.model["soknad"] = json!({"antall": text, "tom": ""});
+        })
+    };
+    for (text, rule) in [
+        ("12,5", "model.soknad.antall: written like a number"),
+        ("20.11.2026", "model.soknad.antall: written like a date"),
+        ("d'Arc", "model.soknad.antall: an apostrophe"),
+    ] {
+        let found = found(text);
+        assert!(found.starts_with(rule), "{found}");
+        assert!(!found.contains(text), "{found}");
     }
 }

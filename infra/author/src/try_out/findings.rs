@@ -196,6 +196,7 @@ pub(super) fn of_objection(written: Written<'_>, objection: &Objection) -> Findi
         Objection::Schema(violation) => in_model("refused-by-schema", &violation.field),
         Objection::Stamp(_) => at(written, "to.stamp", "refused-stamp", message),
         Objection::NotFlat(field) => in_model("not-flat", field),
+        Objection::Prefill { field, .. } => in_model("refused-prefill", field),
         Objection::Xml(
             XmlError::Character { field, .. }
             | XmlError::Name { field }

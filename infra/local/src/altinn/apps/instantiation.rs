@@ -380,14 +380,45 @@ fn apply_prefill(
             .is_some_and(|settings| settings.allow_overwrite);
         let mut form = form::decode(model, element).map_err(|_| ())?;
         for (path, text) in prefill {
+            let text = between_apostrophes(text).ok_or(())?;
             model
-                .prefill(&mut form, path, text, overwrite)
+                .prefill(&mut form, path, &text, overwrite)
                 .map_err(|_| ())?;
         }
         form::store_form(&visit.app, instance, element, form);
     }
     instance.data = data;
     Ok(())
+}
+
+/// A text of the caller's prefill as the app reads it: as JSON between apostrophes, so that an apostrophe ends it and a
+/// backslash begins an escape; an empty one is an error (Altinn/app-lib-dotnet:
+/// src/Altinn.App.Core/Implementation/PrefillSI.cs).
+fn between_apostrophes(text: &str) -> Option<String> {
+    let (mut read, mut chars) = (String::new(), text.chars());
+    while let Some(char) = chars.next() {
+        read.push(match char {
+            '\'' => return None,
+            '\\' => match chars.next()? {
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                'b' => '\u{8}',
+                'f' => '\u{c}',
+                'u' => {
+                    let digits: String = chars.by_ref().take(4).collect();
+                    let is_hex =
+                        digits.len() == 4 && digits.bytes().all(|it| it.is_ascii_hexdigit());
+                    let code = u32::from_str_radix(&digits, 16).ok().filter(|_| is_hex)?;
+                    char::from_u32(code)?
+                }
+                sign @ ('\'' | '"' | '\\' | '/') => sign,
+                _ => return None,
+            },
+            other => other,
+        });
+    }
+    (!text.is_empty()).then_some(read)
 }
 
 /// Checks one part and makes its element, without storing it.

@@ -410,6 +410,41 @@ mod tests {
     }
 
     #[test]
+    fn prefill_reads_texts_by_the_invariant_culture() {
+        let schema = json!({"properties": {
+            "belop": {"type": "number"}, "antall": {"type": "integer"}, "ja": {"type": "boolean"}, "tekst": {"type": "string"},
+        }});
+        let model = Model::compile("kinds", schema).unwrap();
+        let prefilled = |path: &str, text: &str| {
+            let mut form = model.empty();
+            let outcome = model.prefill(&mut form, path, text, false);
+            outcome.map(|()| model.to_json(&form, false)[path].clone())
+        };
+        for (path, text, expected) in [
+            ("belop", "12,5", json!(125)),
+            ("belop", "1,234.5", json!(1234.5)),
+            ("belop", " 3- ", json!(-3)),
+            ("ja", "True", json!(true)),
+            ("tekst", "12,5", json!("12,5")),
+            (
+                "tekst",
+                "2026-11-20T09:12:45Z",
+                json!("11/20/2026 09:12:45"),
+            ),
+        ] {
+            assert_eq!(prefilled(path, text), Ok(expected), "{path} {text}");
+        }
+        for (path, text) in [
+            ("belop", "1 000"),
+            ("belop", "1.5,0"),
+            ("antall", "12,5"),
+            ("ja", "1"),
+        ] {
+            assert!(prefilled(path, text).is_err(), "{path} {text}");
+        }
+    }
+
+    #[test]
     fn prefill_follows_property_names_and_fails_only_on_values() {
         let model = model();
         let mut form = model.empty();
