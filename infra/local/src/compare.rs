@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     /// The route file as it shall be.
     new: PathBuf,
     /// A folder that holds folders with A instances (instance.json as Altinn gives it, and a file for each data
-    /// element), at any depth.
+    /// element, named by its `filename`, its data type or its id), at any depth.
     #[arg(long, value_name = "FOLDER")]
     instances: PathBuf,
     /// A folder with apps' files, as their repositories have them; can be given more than once.

@@ -48,8 +48,8 @@ const EXIT_CODES: &str = "Exit codes: 0 every B would be sent; 1 one would not, 
 pub(crate) struct Arguments {
     /// A route file, or the name of a route in infra/routes.
     route: PathBuf,
-    /// A folder with an A instance (instance.json as Altinn gives it, and a file for each data element), or the id of
-    /// one, PARTY/GUID. An instance named by its id is read from Altinn, with the settings of the functions in the
+    /// A folder with an A instance (instance.json as Altinn gives it, and a file for each data element, named by its
+    /// `filename`, its data type or its id), or the id of one, PARTY/GUID. An instance named by its id is read from Altinn, with the settings of the functions in the
     /// environment (ALTINN_…, MASKINPORTEN_…).
     #[arg(long, value_name = "FOLDER|ID")]
     instance: String,

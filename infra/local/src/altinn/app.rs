@@ -78,7 +78,7 @@ pub struct AppSettings {
     pub policy: Policy,
     /// The tasks of the process, in order.
     pub tasks: Vec<Task>,
-    /// XML root element by data type; the name of the class where none is given, as .NET has it.
+    /// XML root element by data type. Where none is given, any is read, and the name of the class is written.
     pub roots: BTreeMap<String, String>,
     /// Prefill by data type.
     pub prefill: BTreeMap<String, Prefill>,
@@ -449,12 +449,15 @@ impl AppDefinition {
                     "data type `{id}` has app logic, but there is no models/{id}.schema.json"
                 ))
             })?;
-            let root = settings
-                .roots
-                .get(id)
-                .map_or_else(|| data_type.class_name(), String::as_str);
+            let told = settings.roots.get(id);
+            let root = told.map_or_else(|| data_type.class_name(), String::as_str);
             let model = Model::compile(root, schema.clone())
                 .map_err(|error| Flaw::new(Part::Schema(id.clone()), error.to_string()))?;
+            let model = if told.is_some() {
+                model
+            } else {
+                model.with_open_root()
+            };
             models.insert(id.clone(), model);
         }
         Ok(Self {

@@ -1,16 +1,18 @@
 //! Instance folders: `instance.json` and a file per data element.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
+use stafett::altinn::tolerant;
 use uuid::Uuid;
 
 use super::app::{AppDefinition, LoadError, read_json};
 use super::apps::parse_status;
 use super::dates;
+use super::element_files::{ElementFiles, is_json};
 use super::instance::{Confirmation, CurrentTask, Element, Instance, Mark, Owner, Process};
 use super::world::World;
 
@@ -65,7 +67,7 @@ impl Reader<'_> {
         field: &str,
         name: &str,
     ) -> Result<Option<&'v str>, LoadError> {
-        match &parent[name] {
+        match tolerant::field(parent, name) {
             Value::Null => Ok(None),
             Value::String(text) if !text.is_empty() => Ok(Some(text)),
             Value::String(_) => Ok(None),
@@ -100,9 +102,9 @@ impl Reader<'_> {
         parent: &Value,
         name: &str,
     ) -> Result<Option<BTreeMap<String, String>>, LoadError> {
-        match &parent[name] {
+        match tolerant::field(parent, name) {
             Value::Null => Ok(None),
-            value => serde_json::from_value(value.clone())
+            value => tolerant::read(value)
                 .map(Some)
                 .map_err(|_| self.wrong(name, "must hold strings only")),
         }
@@ -121,7 +123,7 @@ impl Reader<'_> {
             )
         })?;
         let now = self.world.clock.now();
-        let owner = self.owner(&document["instanceOwner"])?;
+        let owner = self.owner(tolerant::field(document, "instanceOwner"))?;
         let guid = match self.text(document, "id", "id")? {
             Some(id) => id
                 .rsplit('/')
@@ -134,8 +136,8 @@ impl Reader<'_> {
         let last_changed = self
             .time(document, "lastChanged", "lastChanged")?
             .unwrap_or(now);
-        let process = self.process(&app, &document["process"], created)?;
-        let mut status = parse_status(&document["status"])
+        let process = self.process(&app, tolerant::field(document, "process"), created)?;
+        let mut status = parse_status(tolerant::field(document, "status"))
             .map_err(|_| self.wrong("status", "cannot be read"))?;
         if let Some(ended) = process.ended
             && !status.archived.set
@@ -167,7 +169,8 @@ impl Reader<'_> {
             ),
             process: Some(process),
             status,
-            confirmations: self.confirmations(&document["completeConfirmations"])?,
+            confirmations: self
+                .confirmations(tolerant::field(document, "completeConfirmations"), created)?,
             data: Vec::new(),
             presentation_texts: self.texts(document, "presentationTexts")?,
             data_values: self.texts(document, "dataValues")?,
@@ -178,11 +181,32 @@ impl Reader<'_> {
             lock: None,
             history: Vec::new(),
         };
-        let Value::Array(elements) = &document["data"] else {
-            return Err(self.wrong("data", "must be a list"));
+        let elements = match tolerant::field(document, "data") {
+            Value::Array(elements) => elements.as_slice(),
+            Value::Null => &[],
+            _ => return Err(self.wrong("data", "must be a list")),
         };
+        let files =
+            ElementFiles::find(self.folder, elements).map_err(|source| LoadError::Read {
+                path: self.folder.to_owned(),
+                source,
+            })?;
         for (index, element) in elements.iter().enumerate() {
-            let element = self.element(&app, &instance, element, &format!("data[{index}]"))?;
+            if is_deleted(element) {
+                continue;
+            }
+            let field = format!("data[{index}]");
+            let file = files.of(index).ok_or_else(|| {
+                let data_type = tolerant::field(element, "dataType");
+                let problem = format!(
+                    "no file for this {} element in {}: {}",
+                    data_type.as_str().unwrap_or("data"),
+                    self.folder.display(),
+                    files.names(index)
+                );
+                self.wrong(&field, &problem)
+            });
+            let element = self.element(&app, &instance, element, &field, file)?;
             instance.data.push(element);
         }
         Ok(instance)
@@ -194,7 +218,7 @@ impl Reader<'_> {
         }
         let text = |name: &str| self.text(value, &format!("instanceOwner.{name}"), name);
         let (person, organisation) = (text("personNumber")?, text("organisationNumber")?);
-        let given = match &value["partyId"] {
+        let given = match tolerant::field(value, "partyId") {
             Value::Number(number) => number.as_u64().and_then(|id| u32::try_from(id).ok()),
             Value::String(id) => id.parse().ok(),
             Value::Null => None,
@@ -244,7 +268,7 @@ impl Reader<'_> {
             .time(value, "process.started", "started")?
             .unwrap_or(created);
         let ended = self.time(value, "process.ended", "ended")?;
-        let current = match &value["currentTask"] {
+        let current = match tolerant::field(value, "currentTask") {
             Value::Null => None,
             task => {
                 let field = "process.currentTask.elementId";
@@ -253,7 +277,7 @@ impl Reader<'_> {
                     self.wrong(field, &format!("`{id}` is no task of {}", app.id))
                 })?;
                 Some(CurrentTask {
-                    flow: task["flow"]
+                    flow: tolerant::field(task, "flow")
                         .as_u64()
                         .and_then(|flow| u32::try_from(flow).ok())
                         .unwrap_or(2),
@@ -289,7 +313,11 @@ impl Reader<'_> {
         })
     }
 
-    fn confirmations(&self, value: &Value) -> Result<Vec<Confirmation>, LoadError> {
+    fn confirmations(
+        &self,
+        value: &Value,
+        created: Timestamp,
+    ) -> Result<Vec<Confirmation>, LoadError> {
         let entries = value.as_array().map(Vec::as_slice).unwrap_or_default();
         let read = |(index, entry): (usize, &Value)| {
             let field = |name: &str| format!("completeConfirmations[{index}].{name}");
@@ -298,7 +326,7 @@ impl Reader<'_> {
                 stakeholder: self
                     .required(entry, &field("stakeholderId"), "stakeholderId")?
                     .to_owned(),
-                at: at.ok_or_else(|| self.wrong(&field("confirmedOn"), "is missing"))?,
+                at: at.unwrap_or(created),
             })
         };
         entries.iter().enumerate().map(read).collect()
@@ -310,6 +338,7 @@ impl Reader<'_> {
         instance: &Instance,
         value: &Value,
         field: &str,
+        file: Result<&Path, LoadError>,
     ) -> Result<Element, LoadError> {
         let in_field = |name: &str| format!("{field}.{name}");
         let data_type = self.required(value, &in_field("dataType"), "dataType")?;
@@ -326,21 +355,13 @@ impl Reader<'_> {
             None => Uuid::new_v4(),
         };
         let filename = self.text(value, &in_field("filename"), "filename")?;
-        let file = self
-            .find_file(filename, data_type, &value["id"])
-            .ok_or_else(|| {
-                let problem = format!(
-                    "no file for this {data_type} element in {}",
-                    self.folder.display()
-                );
-                self.wrong(field, &problem)
-            })?;
-        let bytes = std::fs::read(&file).map_err(|source| LoadError::Read {
-            path: file.clone(),
+        let file = file?;
+        let bytes = std::fs::read(file).map_err(|source| LoadError::Read {
+            path: file.to_owned(),
             source,
         })?;
         let implied = || {
-            mime_guess::from_path(&file)
+            mime_guess::from_path(file)
                 .first_raw()
                 .unwrap_or("application/octet-stream")
         };
@@ -351,20 +372,14 @@ impl Reader<'_> {
                 Bytes::from(bytes),
             ),
             Some(model) => {
-                let is_json_file = file
-                    .extension()
-                    .is_some_and(|extension| extension == "json");
-                let tells_root = app.settings.roots.contains_key(data_type);
-                let (form, has_other_root) = if is_json_file {
-                    (model.read_json(&bytes), false)
+                let is_json_file = is_json(file, &bytes);
+                let form = if is_json_file {
+                    model.read_json(&bytes)
                 } else {
-                    match model.read_xml(&bytes) {
-                        Err(_) if !tells_root => (model.read_xml_of_any_root(&bytes), true),
-                        read => (read, false),
-                    }
+                    model.read_xml(&bytes)
                 };
                 let form = form.map_err(|error| LoadError::Content {
-                    path: file.clone(),
+                    path: file.to_owned(),
                     message: error.to_string(),
                 })?;
                 let stored_as_json = given_type.is_some_and(|given| given.contains("json"));
@@ -375,10 +390,6 @@ impl Reader<'_> {
                         Bytes::from(model.to_json(&form, false).to_string()),
                     ),
                     (true, true) => ("application/json".to_owned(), Bytes::from(bytes)),
-                    // Under the root that the app is taken to have, or it could not read its own form.
-                    (false, false) if has_other_root => {
-                        ("application/xml".to_owned(), model.to_xml(&form))
-                    }
                     (false, false) => ("application/xml".to_owned(), Bytes::from(bytes)),
                 }
             }
@@ -399,9 +410,10 @@ impl Reader<'_> {
             filename: filename.map(str::to_owned),
             content_type,
             bytes,
-            locked: value["locked"].as_bool().unwrap_or(ended),
-            tags: serde_json::from_value(value["tags"].clone()).unwrap_or_default(),
-            generated_from: generated_from(&value["references"]),
+            locked: tolerant::field(value, "locked").as_bool().unwrap_or(ended),
+            tags: serde_json::from_value(tolerant::field(value, "tags").clone())
+                .unwrap_or_default(),
+            generated_from: generated_from(tolerant::field(value, "references")),
             created,
             created_by: by("createdBy")?,
             last_changed: self
@@ -410,42 +422,22 @@ impl Reader<'_> {
             last_changed_by: by("lastChangedBy")?,
         })
     }
+}
 
-    /// By file name, else by data type, else by element id.
-    fn find_file(&self, filename: Option<&str>, data_type: &str, id: &Value) -> Option<PathBuf> {
-        let here = |name: &str| {
-            let is_plain = Path::new(name)
-                .file_name()
-                .is_some_and(|plain| plain == name);
-            let path = self.folder.join(name);
-            (is_plain && path.is_file()).then_some(path)
-        };
-        if let Some(path) = filename.and_then(here) {
-            return Some(path);
-        }
-        for extension in ["xml", "json", "pdf"] {
-            if let Some(path) = here(&format!("{data_type}.{extension}")) {
-                return Some(path);
-            }
-        }
-        let mut others: Vec<PathBuf> = std::fs::read_dir(self.folder)
-            .ok()?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.is_file() && path.file_stem().is_some_and(|stem| stem == data_type))
-            .collect();
-        others.sort();
-        others
-            .into_iter()
-            .next()
-            .or_else(|| id.as_str().and_then(here))
-    }
+/// Whether an element is gone, and only listed until it is purged: Storage gives no bytes of it any more.
+fn is_deleted(element: &Value) -> bool {
+    let status = tolerant::field(element, "deleteStatus");
+    tolerant::field(status, "isHardDeleted").as_bool() == Some(true)
 }
 
 fn generated_from(references: &Value) -> Option<String> {
-    let reference = references.as_array()?.iter().find(|reference| {
-        reference["relation"]
-            .as_str()
-            .is_some_and(|relation| relation.eq_ignore_ascii_case("GeneratedFrom"))
-    })?;
-    reference["value"].as_str().map(str::to_owned)
+    // `RelationType.GeneratedFrom` is the first of the enumeration.
+    let is_generated = |reference: &&Value| match tolerant::field(reference, "relation") {
+        Value::String(relation) => relation.eq_ignore_ascii_case("GeneratedFrom"),
+        relation => relation.as_u64() == Some(0),
+    };
+    let reference = references.as_array()?.iter().find(is_generated)?;
+    tolerant::field(reference, "value")
+        .as_str()
+        .map(str::to_owned)
 }

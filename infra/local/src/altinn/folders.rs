@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use serde_json::{Map, Value};
+use stafett::altinn::tolerant;
 use tokio::sync::watch;
 
 use super::Config;
@@ -54,7 +55,7 @@ impl InstanceFolders {
     pub fn app_of(folder: &Path) -> Result<String, LoadError> {
         let path = folder.join(folder::INSTANCE);
         let document = read_json(&path)?;
-        let app = document.get("appId").and_then(Value::as_str);
+        let app = tolerant::field(&document, "appId").as_str();
         app.map(str::to_owned).ok_or_else(|| LoadError::Content {
             path,
             message: "field `appId`: is missing".to_owned(),

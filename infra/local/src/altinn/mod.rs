@@ -18,6 +18,7 @@ mod authentication;
 mod clock;
 mod dates;
 mod disposition;
+pub(crate) mod element_files;
 mod events;
 mod faults;
 mod folder;

@@ -53,7 +53,8 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// What runs, and how long.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Relay the A instance in this folder instead: `instance.json` as Altinn gives it, and a file for each of its data elements.
+    /// Relay the A instance in this folder instead: `instance.json` as Altinn gives it, and a file for each of its data elements, named by
+    /// the element's `filename`, its data type (`model.xml`) or its id.
     #[arg(long, value_name = "FOLDER")]
     input: Option<PathBuf>,
     /// The directory of route files.
@@ -78,7 +79,9 @@ impl Arguments {
     /// Whether there is somebody, or something, to stay for.
     fn stays(&self) -> bool {
         let is_watched = io::stdin().is_terminal() && io::stdout().is_terminal();
-        self.serve || self.no_samples || !self.apps.is_empty() || is_watched
+        // Apps of one's own have nothing to play, and so stay; an instance that is given is played, and ends.
+        let has_nothing_to_play = !self.apps.is_empty() && self.input.is_none();
+        self.serve || self.no_samples || has_nothing_to_play || is_watched
     }
 }
 

@@ -17,6 +17,8 @@ const ROW_ID: &str = "altinnRowId";
 /// A form data model: the class that Altinn Studio would generate from a JSON schema.
 pub(crate) struct Model {
     root: String,
+    /// Whether no file of the app tells the root element: any is read then, and `root` is a guess.
+    is_root_open: bool,
     classes: Classes,
     schema: Value,
     validator: jsonschema::Validator,
@@ -46,10 +48,19 @@ impl Model {
             .map_err(|error| SchemaError::Invalid(error.to_string()))?;
         Ok(Self {
             root: root.to_owned(),
+            is_root_open: false,
             classes,
             schema,
             validator,
         })
+    }
+
+    /// The same model, of an app of which no file tells the XML root element: what an app publishes of itself does not.
+    pub(crate) fn with_open_root(self) -> Self {
+        Self {
+            is_root_open: true,
+            ..self
+        }
     }
 
     pub(crate) fn schema(&self) -> &Value {
@@ -63,12 +74,8 @@ impl Model {
 
     /// Reads XML as .NET's XmlSerializer does for classes with explicit element order.
     pub(crate) fn read_xml(&self, document: &[u8]) -> Result<Form, FormError> {
-        xml::read(&self.classes, Some(&self.root), document).map(Form)
-    }
-
-    /// The same, whatever the root element is called: for an app of which no file tells it.
-    pub(crate) fn read_xml_of_any_root(&self, document: &[u8]) -> Result<Form, FormError> {
-        xml::read(&self.classes, None, document).map(Form)
+        let root = (!self.is_root_open).then_some(&*self.root);
+        xml::read(&self.classes, root, document).map(Form)
     }
 
     /// Writes XML as .NET's XmlSerializer does.

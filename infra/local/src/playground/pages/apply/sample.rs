@@ -4,7 +4,12 @@ use std::{fs, path::PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::altinn::{App, LocalAltinn};
+use stafett::altinn::tolerant::field;
+
+use crate::altinn::{
+    App, LocalAltinn,
+    element_files::{ElementFiles, is_json},
+};
 
 /// A sample of an app.
 pub(super) struct Sample {
@@ -33,36 +38,50 @@ impl Sample {
     /// Its forms, by data type. One that cannot be read is left out: it is for a start only.
     pub(super) fn forms(&self, app: &App) -> Map<String, Value> {
         let mut forms = Map::new();
-        for (data_type, model) in &app.0.models {
-            let read = |extension: &str| {
-                let file = self.folder.join(data_type).with_extension(extension);
-                fs::read(file).ok()
+        let instance = self.instance().unwrap_or_default();
+        let elements = field(&instance, "data").as_array();
+        let elements = elements.map(Vec::as_slice).unwrap_or_default();
+        let Ok(files) = ElementFiles::find(&self.folder, elements) else {
+            return forms;
+        };
+        for (index, element) in elements.iter().enumerate() {
+            let data_type = field(element, "dataType").as_str().unwrap_or_default();
+            let model = app.0.models.get(data_type);
+            let (Some(model), Some(file)) = (model, files.of(index)) else {
+                continue;
             };
-            let form = match (read("json"), read("xml")) {
-                (Some(json), _) => model.read_json(&json).ok(),
-                (None, Some(xml)) => model.read_xml(&xml).ok(),
-                (None, None) => None,
+            let Ok(bytes) = fs::read(file) else { continue };
+            let form = if is_json(file, &bytes) {
+                model.read_json(&bytes)
+            } else {
+                model.read_xml(&bytes)
             };
-            if let Some(form) = form {
+            if let Ok(form) = form {
                 let mut form = model.to_json(&form, false);
                 remove_nulls(&mut form);
-                forms.insert(data_type.clone(), form);
+                forms.entry(data_type).or_insert(form);
             }
         }
         forms
     }
 
+    fn instance(&self) -> Option<Value> {
+        let text = fs::read(self.folder.join("instance.json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
     /// The party that owns it, where the register has it.
     pub(super) fn party(&self, altinn: &LocalAltinn) -> Option<u32> {
-        let text = fs::read(self.folder.join("instance.json")).ok()?;
-        let instance: Value = serde_json::from_slice(&text).ok()?;
-        let owner = &instance["instanceOwner"];
+        let instance = self.instance()?;
+        let owner = field(&instance, "instanceOwner");
         let register = altinn.register();
-        let known = owner["personNumber"]
+        let known = field(owner, "personNumber")
             .as_str()
             .and_then(|number| register.by_person_number(number))
-            .or_else(|| register.by_organisation_number(owner["organisationNumber"].as_str()?))
-            .or_else(|| register.by_party_id(owner["partyId"].as_str()?.parse().ok()?));
+            .or_else(|| {
+                register.by_organisation_number(field(owner, "organisationNumber").as_str()?)
+            })
+            .or_else(|| register.by_party_id(field(owner, "partyId").as_str()?.parse().ok()?));
         known.map(|party| party.party_id())
     }
 }
