@@ -1,5 +1,10 @@
 //! Every answer that was recorded from Altinn's own code is read, in each of the ways in which Altinn may write it.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "the test tells how many recordings and cases it ran"
+)]
+
 #[path = "../../tests/src/recorded.rs"]
 mod recorded;
 

@@ -255,6 +255,33 @@ async fn what_was_stored_of_a_recorded_app_is_checked_tried_compared_and_run() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn every_recorded_app_is_stored_and_read() {
+    let bench = Bench::new("ttd/casework");
+    let route = bench.path("permit-to-contract.yaml");
+    let text = "name: permit-to-contract
+from: { app: ttd/permit, when: { process: completed }, since: 2026-11-01 }
+to: { app: ttd/contract, owner: { person: \"'01039012345'\" }, dataType: model, root: kinds }
+model: { tekst: data.model.merknad }
+";
+    fs::write(&route, text).unwrap();
+    let url = serve(&[
+        (PERMIT, "permit"),
+        (CASEWORKS[0], "casework"),
+        ("app-metadata-contract", "contract"),
+    ])
+    .await;
+    let (code, said) = stafett(&["check", &bench.text(""), "--from", &url]).await;
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(said.matches(": stored 4 files").count(), 3, "{said}");
+    let folder = bench.path("instances/one");
+    instance(&folder, Names::Storage);
+    let (route, folder) = (route.display().to_string(), folder.display().to_string());
+    let (code, said) = stafett(&["try", &route, "--instance", &folder]).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("Nabovarsel"), "{said}");
+}
+
 /// In a script nobody ends a program that stays.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_is_relayed_between_stored_apps_and_the_program_ends() {
