@@ -69,13 +69,13 @@ impl Recording {
 /// The folder of the recordings.
 #[must_use]
 pub fn folder() -> PathBuf {
-    // Each crate that includes this file stands somewhere below the root of the repository.
+    // The crate that includes this file stands somewhere below the root of the workspace.
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found = here.ancestors().map(|above| above.join("tests/recorded"));
-    found
-        .into_iter()
-        .find(|folder| folder.is_dir())
-        .unwrap_or_else(|| panic!("no tests/recorded above {}", here.display()))
+    let root = here
+        .ancestors()
+        .find(|above| above.join("Cargo.lock").is_file());
+    root.unwrap_or_else(|| panic!("no workspace above {}", here.display()))
+        .join("tests/recorded")
 }
 
 /// All conversations of all folders, by name.
