@@ -365,14 +365,14 @@ impl Reader<'_> {
                 };
                 let form = form.map_err(|error| LoadError::Content {
                     path: file.clone(),
-                    message: error.to_string(),
+                    message: error.whereabouts(),
                 })?;
                 let stored_as_json = given_type.is_some_and(|given| given.contains("json"));
                 match (is_json_file, stored_as_json) {
                     (true, false) => ("application/xml".to_owned(), model.to_xml(&form)),
                     (false, true) => (
                         "application/json".to_owned(),
-                        Bytes::from(model.to_json(&form, false).to_string()),
+                        Bytes::from(model.to_json_text(&form, false)),
                     ),
                     (true, true) => ("application/json".to_owned(), Bytes::from(bytes)),
                     // Under the root that the app is taken to have, or it could not read its own form.
