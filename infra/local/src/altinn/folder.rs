@@ -365,7 +365,7 @@ impl Reader<'_> {
                 };
                 let form = form.map_err(|error| LoadError::Content {
                     path: file.clone(),
-                    message: error.whereabouts(),
+                    message: error.without_values(),
                 })?;
                 let stored_as_json = given_type.is_some_and(|given| given.contains("json"));
                 match (is_json_file, stored_as_json) {

@@ -42,12 +42,13 @@ pub(crate) struct Form(Object);
 /// Why a document is not a form of this model.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum FormError {
-    /// The app's own words, as its answer has them. They hold the value that was refused: see [`FormError::whereabouts`].
+    /// The app's own words, as its answer has them. They may show a value of the form: see [`FormError::without_values`].
     #[error("There is an error in XML document ({line}, {column}). {reason}")]
     Xml {
         line: usize,
         column: usize,
         reason: String,
+        shows_value: bool,
     },
     #[error("not well-formed: JSON, line {line} column {column}")]
     Json { line: usize, column: usize },
@@ -59,13 +60,16 @@ pub(crate) enum FormError {
 }
 
 impl FormError {
-    /// Where the document is wrong, without any of its values.
-    pub(crate) fn whereabouts(&self) -> String {
+    /// What is wrong with the document, for all but the app's answer: it shows no value of the form.
+    pub(crate) fn without_values(&self) -> String {
         match self {
-            Self::Xml { line, column, .. } => {
-                format!("the model cannot hold this XML (line {line}, column {column})")
-            }
-            Self::Json { .. } | Self::Value { .. } => self.to_string(),
+            Self::Xml {
+                line,
+                column,
+                shows_value: true,
+                ..
+            } => format!("line {line}, column {column}: a value that the model cannot hold"),
+            _ => self.to_string(),
         }
     }
 }

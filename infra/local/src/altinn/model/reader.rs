@@ -4,7 +4,7 @@ use super::FormError;
 use super::class::{Class, Classes, Kind, Place, Property};
 use super::scalar;
 use super::value::{Object, Value};
-use super::xml::{self, Attribute, Fault, Node, Reader, XSI};
+use super::xml::{self, Attribute, Fault, FaultKind, Node, Reader, XSI};
 
 /// How deep groups lie in one another at most; .NET has no such limit.
 const DEEPEST: usize = 128;
@@ -40,7 +40,7 @@ pub(super) fn read(
     read.map_err(|fault| {
         let (line, column) = fault.at.map_or((0, 0), |at| xml::place(&text, at));
         let reason = match fault.at {
-            Some(_) if fault.is_syntax => {
+            Some(_) if fault.kind == FaultKind::Syntax => {
                 format!("{} Line {line}, position {column}.", fault.reason)
             }
             _ => fault.reason,
@@ -49,6 +49,7 @@ pub(super) fn read(
             line,
             column,
             reason,
+            shows_value: fault.kind == FaultKind::Value,
         }
     })
 }
@@ -65,7 +66,9 @@ impl FormReader<'_, '_> {
         self.xml.read()?;
         self.xml.move_to_content()?;
         let Node::Element { name, .. } = self.xml.node() else {
-            return Err(self.xml.refuse("Root element is missing.".to_owned()));
+            return Err(self
+                .xml
+                .refuse(FaultKind::Structure, "Root element is missing.".to_owned()));
         };
         let expected = match root {
             Root::Named(root) => name.is(self.namespace, root),
@@ -76,7 +79,7 @@ impl FormReader<'_, '_> {
                 "<{} xmlns='{}'> was not expected.",
                 name.local, name.namespace
             );
-            return Err(self.xml.refuse(reason));
+            return Err(self.xml.refuse(FaultKind::Structure, reason));
         }
         self.object(0)
     }
@@ -94,7 +97,7 @@ impl FormReader<'_, '_> {
         let (attributes, is_empty) = (attributes.clone(), *is_empty);
         if self.depth >= DEEPEST {
             let reason = format!("The groups of the form lie more than {DEEPEST} deep.");
-            return Err(self.xml.refuse(reason));
+            return Err(self.xml.refuse(FaultKind::Structure, reason));
         }
         let mut object = self.classes.empty(class);
         let classes = self.classes;
@@ -129,7 +132,7 @@ impl FormReader<'_, '_> {
             let value = value.map_err(|reason| Fault {
                 at: Some(attribute.at),
                 reason,
-                is_syntax: false,
+                kind: FaultKind::Value,
             })?;
             set(object, index, value);
         }
@@ -154,7 +157,7 @@ impl FormReader<'_, '_> {
                     set(
                         object,
                         index,
-                        value.map_err(|reason| self.xml.refuse(reason))?,
+                        value.map_err(|reason| self.xml.refuse(FaultKind::Value, reason))?,
                     );
                 }
                 (Node::Element { .. }, _) if class.ordered => {
@@ -205,7 +208,8 @@ impl FormReader<'_, '_> {
             Kind::Class(class) => self.object(class).map(Value::Object),
             kind => {
                 let text = self.xml.element_text()?;
-                scalar::read(self.classes, kind, &text).map_err(|reason| self.xml.refuse(reason))
+                scalar::read(self.classes, kind, &text)
+                    .map_err(|reason| self.xml.refuse(FaultKind::Value, reason))
             }
         }
     }
@@ -220,7 +224,7 @@ impl FormReader<'_, '_> {
         let Some(nil) = nil else { return Ok(false) };
         match scalar::read(self.classes, Kind::Boolean, &nil.value) {
             Ok(value) => Ok(value == Value::Boolean(true)),
-            Err(reason) => Err(self.xml.refuse(reason)),
+            Err(reason) => Err(self.xml.refuse(FaultKind::Value, reason)),
         }
     }
 }

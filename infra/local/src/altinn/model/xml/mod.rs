@@ -24,8 +24,17 @@ pub(super) struct Fault {
     /// Byte offset; `None` where .NET tells no position.
     pub(super) at: Option<usize>,
     pub(super) reason: String,
-    /// Whether the reason names the position itself, as the parser's own faults do.
-    pub(super) is_syntax: bool,
+    pub(super) kind: FaultKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FaultKind {
+    /// The XML itself. Such a reason names the position once more.
+    Syntax,
+    /// It is not a form of this model.
+    Structure,
+    /// A value that its property cannot hold; the reason shows it.
+    Value,
 }
 
 impl Fault {
@@ -34,7 +43,7 @@ impl Fault {
         Self {
             at: Some(at),
             reason: reason.into(),
-            is_syntax: true,
+            kind: FaultKind::Syntax,
         }
     }
 }
@@ -116,12 +125,12 @@ impl<'t> Reader<'t> {
         &self.node
     }
 
-    /// A fault of the value that was read last: .NET tells where its reader stands by then.
-    pub(super) fn refuse(&self, reason: String) -> Fault {
+    /// A fault found where the reader stands: for a value that was read, on the node after it.
+    pub(super) fn refuse(&self, kind: FaultKind, reason: String) -> Fault {
         Fault {
             at: Some(self.at),
             reason,
-            is_syntax: false,
+            kind,
         }
     }
 
@@ -174,7 +183,7 @@ impl<'t> Reader<'t> {
             return Err(Fault {
                 at: None,
                 reason: "Root element is missing.".to_owned(),
-                is_syntax: true,
+                kind: FaultKind::Syntax,
             });
         }
         if rest.starts_with("<?") || rest.starts_with("<!--") {
