@@ -613,7 +613,7 @@ async fn a_form_that_is_refused_late_is_told_with_the_value_as_an_app_tells_it()
     assert_eq!(reply.json()["title"], "Failed to deserialize XML");
     assert_eq!(
         reply.json()["detail"],
-        "There is an error in XML document (1, 81). The string 'Hemmelig' is not a valid AllXsd value."
+        "There is an error in XML document (1, 72). The string 'Hemmelig' is not a valid AllXsd value."
     );
 }
 

@@ -182,7 +182,7 @@ async fn a_flawed_folder_is_refused_with_file_and_field() {
                 "model.xml",
                 "<melding><soknad><mottatt>i dag</mottatt></soknad></melding>",
             )],
-            "model.xml: line 1, column 51: a value that the model cannot hold",
+            "model.xml: line 1, column 44: a value that the model cannot hold",
         ),
         (
             "unknown app",

@@ -214,3 +214,161 @@ fn violations_name_fields_and_hide_values() {
         "{violations:?}"
     );
 }
+
+fn model_of(schema: Value) -> Model {
+    Model::compile("melding", schema).unwrap()
+}
+
+fn stored(model: &Model, xml: &str) -> String {
+    let form = model.read_xml(xml.as_bytes()).unwrap();
+    let stored = String::from_utf8(model.to_xml(&form).to_vec()).unwrap();
+    let root = stored.find("<melding").unwrap();
+    stored[root..].replace(
+        " xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\"",
+        "",
+    )
+}
+
+#[test]
+fn attributes_and_text_content_of_a_schema_stand_where_the_class_has_them() {
+    let contact = |attribute: Value| {
+        json!({"properties": {
+        "kontakt": {"$ref": "#/$defs/kontakt"}},
+        "$defs": {"kontakt": {"type": "object", "@xsdType": "XmlSimpleContentExtension", "properties": {
+            "value": {"type": "string", "@xsdText": true},
+            "orid": attribute,
+        }}}})
+    };
+    for attribute in [
+        json!({"type": "string", "@xsdAttribute": true, "@xsdType": "string", "const": "19022"}),
+        json!({"type": "string", "@xsdType": "XmlAttribute", "const": "19022"}),
+    ] {
+        let model = model_of(contact(attribute));
+        let xml = "<melding><kontakt orid=\"7\">a &quot;b&quot;</kontakt></melding>";
+        assert_eq!(
+            stored(&model, xml),
+            "<melding><kontakt orid=\"7\">a \"b\"</kontakt></melding>"
+        );
+        let form = model
+            .read_xml(b"<melding><kontakt>a</kontakt></melding>")
+            .unwrap();
+        assert_eq!(
+            model.to_json_text(&form, false),
+            r#"{"kontakt":{"orid":"19022","value":"a"}}"#
+        );
+        // As a child, the value is lost and the taker says nothing.
+        let xml = "<melding><kontakt><value>a</value></kontakt></melding>";
+        assert_eq!(
+            stored(&model, xml),
+            "<melding><kontakt orid=\"19022\" /></melding>"
+        );
+    }
+}
+
+#[test]
+fn an_old_schema_leads_to_the_class_of_the_model() {
+    let class = json!({"type": "object", "properties": {"navn": {"type": "string"}, "sum": {"type": "number"}}});
+    for schema in [
+        json!({"info": {"rootNode": "#/definitions/Skjema"}, "properties": {"Skjema": {"$ref": "#/definitions/Skjema"}}, "definitions": {"Skjema": class}}),
+        json!({"info": {"meldingsnavn": "melding"}, "properties": {"melding": {"$ref": "#/definitions/Skjema"}}, "definitions": {"Skjema": class}}),
+        json!({"properties": {"melding": {"$ref": "#/definitions/Skjema"}}, "definitions": {"Skjema": class}}),
+        json!({"type": "object", "oneOf": [{"$ref": "#/$defs/Skjema"}], "$defs": {"Skjema": class}}),
+    ] {
+        let model = model_of(schema);
+        let xml = "<melding><navn>K</navn><sum>24.50</sum></melding>";
+        assert_eq!(stored(&model, xml), xml);
+    }
+}
+
+#[test]
+fn whole_numbers_of_a_schema_are_as_large_as_its_xsd_type() {
+    let field =
+        |xsd: &str| model_of(json!({"properties": {"n": {"type": "integer", "@xsdType": xsd}}}));
+    for (xsd, number, is_taken) in [
+        ("int", "2147483648", false),
+        ("long", "2147483648", true),
+        ("long", "9223372036854775808", false),
+        ("short", "32768", false),
+        ("positiveInteger", "79228162514264337593543950335", true),
+    ] {
+        let xml = format!("<melding><n>{number}</n></melding>");
+        let read = field(xsd).read_xml(xml.as_bytes());
+        assert_eq!(read.is_ok(), is_taken, "{xsd} {number}");
+    }
+}
+
+#[test]
+fn numbers_in_json_keep_their_digits_both_ways() {
+    let model = model();
+    for (given, kept) in [
+        ("24.50", "24.50"),
+        (
+            "79228162514264337593543950335",
+            "79228162514264337593543950335",
+        ),
+        (
+            "0.1234567890123456789012345678",
+            "0.1234567890123456789012345678",
+        ),
+        ("-1.5e3", "-1500"),
+        ("15E-2", "0.15"),
+        ("\"7.10\"", "7.10"),
+    ] {
+        let json = format!(r#"{{"soknad":{{"vedtak":[{{"areal":{given}}}]}}}}"#);
+        let form = model.read_json(json.as_bytes()).unwrap();
+        let text = model.to_json_text(&form, false);
+        assert!(
+            text.contains(&format!("\"areal\":{kept}}}")),
+            "{given}: {text}"
+        );
+    }
+    for refused in ["79228162514264337593543950336", "1e400", "\"1e\"", "true"] {
+        let json = format!(r#"{{"soknad":{{"vedtak":[{{"areal":{refused}}}]}}}}"#);
+        assert!(model.read_json(json.as_bytes()).is_err(), "{refused}");
+    }
+}
+
+#[test]
+fn an_error_for_a_log_shows_no_value() {
+    let model = model();
+    let error = |xml: &str| model.read_xml(xml.as_bytes()).err().unwrap();
+    let refused = error("<melding><soknad><antall>hemmelig</antall></soknad></melding>");
+    assert!(refused.to_string().contains("'hemmelig'"));
+    assert_eq!(
+        refused.without_values(),
+        "line 1, column 45: a value that the model cannot hold"
+    );
+    let broken = error("<melding><soknad>");
+    assert_eq!(broken.without_values(), broken.to_string());
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(document in ".{0,80}") {
+        let _ = model().read_xml(document.as_bytes());
+    }
+
+    #[test]
+    fn any_markup_is_read_or_refused(
+        pieces in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "<melding>", "</melding>", "<soknad>", "</soknad>", "<tittel>", "</tittel>", "<tittel/>", "<!--", "-->", "<![CDATA[",
+                "]]>", "&", "&a;", "&#1;", "&#xD800;", ";", "<?", "?>", "<!DOCTYPE a [<!ENTITY a \"&a;&b;\">", "<!ENTITY", "]>", "\"", "'",
+                "=", " ", "x", "\u{feff}", "xmlns:a=\"b\"", "<a:b", ">", "/>", "\r\n", "æ", "😀",
+            ]),
+            0..14,
+        )
+    ) {
+        let document = pieces.concat();
+        let _ = model().read_xml(document.as_bytes());
+    }
+
+    #[test]
+    fn any_text_that_xml_can_hold_comes_back(title in "[ -~æøå\t\n\r😀]{0,40}", code in "[ -~\"'&<>]{0,12}") {
+        let model = model();
+        let given = json!({"soknad": {"tittel": title, "vedtak": [{"kode": code}]}});
+        let form = model.read_value(&given).unwrap();
+        let again = model.read_xml(&model.to_xml(&form)).unwrap();
+        proptest::prop_assert_eq!(model.to_json_text(&again, true), model.to_json_text(&form, true));
+    }
+}

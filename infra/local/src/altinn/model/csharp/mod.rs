@@ -171,3 +171,6 @@ fn camel_case(name: &str) -> String {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
