@@ -45,6 +45,17 @@ pub(crate) fn read(world: &World, folder: &Path) -> Result<Instance, LoadError> 
     reader.instance(&document)
 }
 
+/// A form's file as Altinn would have stored it: without the byte order mark that some editors put before it.
+fn form_text<'b>(file: &Path, bytes: &'b [u8]) -> Result<&'b [u8], LoadError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text).as_bytes()),
+        Err(error) => Err(LoadError::Content {
+            path: file.into(),
+            message: format!("not UTF-8: {error}"),
+        }),
+    }
+}
+
 struct Reader<'f> {
     path: &'f Path,
     folder: &'f Path,
@@ -351,15 +362,16 @@ impl Reader<'_> {
                 Bytes::from(bytes),
             ),
             Some(model) => {
+                let bytes = form_text(&file, &bytes)?;
                 let is_json_file = file
                     .extension()
                     .is_some_and(|extension| extension == "json");
                 let tells_root = app.settings.roots.contains_key(data_type);
                 let (form, has_other_root) = if is_json_file {
-                    (model.read_json(&bytes), false)
+                    (model.read_json(bytes), false)
                 } else {
-                    match model.read_xml(&bytes) {
-                        Err(_) if !tells_root => (model.read_xml_of_any_root(&bytes), true),
+                    match model.read_xml(bytes) {
+                        Err(_) if !tells_root => (model.read_xml_of_any_root(bytes), true),
                         read => (read, false),
                     }
                 };
@@ -374,12 +386,12 @@ impl Reader<'_> {
                         "application/json".to_owned(),
                         Bytes::from(model.to_json_text(&form, false)),
                     ),
-                    (true, true) => ("application/json".to_owned(), Bytes::from(bytes)),
+                    (true, true) => ("application/json".to_owned(), Bytes::copy_from_slice(bytes)),
                     // Under the root that the app is taken to have, or it could not read its own form.
                     (false, false) if has_other_root => {
                         ("application/xml".to_owned(), model.to_xml(&form))
                     }
-                    (false, false) => ("application/xml".to_owned(), Bytes::from(bytes)),
+                    (false, false) => ("application/xml".to_owned(), Bytes::copy_from_slice(bytes)),
                 }
             }
         };

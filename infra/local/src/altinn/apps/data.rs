@@ -281,7 +281,7 @@ fn created(visit: &Visit, instance: &Instance, element: &Element) -> Response {
 }
 
 /// The form of an element as JSON; none for binary data.
-pub(super) fn json_of(visit: &Visit, element: &Element, include_row_id: bool) -> Option<Value> {
+fn json_of(visit: &Visit, element: &Element, include_row_id: bool) -> Option<Value> {
     let model = visit.app.models.get(&element.data_type)?;
     form::decode(model, element)
         .ok()
