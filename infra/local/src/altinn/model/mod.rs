@@ -141,11 +141,13 @@ impl Model {
         json::read(&self.classes, 0, &Json::from(value), "$").map(Form)
     }
 
-    /// The form that a patch made of [`Model::to_json`]. Numbers that it left alone keep the digits that they had.
+    /// The form that a patch made of [`Model::to_json`] with row ids. Numbers that it left alone keep the digits that they had.
     pub(crate) fn read_patched(&self, before: &Form, value: &JsonValue) -> Result<Form, FormError> {
-        let mut after = self.read_value(value)?;
-        keep_digits(&before.0, &mut after.0);
-        Ok(after)
+        let mut json = Json::from(value);
+        if let Ok(before) = Json::parse(self.to_json_text(before, true).as_bytes()) {
+            json.keep_digits(&before);
+        }
+        json::read(&self.classes, 0, &json, "$").map(Form)
     }
 
     /// The form as the app answers it in JSON, to the last digit.
@@ -211,22 +213,6 @@ impl Model {
                 (field, error.masked().to_string())
             })
             .collect()
-    }
-}
-
-/// Gives back their digits to the numbers that are the same as a double.
-fn keep_digits(before: &[Value], after: &mut [Value]) {
-    for (before, after) in before.iter().zip(after) {
-        match (before, after) {
-            (Value::Number(before), Value::Number(after))
-                if before.parse::<f64>() == after.parse::<f64>() =>
-            {
-                after.clone_from(before);
-            }
-            (Value::List(before), Value::List(after))
-            | (Value::Object(before), Value::Object(after)) => keep_digits(before, after),
-            _ => {}
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! it, and the JSON schema decides.
 
 mod source;
+mod tokens;
 
 use std::collections::BTreeMap;
 

@@ -1,11 +1,9 @@
 //! The declarations in a C# file.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
-use regex::Regex;
 
 use super::Place;
+use super::tokens::{Token, tokens};
 
 /// What a file declares.
 #[derive(Debug, Default)]
@@ -53,65 +51,12 @@ pub(super) struct Member {
     pub(super) initial: Option<String>,
 }
 
-/// A token; string literals without their quotes.
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    Word(String),
-    Literal(String),
-    Mark(char),
-}
-
-impl Token {
-    fn is(&self, mark: char) -> bool {
-        *self == Self::Mark(mark)
-    }
-}
-
 /// An attribute: its name without namespace, and its arguments.
 #[derive(Debug)]
 struct Attribute {
     /// With the namespace that it is written with.
     path: String,
     arguments: Vec<Vec<Token>>,
-}
-
-static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r#"(?xs)
-        (?: //[^\n]* | /\*.*?\*/ | \#[^\n]* | \s+ )
-        | @" (?<verbatim> (?: [^"] | "" )* ) "
-        | " (?<string> (?: [^"\\] | \\. )* ) "
-        | '(?: [^'\\] | \\. )+'
-        | (?<word> -? [\p{L}\p{Nd}_@] [\p{L}\p{Nd}_.]* )
-        | (?<mark> . )"#,
-    )
-    .ok()
-});
-
-fn tokens(text: &str) -> Vec<Token> {
-    let Some(pattern) = TOKEN.as_ref() else {
-        return Vec::new();
-    };
-    let token = |found: regex::Captures<'_>| {
-        if let Some(text) = found.name("verbatim") {
-            return Some(Token::Literal(text.as_str().replace("\"\"", "\"")));
-        }
-        if let Some(text) = found.name("string") {
-            return Some(Token::Literal(
-                text.as_str().replace("\\\"", "\"").replace("\\\\", "\\"),
-            ));
-        }
-        if let Some(word) = found.name("word") {
-            return Some(Token::Word(
-                word.as_str().trim_start_matches('@').to_owned(),
-            ));
-        }
-        found
-            .name("mark")
-            .and_then(|mark| mark.as_str().chars().next())
-            .map(Token::Mark)
-    };
-    pattern.captures_iter(text).filter_map(token).collect()
 }
 
 pub(super) fn parse(text: &str) -> Source {

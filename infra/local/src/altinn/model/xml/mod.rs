@@ -6,84 +6,23 @@
 
 mod chars;
 mod doctype;
+mod fault;
+mod node;
 mod tags;
 
 use std::collections::BTreeMap;
 
-use chars::{XmlStr, is_char, is_space};
+use chars::is_space;
+pub(super) use fault::{Fault, FaultKind, place};
+use fault::{check_chars, end_of_file, unexpected};
+use node::Name;
+pub(super) use node::{Attribute, Node};
 
 /// XML Schema's namespace for instances.
 pub(super) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
 /// How much text entities may become, as .NET limits it.
 const MOST_FROM_ENTITIES: usize = 10_000_000;
-
-/// Why the document cannot be read on.
-#[derive(Debug)]
-pub(super) struct Fault {
-    /// Byte offset; `None` where .NET tells no position.
-    pub(super) at: Option<usize>,
-    pub(super) reason: String,
-    pub(super) kind: FaultKind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FaultKind {
-    /// The XML itself. Such a reason names the position once more.
-    Syntax,
-    /// It is not a form of this model.
-    Structure,
-    /// A value that its property cannot hold; the reason shows it.
-    Value,
-}
-
-impl Fault {
-    /// A fault of the XML itself.
-    fn syntax(at: usize, reason: impl Into<String>) -> Self {
-        Self {
-            at: Some(at),
-            reason: reason.into(),
-            kind: FaultKind::Syntax,
-        }
-    }
-}
-
-/// An element's or attribute's name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Name {
-    pub(super) namespace: String,
-    pub(super) local: String,
-}
-
-impl Name {
-    pub(super) fn is(&self, namespace: &str, local: &str) -> bool {
-        self.namespace == namespace && self.local == local
-    }
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Attribute {
-    pub(super) name: Name,
-    pub(super) value: String,
-    pub(super) at: usize,
-}
-
-/// What the reader stands on.
-#[derive(Clone, Debug)]
-pub(super) enum Node {
-    Element {
-        name: Name,
-        attributes: Vec<Attribute>,
-        is_empty: bool,
-    },
-    EndElement,
-    Text(String),
-    Whitespace(String),
-    EntityReference(String),
-    /// A comment, a processing instruction, the declaration or the document type.
-    Other,
-    End,
-}
 
 struct Open<'t> {
     /// The name with its prefix.
@@ -524,54 +463,4 @@ impl<'t> Reader<'t> {
         within.pop();
         Ok(())
     }
-}
-
-/// Line and column of an offset, as .NET counts them: from 1, columns in UTF-16 units.
-pub(super) fn place(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let bytes = before.as_bytes();
-    let ends_line = |index: usize| match bytes.get(index) {
-        Some(b'\n') => true,
-        Some(b'\r') => text.as_bytes().get(index + 1) != Some(&b'\n'),
-        _ => false,
-    };
-    let lines = (0..bytes.len()).filter(|index| ends_line(*index)).count();
-    let start = (0..bytes.len())
-        .rev()
-        .find(|index| ends_line(*index))
-        .map_or(0, |index| index + 1);
-    let column = before
-        .get(start..)
-        .unwrap_or_default()
-        .encode_utf16()
-        .count();
-    (lines + 1, column + 1)
-}
-
-fn check_chars(text: &str, begin: usize) -> Result<(), Fault> {
-    match text.char_indices().find(|(_, char)| !is_char(*char)) {
-        None => Ok(()),
-        Some((at, char)) => Err(Fault::syntax(
-            begin + at,
-            format!("{}, is an invalid character.", XmlStr(char)),
-        )),
-    }
-}
-
-/// Another token than the expected one.
-fn unexpected(text: &str, at: usize, expected: &str) -> Fault {
-    match text.get(at..).and_then(|rest| rest.chars().next()) {
-        Some(found) => {
-            let reason =
-                format!("'{found}' is an unexpected token. The expected token is {expected}.");
-            Fault::syntax(at, reason)
-        }
-        None => Fault::syntax(at, "Unexpected end of file has occurred."),
-    }
-}
-
-/// The text ends in the middle of something.
-fn end_of_file(text: &str, what: &str) -> Fault {
-    let reason = format!("Unexpected end of file while parsing {what} has occurred.");
-    Fault::syntax(text.len(), reason)
 }
