@@ -5,6 +5,7 @@ mod altinn {
     mod data;
     mod events;
     mod folder;
+    mod form;
     mod own_apps;
     mod process;
     mod query;

@@ -26,9 +26,6 @@ static CLASS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 static ELEMENT_NAME: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"^\s*(?:(?:ElementName|elementName)\s*[=:]\s*)?"([^"]+)""#).ok());
-static ATTRIBUTE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"\[\s*XmlAttribute\s*\(\s*(?:AttributeName\s*=\s*)?"([^"]*)""#).ok()
-});
 static REGISTRATION: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"services\s*\.\s*Add\w+\s*<\s*([^>(]+)>").ok());
 
@@ -62,12 +59,6 @@ impl Code {
                     code.roots
                         .entry(class.name.to_owned())
                         .or_insert(root.to_owned());
-                }
-                if has_attributes(&source) {
-                    code.leave_out(
-                        file,
-                        "XML attributes of the model are left out here".to_owned(),
-                    );
                 }
                 continue;
             }
@@ -104,17 +95,6 @@ fn registrations(source: &str) -> Option<String> {
         .collect();
     (!registered.is_empty())
         .then(|| format!("C# is not run here: registers {}", registered.join("; ")))
-}
-
-/// Whether a model is written with XML attributes other than that of a repeating group's row.
-fn has_attributes(source: &str) -> bool {
-    ATTRIBUTE.as_ref().is_some_and(|pattern| {
-        pattern.captures_iter(source).any(|found| {
-            found
-                .get(1)
-                .is_some_and(|name| name.as_str() != "altinnRowId")
-        })
-    })
 }
 
 struct Class<'s> {
@@ -193,16 +173,6 @@ mod tests {
                 ("Person", None)
             ]
         );
-    }
-
-    #[test]
-    fn only_attributes_that_a_form_holds_are_told() {
-        assert!(!has_attributes(
-            r#"[XmlAttribute("altinnRowId")] public Guid AltinnRowId"#
-        ));
-        assert!(has_attributes(
-            r#"[XmlAttribute("dataFormatId")] public string dataFormatId"#
-        ));
     }
 
     #[test]

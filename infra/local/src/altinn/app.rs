@@ -1,6 +1,6 @@
 //! An Altinn app: its metadata, form data models, process and policy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use stafett::altinn::{metadata::contributors, tolerant};
 
-use super::model::Model;
+use super::model::{CsharpModels, Model};
 
 /// Why an app, the register or a folder cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -303,22 +303,27 @@ impl App {
             .xacml
             .clone()
             .map(|text| (settings.policy.clone(), text));
+        let csharp = read_csharp(files)?;
         let definition = AppDefinition {
             bpmn: files.bpmn.clone(),
             xacml,
-            ..AppDefinition::new(files.document.clone(), settings, files.schemas.clone()).map_err(
-                |error| {
-                    error.in_file(|file| match file {
-                        Part::Metadata => files.metadata_file.clone(),
-                        Part::Schema(data_type) => files
-                            .schema_files
-                            .get(data_type)
-                            .cloned()
-                            .unwrap_or_else(|| files.folder.clone()),
-                        Part::Process => files.folder.clone(),
-                    })
-                },
-            )?
+            ..AppDefinition::new(
+                files.document.clone(),
+                settings,
+                files.schemas.clone(),
+                &csharp,
+            )
+            .map_err(|error| {
+                error.in_file(|file| match file {
+                    Part::Metadata => files.metadata_file.clone(),
+                    Part::Schema(data_type) => files
+                        .schema_files
+                        .get(data_type)
+                        .cloned()
+                        .unwrap_or_else(|| files.folder.clone()),
+                    Part::Process => files.folder.clone(),
+                })
+            })?
         };
         Ok(Self(Arc::new(definition)))
     }
@@ -332,7 +337,7 @@ impl App {
         settings: AppSettings,
         models: BTreeMap<String, Value>,
     ) -> Result<Self, LoadError> {
-        AppDefinition::new(document, settings, models)
+        AppDefinition::new(document, settings, models, &CsharpModels::default())
             .map(|definition| Self(Arc::new(definition)))
             .map_err(|error| {
                 error.in_file(|part| match part {
@@ -422,6 +427,7 @@ impl AppDefinition {
         document: Value,
         settings: AppSettings,
         schemas: BTreeMap<String, Value>,
+        csharp: &CsharpModels,
     ) -> Result<Self, Flaw> {
         let in_metadata = |message: String| Flaw::new(Part::Metadata, message);
         let metadata: Metadata =
@@ -453,6 +459,7 @@ impl AppDefinition {
             let root = told.map_or_else(|| data_type.class_name(), String::as_str);
             let model = Model::compile(root, schema.clone())
                 .map_err(|error| Flaw::new(Part::Schema(id.clone()), error.to_string()))?;
+            let model = model.of_class(csharp, data_type.class_name());
             let model = if told.is_some() {
                 model
             } else {
@@ -512,6 +519,29 @@ impl AppDefinition {
             .split_once('/')
             .map_or(self.id.as_str(), |(_, name)| name)
     }
+}
+
+/// The classes beside an app's schemas.
+fn read_csharp(files: &AppFiles) -> Result<CsharpModels, LoadError> {
+    let mut models = CsharpModels::default();
+    let folders: BTreeSet<&Path> = files
+        .schema_files
+        .values()
+        .filter_map(|file| file.parent())
+        .collect();
+    for folder in folders {
+        let cannot_list = |source| LoadError::Read {
+            path: folder.into(),
+            source,
+        };
+        for entry in std::fs::read_dir(folder).map_err(cannot_list)? {
+            let path = entry.map_err(cannot_list)?.path();
+            if path.extension().is_some_and(|extension| extension == "cs") {
+                models.add(&read_text(&path)?);
+            }
+        }
+    }
+    Ok(models)
 }
 
 pub(crate) fn read_text(path: &Path) -> Result<String, LoadError> {

@@ -47,6 +47,17 @@ pub(crate) fn read(world: &World, folder: &Path) -> Result<Instance, LoadError> 
     reader.instance(&document)
 }
 
+/// A form's file as Altinn would have stored it: without the byte order mark that some editors put before it.
+fn form_text<'b>(file: &Path, bytes: &'b [u8]) -> Result<&'b [u8], LoadError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text).as_bytes()),
+        Err(error) => Err(LoadError::Content {
+            path: file.into(),
+            message: format!("not UTF-8: {error}"),
+        }),
+    }
+}
+
 struct Reader<'f> {
     path: &'f Path,
     folder: &'f Path,
@@ -372,25 +383,26 @@ impl Reader<'_> {
                 Bytes::from(bytes),
             ),
             Some(model) => {
-                let is_json_file = is_json(file, &bytes);
+                let bytes = form_text(file, &bytes)?;
+                let is_json_file = is_json(file, bytes);
                 let form = if is_json_file {
-                    model.read_json(&bytes)
+                    model.read_json(bytes)
                 } else {
-                    model.read_xml(&bytes)
+                    model.read_xml(bytes)
                 };
                 let form = form.map_err(|error| LoadError::Content {
                     path: file.to_owned(),
-                    message: error.to_string(),
+                    message: error.without_values(),
                 })?;
                 let stored_as_json = given_type.is_some_and(|given| given.contains("json"));
                 match (is_json_file, stored_as_json) {
                     (true, false) => ("application/xml".to_owned(), model.to_xml(&form)),
                     (false, true) => (
                         "application/json".to_owned(),
-                        Bytes::from(model.to_json(&form, false).to_string()),
+                        Bytes::from(model.to_json_text(&form, false)),
                     ),
-                    (true, true) => ("application/json".to_owned(), Bytes::from(bytes)),
-                    (false, false) => ("application/xml".to_owned(), Bytes::from(bytes)),
+                    (true, true) => ("application/json".to_owned(), Bytes::copy_from_slice(bytes)),
+                    (false, false) => ("application/xml".to_owned(), Bytes::copy_from_slice(bytes)),
                 }
             }
         };

@@ -98,7 +98,7 @@ impl InstanceFolders {
             };
             let form = form.map_err(|error| LoadError::Content {
                 path: folder.to_owned(),
-                message: format!("the form `{data_type}`: {error}"),
+                message: format!("the form `{data_type}`: {}", error.without_values()),
             })?;
             Ok(model.to_json(&form, false))
         };

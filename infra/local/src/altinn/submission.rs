@@ -229,7 +229,8 @@ impl Users<'_> {
                 FormContent::Json(value) => model.read_value(value),
                 FormContent::Xml(document) => model.read_xml(document),
             };
-            let read = read.map_err(|error| content(format!("{data_type}: {error}")))?;
+            let read =
+                read.map_err(|error| content(format!("{data_type}: {}", error.without_values())))?;
             let mut element = engine.new_element(data_type, &actor);
             store_form(app, &mut instance, &mut element, read);
             instance.data.push(element);

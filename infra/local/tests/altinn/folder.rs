@@ -173,7 +173,16 @@ async fn a_flawed_folder_is_refused_with_file_and_field() {
             "bad form",
             good.clone(),
             vec![("model.xml", "<feil/>")],
-            "model.xml: the root element",
+            "model.xml: There is an error in XML document (1, 2). <feil xmlns=''> was not expected.",
+        ),
+        (
+            "bad value",
+            good.clone(),
+            vec![(
+                "model.xml",
+                "<melding><soknad><mottatt>i dag</mottatt></soknad></melding>",
+            )],
+            "model.xml: line 1, column 44: a value that the model cannot hold",
         ),
         (
             "unknown app",

@@ -281,7 +281,7 @@ fn created(visit: &Visit, instance: &Instance, element: &Element) -> Response {
 }
 
 /// The form of an element as JSON; none for binary data.
-pub(super) fn json_of(visit: &Visit, element: &Element, include_row_id: bool) -> Option<Value> {
+fn json_of(visit: &Visit, element: &Element, include_row_id: bool) -> Option<Value> {
     let model = visit.app.models.get(&element.data_type)?;
     form::decode(model, element)
         .ok()
@@ -376,7 +376,7 @@ fn answer_element(
         let response = answer::with_body(
             StatusCode::OK,
             Some("application/xml; charset=utf-8"),
-            Body::from(model.to_xml(&form)),
+            Body::from(model.to_xml_answer(&form)),
         );
         return Ok(response);
     }
@@ -385,9 +385,10 @@ fn answer_element(
             name.eq_ignore_ascii_case("includeRowId") && value.eq_ignore_ascii_case("true")
         })
     });
-    Ok(answer::json_value(
+    Ok(answer::with_body(
         StatusCode::OK,
-        &model.to_json(&form, include_row_id),
+        Some("application/json; charset=utf-8"),
+        Body::from(model.to_json_text(&form, include_row_id)),
     ))
 }
 

@@ -192,7 +192,7 @@ impl Engine<'_> {
                 let mut form = form::decode(model, element).map_err(StepError::Form)?;
                 model.remove_row_ids(&mut form);
                 element.bytes = if element.content_type == form::JSON {
-                    bytes::Bytes::from(model.to_json(&form, false).to_string())
+                    bytes::Bytes::from(model.to_json_text(&form, false))
                 } else {
                     model.to_xml(&form)
                 };

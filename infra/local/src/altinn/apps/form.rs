@@ -20,10 +20,7 @@ pub(super) fn encode(model: &Model, data_type: &DataType, form: &mut Form) -> (S
         .and_then(|types| types.first())
         .is_some_and(|first| first == JSON);
     if json_first {
-        (
-            JSON.to_owned(),
-            Bytes::from(model.to_json(form, true).to_string()),
-        )
+        (JSON.to_owned(), Bytes::from(model.to_json_text(form, true)))
     } else {
         (XML.to_owned(), model.to_xml(form))
     }

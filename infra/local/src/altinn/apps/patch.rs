@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::data::{
-    DEFAULT_LIMIT, ElementPath, InstancePath, enter, find, json_of, read_body, require_active,
-    save, type_of,
+    DEFAULT_LIMIT, ElementPath, InstancePath, enter, find, read_body, require_active, save, type_of,
 };
 use super::upload::{self, Problem, Way};
 use super::{Visit, form};
@@ -114,9 +113,10 @@ fn apply(
             )
             .into());
         };
-        let Some(mut value) = json_of(visit, &element, true) else {
+        let Ok(before) = form::decode(model, &element) else {
             return Err(answer::empty(StatusCode::INTERNAL_SERVER_ERROR).into());
         };
+        let mut value = model.to_json(&before, true);
         json_patch::patch(&mut value, &patch).map_err(|error| match error.kind {
             json_patch::PatchErrorKind::TestFailed => Problem::new(
                 StatusCode::CONFLICT,
@@ -129,7 +129,7 @@ fn apply(
             ),
         })?;
         let form = model
-            .read_value(&value)
+            .read_patched(&before, &value)
             .map_err(|error| unfit(error.to_string()))?;
         if let Some(field) = unknown_property(&value, &model.to_json(&form, true)) {
             return Err(unfit(format!("The model has no {field}")).into());

@@ -1,316 +1,188 @@
-//! From JSON schema to classes, and JSON into their instances.
+//! The classes of a model, as .NET sees them.
 
-use serde_json::{Map, Value};
+use super::value::{Object, Value};
 
-use super::{FormError, ROW_ID, parse_json};
-
-/// How many references or extensions follow one another at most.
-const DEEPEST: usize = 64;
-
-/// Why a schema does not describe a model.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SchemaError {
-    #[error("{0}")]
-    Invalid(String),
-    #[error("{place}: {problem}")]
-    Unsupported {
-        place: String,
-        problem: &'static str,
-    },
+/// The classes and enumerations of a model; the first class is the root's.
+#[derive(Debug, Default)]
+pub(super) struct Classes {
+    pub(super) classes: Vec<Class>,
+    pub(super) enumerations: Vec<Enumeration>,
+    /// `Namespace` of the root's `XmlRoot`; empty for none.
+    pub(super) namespace: String,
 }
 
-/// The classes of a model; the first is the root's.
-pub(super) struct Classes(Vec<Class>);
-
-#[derive(Default)]
+/// One class, its properties in the order in which it declares them.
+#[derive(Debug, Default, Clone)]
 pub(super) struct Class {
     pub(super) properties: Vec<Property>,
+    /// Its elements (indices of `properties`) in the order in which they are written.
+    pub(super) elements: Vec<usize>,
+    /// Whether `Order` is set: then the reader goes forward only.
+    pub(super) ordered: bool,
 }
 
+/// Where XML holds a property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Element,
+    /// `[XmlAttribute]`
+    Attribute,
+    /// `[XmlText]`: the text of the element itself.
+    Text,
+}
+
+#[derive(Debug, Clone)]
 pub(super) struct Property {
-    pub(super) name: String,
+    /// Its name in JSON.
+    pub(super) json: String,
+    /// The element or attribute.
+    pub(super) xml: String,
+    pub(super) place: Place,
     pub(super) list: bool,
     pub(super) kind: Kind,
+    /// Whether `xsi:nil` stands for null: a nullable number, date, boolean or enumeration, or `IsNullable = true`.
+    pub(super) nillable: bool,
+    /// Whether a `ShouldSerialize` method leaves null and the type's default out.
+    pub(super) omits_default: bool,
+    /// What a new object holds.
+    pub(super) initial: Value,
 }
 
+/// The .NET type of a single value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Class(usize),
     Text,
-    Number,
-    Integer,
+    Int16,
+    Int32,
+    Int64,
+    Decimal,
+    Double,
     Boolean,
-    Date,
     DateTime,
+    /// A `DateTime` with `DataType = "date"`.
+    Date,
+    Enumeration(usize),
+    /// The `Guid` that identifies a row of a repeating group while its task is open.
+    RowId,
+}
+
+/// An enumeration; its values by their names in XML.
+#[derive(Debug, Clone)]
+pub(super) struct Enumeration {
+    pub(super) name: String,
+    pub(super) values: Vec<String>,
+}
+
+impl Kind {
+    /// Whether the type holds null only as `T?`.
+    pub(super) fn is_value_type(self) -> bool {
+        !matches!(self, Kind::Class(_) | Kind::Text)
+    }
+}
+
+impl Class {
+    /// Sorts the elements by their `Order`; without any they stay as declared.
+    pub(super) fn new(properties: Vec<Property>, orders: &[Option<i64>]) -> Self {
+        let mut elements: Vec<usize> = (0..properties.len())
+            .filter(|index| {
+                properties
+                    .get(*index)
+                    .is_some_and(|property| property.place == Place::Element)
+            })
+            .collect();
+        let order = |index: &usize| orders.get(*index).copied().flatten();
+        let ordered = elements.iter().any(|index| order(index).is_some());
+        elements.sort_by_key(order);
+        Self {
+            properties,
+            elements,
+            ordered,
+        }
+    }
+
+    /// The elements in the order in which they are written, each with its index in `properties`.
+    pub(super) fn elements(&self) -> impl Iterator<Item = (usize, &Property)> {
+        self.elements
+            .iter()
+            .filter_map(|index| Some((*index, self.properties.get(*index)?)))
+    }
+
+    /// The properties at a place, each with its index.
+    pub(super) fn at(&self, place: Place) -> impl Iterator<Item = (usize, &Property)> {
+        self.properties
+            .iter()
+            .enumerate()
+            .filter(move |(_, property)| property.place == place)
+    }
 }
 
 impl Classes {
-    pub(super) fn of(schema: &Value) -> Result<Self, SchemaError> {
-        let mut compiler = Compiler {
-            schema,
-            classes: Vec::new(),
-            seen: Vec::new(),
+    pub(super) fn class(&self, class: usize) -> &Class {
+        static NOTHING: Class = Class {
+            properties: Vec::new(),
+            elements: Vec::new(),
+            ordered: false,
         };
-        let root = compiler.resolve(schema, "#")?;
-        compiler.class(root, "#")?;
-        Ok(Self(compiler.classes))
+        self.classes.get(class).unwrap_or(&NOTHING)
     }
 
-    pub(super) fn properties(&self, class: usize) -> &[Property] {
-        self.0.get(class).map_or(&[], |class| &class.properties)
-    }
-
-    /// A new object: lists are empty, everything else is null.
-    pub(super) fn empty(&self, class: usize) -> Map<String, Value> {
-        let absent = |property: &Property| {
-            if property.list {
-                Value::Array(Vec::new())
-            } else {
-                Value::Null
-            }
-        };
-        self.properties(class)
+    /// What `new` makes of a class.
+    pub(super) fn empty(&self, class: usize) -> Object {
+        self.class(class)
+            .properties
             .iter()
-            .map(|property| (property.name.clone(), absent(property)))
+            .map(|property| property.initial.clone())
             .collect()
     }
 
-    pub(super) fn read_object(
-        &self,
-        class: usize,
-        value: &Value,
-        place: &str,
-    ) -> Result<Map<String, Value>, FormError> {
-        let refuse = |place: &str, problem| FormError::Value {
-            place: place.to_owned(),
-            problem,
-        };
-        let Value::Object(given) = value else {
-            return Err(refuse(place, "is not a JSON object"));
-        };
-        let mut object = self.empty(class);
-        for property in self.properties(class) {
-            let Some((_, value)) = given
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(&property.name))
-            else {
-                continue;
-            };
-            let place = format!("{place}.{}", property.name);
-            let read = |value: &Value, place: &str| match property.kind {
-                Kind::Class(_) if value.is_null() => Ok(Value::Null),
-                Kind::Class(class) => self.read_object(class, value, place).map(Value::Object),
-                kind => parse_json(&kind, value).map_err(|problem| refuse(place, problem)),
-            };
-            let value = match (property.list, value) {
-                (true, Value::Null) => Value::Array(Vec::new()),
-                (true, Value::Array(items)) => Value::Array(
-                    items
-                        .iter()
-                        .map(|item| read(item, &place))
-                        .collect::<Result<_, _>>()?,
-                ),
-                (true, _) => return Err(refuse(&place, "is not a JSON array")),
-                (false, value) => read(value, &place)?,
-            };
-            object.insert(property.name.clone(), value);
+    /// What a type holds that nobody has set; null for what can be null.
+    pub(super) fn default_of(&self, kind: Kind) -> Value {
+        match kind {
+            Kind::Class(_) | Kind::Text | Kind::RowId => Value::Null,
+            Kind::Int16 | Kind::Int32 | Kind::Int64 | Kind::Decimal | Kind::Double => {
+                Value::Number("0".to_owned())
+            }
+            Kind::Boolean => Value::Boolean(false),
+            Kind::DateTime => Value::Text("0001-01-01T00:00:00".to_owned()),
+            Kind::Date => Value::Text("0001-01-01".to_owned()),
+            Kind::Enumeration(index) => self
+                .enumerations
+                .get(index)
+                .and_then(|one| one.values.first())
+                .map_or(Value::Null, |value| Value::Text(value.clone())),
         }
-        if let Some((_, Value::String(id))) = given
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(ROW_ID))
-            && id.parse::<uuid::Uuid>().is_ok()
-        {
-            object.insert(ROW_ID.to_owned(), Value::String(id.clone()));
-        }
-        Ok(object)
     }
 
-    /// Visits every row of every repeating group.
-    pub(super) fn each_row(
+    /// Visits the row id of every row of every repeating group.
+    pub(super) fn each_row_id(
         &self,
         class: usize,
-        object: &mut Map<String, Value>,
-        visit: &mut dyn FnMut(&mut Map<String, Value>),
+        object: &mut Object,
+        visit: &mut dyn FnMut(&mut Value),
     ) {
-        for property in self.properties(class) {
+        let properties = &self.class(class).properties;
+        for (property, value) in properties.iter().zip(object) {
             let Kind::Class(inner) = property.kind else {
                 continue;
             };
-            match object.get_mut(&property.name) {
-                Some(Value::Array(rows)) => {
-                    for row in rows.iter_mut().filter_map(Value::as_object_mut) {
-                        visit(row);
-                        self.each_row(inner, row, visit);
+            match value {
+                Value::List(rows) => {
+                    for row in rows {
+                        let Value::Object(row) = row else { continue };
+                        let properties = &self.class(inner).properties;
+                        let id = properties
+                            .iter()
+                            .position(|property| property.kind == Kind::RowId);
+                        if let Some(id) = id.and_then(|id| row.get_mut(id)) {
+                            visit(id);
+                        }
+                        self.each_row_id(inner, row, visit);
                     }
                 }
-                Some(Value::Object(object)) => self.each_row(inner, object, visit),
+                Value::Object(object) => self.each_row_id(inner, object, visit),
                 _ => {}
             }
         }
-    }
-}
-
-struct Compiler<'s> {
-    schema: &'s Value,
-    classes: Vec<Class>,
-    /// Schema nodes that have a class already, so that recursive models end.
-    seen: Vec<(*const Value, usize)>,
-}
-
-impl<'s> Compiler<'s> {
-    /// Follows references and single alternatives to the node that says what the value is.
-    fn resolve(&self, mut node: &'s Value, place: &str) -> Result<&'s Value, SchemaError> {
-        let unsupported = |problem| SchemaError::Unsupported {
-            place: place.to_owned(),
-            problem,
-        };
-        for _ in 0..DEEPEST {
-            if let Some(reference) = node["$ref"].as_str() {
-                let pointer = reference
-                    .strip_prefix('#')
-                    .ok_or_else(|| unsupported("a $ref must point into the same file"))?;
-                node = self
-                    .schema
-                    .pointer(pointer)
-                    .ok_or_else(|| unsupported("its $ref points nowhere"))?;
-                continue;
-            }
-            // Schemas made from an XSD say `type: object` beside the one alternative that tells more.
-            let says_more = type_of(node).is_some_and(|name| name != "object");
-            if node.get("properties").is_some() || says_more {
-                return Ok(node);
-            }
-            let alternatives = ["oneOf", "anyOf", "allOf"].into_iter().find_map(|name| {
-                node[name]
-                    .as_array()
-                    .map(|alternatives| (name, alternatives))
-            });
-            let Some((name, alternatives)) = alternatives else {
-                return Ok(node);
-            };
-            if name == "allOf" && alternatives.len() > 1 {
-                return Ok(node);
-            }
-            node = alternatives
-                .iter()
-                .find(|alternative| alternative["type"].as_str() != Some("null"))
-                .ok_or_else(|| unsupported("has no alternative but null"))?;
-        }
-        Err(unsupported("its references go in a circle"))
-    }
-
-    fn class(&mut self, node: &'s Value, place: &str) -> Result<usize, SchemaError> {
-        let key = std::ptr::from_ref(node);
-        if let Some((_, class)) = self.seen.iter().find(|(seen, _)| *seen == key) {
-            return Ok(*class);
-        }
-        let index = self.classes.len();
-        self.classes.push(Class::default());
-        self.seen.push((key, index));
-        let mut properties = Vec::new();
-        self.collect(node, place, 0, &mut properties)?;
-        if properties.is_empty() && node["properties"].is_null() {
-            return Err(SchemaError::Unsupported {
-                place: place.to_owned(),
-                problem: "an object needs `properties`",
-            });
-        }
-        let mut compiled = Vec::with_capacity(properties.len());
-        for (name, node) in properties {
-            let place = format!("{place}/properties/{name}");
-            let node = self.resolve(node, &place)?;
-            let list = type_of(node) == Some("array");
-            let node = if list {
-                self.resolve(&node["items"], &place)?
-            } else {
-                node
-            };
-            let kind = match (type_of(node), node["format"].as_str()) {
-                (Some("string"), Some("date")) => Kind::Date,
-                (Some("string"), Some("date-time")) => Kind::DateTime,
-                (Some("string"), _) => Kind::Text,
-                (Some("integer"), _) => Kind::Integer,
-                (Some("number"), _) => Kind::Number,
-                (Some("boolean"), _) => Kind::Boolean,
-                (Some("array"), _) => {
-                    return Err(SchemaError::Unsupported {
-                        place,
-                        problem: "a list of lists has no XML form",
-                    });
-                }
-                (Some("object") | None, _) => Kind::Class(self.class(node, &place)?),
-                (Some(_), _) => {
-                    return Err(SchemaError::Unsupported {
-                        place,
-                        problem: "its `type` is unknown",
-                    });
-                }
-            };
-            compiled.push(Property {
-                name: name.clone(),
-                list,
-                kind,
-            });
-        }
-        if let Some(class) = self.classes.get_mut(index) {
-            class.properties = compiled;
-        }
-        Ok(index)
-    }
-
-    /// The properties of a class in order, those that it extends first: in a schema made from an XSD these are parts of its `allOf`.
-    fn collect(
-        &self,
-        node: &'s Value,
-        place: &str,
-        depth: usize,
-        properties: &mut Vec<(&'s String, &'s Value)>,
-    ) -> Result<(), SchemaError> {
-        if depth > DEEPEST {
-            return Err(SchemaError::Unsupported {
-                place: place.to_owned(),
-                problem: "its references go in a circle",
-            });
-        }
-        let parts = node["allOf"].as_array().map(Vec::as_slice);
-        for part in parts.unwrap_or_default() {
-            let part = self.resolve(part, place)?;
-            self.collect(part, place, depth + 1, properties)?;
-        }
-        for (name, property) in node["properties"].as_object().into_iter().flatten() {
-            match properties.iter_mut().find(|(known, _)| *known == name) {
-                Some(known) => known.1 = property,
-                None => properties.push((name, property)),
-            }
-        }
-        Ok(())
-    }
-}
-
-fn type_of(node: &Value) -> Option<&str> {
-    match &node["type"] {
-        Value::String(name) => Some(name),
-        Value::Array(names) => names
-            .iter()
-            .filter_map(Value::as_str)
-            .find(|name| *name != "null"),
-        _ => type_of_values(node),
-    }
-}
-
-/// What a node without `type` is, by the values that it allows.
-fn type_of_values(node: &Value) -> Option<&'static str> {
-    let value = node.get("const").or_else(|| {
-        node["enum"]
-            .as_array()?
-            .iter()
-            .find(|value| !value.is_null())
-    })?;
-    match value {
-        Value::String(_) => Some("string"),
-        Value::Bool(_) => Some("boolean"),
-        Value::Number(number) if number.is_f64() => Some("number"),
-        Value::Number(_) => Some("integer"),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }

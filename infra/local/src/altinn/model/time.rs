@@ -1,0 +1,224 @@
+//! Dates and times as .NET parses and writes them (dotnet/runtime: src/libraries/System.Private.Xml/src/System/Xml/Schema/XsdDateTime.cs).
+
+use jiff::civil::{Date, DateTime};
+use jiff::{SignedDuration, Timestamp};
+
+/// .NET counts the seconds in parts of this.
+const TICKS: i32 = 10_000_000;
+
+/// The zone that a text gave.
+enum Zone {
+    None,
+    Utc,
+    /// Seconds east of UTC.
+    Offset(i64),
+}
+
+/// What was given of a date and time; the rest is the first of its kind, or today's.
+struct Given {
+    date: Option<Date>,
+    /// Hour, minute, second, ticks.
+    time: (i8, i8, i8, i32),
+    zone: Zone,
+}
+
+/// `XmlConvert.ToDateTime` with `RoundtripKind`, and the text that `XmlConvert.ToString` writes of it.
+/// The server's zone is taken to be UTC.
+pub(super) fn date_time(text: &str) -> Option<String> {
+    let given = parse(text)?;
+    let date = given
+        .date
+        .or_else(|| Some(Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()))?;
+    let (hour, minute, second, ticks) = given.time;
+    let seconds = date.at(hour, minute, second, 0);
+    let carried = SignedDuration::from_nanos(i64::from(ticks) * 100);
+    let local = seconds.checked_add(carried).ok()?;
+    Some(match given.zone {
+        Zone::None => written(local),
+        Zone::Utc => written(local) + "Z",
+        Zone::Offset(seconds) => {
+            let utc = local.checked_sub(SignedDuration::from_secs(seconds)).ok()?;
+            written(utc) + "+00:00"
+        }
+    })
+}
+
+/// `DateTime.ParseExact` for `DataType = "date"`: a date, with blanks around at most.
+pub(super) fn date(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (date, rest) = date_of(text)?;
+    rest.is_empty().then(|| date.to_string())
+}
+
+fn written(time: DateTime) -> String {
+    let ticks = time.subsec_nanosecond() / 100;
+    let fraction = format!(".{ticks:07}");
+    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{fraction}",
+        time.year(),
+        time.month(),
+        time.day(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    )
+}
+
+fn parse(text: &str) -> Option<Given> {
+    const MIDNIGHT: (i8, i8, i8, i32) = (0, 0, 0, 0);
+    // Month and day alone stand in a leap year; a day or a month alone in the current year.
+    const LEAP_YEAR: i16 = 1904;
+    let text = text.trim_start();
+    let on = |date: Date, rest: &str| {
+        zone_of(rest).map(|zone| Given {
+            date: Some(date),
+            time: MIDNIGHT,
+            zone,
+        })
+    };
+    let first = |year: i16, month: i8, day: i8| Date::new(year, month, day).ok();
+    let dated = || {
+        let (date, rest) = date_of(text)?;
+        let timed = rest.strip_prefix('T').and_then(time_of);
+        match timed {
+            Some((time, zone)) => Some(Given {
+                date: Some(date),
+                time,
+                zone,
+            }),
+            None => on(date, rest),
+        }
+    };
+    let timed = || {
+        let (time, zone) = time_of(text)?;
+        Some(Given {
+            date: None,
+            time,
+            zone,
+        })
+    };
+    let year = || {
+        let (year, rest) = digits(text, 4).filter(|(year, _)| *year >= 1)?;
+        let month = || {
+            let (month, rest) = digits(rest.strip_prefix('-')?, 2)?;
+            on(first(year, i8::try_from(month).ok()?, 1)?, rest)
+        };
+        month().or_else(|| on(first(year, 1, 1)?, rest))
+    };
+    let this_year = || Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).year();
+    let month = || {
+        let (month, rest) = digits(text.strip_prefix("--")?, 2)?;
+        let month = i8::try_from(month).ok()?;
+        let day = || {
+            let (day, rest) = digits(rest.strip_prefix('-')?, 2)?;
+            on(first(LEAP_YEAR, month, i8::try_from(day).ok()?)?, rest)
+        };
+        day()
+            .or_else(|| on(first(this_year(), month, 1)?, rest))
+            .or_else(|| on(first(this_year(), month, 1)?, rest.strip_prefix("--")?))
+    };
+    let day = || {
+        let (day, rest) = digits(text.strip_prefix("---")?, 2)?;
+        on(first(this_year(), 1, i8::try_from(day).ok()?)?, rest)
+    };
+    dated()
+        .or_else(timed)
+        .or_else(year)
+        .or_else(month)
+        .or_else(day)
+}
+
+/// So many digits at the start.
+fn digits(text: &str, count: usize) -> Option<(i16, &str)> {
+    let (digits, rest) = text.split_at_checked(count)?;
+    let all = digits.bytes().all(|byte| byte.is_ascii_digit());
+    Some((digits.parse().ok().filter(|_| all)?, rest))
+}
+
+/// `yyyy-MM-dd` at the start.
+fn date_of(text: &str) -> Option<(Date, &str)> {
+    let (year, rest) = digits(text, 4).filter(|(year, _)| *year >= 1)?;
+    let (month, rest) = digits(rest.strip_prefix('-')?, 2)?;
+    let (day, rest) = digits(rest.strip_prefix('-')?, 2)?;
+    let date = Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?);
+    Some((date.ok()?, rest))
+}
+
+/// A time and its zone, to the end of the text. Seven decimals are kept and the eighth rounds them, half to even.
+fn time_of(text: &str) -> Option<((i8, i8, i8, i32), Zone)> {
+    let below = |(value, rest), most| (value < most).then_some((value, rest));
+    let (hour, rest) = below(digits(text, 2)?, 24)?;
+    let (minute, rest) = below(digits(rest.strip_prefix(':')?, 2)?, 60)?;
+    let (second, mut rest) = below(digits(rest.strip_prefix(':')?, 2)?, 60)?;
+    let mut ticks = 0;
+    if let Some(fraction) = rest.strip_prefix('.') {
+        let end = fraction
+            .find(|char: char| !char.is_ascii_digit())
+            .unwrap_or(fraction.len());
+        let (decimals, after) = fraction.split_at(end);
+        let (kept, beyond) = decimals.split_at(decimals.len().min(7));
+        ticks = format!("{kept:0<7}").parse::<i32>().ok()?;
+        let rounds_up = match beyond.as_bytes() {
+            [] | [b'0'..=b'4', ..] => false,
+            [b'5', rest @ ..] if rest.iter().all(|digit| *digit == b'0') => ticks % 2 == 1,
+            _ => true,
+        };
+        if decimals.is_empty() {
+            return None;
+        }
+        ticks = (ticks + i32::from(rounds_up)).min(TICKS);
+        rest = after;
+    }
+    let part = |value: i16| i8::try_from(value).ok();
+    Some((
+        (part(hour)?, part(minute)?, part(second)?, ticks),
+        zone_of(rest)?,
+    ))
+}
+
+/// A zone, or none, and blanks to the end of the text.
+fn zone_of(text: &str) -> Option<Zone> {
+    let ends = |rest: &str| rest.trim().is_empty();
+    if ends(text) {
+        return Some(Zone::None);
+    }
+    if let Some(rest) = text.strip_prefix(['Z', 'z']) {
+        return ends(rest).then_some(Zone::Utc);
+    }
+    let east = match text.as_bytes().first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let (hours, rest) = digits(text.get(1..)?, 2)?;
+    let (minutes, rest) = digits(rest.strip_prefix(':')?, 2)?;
+    let seconds = (i64::from(hours) * 60 + i64::from(minutes)) * 60;
+    ends(rest).then_some(Zone::Offset(east * seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_of_a_second_are_rounded_to_seven_and_may_carry() {
+        let cases = [
+            ("2026-01-02T10:11:12.10", "2026-01-02T10:11:12.1"),
+            ("2026-12-31T23:59:59.99999999", "2027-01-01T00:00:00"),
+            ("2026-01-02T10:11:12.00000005Z", "2026-01-02T10:11:12Z"),
+            ("2026-01-02T00:30:00-01:00", "2026-01-02T01:30:00+00:00"),
+            ("--02-29", "1904-02-29T00:00:00"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(date_time(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in [
+            "2026-01-02T10:11:12.",
+            "9999-12-31T23:59:59.99999999",
+            "2026-01-02T10:11",
+        ] {
+            assert_eq!(date_time(text), None, "{text}");
+        }
+    }
+}
