@@ -117,11 +117,13 @@ pub struct Task {
     pub kind: String,
     /// Its shown name.
     pub name: String,
+    /// Whether a gateway follows: `reject` then goes back. Without one it goes forward, as every
+    /// action does (measured, tests/recorded/app-process-next-reject.json).
+    #[serde(default)]
+    pub gateway: bool,
 }
 
-/// The actions that an app's policy permits organisations, in some task at least.
-///
-/// What it permits persons by their roles is no matter of a route.
+/// The actions that an app's policy permits, in some task at least.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Policy {
@@ -131,14 +133,29 @@ pub struct Policy {
     pub service_owner: BTreeSet<String>,
     /// Actions of every other organisation, service owner or not. Default: none.
     pub others: BTreeSet<String>,
+    /// Actions of a person with an instance of their own, by whatever role. Default: `read, write,
+    /// delete, instantiate, confirm, reject`.
+    pub persons: BTreeSet<String>,
+    /// The lowest level of authentication that the policy takes, from its obligations. Default: 0.
+    pub minimum_level: u8,
 }
 
 impl Default for Policy {
     fn default() -> Self {
         let service_owner = ["read", "write", "instantiate", "complete"];
+        let persons = [
+            "read",
+            "write",
+            "delete",
+            "instantiate",
+            "confirm",
+            "reject",
+        ];
         Self {
             service_owner: service_owner.map(str::to_owned).into(),
             others: BTreeSet::new(),
+            persons: persons.map(str::to_owned).into(),
+            minimum_level: 0,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `policy.xml`: what an app's policy permits organisations.
+//! `policy.xml`: what an app's policy permits.
 //!
 //! XACML 3.0, as far as Altinn writes it: rules with targets. A rule holds for a request when in
 //! each of its `AnyOf` one `AllOf` holds, and that when all of its matches do; a denial prevails
@@ -7,7 +7,8 @@
 //! Altinn/altinn-authorization: src/Altinn.Platform.Authorization.ABAC.)
 //!
 //! Asked is for each action, once for the app as a whole and once in each task and end event that
-//! the policy names. Persons' roles are not asked for: no route acts for a person.
+//! the policy names. A person is taken to have every role that the policy names, for what is their
+//! own.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,6 +28,9 @@ const APP: &str = "urn:altinn:app";
 const TASK: &str = "urn:altinn:task";
 const END_EVENT: &str = "urn:altinn:endevent";
 const APP_AS_RESOURCE: &str = "urn:altinn:resource";
+const ROLE: &str = "urn:altinn:rolecode";
+/// The category of the obligation that names the lowest level of authentication.
+const MINIMUM_LEVEL: &str = "urn:altinn:minimum-authenticationlevel";
 /// What Altinn itself asks for, whether or not a policy names it.
 const ACTIONS: [&str; 5] = ["instantiate", "read", "write", "delete", "complete"];
 
@@ -76,23 +80,34 @@ pub(super) fn read(path: &Path, app: &AppId, document: &str) -> Result<PolicyFil
     for attribute in [TASK, END_EVENT] {
         places.extend(named(RESOURCE, attribute).map(|place| Some((attribute, place))));
     }
-    let request = |org: &str, action: &str, place: Option<&(&'static str, String)>| Request {
-        app: app.clone(),
-        org: org.to_owned(),
-        action: action.to_owned(),
-        place: place.cloned(),
-    };
+    let request =
+        |org: Option<&str>, action: &str, place: Option<&(&'static str, String)>| Request {
+            app: app.clone(),
+            org: org.map(str::to_owned),
+            action: action.to_owned(),
+            place: place.cloned(),
+        };
     let mut file = PolicyFile {
         policy: Policy {
             service_owner: BTreeSet::new(),
             others: BTreeSet::new(),
+            persons: BTreeSet::new(),
+            minimum_level: minimum_level(path, &root)?,
         },
         limited: BTreeMap::new(),
         unheeded: Vec::new(),
     };
     for action in &actions {
+        let permits = |place: &Option<(&'static str, String)>| {
+            rules.permits(&request(None, action, place.as_ref()))
+        };
+        if places.iter().any(permits) {
+            file.policy.persons.insert(action.clone());
+        }
+    }
+    for action in &actions {
         let permits = |place: &&Option<(&'static str, String)>| {
-            rules.permits(&request(app.org(), action, place.as_ref()))
+            rules.permits(&request(Some(app.org()), action, place.as_ref()))
         };
         let granted: Vec<_> = places.iter().filter(permits).collect();
         if granted.is_empty() {
@@ -113,7 +128,7 @@ pub(super) fn read(path: &Path, app: &AppId, document: &str) -> Result<PolicyFil
     for org in &others {
         for action in &actions {
             let permits = |place: &Option<(&'static str, String)>| {
-                rules.permits(&request(org, action, place.as_ref()))
+                rules.permits(&request(Some(org), action, place.as_ref()))
             };
             if places.iter().any(permits) {
                 file.policy.others.insert(action.clone());
@@ -153,10 +168,30 @@ fn list(names: &BTreeSet<String>) -> String {
     names.join(", ")
 }
 
-/// A request for a decision, as Altinn's apps make it for an organisation.
+/// The lowest level of authentication that the policy takes: 0 where it says nothing of it.
+fn minimum_level(path: &Path, policy: &Element) -> Result<u8, AppFilesError> {
+    let assignment = policy
+        .all("ObligationExpressions")
+        .flat_map(|expressions| expressions.all("ObligationExpression"))
+        .flat_map(|expression| expression.all("AttributeAssignmentExpression"))
+        .find(|assignment| assignment.attribute("Category") == Some(MINIMUM_LEVEL));
+    let Some(value) = assignment.and_then(|assignment| assignment.first("AttributeValue")) else {
+        return Ok(0);
+    };
+    value.text().parse().map_err(|_| {
+        AppFilesError::content(
+            path,
+            Some(value.line),
+            "a minimum level of authentication must be a small number",
+        )
+    })
+}
+
+/// A request for a decision, as Altinn's apps make it.
 struct Request {
     app: AppId,
-    org: String,
+    /// The organisation that asks; none for a person.
+    org: Option<String>,
     action: String,
     /// The attribute and the id of the task or end event that the instance stands in.
     place: Option<(&'static str, String)>,
@@ -166,7 +201,7 @@ impl Request {
     /// The value of one of its attributes.
     fn value(&self, category: &str, attribute: &str) -> Option<String> {
         match (category, attribute) {
-            (SUBJECT, ORG) => Some(self.org.clone()),
+            (SUBJECT, ORG) => self.org.clone(),
             (RESOURCE, ORG) => Some(self.app.org().to_owned()),
             (RESOURCE, APP) => Some(self.app.app().to_owned()),
             (RESOURCE, APP_AS_RESOURCE) => {
@@ -193,6 +228,9 @@ struct Match {
 
 impl Match {
     fn holds(&self, request: &Request) -> bool {
+        if self.category == SUBJECT && self.attribute == ROLE {
+            return request.org.is_none();
+        }
         request
             .value(&self.category, &self.attribute)
             .is_some_and(|value| {

@@ -32,7 +32,7 @@ pub(super) fn read(path: &Path, bpmn: &str) -> Result<Process, AppFilesError> {
         seen: BTreeSet::new(),
         unheeded: Vec::new(),
     };
-    let mut tasks = Vec::new();
+    let mut tasks: Vec<Task> = Vec::new();
     let mut node = walk.after(start)?;
     while let Some(here) = node {
         match here.name.as_str() {
@@ -60,7 +60,13 @@ pub(super) fn read(path: &Path, bpmn: &str) -> Result<Process, AppFilesError> {
                     .filter(|name| !name.trim().is_empty())
                     .unwrap_or(id(here))
                     .to_owned(),
+                gateway: false,
             }),
+            "exclusiveGateway" => {
+                if let Some(task) = tasks.last_mut() {
+                    task.gateway = true;
+                }
+            }
             _ => {}
         }
         node = walk.after(here)?;

@@ -1,7 +1,9 @@
 //! The shapes in which Altinn's services answer.
 
 use axum::body::Body;
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -38,6 +40,100 @@ pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response {
     )
 }
 
+/// A status with a sentence, as a controller that produces JSON writes it: a JSON string.
+pub(crate) fn sentence(status: StatusCode, sentence: impl Into<String>) -> Response {
+    json_value(status, &Value::String(sentence.into()))
+}
+
+/// What ASP.NET answers for an exception that nothing catches: nothing in `Production`, else its text, and none of the app's headers.
+pub(crate) fn unhandled(production: bool, exception: impl Into<String>) -> Response {
+    let mut response = if production {
+        empty(StatusCode::INTERNAL_SERVER_ERROR)
+    } else {
+        text(StatusCode::INTERNAL_SERVER_ERROR, exception)
+    };
+    response.extensions_mut().insert(Unhandled);
+    response
+}
+
+/// What Kestrel does with a request that ends before its announced length: it closes the connection without an answer. A body that fails
+/// before its first byte makes this server do so.
+pub(crate) fn hang_up() -> Refusal {
+    let fails = futures_util::stream::once(async {
+        Err::<bytes::Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
+    });
+    Response::new(Body::from_stream(fails)).into()
+}
+
+/// Marks the answer to an exception.
+#[derive(Clone, Copy)]
+pub(crate) struct Unhandled;
+
+/// A status that a controller gives without a body, which ASP.NET fills in.
+pub(crate) fn client_error(status: StatusCode) -> Response {
+    let section = match status {
+        StatusCode::BAD_REQUEST => "15.5.1",
+        StatusCode::FORBIDDEN => "15.5.4",
+        StatusCode::NOT_FOUND => "15.5.5",
+        StatusCode::CONFLICT => "15.5.10",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "15.5.16",
+        _ => return empty(status),
+    };
+    let value = json!({
+        "type": format!("https://tools.ietf.org/html/rfc9110#section-{section}"),
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "traceId": trace_id(),
+    });
+    problem_value(status, &value)
+}
+
+/// The W3C trace id that ASP.NET puts into problem details.
+fn trace_id() -> String {
+    format!(
+        "00-{}-{:016x}-00",
+        uuid::Uuid::new_v4().simple(),
+        fastrand::u64(1..)
+    )
+}
+
+fn problem_value(status: StatusCode, value: &Value) -> Response {
+    with_body(
+        status,
+        Some("application/problem+json; charset=utf-8"),
+        Body::from(value.to_string()),
+    )
+}
+
+/// Controllers that declare what they produce write problem details as plain JSON, too.
+pub(crate) async fn produce_json(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if let Some(media_type) = response.headers_mut().get_mut(header::CONTENT_TYPE)
+        && media_type
+            .as_bytes()
+            .starts_with(b"application/problem+json")
+    {
+        *media_type = HeaderValue::from_static("application/json; charset=utf-8");
+    }
+    response
+}
+
+/// Routes want a number for the party and a GUID for the instance: `…/instances/{party:int}/{guid:guid}`.
+pub(crate) async fn constrain_ids(request: Request, next: Next) -> Response {
+    let mut segments = request.uri().path().split('/');
+    let ids = segments
+        .find(|segment| *segment == "instances")
+        .and_then(|_| segments.next().zip(segments.next()));
+    let fits = ids.is_none_or(|(party, guid)| {
+        party.parse::<i32>().is_ok() && (guid == "active" || guid.parse::<uuid::Uuid>().is_ok())
+    });
+    if fits {
+        next.run(request).await
+    } else {
+        empty(StatusCode::NOT_FOUND)
+    }
+}
+
 /// A status with a JSON value.
 pub(crate) fn json_value(status: StatusCode, value: &Value) -> Response {
     with_body(
@@ -52,6 +148,12 @@ pub(crate) fn problem(status: StatusCode, title: &str, detail: &str) -> Response
     problem_with(status, title, detail, [])
 }
 
+/// Problem details without a title, and with an extension member that is null.
+pub(crate) fn untitled_problem(status: StatusCode, detail: &str, extension: &str) -> Response {
+    let value = json!({ "status": status.as_u16(), "detail": detail, extension: null });
+    problem_value(status, &value)
+}
+
 /// Problem details with extension members.
 pub(crate) fn problem_with<const N: usize>(
     status: StatusCode,
@@ -63,28 +165,28 @@ pub(crate) fn problem_with<const N: usize>(
     for (name, extension) in extensions {
         value[name] = extension;
     }
-    with_body(
-        status,
-        Some("application/problem+json; charset=utf-8"),
-        Body::from(value.to_string()),
-    )
+    problem_value(status, &value)
 }
 
 /// What ASP.NET's model binding says to a value it cannot bind.
 pub(crate) fn binding_problem(field: &str, message: &str) -> Refusal {
+    binding_problems(&[(field, message)])
+}
+
+/// The same for several fields, each with its message.
+pub(crate) fn binding_problems(fields: &[(&str, &str)]) -> Refusal {
+    let errors: serde_json::Map<String, Value> = fields
+        .iter()
+        .map(|(field, message)| ((*field).to_owned(), json!([message])))
+        .collect();
     let value = json!({
         "type": "https://tools.ietf.org/html/rfc9110#section-15.5.1",
         "title": "One or more validation errors occurred.",
         "status": 400,
-        "errors": { field: [message] },
-        "traceId": format!("00-{}-{:016x}-00", uuid::Uuid::new_v4().simple(), fastrand::u64(1..)),
+        "errors": errors,
+        "traceId": trace_id(),
     });
-    with_body(
-        StatusCode::BAD_REQUEST,
-        Some("application/problem+json; charset=utf-8"),
-        Body::from(value.to_string()),
-    )
-    .into()
+    problem_value(StatusCode::BAD_REQUEST, &value).into()
 }
 
 pub(crate) fn with_body(status: StatusCode, content_type: Option<&str>, body: Body) -> Response {

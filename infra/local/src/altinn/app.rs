@@ -12,6 +12,7 @@ use serde_json::Value;
 use stafett::altinn::{metadata::contributors, tolerant};
 
 use super::model::{CsharpModels, Model};
+use super::token::Caller;
 
 /// Why an app, the register or a folder cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,17 @@ impl From<&AppFiles> for AppSettings {
             prefill: files.prefill.clone(),
         }
     }
+}
+
+/// The answer of the policy decision point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Permit,
+    Deny,
+    /// Permitted, with the obligation of a higher level of authentication.
+    LevelTooLow(u8),
+    /// The decision point cannot be reached.
+    None,
 }
 
 #[derive(Debug, Deserialize)]
@@ -499,14 +511,27 @@ impl AppDefinition {
         self.events.load(Ordering::Relaxed)
     }
 
+    /// What the policy in force says to an action on an instance of the party `owner`.
+    pub(crate) fn decide(&self, caller: &Caller, owner: u32, action: &str) -> Decision {
+        let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        let permitted = match &caller.user {
+            // Nobody acts for another party here.
+            Some(user) => user.party == owner && policy.persons.contains(action),
+            None => permits_organisation(&policy, caller.owns(&self.org), action),
+        };
+        if !permitted {
+            Decision::Deny
+        } else if caller.level < policy.minimum_level {
+            Decision::LevelTooLow(policy.minimum_level)
+        } else {
+            Decision::Permit
+        }
+    }
+
+    /// Whether the policy in force permits an organisation the action.
     pub(crate) fn permits(&self, org: Option<&str>, action: &str) -> bool {
         let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        let actions = if org == Some(&self.org) {
-            &policy.service_owner
-        } else {
-            &policy.others
-        };
-        actions.contains(action)
+        permits_organisation(&policy, org == Some(&self.org), action)
     }
 
     pub(crate) fn task(&self, id: &str) -> Option<&Task> {
@@ -542,6 +567,15 @@ fn read_csharp(files: &AppFiles) -> Result<CsharpModels, LoadError> {
         }
     }
     Ok(models)
+}
+
+fn permits_organisation(policy: &Policy, is_owner: bool, action: &str) -> bool {
+    let actions = if is_owner {
+        &policy.service_owner
+    } else {
+        &policy.others
+    };
+    actions.contains(action)
 }
 
 pub(crate) fn read_text(path: &Path) -> Result<String, LoadError> {

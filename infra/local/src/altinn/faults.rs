@@ -39,6 +39,8 @@ pub enum Fault {
     PartyLookupNotFound,
     /// The party lookup by party id fails, seen as 403.
     PartyLookupForbidden,
+    /// An app cannot reach Storage.
+    StorageDown,
     /// The policy decision point cannot be reached.
     DecisionPointDown,
     /// Making the PDF fails when a task ends.
@@ -197,6 +199,10 @@ impl Faults {
     pub(crate) fn strikes(&self, app: Option<&str>, fault: &Fault) -> bool {
         self.take(app, |active| (active == fault).then_some(()))
             .is_some()
+    }
+
+    pub(crate) fn storage_is_down(&self, app: &str) -> bool {
+        self.strikes(Some(app), &Fault::StorageDown)
     }
 
     pub(crate) fn admit_creation(&self, app: &str) -> Admission {

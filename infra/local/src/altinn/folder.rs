@@ -423,6 +423,7 @@ impl Reader<'_> {
             content_type,
             bytes,
             locked: tolerant::field(value, "locked").as_bool().unwrap_or(ended),
+            is_read: tolerant::field(value, "isRead").as_bool().unwrap_or(false),
             tags: serde_json::from_value(tolerant::field(value, "tags").clone())
                 .unwrap_or_default(),
             generated_from: generated_from(tolerant::field(value, "references")),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// An instance.
@@ -108,10 +108,10 @@ pub(crate) struct Lock {
 pub(crate) struct HistoryEntry {
     pub(crate) event_type: &'static str,
     pub(crate) element_id: String,
-    pub(crate) occurred: Option<Timestamp>,
+    pub(crate) occurred: Timestamp,
     pub(crate) started: Option<Timestamp>,
     pub(crate) ended: Option<Timestamp>,
-    pub(crate) performed_by: Option<String>,
+    pub(crate) performed_by: String,
 }
 
 /// A data element with its bytes.
@@ -123,6 +123,8 @@ pub(crate) struct Element {
     pub(crate) content_type: String,
     pub(crate) bytes: Bytes,
     pub(crate) locked: bool,
+    /// Whether a user has read it.
+    pub(crate) is_read: bool,
     pub(crate) tags: Vec<String>,
     /// The task that it was generated from.
     pub(crate) generated_from: Option<String>,
@@ -134,10 +136,10 @@ pub(crate) struct Element {
 
 /// Where the links of an instance point.
 pub(crate) struct Links<'a> {
-    /// Scheme and host of the app; none in Storage's own answers.
+    /// Scheme and host of the app; none in Storage's own answers, and in those that an app passes on.
     pub(crate) app_host: Option<&'a str>,
-    /// Base URL of the platform.
-    pub(crate) platform: &'a str,
+    /// Base URL of the platform; none where Storage answers what it has just written.
+    pub(crate) platform: Option<&'a str>,
 }
 
 impl Instance {
@@ -167,6 +169,13 @@ impl Instance {
 
     pub(crate) fn is_active(&self) -> bool {
         !(self.status.archived.set || self.status.soft_deleted.set || self.status.hard_deleted.set)
+    }
+
+    /// Notes that an organisation changed data which its owner has read.
+    pub(crate) fn note_unread_change(&mut self) {
+        if self.status.read_status == 1 {
+            self.status.read_status = 2;
+        }
     }
 
     /// Notes a change that moves `lastChanged`.
@@ -212,6 +221,15 @@ impl Instance {
 
     /// The instance as Storage serializes it (Newtonsoft): null fields left out, `readStatus` a word.
     pub(crate) fn storage_view(&self, platform: &str) -> Value {
+        self.storage_view_with(Some(platform))
+    }
+
+    /// The instance as Storage answers a change of its texts: without links.
+    pub(crate) fn changed_storage_view(&self) -> Value {
+        self.storage_view_with(None)
+    }
+
+    fn storage_view_with(&self, platform: Option<&str>) -> Value {
         let mut view = self.app_view(&Links {
             app_host: None,
             platform,
@@ -222,6 +240,13 @@ impl Instance {
             _ => "UpdatedSinceLastReview",
         });
         without_nulls(&mut view);
+        // The one null that Storage writes (measured, tests/recorded/storage-instance-substatus.json).
+        if let Some(Substatus {
+            description: None, ..
+        }) = self.status.substatus
+        {
+            view["status"]["substatus"]["description"] = Value::Null;
+        }
         view
     }
 
@@ -238,8 +263,8 @@ impl Instance {
             "size": element.bytes.len(),
             "contentHash": null,
             "locked": element.locked,
-            "refs": [],
-            "isRead": false,
+            "refs": null,
+            "isRead": element.is_read,
             "tags": element.tags,
             "userDefinedMetadata": null,
             "metadata": null,
@@ -254,6 +279,15 @@ impl Instance {
     }
 
     pub(crate) fn element_storage_view(&self, element: &Element, platform: &str) -> Value {
+        self.element_storage_view_with(element, Some(platform))
+    }
+
+    /// A data element as Storage lists it: without links.
+    pub(crate) fn changed_element_storage_view(&self, element: &Element) -> Value {
+        self.element_storage_view_with(element, None)
+    }
+
+    fn element_storage_view_with(&self, element: &Element, platform: Option<&str>) -> Value {
         let mut view = self.element_app_view(
             element,
             &Links {
@@ -267,23 +301,16 @@ impl Instance {
 
     fn links(&self, links: &Links<'_>, element: Option<Uuid>) -> Value {
         let tail = element.map(|id| format!("/data/{id}")).unwrap_or_default();
-        let mut object = Map::new();
-        if let Some(host) = links.app_host {
-            object.insert(
-                "apps".to_owned(),
-                format!("{host}/{}/instances/{}{tail}", self.app_id, self.id()).into(),
-            );
+        let apps = links
+            .app_host
+            .map(|host| format!("{host}/{}/instances/{}{tail}", self.app_id, self.id()));
+        let platform = links
+            .platform
+            .map(|platform| format!("{platform}/storage/api/v1/instances/{}{tail}", self.id()));
+        if apps.is_none() && platform.is_none() {
+            return Value::Null;
         }
-        object.insert(
-            "platform".to_owned(),
-            format!(
-                "{}/storage/api/v1/instances/{}{tail}",
-                links.platform,
-                self.id()
-            )
-            .into(),
-        );
-        Value::Object(object)
+        json!({ "apps": apps, "platform": platform })
     }
 }
 

@@ -29,6 +29,7 @@ mod maskinporten;
 mod model;
 mod pdf;
 mod register;
+mod served;
 mod storage;
 mod store;
 mod submission;

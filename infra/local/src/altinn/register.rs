@@ -116,6 +116,22 @@ impl Register {
             .map(Party::Organisation)
     }
 
+    /// Whether `createdBy` names a user, not an organisation.
+    pub(crate) fn is_user(&self, actor: &str) -> bool {
+        self.persons
+            .iter()
+            .any(|person| person.user_id.to_string() == actor)
+    }
+
+    /// The name of an organisation with this number; else the text itself.
+    pub(crate) fn name_of<'r>(&'r self, actor: &'r str) -> &'r str {
+        self.by_organisation_number(actor)
+            .map_or(actor, |party| match party {
+                Party::Organisation(organisation) => organisation.name.as_str(),
+                Party::Person(person) => person.name.as_str(),
+            })
+    }
+
     pub(crate) fn service_owner_by_number(&self, number: &str) -> Option<&ServiceOwner> {
         self.service_owners
             .iter()
@@ -178,13 +194,13 @@ impl Party<'_> {
         let party_id = self.party_id();
         match self {
             Party::Person(person) => json!({
-                "partyId": party_id, "partyUuid": party_uuid(party_id), "partyTypeName": 1, "ssn": person.ssn, "orgNumber": "",
+                "partyId": party_id, "partyUuid": party_uuid(party_id), "partyTypeName": 1, "ssn": person.ssn, "orgNumber": null,
                 "unitType": null, "name": person.name, "isDeleted": false,
             }),
             Party::Organisation(organisation) => json!({
                 "partyId": party_id, "partyUuid": party_uuid(party_id),
                 "partyTypeName": match organisation.unit_type.as_str() { "BEDR" | "AAFY" => 4, "KBO" => 5, _ => 2 },
-                "ssn": "", "orgNumber": organisation.org_number, "unitType": organisation.unit_type, "name": organisation.name, "isDeleted": false,
+                "ssn": null, "orgNumber": organisation.org_number, "unitType": organisation.unit_type, "name": organisation.name, "isDeleted": false,
             }),
         }
     }

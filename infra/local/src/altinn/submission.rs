@@ -7,7 +7,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::app::AppDefinition;
-use super::apps::{CREATED, Engine, Issue, StepError, mark_deleted, new_user_instance, store_form};
+use super::apps::{
+    Actor, CREATED, Engine, Issue, StepError, mark_deleted, new_user_instance, store_form,
+};
 use super::instance::Instance;
 use super::register::Party;
 use super::world::World;
@@ -258,6 +260,7 @@ impl Users<'_> {
         engine
             .enter_task(&mut instance, &task, &actor)
             .map_err(|error| content(error.to_string()))?;
+        engine.note_start(&mut instance, &actor);
         Ok(instance)
     }
 
@@ -276,7 +279,7 @@ impl Users<'_> {
                 .unwrap_or_default();
             let mut moved = stored.clone();
             let event = Engine { world, app }
-                .step(&mut moved, action, &actor)
+                .step(&mut moved, action, &Actor::user(&actor))
                 .map_err(|error| (stored.id(), error))?;
             *stored = moved.clone();
             Ok((moved, event))

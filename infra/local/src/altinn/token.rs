@@ -14,8 +14,21 @@ pub(crate) struct Caller {
     pub(crate) org: Option<String>,
     /// Claim `urn:altinn:orgNumber`.
     pub(crate) org_number: String,
+    /// The person who calls, where it is one.
+    pub(crate) user: Option<User>,
+    /// Claim `urn:altinn:authlevel`.
+    pub(crate) level: u8,
     pub(crate) claims: Value,
     expires: i64,
+}
+
+/// A person with a token of Altinn's portal.
+#[derive(Clone)]
+pub(crate) struct User {
+    /// Claim `urn:altinn:userid`.
+    pub(crate) id: String,
+    /// Claim `urn:altinn:partyid`.
+    pub(crate) party: u32,
 }
 
 impl Caller {
@@ -29,10 +42,24 @@ impl Caller {
         let (Some(expires), not_before) = (number("exp"), number("nbf").unwrap_or(0)) else {
             return Err(refused());
         };
-        let text = |name: &str| claims[name].as_str().map(str::to_owned);
+        let text = |name: &str| match &claims[name] {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        let user = text("urn:altinn:userid").zip(text("urn:altinn:partyid"));
         let caller = Self {
             org: text("urn:altinn:org"),
             org_number: text("urn:altinn:orgNumber").unwrap_or_default(),
+            user: user.and_then(|(id, party)| {
+                Some(User {
+                    id,
+                    party: party.parse().ok()?,
+                })
+            }),
+            level: text("urn:altinn:authlevel")
+                .and_then(|level| level.parse().ok())
+                .unwrap_or(0),
             expires,
             claims,
         };
@@ -47,9 +74,19 @@ impl Caller {
         world.clock.now().as_second() < self.expires
     }
 
-    /// What `createdBy` and `lastChangedBy` hold for an organisation.
+    /// What `createdBy` and `lastChangedBy` hold.
     pub(crate) fn actor(&self) -> &str {
-        &self.org_number
+        self.user.as_ref().map_or(&self.org_number, |user| &user.id)
+    }
+
+    /// Whom the history of a process names.
+    pub(crate) fn performer(&self) -> &str {
+        self.org.as_deref().unwrap_or_else(|| self.actor())
+    }
+
+    /// Storage takes data and process events only from an organisation or a user that it knows.
+    pub(crate) fn is_known_to_storage(&self) -> bool {
+        self.org.is_some() || self.user.is_some()
     }
 
     /// Whether the token has a scope, as a whole word.

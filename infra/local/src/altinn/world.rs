@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::Config;
-use super::app::{App, AppDefinition};
+use super::app::{App, AppDefinition, Decision};
 use super::clock::Clock;
 use super::events::Events;
 use super::faults::{Fault, Faults};
@@ -20,6 +20,9 @@ use super::maskinporten::Maskinporten;
 use super::register::Register;
 use super::store::Store;
 use super::token::Caller;
+
+/// No party has this id: nobody's own.
+const NO_PARTY: u32 = 0;
 
 pub(crate) struct World {
     pub(crate) clock: Clock,
@@ -37,6 +40,8 @@ pub(crate) struct World {
     pub(crate) events: Events,
     pub(crate) faults: Arc<Faults>,
     pub(crate) rng: Mutex<fastrand::Rng>,
+    /// When the apps were registered.
+    pub(crate) started: jiff::Timestamp,
 }
 
 impl World {
@@ -49,6 +54,7 @@ impl World {
         let altinn_key = DevelopmentKey::named("altinn")?;
         let apps = config.apps.into_iter();
         Ok(Self {
+            started: config.clock.now(),
             clock: config.clock,
             public_url: public_url.trim_end_matches('/').to_owned(),
             domain: config.domain,
@@ -73,12 +79,37 @@ impl World {
         self.apps.get(id).map(|app| Arc::clone(&app.0))
     }
 
-    /// The decision of the policy decision point; a decision point that is down denies.
-    pub(crate) fn permits(&self, app: &AppDefinition, caller: &Caller, action: &str) -> bool {
-        let down = self
+    /// What the policy decision point answers for an action on an instance of the party `owner`.
+    pub(crate) fn decide(
+        &self,
+        app: &AppDefinition,
+        caller: &Caller,
+        owner: u32,
+        action: &str,
+    ) -> Decision {
+        if self
             .faults
-            .strikes(Some(&app.id), &Fault::DecisionPointDown);
-        !down && app.permits(caller.org.as_deref(), action)
+            .strikes(Some(&app.id), &Fault::DecisionPointDown)
+        {
+            return Decision::None;
+        }
+        app.decide(caller, owner, action)
+    }
+
+    /// Whether the policy decision point permits an organisation the action in an app; one that is down does not.
+    pub(crate) fn permits(&self, app: &AppDefinition, caller: &Caller, action: &str) -> bool {
+        self.permits_on(app, caller, NO_PARTY, action)
+    }
+
+    /// Whether the policy decision point permits the action on an instance of the party `owner`; one that is down does not.
+    pub(crate) fn permits_on(
+        &self,
+        app: &AppDefinition,
+        caller: &Caller,
+        owner: u32,
+        action: &str,
+    ) -> bool {
+        self.decide(app, caller, owner, action) == Decision::Permit
     }
 
     /// An instance as its app answers it, without `instanceOwner.party`.
@@ -86,20 +117,45 @@ impl World {
         let host = app_host(headers);
         let mut view = instance.app_view(&Links {
             app_host: Some(&host),
-            platform: &self.public_url,
+            platform: Some(&self.public_url),
         });
         self.shuffle_data(&mut view);
+        view
+    }
+
+    /// An instance as its app passes on what Storage answered to a change of its status.
+    pub(crate) fn passed_on_view(&self, instance: &Instance) -> Value {
+        let mut view = instance.app_view(&Links {
+            app_host: None,
+            platform: Some(&self.public_url),
+        });
+        self.shuffle_data(&mut view);
+        view
+    }
+
+    /// An instance as its app answers its deletion: without data, and with its own link only.
+    pub(crate) fn deleted_view(&self, instance: &Instance, headers: &HeaderMap) -> Value {
+        let host = app_host(headers);
+        let mut view = instance.app_view(&Links {
+            app_host: Some(&host),
+            platform: None,
+        });
+        view["data"] = Value::Array(Vec::new());
         view
     }
 
     /// An instance as its app answers it, with `instanceOwner.party`.
     pub(crate) fn app_response(&self, instance: &Instance, headers: &HeaderMap) -> Value {
         let mut view = self.app_view(instance, headers);
-        view["instanceOwner"]["party"] = self
-            .register
-            .by_party_id(instance.owner.party_id)
-            .map_or(Value::Null, |party| party.view());
+        view["instanceOwner"]["party"] = self.party_view(instance.owner.party_id);
         view
+    }
+
+    /// A party as an app writes it; null where the register knows none.
+    pub(crate) fn party_view(&self, party: u32) -> Value {
+        self.register
+            .by_party_id(party)
+            .map_or(Value::Null, |party| party.view())
     }
 
     pub(crate) fn element_view(
@@ -113,7 +169,7 @@ impl World {
             element,
             &Links {
                 app_host: Some(&host),
-                platform: &self.public_url,
+                platform: Some(&self.public_url),
             },
         )
     }

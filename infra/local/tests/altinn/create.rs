@@ -26,7 +26,7 @@ async fn a_creation_answers_with_the_instance_as_an_app_writes_it() {
         "always https, also locally: {location}"
     );
     assert_eq!(created["selfLinks"]["apps"], location);
-    assert_eq!(reply.header("cache-control"), Some("no-store, no-cache"));
+    assert_eq!(reply.header("cache-control"), Some("no-store,no-cache"));
     assert_eq!(created["instanceOwner"]["partyId"], "50085321");
     assert_eq!(created["instanceOwner"]["party"]["partyId"], 50_085_321);
     assert_eq!(created["instanceOwner"]["party"]["partyTypeName"], 2);
@@ -261,7 +261,10 @@ async fn the_owner_comes_from_one_place_and_must_be_known() {
     }
     for (given, words) in [
         (json!({"partyId": "x"}), "Failed to lookup party by partyId"),
-        (json!({"partyId": "1"}), "Unknown party"),
+        (
+            json!({"partyId": "1"}),
+            "Failed to lookup party by partyId: 1",
+        ),
         (
             json!({"organisationNumber": "999999999"}),
             "Failed to lookup party by organisationNumber: 999999999",
@@ -272,7 +275,7 @@ async fn the_owner_comes_from_one_place_and_must_be_known() {
         ),
         (
             json!({"username": "epost:a@b.no"}),
-            "Failed to lookup party by username",
+            "Failed to lookup party by personNumber or organisationNumber: .",
         ),
     ] {
         let reply = owner(given).await.expect(404);
@@ -338,14 +341,8 @@ async fn a_failing_register_looks_like_an_unknown_party() {
         "application/json",
         br#"{"instanceOwner":{"partyId":"50085321"}}"#,
     );
-    assert!(
-        altinn
-            .create(CASEWORK, &[by_party])
-            .await
-            .expect(403)
-            .bytes
-            .is_empty()
-    );
+    let reply = altinn.create(CASEWORK, &[by_party]).await.expect(403);
+    assert_eq!(reply.json()["title"], "Forbidden");
     assert!(altinn.local.creations().is_empty());
 }
 
@@ -363,25 +360,16 @@ async fn parts_are_checked_before_the_party_and_the_party_before_the_policy() {
         .await
         .expect(400);
     altinn.create(CASEWORK, &[unknown]).await.expect(404);
-    assert!(
-        altinn
-            .create(CASEWORK, &[instance()])
-            .await
-            .expect(403)
-            .bytes
-            .is_empty()
-    );
+    let reply = altinn.create(CASEWORK, &[instance()]).await.expect(403);
+    assert_eq!(reply.json()["title"], "Forbidden");
     // The policy comes before the party type, and that before the app's validator.
     let kari = format!(r#"{{"instanceOwner":{{"personNumber":"{KARI}"}}}}"#);
     let person = part("instance", "application/json", kari.as_bytes());
-    assert!(
-        altinn
-            .create(CASEWORK, std::slice::from_ref(&person))
-            .await
-            .expect(403)
-            .bytes
-            .is_empty()
-    );
+    let reply = altinn
+        .create(CASEWORK, std::slice::from_ref(&person))
+        .await
+        .expect(403);
+    assert_eq!(reply.json()["title"], "Forbidden");
     altinn.local.app(CASEWORK).unwrap().permit("instantiate");
     altinn.local.faults().next(
         1,
@@ -390,7 +378,7 @@ async fn parts_are_checked_before_the_party_and_the_party_before_the_policy() {
     );
     let reply = altinn.create(CASEWORK, &[person]).await.expect(403);
     assert_eq!(
-        reply.text(),
+        reply.json(),
         "Party 51001234 is not allowed to instantiate this application ttd/casework"
     );
     let reply = altinn
@@ -444,7 +432,7 @@ async fn in_production_users_may_be_kept_out_but_no_organisation() {
         let reply = altinn.create(CASEWORK, &[instance()]).await;
         if status == 403 {
             assert_eq!(
-                reply.text(),
+                reply.json(),
                 "User instantiation is disabled for this application ttd/casework"
             );
         }
@@ -463,14 +451,11 @@ async fn a_foreign_organisation_is_refused() {
         (TTD, "altinn:instances.write"),
     ] {
         altinn.token = altinn.token_of(number, scopes).await;
-        assert!(
-            altinn
-                .create(CASEWORK, &[instance(), model(MODEL)])
-                .await
-                .expect(403)
-                .bytes
-                .is_empty()
-        );
+        let reply = altinn
+            .create(CASEWORK, &[instance(), model(MODEL)])
+            .await
+            .expect(403);
+        assert_eq!(reply.json()["title"], "Forbidden");
         altinn
             .get(&format!("/ttd/casework/instances/{case}"))
             .await
@@ -798,7 +783,8 @@ async fn of_a_template_only_some_fields_survive() {
         (&json!("ttd/casework"), &json!("ttd"), &json!(TTD))
     );
     assert_eq!(created["process"]["currentTask"]["elementId"], "Task_1");
-    assert!(created["presentationTexts"].is_null() && created["completeConfirmations"].is_null());
+    assert_eq!(created["presentationTexts"], json!({}));
+    assert!(created["completeConfirmations"].is_null());
     assert!(!created["id"].as_str().unwrap().starts_with("1/"));
 }
 
@@ -851,7 +837,7 @@ async fn the_simplified_form_takes_flat_text_and_no_stamp() {
 
     let reply = create(json!({"soknad.mottatt": "i dag"})).await.expect(500);
     assert_eq!(
-        reply.text(),
+        reply.json(),
         "Instantiation of appId ttd/casework failed for party 50085321"
     );
     assert_eq!(
@@ -942,7 +928,7 @@ async fn a_token_that_expires_during_the_work_fails_the_rest_of_it() {
             .clock()
             .shift(jiff::SignedDuration::from_secs(-1800));
         // An empty answer means that the request came in too late to be inside when the token expired.
-        if reply.text() == "Storage answered 401" {
+        if reply.text() == "\"Storage answered 401\"" {
             break;
         }
         assert!(tokio::time::Instant::now() < deadline);

@@ -58,7 +58,10 @@ async fn a_submission_goes_as_far_as_the_user_and_is_archived_at_the_end() {
             );
             assert_eq!(
                 (&pdf["filename"], &pdf["contentType"]),
-                (&json!("permit.pdf"), &json!("application/pdf"))
+                (
+                    &json!("Søknad om tillatelse til tiltak.pdf"),
+                    &json!("application/pdf")
+                )
             );
             let bytes = altinn
                 .local
@@ -109,8 +112,19 @@ async fn events_tell_the_story_only_where_the_app_has_them_on() {
 }
 
 #[tokio::test]
-async fn a_rejected_receipt_is_deleted_and_made_anew() {
+async fn without_a_gateway_reject_goes_on_to_the_end() {
     let altinn = Altinn::start().await;
+    let id = altinn.application(Stage::Task("Task_2".to_owned()));
+    altinn.local.reject(&id).unwrap();
+    let rejected = altinn.app_instance("ttd/permit", &id).await;
+    assert!(rejected["process"]["ended"].is_string());
+    assert_eq!(rejected["status"]["isArchived"], true);
+}
+
+#[tokio::test]
+async fn a_rejected_receipt_is_deleted_and_made_anew() {
+    let app = permit(|_, settings| settings.tasks[1].gateway = true);
+    let altinn = Altinn::with_apps(vec![app]).await;
     let id = altinn.application(Stage::Task("Task_2".to_owned()));
     let before = altinn.app_instance("ttd/permit", &id).await;
     altinn.local.reject(&id).unwrap();
@@ -161,7 +175,7 @@ async fn the_service_owner_may_end_a_data_task_but_neither_confirm_nor_reject() 
     assert_eq!(state["currentTask"]["elementId"], "Task_2");
     assert_eq!(
         state["currentTask"]["actions"],
-        json!({"confirm": false, "reject": false})
+        json!({"read": true, "write": true, "confirm": false, "reject": false})
     );
     for body in [
         None,

@@ -68,7 +68,7 @@ async fn storage_writes_instances_its_own_way() {
 }
 
 #[tokio::test]
-async fn data_elements_come_in_no_order_but_sorted_from_a_single_read() {
+async fn data_elements_come_in_no_order() {
     let altinn = Altinn::start().await;
     let id = altinn.application(Stage::Ended);
     let mut orders = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
@@ -92,7 +92,7 @@ async fn data_elements_come_in_no_order_but_sorted_from_a_single_read() {
             &altinn.get(&format!("{INSTANCES}/{id}")).await.json(),
         ));
     }
-    assert_eq!(orders.map(|seen| seen.len()), [2, 2, 1]);
+    assert_eq!(orders.map(|seen| seen.len()), [2, 2, 2]);
 }
 
 #[tokio::test]

@@ -90,6 +90,9 @@ pub(crate) async fn bring_about(stage: &mut Stage<'_>, conversation: &Conversati
         "an instance of ttd/contract, soft-deleted" => {
             let instance = made.contract(&[]).await;
             made.delete(&instance, "").await;
+            if answers_with(conversation, "\"stakeholderId\":\"ttd\"") {
+                made.complete(&instance).await;
+            }
             instance
         }
         "an instance of ttd/contract, hard-deleted, never archived" => {
@@ -170,6 +173,7 @@ pub(crate) async fn bring_about(stage: &mut Stage<'_>, conversation: &Conversati
         }
         other => panic!("{}: cannot make {other}", conversation.name),
     };
+    made.read_by_user(conversation, &instance).await;
     stage.bindings.bind_instance("a", &instance);
     let (party, _) = id(&instance).split_once('/').unwrap();
     stage.bindings.bind("party", party);
@@ -177,9 +181,13 @@ pub(crate) async fn bring_about(stage: &mut Stage<'_>, conversation: &Conversati
 
 /// Whether a recording with an ended instance shows that it had an attachment.
 fn shows_attachment(conversation: &Conversation) -> bool {
+    answers_with(conversation, "a.vedlegg") || conversation.request.path.contains("a.vedlegg")
+}
+
+/// Whether the recorded answer has this in it.
+fn answers_with(conversation: &Conversation, text: &str) -> bool {
     let body = conversation.answer.body.as_ref().map(Value::to_string);
-    body.is_some_and(|body| body.contains("a.vedlegg"))
-        || conversation.request.path.contains("a.vedlegg")
+    body.is_some_and(|body| body.contains(text))
 }
 
 fn sort_data(instance: &mut Value, names: &[&str]) {
@@ -286,6 +294,34 @@ impl Maker<'_, '_> {
     async fn read(&mut self, app: &str, instance: &Value) -> Value {
         let path = format!("/{app}/instances/{}", id(instance));
         self.ok("GET", &path, "user", None).await
+    }
+
+    /// Its owner has read the instance and its form, where the recorded answer shows that.
+    async fn read_by_user(&mut self, conversation: &Conversation, instance: &Value) {
+        let app = instance["appId"].as_str().unwrap();
+        if app != CONTRACT {
+            return;
+        }
+        if ["\"readStatus\":\"Read\"", "\"readStatus\":1"]
+            .iter()
+            .any(|status| answers_with(conversation, status))
+        {
+            self.read(app, instance).await;
+        }
+        if !answers_with(conversation, "\"isRead\":true") {
+            return;
+        }
+        let data = instance["data"].as_array().unwrap();
+        let form = data
+            .iter()
+            .find(|element| element["dataType"] == "model")
+            .unwrap();
+        let path = format!(
+            "/{app}/instances/{}/data/{}",
+            id(instance),
+            form["id"].as_str().unwrap()
+        );
+        self.ok("GET", &path, "user", None).await;
     }
 
     /// The six instances of the query, and the page that the request asks for.

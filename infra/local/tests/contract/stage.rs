@@ -119,7 +119,7 @@ impl<'c> Stage<'c> {
         let fault = match what {
             "PDP down" => Fault::DecisionPointDown,
             "register down" => Fault::PartyLookupNotFound,
-            "Storage down" => return,
+            "Storage down" => Fault::StorageDown,
             other => panic!("nothing is known of {other}"),
         };
         self.altinn.faults().always(Some(app), fault);

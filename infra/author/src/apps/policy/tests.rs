@@ -150,3 +150,27 @@ fn a_policy_that_is_none_is_refused_with_its_line() {
         assert!(error.contains(problem), "{error}");
     }
 }
+
+#[test]
+fn a_person_has_every_role_and_an_obligation_names_the_level() {
+    let rules = [
+        rule(
+            "Permit",
+            &one(SUBJECT, ROLE, "dagl"),
+            "",
+            &["read", "confirm"],
+        ),
+        rule("Permit", &org("[ORG]"), "", &["read"]),
+    ];
+    let file = policy(&rules);
+    assert_eq!(names(&file.policy.persons), ["confirm", "read"]);
+    assert_eq!(file.policy.minimum_level, 0);
+    let obligation = format!(
+        r#"<Rule RuleId="none" Effect="Deny"><Target>{}</Target></Rule><ObligationExpressions>
+<ObligationExpression ObligationId="o" FulfillOn="Permit"><AttributeAssignmentExpression AttributeId="a" Category="{MINIMUM_LEVEL}">
+<AttributeValue DataType="http://www.w3.org/2001/XMLSchema#integer">3</AttributeValue>
+</AttributeAssignmentExpression></ObligationExpression></ObligationExpressions>"#,
+        any_of(&[org("nobody")])
+    );
+    assert_eq!(policy(&[obligation]).policy.minimum_level, 3);
+}

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware;
 use axum::routing::post;
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -24,7 +25,12 @@ pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/{org}/{app}/instances", post(create))
         .route("/{org}/{app}/instances/create", post(create_simplified))
+        .layer(middleware::from_fn(answer::produce_json))
 }
+
+/// Newtonsoft's exception, which nothing catches.
+const TEMPLATE_UNREADABLE: &str =
+    "Newtonsoft.Json.JsonReaderException: The document could not be read.";
 
 async fn create(
     State(world): State<Arc<World>>,
@@ -36,7 +42,7 @@ async fn create(
     let visit = Visit::new(world, &org, &app, &Method::POST, headers)?;
     let admission = admit(&visit)?;
     refuse_users_in_production(&visit)?;
-    let mut parts = parts::read(&visit.headers, body).await?;
+    let mut parts = parts::read(&visit, body).await?;
     let query_party = query.as_deref().and_then(|query| {
         form_urlencoded::parse(query.as_bytes())
             .find(|(name, _)| name.eq_ignore_ascii_case("instanceOwnerPartyId"))
@@ -49,10 +55,9 @@ async fn create(
             Some(part)
                 if part.content_type.contains("application/json") && !part.bytes.is_empty() =>
             {
-                // Newtonsoft's exception is not caught.
                 Some(
                     Template::parse(&part.bytes)
-                        .map_err(|_| answer::empty(StatusCode::INTERNAL_SERVER_ERROR))?,
+                        .map_err(|_| visit.exception(TEMPLATE_UNREADABLE))?,
                 )
             }
             _ => None,
@@ -60,7 +65,7 @@ async fn create(
         if let Some(part) = parts::take(&mut parts, "notification") {
             let is_json = part.content_type.contains("application/json") && !part.bytes.is_empty();
             if is_json && serde_json::from_slice::<Value>(&part.bytes).is_err() {
-                return Err(answer::empty(StatusCode::INTERNAL_SERVER_ERROR).into());
+                return Err(visit.exception(TEMPLATE_UNREADABLE).into());
             }
         }
         let template = settle_owner(template, query_party)?;
@@ -94,12 +99,7 @@ async fn create_simplified(
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.contains("json"));
     if !is_json {
-        return Err(answer::problem(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Unsupported Media Type",
-            "The body must be JSON",
-        )
-        .into());
+        return Err(answer::client_error(StatusCode::UNSUPPORTED_MEDIA_TYPE).into());
     }
     let body = http_body_util::Limited::new(body, parts::LARGEST_REQUEST)
         .collect()
@@ -145,17 +145,20 @@ fn refuse_users_in_production(visit: &Visit) -> Result<(), Refusal> {
             "User instantiation is disabled for this application {}",
             app.id
         );
-        return Err(answer::text(StatusCode::FORBIDDEN, text).into());
+        return Err(answer::sentence(StatusCode::FORBIDDEN, text).into());
     }
     Ok(())
 }
+
+const NO_OWNER: &str = "Error: instanceOwnerPartyId query parameter is empty and InstanceOwner is missing from instance template. You must \
+                        populate instanceOwnerPartyId or InstanceOwner";
 
 /// Exactly one source must name the owner.
 fn settle_owner(
     template: Option<Template>,
     query_party: Option<String>,
 ) -> Result<Template, Refusal> {
-    let refuse = |text: &str| Err(answer::text(StatusCode::BAD_REQUEST, text).into());
+    let refuse = |text: &str| Err(answer::sentence(StatusCode::BAD_REQUEST, text).into());
     match (template, query_party) {
         (None, None) => refuse(
             "Cannot create an instance without an instanceOwner.partyId. Either provide instanceOwner party Id as a query parameter or an \
@@ -180,26 +183,31 @@ fn settle_owner(
                 );
             }
             if owner.is_none_or(OwnerReference::is_empty) {
-                return refuse(
-                    "Error: instanceOwnerPartyId query parameter is empty and InstanceOwner is missing from instance template. You must \
-                     populate instanceOwnerPartyId or InstanceOwner",
-                );
+                return refuse(NO_OWNER);
             }
             Ok(template)
         }
     }
 }
 
+/// What cannot be bound is also missed.
+fn unbound_order(field: &str, message: &str) -> Refusal {
+    answer::binding_problems(&[
+        (
+            "instansiationInstance",
+            "The instansiationInstance field is required.",
+        ),
+        (field, message),
+    ])
+}
+
 /// System.Text.Json binds the body: a prefill value or party id that is not text is refused there.
 fn simplified_order(visit: &Visit, body: &[u8]) -> Result<Order, Refusal> {
     let Ok(Value::Object(object)) = serde_json::from_slice(body) else {
-        return Err(answer::binding_problem(
-            "$",
-            "The JSON value could not be converted",
-        ));
+        return Err(unbound_order("$", "The JSON value could not be converted"));
     };
     let unbound = |name: &str| {
-        answer::binding_problem(
+        unbound_order(
             &format!("$.{name}"),
             "The JSON value could not be converted",
         )
@@ -214,11 +222,7 @@ fn simplified_order(visit: &Visit, body: &[u8]) -> Result<Order, Refusal> {
     }
     let owner = OwnerReference::parse(owner).map_err(|_| unbound("instanceOwner"))?;
     if owner.as_ref().is_none_or(OwnerReference::is_empty) {
-        return Err(answer::text(
-            StatusCode::BAD_REQUEST,
-            "The caller must provide information on the instance owner",
-        )
-        .into());
+        return Err(answer::sentence(StatusCode::BAD_REQUEST, NO_OWNER).into());
     }
     let prefill = match field(&object, "prefill") {
         Value::Null => Vec::new(),
@@ -256,7 +260,7 @@ fn simplified_order(visit: &Visit, body: &[u8]) -> Result<Order, Refusal> {
 
 /// The instance that the new one copies.
 fn copy_source(visit: &Visit, id: &str) -> Result<Instance, Refusal> {
-    let refuse = |text: &str| Refusal::from(answer::text(StatusCode::BAD_REQUEST, text));
+    let refuse = |text: &str| Refusal::from(answer::sentence(StatusCode::BAD_REQUEST, text));
     if !visit.app.metadata.copy_instance_settings.enabled {
         return Err(refuse(
             "Creating instance based on a copy from an archived instance is not enabled for this app.",
@@ -264,9 +268,9 @@ fn copy_source(visit: &Visit, id: &str) -> Result<Instance, Refusal> {
     }
     let source = id
         .split_once('/')
-        .and_then(|(party, guid)| visit.instance(party, guid));
+        .and_then(|(_party, guid)| visit.instance(guid));
     let source = source.ok_or_else(|| {
-        answer::text(
+        answer::sentence(
             StatusCode::INTERNAL_SERVER_ERROR,
             "The source instance could not be read",
         )

@@ -15,12 +15,12 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::instances::STORAGE_UNREACHABLE;
 use super::upload::{self, Problem, Way};
 use super::{Visit, form, parts, patch};
 use crate::altinn::answer::{self, Answer, Refusal};
 use crate::altinn::app::DataType;
 use crate::altinn::disposition;
-use crate::altinn::faults::Fault;
 use crate::altinn::instance::{Element, Instance};
 use crate::altinn::world::World;
 
@@ -49,34 +49,28 @@ pub(super) fn routes() -> Router<Arc<World>> {
         )
 }
 
-/// The instance of a request, and the caller's right to it. A decision point that is down makes these endpoints answer 500.
-pub(super) fn enter(
-    visit: &Visit,
-    party: &str,
-    guid: &str,
-    action: &str,
-) -> Result<Instance, Refusal> {
-    let instance = visit.instance(party, guid).ok_or_else(|| {
+/// The instance of a request, and the caller's right to it.
+pub(super) fn enter(visit: &Visit, guid: &str, action: &str) -> Result<Instance, Refusal> {
+    if visit.world.faults.storage_is_down(&visit.app.id) {
+        return Err(visit.exception(STORAGE_UNREACHABLE).into());
+    }
+    let instance = visit.instance(guid).ok_or_else(|| {
         answer::problem(
             StatusCode::NOT_FOUND,
             "Instance Not Found",
-            &format!("Did not find instance {party}/{guid}"),
+            &format!("404 - Not Found - \"Unable to find instance {guid}\""),
         )
     })?;
-    if visit
-        .world
-        .faults
-        .strikes(Some(&visit.app.id), &Fault::DecisionPointDown)
-    {
-        return Err(answer::empty(StatusCode::INTERNAL_SERVER_ERROR).into());
-    }
-    visit.require(action)?;
+    visit.authorize(instance.owner.party_id, action)?;
     Ok(instance)
 }
 
 pub(super) fn require_active(instance: &Instance) -> Result<(), Problem> {
     if !instance.is_active() {
-        let detail = "Cannot update data element of archived or deleted instance";
+        let detail = format!(
+            "Cannot update data element of archived or deleted instance {}",
+            instance.id()
+        );
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "Instance Not Active",
@@ -103,7 +97,10 @@ pub(super) fn find(instance: &Instance, data: &str) -> Result<Element, Refusal> 
         answer::problem(
             StatusCode::NOT_FOUND,
             "Data Element Not Found",
-            "Did not find the data element",
+            &format!(
+                "Did not find data element {data} on instance {}",
+                instance.id()
+            ),
         )
         .into()
     })
@@ -114,7 +111,7 @@ pub(super) fn type_of<'v>(visit: &'v Visit, id: &str) -> Result<&'v DataType, Pr
         Problem::new(
             StatusCode::BAD_REQUEST,
             "Data Type Not Found",
-            format!("Element type {id} not allowed for instance"),
+            format!("Could not find the specified data type: \"{id}\" in applicationmetadata.json"),
         )
     })
 }
@@ -136,22 +133,22 @@ pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Problem
 
 async fn add_by_query(
     State(world): State<Arc<World>>,
-    Path((org, app, party, guid)): InstancePath,
+    Path((org, app, _party, guid)): InstancePath,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &Method::POST, headers)?;
-    let instance = enter(&visit, &party, &guid, "write")?;
+    let instance = enter(&visit, &guid, "write")?;
     let data_type = query.as_deref().and_then(|query| {
         form_urlencoded::parse(query.as_bytes())
             .find(|(name, _)| name.eq_ignore_ascii_case("dataType"))
             .map(|(_, value)| value.into_owned())
     });
     let Some(data_type) = data_type.filter(|data_type| !data_type.is_empty()) else {
-        return Ok(answer::json_value(
-            StatusCode::BAD_REQUEST,
-            &json!("Element type must be provided."),
+        return Err(answer::binding_problem(
+            "dataType",
+            "The dataType field is required.",
         ));
     };
     match add_element(&visit, instance, &data_type, body).await {
@@ -162,12 +159,12 @@ async fn add_by_query(
 
 async fn add(
     State(world): State<Arc<World>>,
-    Path((org, app, party, guid, data_type)): ElementPath,
+    Path((org, app, _party, guid, data_type)): ElementPath,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &Method::POST, headers)?;
-    let instance = enter(&visit, &party, &guid, "write")?;
+    let instance = enter(&visit, &guid, "write")?;
     let (instance, element) = add_element(&visit, instance, &data_type, body).await?;
     let models: Vec<Value> = json_of(&visit, &element, false)
         .map(|data| json!({"dataElementId": element.id, "data": data}))
@@ -191,7 +188,15 @@ async fn add_element(
     let mut element = visit
         .engine()
         .new_element(&data_type.id, visit.caller.actor());
-    fill(visit, &mut instance, data_type, &mut element, body).await?;
+    fill(
+        visit,
+        &mut instance,
+        data_type,
+        Way::Addition,
+        &mut element,
+        body,
+    )
+    .await?;
     upload::require_identity(visit)?;
     let now = visit.world.clock.now();
     let stored = visit.world.store.change(instance.guid, |stored| {
@@ -203,6 +208,9 @@ async fn add_element(
             return None;
         }
         stored.data.push(element.clone());
+        if visit.caller.user.is_none() {
+            stored.note_unread_change();
+        }
         stored.data_values = instance.data_values;
         stored.presentation_texts = instance.presentation_texts;
         stored.touch(now, visit.caller.actor());
@@ -210,11 +218,7 @@ async fn add_element(
     });
     match stored {
         Some(Some(instance)) => Ok((instance, element)),
-        Some(None) => Err(Problem::new(
-            StatusCode::CONFLICT,
-            "Conflict",
-            "The instance has the largest number of such elements",
-        )),
+        Some(None) => Err(Problem::too_many(data_type)),
         None => Err(Problem::new(
             StatusCode::NOT_FOUND,
             "Instance Not Found",
@@ -228,6 +232,7 @@ async fn fill(
     visit: &Visit,
     instance: &mut Instance,
     data_type: &DataType,
+    way: Way,
     element: &mut Element,
     body: Body,
 ) -> Result<(), Problem> {
@@ -249,7 +254,7 @@ async fn fill(
         form::store_form(&visit.app, instance, element, form);
         return Ok(());
     }
-    let (filename, content_type) = upload::check_binary(&visit.headers, data_type)?;
+    let (filename, content_type) = upload::check_binary(&visit.headers, data_type, way)?;
     let limit = data_type
         .max_bytes()
         .map_or(parts::LARGEST_REQUEST, |most| {
@@ -263,6 +268,13 @@ async fn fill(
             "Invalid data provided. Error: The file is zero bytes.",
         ));
     }
+    let filename = disposition::as_stored(&filename).ok_or_else(|| {
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Internal error",
+            "Storage cannot read the file name",
+        )
+    })?;
     (element.filename, element.content_type, element.bytes) = (Some(filename), content_type, bytes);
     Ok(())
 }
@@ -290,17 +302,17 @@ fn json_of(visit: &Visit, element: &Element, include_row_id: bool) -> Option<Val
 
 async fn read(
     State(world): State<Arc<World>>,
-    Path((org, app, party, guid, data)): ElementPath,
+    Path((org, app, _party, guid, data)): ElementPath,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
-    answer_element(&visit, &party, &guid, &data, None, query.as_deref())
+    answer_element(&visit, &guid, &data, None, query.as_deref())
 }
 
 async fn read_typed(
     State(world): State<Arc<World>>,
-    Path((org, app, party, guid, data, data_type)): Path<(
+    Path((org, app, _party, guid, data, data_type)): Path<(
         String,
         String,
         String,
@@ -312,26 +324,19 @@ async fn read_typed(
     headers: HeaderMap,
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
-    answer_element(
-        &visit,
-        &party,
-        &guid,
-        &data,
-        Some(&data_type),
-        query.as_deref(),
-    )
+    answer_element(&visit, &guid, &data, Some(&data_type), query.as_deref())
 }
 
 fn answer_element(
     visit: &Visit,
-    party: &str,
     guid: &str,
     data: &str,
     data_type: Option<&str>,
     query: Option<&str>,
 ) -> Answer {
-    let instance = enter(visit, party, guid, "read")?;
+    let instance = enter(visit, guid, "read")?;
     let element = find(&instance, data)?;
+    let owner = instance.owner.party_id;
     if data_type.is_some_and(|data_type| data_type != element.data_type) {
         return Err(Problem::new(
             StatusCode::BAD_REQUEST,
@@ -343,9 +348,20 @@ fn answer_element(
     let known = visit.app.data_type(&element.data_type);
     if known
         .and_then(|known| known.action_required_to_read.as_deref())
-        .is_some_and(|action| !visit.permits(action))
+        .is_some_and(|action| !visit.permits(owner, action))
     {
         return Err(answer::empty(StatusCode::FORBIDDEN).into());
+    }
+    if visit.caller.user.is_some() {
+        visit.world.store.change(instance.guid, |stored| {
+            let read = stored
+                .data
+                .iter_mut()
+                .find(|stored| stored.id == element.id);
+            if let Some(read) = read {
+                read.is_read = true;
+            }
+        });
     }
     let Some(model) = visit.app.models.get(&element.data_type) else {
         let response = answer::with_body(
@@ -409,12 +425,12 @@ fn prefers_xml(accept: &str) -> bool {
 
 async fn replace(
     State(world): State<Arc<World>>,
-    Path((org, app, party, guid, data)): ElementPath,
+    Path((org, app, _party, guid, data)): ElementPath,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &Method::PUT, headers)?;
-    let mut instance = enter(&visit, &party, &guid, "write")?;
+    let mut instance = enter(&visit, &guid, "write")?;
     let mut element = find(&instance, &data)?;
     require_active(&instance)?;
     let data_type = type_of(&visit, &element.data_type)?;
@@ -427,7 +443,15 @@ async fn replace(
         )
         .into());
     }
-    fill(&visit, &mut instance, data_type, &mut element, body).await?;
+    fill(
+        &visit,
+        &mut instance,
+        data_type,
+        Way::Replacement,
+        &mut element,
+        body,
+    )
+    .await?;
     let (instance, element) = save(&visit, &instance, element)?;
     Ok(created(&visit, &instance, &element))
 }
@@ -455,6 +479,10 @@ pub(super) fn save(
             return Err(StatusCode::CONFLICT);
         }
         *slot = element.clone();
+        slot.is_read = visit.caller.user.is_some();
+        if visit.caller.user.is_none() {
+            stored.note_unread_change();
+        }
         stored.data_values.clone_from(&changed.data_values);
         stored
             .presentation_texts
@@ -470,11 +498,11 @@ pub(super) fn save(
 
 async fn delete(
     State(world): State<Arc<World>>,
-    Path((org, app, party, guid, data)): ElementPath,
+    Path((org, app, _party, guid, data)): ElementPath,
     headers: HeaderMap,
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &Method::DELETE, headers)?;
-    let instance = enter(&visit, &party, &guid, "write")?;
+    let instance = enter(&visit, &guid, "write")?;
     let element = find(&instance, &data)?;
     require_active(&instance)?;
     upload::check_access(
@@ -493,7 +521,6 @@ async fn delete(
         stored.clone()
     });
     let instance = changed.ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    let response =
-        json!({ "instance": visit.view(&instance), "validationIssues": [], "newDataModels": [] });
+    let response = json!({ "instance": visit.world.passed_on_view(&instance), "validationIssues": [], "newDataModels": [] });
     Ok(answer::json_value(StatusCode::OK, &response))
 }

@@ -9,10 +9,12 @@ use uuid::Uuid;
 
 use super::{form, validation};
 use crate::altinn::app::AppDefinition;
+use crate::altinn::disposition;
 use crate::altinn::faults::Fault;
 use crate::altinn::instance::{CurrentTask, Element, HistoryEntry, Instance, Mark, Process};
 use crate::altinn::model::FormError;
 use crate::altinn::pdf;
+use crate::altinn::token::Caller;
 use crate::altinn::world::World;
 
 /// The event of a process that ended.
@@ -29,6 +31,31 @@ pub(crate) fn moved_to(task: &str) -> String {
 pub(crate) struct Engine<'w> {
     pub(crate) world: &'w World,
     pub(crate) app: &'w AppDefinition,
+}
+
+/// Who moves a process.
+pub(crate) struct Actor {
+    /// What `createdBy` and `lastChangedBy` hold.
+    pub(crate) name: String,
+    /// Whom the history names.
+    pub(crate) performer: String,
+}
+
+impl Actor {
+    pub(crate) fn of(caller: &Caller) -> Self {
+        Self {
+            name: caller.actor().to_owned(),
+            performer: caller.performer().to_owned(),
+        }
+    }
+
+    /// The owner of an instance.
+    pub(crate) fn user(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            performer: name.to_owned(),
+        }
+    }
 }
 
 /// Why a process does not move.
@@ -102,6 +129,8 @@ impl Engine<'_> {
             content_type: "application/octet-stream".to_owned(),
             bytes: bytes::Bytes::new(),
             locked: false,
+            // What a user makes, they have read.
+            is_read: self.world.register.is_user(actor),
             tags: Vec::new(),
             generated_from: None,
             created: now,
@@ -111,27 +140,50 @@ impl Engine<'_> {
         }
     }
 
-    /// Ends the current task and begins what follows; `reject` goes back to the task before. Returns the type of the event to publish.
+    /// The events that a creation writes once its first task has begun: an instance without them never got that far.
+    pub(crate) fn note_start(&self, instance: &mut Instance, performer: &str) {
+        let Some(process) = instance.process.clone() else {
+            return;
+        };
+        instance.history.push(HistoryEntry {
+            event_type: "process_StartEvent",
+            element_id: process.start_event,
+            occurred: process.started,
+            started: None,
+            ended: None,
+            performed_by: performer.to_owned(),
+        });
+        if let Some(task) = &process.current {
+            instance.history.push(task_begun(task, performer));
+        }
+    }
+
+    /// Ends the current task and begins what follows; `reject` goes back to the task before where a gateway follows, and else forward like
+    /// every action. Returns the type of the event to publish.
     ///
     /// On an error the instance may be half changed: the caller works on a copy and keeps it only on success.
     pub(crate) fn step(
         &self,
         instance: &mut Instance,
         action: Option<&str>,
-        actor: &str,
+        by: &Actor,
     ) -> Result<String, StepError> {
+        let actor = by.name.as_str();
         let process = instance.process.clone().ok_or(StepError::NotStarted)?;
         let current = process.current.clone().ok_or(StepError::Ended)?;
         let tasks = &self.app.settings.tasks;
         let position = tasks.iter().position(|task| task.id == current.element_id);
+        let here = position.and_then(|position| tasks.get(position));
         let (next, flow_type) = if action == Some("reject") {
-            let before = position
-                .and_then(|position| position.checked_sub(1))
-                .and_then(|position| tasks.get(position));
-            (
-                Some(before.ok_or(StepError::NothingBefore)?),
-                "AbandonCurrentMoveToNext",
-            )
+            let next = if here.is_some_and(|task| task.gateway) {
+                let before = position
+                    .and_then(|position| position.checked_sub(1))
+                    .and_then(|position| tasks.get(position));
+                Some(before.ok_or(StepError::NothingBefore)?)
+            } else {
+                position.and_then(|position| tasks.get(position + 1))
+            };
+            (next, "AbandonCurrentMoveToNext")
         } else {
             let issues = validation::task_issues(self.app, instance, &current.element_id);
             if issues.iter().any(validation::Issue::is_error) {
@@ -143,19 +195,21 @@ impl Engine<'_> {
                 "CompleteCurrentMoveToNext",
             )
         };
-        instance.history.push(HistoryEntry {
-            event_type: "process_EndTask",
-            element_id: current.element_id.clone(),
-            occurred: None,
-            started: Some(current.started),
-            ended: Some(self.now()),
-            performed_by: Some(actor.to_owned()),
-        });
+        let ended = self.now();
+        let begun = instance
+            .history
+            .iter_mut()
+            .rev()
+            .find(|entry| entry.element_id == current.element_id);
+        if let Some(begun) = begun {
+            begun.ended = Some(ended);
+        }
         let event = match next {
             Some(task) => {
                 self.enter_task(instance, &task.id, actor)
                     .map_err(StepError::Form)?;
                 let started = task_started(task, current.flow + 1, flow_type, self.now());
+                instance.history.push(task_begun(&started, &by.performer));
                 instance.process = Some(Process {
                     current: Some(started),
                     ..process
@@ -163,7 +217,7 @@ impl Engine<'_> {
                 moved_to(&task.id)
             }
             None => {
-                self.end(instance, process, actor);
+                self.end(instance, process, &by.performer);
                 PROCESS_COMPLETED.to_owned()
             }
         };
@@ -242,14 +296,15 @@ impl Engine<'_> {
             }
         }
         let mut element = self.new_element(PDF, actor);
-        element.filename = Some(format!("{}.pdf", self.app.name()));
+        let title = title.unwrap_or_else(|| self.app.name());
+        element.filename = disposition::as_stored(&format!("{title}.pdf"));
         element.content_type = "application/pdf".to_owned();
-        element.bytes = pdf::document(title.unwrap_or_else(|| self.app.name()), &lines);
+        element.bytes = pdf::document(title, &lines);
         element.generated_from = Some(task.to_owned());
         Ok(element)
     }
 
-    fn end(&self, instance: &mut Instance, process: Process, actor: &str) {
+    fn end(&self, instance: &mut Instance, process: Process, performer: &str) {
         let ended = self.now();
         let gone = |data_type: &str| {
             self.app
@@ -271,10 +326,10 @@ impl Engine<'_> {
         instance.history.push(HistoryEntry {
             event_type: "process_EndEvent",
             element_id: END_EVENT.to_owned(),
-            occurred: Some(ended),
+            occurred: ended,
             started: None,
             ended: None,
-            performed_by: Some(actor.to_owned()),
+            performed_by: performer.to_owned(),
         });
     }
 
@@ -326,6 +381,17 @@ impl StepError {
             Self::Invalid(issues) => issues.iter().map(validation::Issue::view).collect(),
             _ => json!([]),
         }
+    }
+}
+
+fn task_begun(task: &CurrentTask, performer: &str) -> HistoryEntry {
+    HistoryEntry {
+        event_type: "process_StartTask",
+        element_id: task.element_id.clone(),
+        occurred: task.started,
+        started: Some(task.started),
+        ended: None,
+        performed_by: performer.to_owned(),
     }
 }
 

@@ -69,12 +69,16 @@ fn copy_fields(
     fields: &[DataField],
     texts: &mut Option<BTreeMap<String, String>>,
 ) {
+    if fields.is_empty() {
+        return;
+    }
+    let texts = texts.get_or_insert_default();
     for field in fields
         .iter()
         .take_while(|field| field.data_type_id == data_type)
     {
         if let Some(text) = model.text_at(form, &field.path) {
-            texts.get_or_insert_default().insert(field.id.clone(), text);
+            texts.insert(field.id.clone(), text);
         }
     }
 }

@@ -6,14 +6,18 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware;
 use axum::routing::{get, post, put};
 use serde_json::{Value, json};
 
 use super::Visit;
 use super::template::field;
-use crate::altinn::answer::{self, Answer};
+use crate::altinn::answer::{self, Answer, Refusal};
 use crate::altinn::instance::{Confirmation, Instance, Mark, Substatus};
 use crate::altinn::world::World;
+
+/// What an app throws whose Storage cannot be reached.
+pub(super) const STORAGE_UNREACHABLE: &str = "System.Net.Http.HttpRequestException: Connection refused (127.0.0.1:5010)\n ---> System.Net.Sockets.SocketException (111): Connection refused";
 
 type InstancePath = Path<(String, String, String, String)>;
 
@@ -24,6 +28,7 @@ pub(super) fn routes() -> Router<Arc<World>> {
         .route(INSTANCE, get(read).delete(delete))
         .route(&format!("{INSTANCE}/complete"), post(complete))
         .route(&format!("{INSTANCE}/substatus"), put(substatus))
+        .layer(middleware::from_fn(answer::produce_json))
 }
 
 async fn read(
@@ -32,30 +37,32 @@ async fn read(
     headers: HeaderMap,
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
-    // The policy is decided on the instance's state, so a missing instance is a denial.
     let mut instance = visit
-        .instance(&party, &guid)
-        .ok_or_else(|| answer::empty(StatusCode::FORBIDDEN))?;
-    visit.require("read")?;
-    if !visit.caller.owns(&visit.app.org) {
+        .instance(&guid)
+        .ok_or_else(|| answer::client_error(StatusCode::NOT_FOUND))?;
+    let owner = instance.owner.party_id;
+    visit.require(owner, "read")?;
+    // Storage notes it when it has answered the app.
+    if visit.caller.user.is_some() {
         visit
             .world
             .store
             .change(instance.guid, |stored| stored.status.read_status = 1);
-        instance.status.read_status = 1;
     }
     let readable = |data_type: &str| {
         let action = visit
             .app
             .data_type(data_type)
             .and_then(|data_type| data_type.action_required_to_read.as_deref());
-        action.is_none_or(|action| visit.permits(action))
+        action.is_none_or(|action| visit.permits(owner, action))
     };
     instance.data.retain(|element| readable(&element.data_type));
-    Ok(answer::json_value(
-        StatusCode::OK,
-        &visit.world.app_response(&instance, &visit.headers),
-    ))
+    let mut view = visit.world.app_response(&instance, &visit.headers);
+    // The app looks up the party of the path (measured, tests/recorded/app-instance-wrong-party.json).
+    if let Ok(party) = party.parse() {
+        view["instanceOwner"]["party"] = visit.world.party_view(party);
+    }
+    Ok(answer::json_value(StatusCode::OK, &view))
 }
 
 async fn active(
@@ -64,17 +71,18 @@ async fn active(
     headers: HeaderMap,
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
-    visit.require("read")?;
+    let party: u32 = party
+        .parse()
+        .map_err(|_| answer::empty(StatusCode::NOT_FOUND))?;
+    visit.authorize(party, "read")?;
     let store = visit.world.store.lock();
     let mine = |instance: &&Instance| {
-        instance.app_id == visit.app.id
-            && instance.owner.party_id.to_string() == party
-            && instance.is_active()
+        instance.app_id == visit.app.id && instance.owner.party_id == party && instance.is_active()
     };
     let view = |instance: &Instance| {
         json!({
             "id": instance.id(), "presentationTexts": instance.presentation_texts, "dueBefore": instance.due_before,
-            "lastChanged": instance.last_changed, "lastChangedBy": instance.last_changed_by,
+            "lastChanged": instance.last_changed, "lastChangedBy": visit.world.register.name_of(&instance.last_changed_by),
         })
     };
     let instances: Value = store.instances().filter(mine).map(view).collect();
@@ -83,15 +91,20 @@ async fn active(
 
 async fn delete(
     State(world): State<Arc<World>>,
-    Path((org, app, party, guid)): InstancePath,
+    Path((org, app, _party, guid)): InstancePath,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &Method::DELETE, headers)?;
+    // The policy is decided on the instance's state, so a missing instance is a denial.
     let instance = visit
-        .instance(&party, &guid)
-        .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    visit.require("delete")?;
+        .instance(&guid)
+        .ok_or_else(|| answer::empty(StatusCode::FORBIDDEN))?;
+    visit.authorize(instance.owner.party_id, "delete")?;
+    if visit.world.faults.storage_is_down(&visit.app.id) {
+        let text = format!("Deleting instance {} failed.", instance.id());
+        return Err(answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, text).into());
+    }
     let hard = query.is_some_and(|query| {
         form_urlencoded::parse(query.as_bytes()).any(|(name, value)| {
             name.eq_ignore_ascii_case("hard") && value.eq_ignore_ascii_case("true")
@@ -105,10 +118,14 @@ async fn delete(
     ) {
         return Err(answer::empty(StatusCode::FORBIDDEN).into());
     }
-    change(&visit, &instance, |stored| {
+    let changed = change(&visit, &instance, |stored| {
         mark_deleted(stored, hard, now);
         stored.touch(now, visit.caller.actor());
-    })
+    })?;
+    Ok(answer::json_value(
+        StatusCode::OK,
+        &visit.world.deleted_view(&changed, &visit.headers),
+    ))
 }
 
 /// Whether `preventInstanceDeletionForDays` still protects an archived instance.
@@ -130,22 +147,27 @@ pub(crate) fn mark_deleted(instance: &mut Instance, hard: bool, now: jiff::Times
 
 async fn complete(
     State(world): State<Arc<World>>,
-    Path((org, app, party, guid)): InstancePath,
+    Path((org, app, _party, guid)): InstancePath,
     headers: HeaderMap,
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &Method::POST, headers)?;
-    // Storage decides on the instance's state here as well.
     let instance = visit
-        .instance(&party, &guid)
+        .instance(&guid)
         .ok_or_else(|| answer::empty(StatusCode::FORBIDDEN))?;
-    visit.require("complete")?;
+    visit.authorize(instance.owner.party_id, "complete")?;
+    if visit.world.faults.storage_is_down(&visit.app.id) {
+        let id = instance.id();
+        let text = format!("Adding complete confirmation to instance {id} failed");
+        return Err(answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, text).into());
+    }
     let Some(stakeholder) = visit.caller.org.clone() else {
         return Err(answer::empty(StatusCode::FORBIDDEN).into());
     };
     let now = visit.world.clock.now();
-    change(&visit, &instance, |stored| {
+    let changed = change(&visit, &instance, |stored| {
         confirm(stored, &stakeholder, now, visit.caller.actor())
-    })
+    })?;
+    Ok(answer::json_value(StatusCode::OK, &visit.view(&changed)))
 }
 
 /// Adds a confirmation; a repeat changes nothing.
@@ -170,32 +192,38 @@ pub(crate) fn confirm(
 
 async fn substatus(
     State(world): State<Arc<World>>,
-    Path((org, app, party, guid)): InstancePath,
+    Path((org, app, _party, guid)): InstancePath,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &Method::PUT, headers)?;
     let substatus = parse_substatus(&body).ok_or_else(|| {
-        answer::text(
-            StatusCode::BAD_REQUEST,
-            "Invalid sub status: the label is missing",
-        )
+        let text = "Invalid sub status: {\"label\":null,\"description\":null}. Substatus must be defined and include a label.";
+        answer::sentence(StatusCode::BAD_REQUEST, text)
     })?;
     if !visit.caller.owns(&visit.app.org) {
         return Err(answer::empty(StatusCode::FORBIDDEN).into());
     }
-    let instance = visit
-        .instance(&party, &guid)
-        .ok_or_else(|| answer::empty(StatusCode::INTERNAL_SERVER_ERROR))?;
+    if visit.world.faults.storage_is_down(&visit.app.id) {
+        return Err(visit.exception(STORAGE_UNREACHABLE).into());
+    }
+    let instance = visit.instance(&guid).ok_or_else(|| {
+        visit.exception(format!(
+            "Altinn.App.Core.Helpers.PlatformHttpException: 404 - Not Found - \"Unable to find instance {guid}\""
+        ))
+    })?;
     let now = visit.world.clock.now();
-    let answer = change(&visit, &instance, |stored| {
+    let changed = change(&visit, &instance, |stored| {
         stored.status.substatus = Some(substatus);
         stored.touch(now, visit.caller.actor());
     })?;
     visit
         .world
         .publish(&visit.app, &instance, "app.instance.substatus.changed");
-    Ok(answer)
+    Ok(answer::json_value(
+        StatusCode::OK,
+        &visit.world.passed_on_view(&changed),
+    ))
 }
 
 /// None without a label.
@@ -215,11 +243,14 @@ pub(crate) fn parse_substatus(body: &[u8]) -> Option<Substatus> {
     })
 }
 
-fn change(visit: &Visit, instance: &Instance, change: impl FnOnce(&mut Instance)) -> Answer {
+fn change(
+    visit: &Visit,
+    instance: &Instance,
+    change: impl FnOnce(&mut Instance),
+) -> Result<Instance, Refusal> {
     let changed = visit.world.store.change(instance.guid, |stored| {
         change(stored);
         stored.clone()
     });
-    let changed = changed.ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    Ok(answer::json_value(StatusCode::OK, &visit.view(&changed)))
+    changed.ok_or_else(|| answer::empty(StatusCode::NOT_FOUND).into())
 }

@@ -12,8 +12,9 @@ use super::template::Template;
 use super::{CREATED, Visit, form, owner, upload};
 use crate::altinn::answer::{self, Answer, Refusal};
 use crate::altinn::app::AppDefinition;
+use crate::altinn::disposition;
 use crate::altinn::faults::Fault;
-use crate::altinn::instance::{Element, HistoryEntry, Instance, Mark, Owner, Process};
+use crate::altinn::instance::{Element, Instance, Mark, Owner, Process};
 use crate::altinn::register::Party;
 
 /// What shall be created.
@@ -37,20 +38,20 @@ pub(super) async fn instantiate(visit: &Visit, order: Order) -> Answer {
         .as_ref()
         .is_some_and(|source| source.owner.party_id != party.party_id())
     {
-        return Err(answer::text(
+        return Err(answer::sentence(
             StatusCode::BAD_REQUEST,
             "It is not possible to copy instances between instance owners.",
         )
         .into());
     }
-    visit.require("instantiate")?;
+    visit.require(party.party_id(), "instantiate")?;
     if !party.is_allowed(&app.metadata.party_types_allowed) {
         let text = format!(
             "Party {} is not allowed to instantiate this application {}",
             party.party_id(),
             app.id
         );
-        return Err(answer::text(StatusCode::FORBIDDEN, text).into());
+        return Err(answer::sentence(StatusCode::FORBIDDEN, text).into());
     }
     let refused = |fault: &Fault| {
         if let Fault::InstantiationRefused(message) = fault {
@@ -67,7 +68,7 @@ pub(super) async fn instantiate(visit: &Visit, order: Order) -> Answer {
     }
     let Some(process) = visit.engine().start() else {
         return Err(
-            answer::text(StatusCode::CONFLICT, "No start event found in the process").into(),
+            answer::sentence(StatusCode::CONFLICT, "No start event found in the process").into(),
         );
     };
     let delayed = |fault: &Fault| {
@@ -147,10 +148,13 @@ fn storage_creates(
             app.id,
             party.party_id()
         );
-        Refusal::from(answer::text(StatusCode::INTERNAL_SERVER_ERROR, text))
+        Refusal::from(answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, text))
     };
+    if world.faults.storage_is_down(&app.id) {
+        return Err(failed());
+    }
     if !visit.caller.is_alive(world) {
-        return Err(answer::text(StatusCode::UNAUTHORIZED, "Storage answered 401").into());
+        return Err(answer::sentence(StatusCode::UNAUTHORIZED, "Storage answered 401").into());
     }
     let refused = |fault: &Fault| {
         if let Fault::StorageRefusesCreation(status) = fault {
@@ -167,13 +171,16 @@ fn storage_creates(
         Some(500) => return Err(failed()),
         Some(status) => {
             return Err(
-                answer::text(answer::status(status), "Storage refused the instance").into(),
+                answer::sentence(answer::status(status), "Storage refused the instance").into(),
             );
         }
     }
     let now = world.clock.now();
     let actor = visit.caller.actor().to_owned();
-    let instance = new_instance(&app.id, &app.org, party, template, process, now, &actor);
+    let mut instance = new_instance(&app.id, &app.org, party, template, process, now, &actor);
+    if visit.caller.user.is_some() {
+        instance.status.read_status = 1;
+    }
     let guid = instance.guid;
     world.store.insert(instance);
     if world
@@ -214,8 +221,6 @@ fn new_instance(
     now: Timestamp,
     actor: &str,
 ) -> Instance {
-    let started = process.started;
-    let start_event = process.start_event.clone();
     Instance {
         internal_id: 0,
         guid: Uuid::new_v4(),
@@ -239,14 +244,7 @@ fn new_instance(
         last_changed: now,
         last_changed_by: actor.to_owned(),
         lock: None,
-        history: vec![HistoryEntry {
-            event_type: "process_StartEvent",
-            element_id: start_event,
-            occurred: Some(started),
-            started: None,
-            ended: None,
-            performed_by: Some(actor.to_owned()),
-        }],
+        history: Vec::new(),
     }
 }
 
@@ -262,8 +260,8 @@ fn fill(
     let instance = world.store.get(guid).ok_or_else(gone)?;
     let mut elements = Vec::with_capacity(order.parts.len());
     let mut copy = instance.clone();
-    for part in order.parts {
-        let element = stage(visit, &mut copy, part)?;
+    for (number, part) in order.parts.into_iter().enumerate() {
+        let element = stage(visit, &mut copy, part, number)?;
         elements.push(element);
     }
     if let Some(source) = &order.source {
@@ -286,6 +284,9 @@ fn fill(
     world.store.change(guid, |instance| {
         for element in elements.into_iter().take(stored) {
             instance.data.push(element);
+        }
+        if wanted > 0 && visit.caller.user.is_none() {
+            instance.note_unread_change();
         }
         if stored == wanted {
             instance.data_values = copy.data_values;
@@ -315,7 +316,7 @@ fn start_first_task(
     let (world, app) = (&visit.world, &visit.app);
     let failed = |party: u32| {
         let text = format!("Instantiation of appId {} failed for party {party}", app.id);
-        Refusal::from(answer::text(StatusCode::INTERNAL_SERVER_ERROR, text))
+        Refusal::from(answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, text))
     };
     let failing = |fault: &Fault| {
         if let Fault::TaskStartFails(status) = fault {
@@ -340,15 +341,18 @@ fn start_first_task(
         .enter_task(&mut instance, &task, visit.caller.actor())
         .map_err(|_| failed(party))?;
     apply_prefill(visit, &mut instance, &before, prefill).map_err(|()| failed(party))?;
-    if visit.caller.org.is_none() {
-        // Storage takes process events only from an organisation or a user that it knows.
+    if !visit.caller.is_known_to_storage() {
         return Err(failed(party));
     }
+    visit
+        .engine()
+        .note_start(&mut instance, visit.caller.performer());
     instance.touch(world.clock.now(), visit.caller.actor());
     world.store.change(guid, |stored| {
         stored.data = instance.data.clone();
         stored.data_values = instance.data_values.clone();
         stored.presentation_texts = instance.presentation_texts.clone();
+        stored.history = instance.history.clone();
         stored.touch(instance.last_changed, visit.caller.actor());
     });
     world.store.get(guid).ok_or_else(|| failed(party))
@@ -422,21 +426,33 @@ fn between_apostrophes(text: &str) -> Option<String> {
 }
 
 /// Checks one part and makes its element, without storing it.
-fn stage(visit: &Visit, instance: &mut Instance, part: Part) -> Result<Element, Refusal> {
+fn stage(
+    visit: &Visit,
+    instance: &mut Instance,
+    part: Part,
+    number: usize,
+) -> Result<Element, Refusal> {
     let name = part.name.unwrap_or_default();
     let Some(data_type) = visit.app.data_type(&name) else {
-        let text = format!(
-            "Instantiation of data elements failed for instance {} for party {}",
-            instance.id(),
-            instance.owner.party_id
+        let detail = format!(
+            "Data type with id {name} from request part {number} not found in application metadata"
         );
-        return Err(answer::text(StatusCode::INTERNAL_SERVER_ERROR, text).into());
+        return Err(answer::problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Data type not found",
+            &detail,
+        )
+        .into());
     };
     upload::check_access(visit, instance, data_type, upload::Way::Creation)?;
     let mut element = visit
         .engine()
         .new_element(&data_type.id, visit.caller.actor());
-    element.filename = part.filename;
+    let unread = || data_failed(instance);
+    element.filename = match &part.filename {
+        Some(name) => Some(disposition::as_stored(name).ok_or_else(unread)?),
+        None => None,
+    };
     if data_type.is_form() {
         let mut form = upload::read_form(visit, data_type, Some(&part.content_type), &part.bytes)?;
         let party = visit.world.register.by_party_id(instance.owner.party_id);
@@ -454,17 +470,21 @@ fn stage(visit: &Visit, instance: &mut Instance, part: Part) -> Result<Element, 
             .allowed_content_types()
             .is_some_and(|allowed| !allowed.contains(&part.content_type))
         {
-            let text = format!(
-                "Instantiation of data elements failed for instance {} for party {}",
-                instance.id(),
-                instance.owner.party_id
-            );
-            return Err(answer::text(StatusCode::INTERNAL_SERVER_ERROR, text).into());
+            return Err(data_failed(instance));
         }
         element.content_type = part.content_type;
         element.bytes = part.bytes;
     }
     Ok(element)
+}
+
+fn data_failed(instance: &Instance) -> Refusal {
+    let text = format!(
+        "Instantiation of data elements failed for instance {} for party {}",
+        instance.id(),
+        instance.owner.party_id
+    );
+    answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, text).into()
 }
 
 /// The forms that a copy takes over.
@@ -495,7 +515,12 @@ fn copied(visit: &Visit, source: &Instance, target: &mut Instance) -> Vec<Elemen
 
 /// The app's compensation: a hard delete with the caller's own token. Where the policy denies it, the half-made instance stays.
 fn clean_up(visit: &Visit, guid: Uuid, token: &TokenWatch<'_>) {
-    if token.check().is_err() || !visit.permits("delete") {
+    let owner = visit
+        .world
+        .store
+        .get(guid)
+        .map(|instance| instance.owner.party_id);
+    if token.check().is_err() || !owner.is_some_and(|owner| visit.permits(owner, "delete")) {
         return;
     }
     let now = visit.world.clock.now();

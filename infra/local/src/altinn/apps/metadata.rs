@@ -6,11 +6,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::routing::get;
 
 use crate::altinn::answer::{self, Answer, Refusal};
 use crate::altinn::app::{App, AppDefinition};
+use crate::altinn::served;
 use crate::altinn::world::World;
 
 pub(super) fn routes() -> Router<Arc<World>> {
@@ -31,9 +32,11 @@ async fn application(
     State(world): State<Arc<World>>,
     Path((org, app)): Path<(String, String)>,
 ) -> Answer {
-    Ok(answer::json_value(
-        StatusCode::OK,
-        &find(&world, &org, &app)?.document,
+    let app = find(&world, &org, &app)?;
+    Ok(answer::with_header(
+        answer::json_value(StatusCode::OK, &served::by_app(&app.document)),
+        header::CACHE_CONTROL,
+        "public,max-age=60",
     ))
 }
 
@@ -45,8 +48,18 @@ async fn schema(
     let model = app
         .models
         .get(&data_type)
-        .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    Ok(answer::json_value(StatusCode::OK, model.schema()))
+        .ok_or_else(|| {
+            let file = format!("models/{data_type}.schema.json");
+            answer::unhandled(
+                app.settings.production,
+                format!(
+                    "System.IO.FileNotFoundException: Could not find file '{file}'.\nFile name: '{file}'"
+                ),
+            )
+        })?;
+    // The file, as text (measured, tests/recorded/app-jsonschema.json).
+    let text = serde_json::to_string_pretty(model.schema()).unwrap_or_default();
+    Ok(answer::text(StatusCode::OK, text))
 }
 
 async fn process(

@@ -22,16 +22,16 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::answer::{self, Refusal};
-use super::app::AppDefinition;
+use super::app::{AppDefinition, Decision};
 use super::instance::Instance;
 use super::token::Caller;
 use super::world::World;
 
-pub(crate) use engine::{Engine, PROCESS_COMPLETED, StepError, moved_to};
+pub(crate) use engine::{Actor, Engine, PROCESS_COMPLETED, StepError, moved_to};
 pub(crate) use form::store_form;
 pub(crate) use instances::{confirm, is_too_young, mark_deleted, parse_substatus};
 pub(crate) use instantiation::new_user_instance;
@@ -49,14 +49,21 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .merge(data::routes())
         .merge(validation::routes())
         .merge(metadata::routes())
+        .layer(middleware::from_fn(answer::constrain_ids))
         .layer(middleware::from_fn(app_headers))
 }
 
-/// Every answer of an app carries these.
+/// Every answer of an app carries these, but for an exception's.
 async fn app_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
+    if response.extensions().get::<answer::Unhandled>().is_some() {
+        return response;
+    }
+    response
+        .headers_mut()
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store,no-cache"));
     for (name, value) in [
-        (header::CACHE_CONTROL, "no-store, no-cache"),
         (header::X_FRAME_OPTIONS, "deny"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
@@ -112,24 +119,52 @@ impl Visit {
         })
     }
 
-    fn permits(&self, action: &str) -> bool {
-        self.world.permits(&self.app, &self.caller, action)
+    /// Whether the policy permits the action on an instance of the party `owner`.
+    fn permits(&self, owner: u32, action: &str) -> bool {
+        self.world
+            .permits_on(&self.app, &self.caller, owner, action)
     }
 
-    /// The app's own check of a policy: a denial has an empty body.
-    fn require(&self, action: &str) -> Result<(), Refusal> {
-        if self.permits(action) {
-            Ok(())
-        } else {
-            Err(answer::empty(StatusCode::FORBIDDEN).into())
+    /// What an `[Authorize]` attribute answers: a denial has an empty body, and a decision point that cannot be reached is an exception
+    /// (measured, tests/recorded/down-pdp-complete.json).
+    fn authorize(&self, owner: u32, action: &str) -> Result<(), Refusal> {
+        match self.world.decide(&self.app, &self.caller, owner, action) {
+            Decision::Permit => Ok(()),
+            Decision::Deny | Decision::LevelTooLow(_) => {
+                Err(answer::empty(StatusCode::FORBIDDEN).into())
+            }
+            Decision::None => Err(self
+                .exception("System.InvalidOperationException: PDP returned null-response")
+                .into()),
         }
     }
 
-    /// An instance of this app, as Storage tells the app.
-    fn instance(&self, party: &str, guid: &str) -> Option<Instance> {
+    /// What a controller answers that asks itself: a denial has problem details, also where the decision point cannot be reached, and an
+    /// obligation is told (measured, tests/recorded/create-low-level.json and down-pdp-create.json).
+    fn require(&self, owner: u32, action: &str) -> Result<(), Refusal> {
+        match self.world.decide(&self.app, &self.caller, owner, action) {
+            Decision::Permit => Ok(()),
+            Decision::Deny | Decision::None => {
+                Err(answer::client_error(StatusCode::FORBIDDEN).into())
+            }
+            Decision::LevelTooLow(level) => Err(answer::json_value(
+                StatusCode::FORBIDDEN,
+                &json!({ "RequiredAuthenticationLevel": level.to_string() }),
+            )
+            .into()),
+        }
+    }
+
+    /// An exception that nothing in the app catches.
+    fn exception(&self, exception: impl Into<String>) -> Response {
+        answer::unhandled(self.app.settings.production, exception)
+    }
+
+    /// An instance of this app, as Storage tells the app: the party of the path is not checked
+    /// (measured, tests/recorded/app-instance-wrong-party.json).
+    fn instance(&self, guid: &str) -> Option<Instance> {
         let instance = self.world.store.get(guid.parse::<Uuid>().ok()?)?;
-        (instance.app_id == self.app.id && instance.owner.party_id.to_string() == party)
-            .then_some(instance)
+        (instance.app_id == self.app.id).then_some(instance)
     }
 
     fn view(&self, instance: &Instance) -> Value {

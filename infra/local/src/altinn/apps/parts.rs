@@ -2,12 +2,14 @@
 //!
 //! Rules: Altinn/app-lib-dotnet: src/Altinn.App.Api/Helpers/RequestHandling/MultipartRequestReader.cs, RequestPartValidator.cs.
 
+use std::convert::Infallible;
+
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use serde_json::json;
 
+use super::Visit;
 use crate::altinn::answer::{self, Refusal};
 use crate::altinn::app::AppDefinition;
 use crate::altinn::disposition::Disposition;
@@ -27,8 +29,9 @@ pub(super) struct Part {
     pub(super) bytes: Bytes,
 }
 
-pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<Part>, Refusal> {
-    let content_type = match headers
+pub(super) async fn read(visit: &Visit, body: Body) -> Result<Vec<Part>, Refusal> {
+    let content_type = match visit
+        .headers
         .get(header::CONTENT_TYPE)
         .map(|value| value.to_str())
     {
@@ -52,9 +55,21 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<Part>, R
             bytes,
         }]);
     }
-    let boundary = multer::parse_boundary(&content_type)
-        .map_err(|_| broken("Missing content-type boundary."))?;
-    let mut multipart = multer::Multipart::new(body.into_data_stream(), boundary);
+    let boundary = multer::parse_boundary(&content_type).map_err(|_| {
+        visit.exception(
+            "System.Exception: Could not retrieve boundary value from Content-Type header",
+        )
+    })?;
+    // Nothing is read before all of the body has come: of one that ends before its announced length, nothing is made.
+    let bytes = match body.collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            return Err(broken("Request body too large."));
+        }
+        Err(_) => return Err(answer::hang_up()),
+    };
+    let whole = futures_util::stream::once(async move { Ok::<_, Infallible>(bytes) });
+    let mut multipart = multer::Multipart::new(whole, boundary);
     let mut parts = Vec::new();
     loop {
         let number = parts.len() + 1;
@@ -65,9 +80,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<Part>, R
                 return Err(answer::empty(StatusCode::INTERNAL_SERVER_ERROR).into());
             }
             Err(_) => {
-                return Err(broken(&format!(
-                    "IOException while reading a section of the request, part number {number}"
-                )));
+                return Err(broken(CUT_OFF));
             }
         };
         let headers = field.headers();
@@ -94,11 +107,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<Part>, R
                 "Part number {number} doesn't have a content type"
             )));
         };
-        let bytes = field.bytes().await.map_err(|_| {
-            broken(&format!(
-                "IOException while reading a section of the request, part number {number}"
-            ))
-        })?;
+        let bytes = field.bytes().await.map_err(|_| broken(CUT_OFF))?;
         parts.push(Part {
             name: disposition.name,
             filename: disposition.filename,
@@ -107,6 +116,9 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<Part>, R
         });
     }
 }
+
+/// The words for a multipart without its closing boundary (measured, tests/recorded/create-cut-off.json).
+const CUT_OFF: &str = "IOException while reading a section of the request: Unexpected end of Stream, the content may have already been read by another component. ";
 
 fn broken(detail: &str) -> Refusal {
     answer::problem(StatusCode::BAD_REQUEST, "Error reading request", detail).into()
@@ -148,9 +160,7 @@ pub(super) fn validate(app: &AppDefinition, parts: &[Part]) -> Result<(), Refusa
 }
 
 fn problem_of(app: &AppDefinition, part: &Part) -> Option<String> {
-    let Some(name) = part.name.as_deref().filter(|name| !name.is_empty()) else {
-        return Some("Multipart section has no name. It must have a name that corresponds to elementTypes defined in Application metadata".into());
-    };
+    let name = part.name.as_deref().unwrap_or_default();
     // A second part named `instance` gets through here, and is only found to be no data type when the instance exists.
     if name == "instance" {
         return None;
@@ -166,13 +176,13 @@ fn problem_of(app: &AppDefinition, part: &Part) -> Option<String> {
         .is_some_and(|allowed| !allowed.iter().any(|allowed| allowed == media_type))
     {
         return Some(format!(
-            "The multipart section named '{name}' has a Content-Type '{}' which is invalid for element type '{name}'",
+            "The multipart section named {name} has a Content-Type '{}' which is invalid for element type '{name}'",
             part.content_type
         ));
     }
     if part.bytes.is_empty() {
         return Some(format!(
-            "The multipart section named '{name}' has no data. Cannot process empty part."
+            "The multipart section named {name} has no data. Cannot process empty part."
         ));
     }
     if data_type
@@ -180,7 +190,7 @@ fn problem_of(app: &AppDefinition, part: &Part) -> Option<String> {
         .is_some_and(|most| part.bytes.len() as u64 > most)
     {
         return Some(format!(
-            "The multipart section named '{name}' exceeds the size limit of element type '{name}'"
+            "The multipart section named {name} exceeds the size limit of element type '{name}'"
         ));
     }
     None
@@ -188,5 +198,5 @@ fn problem_of(app: &AppDefinition, part: &Part) -> Option<String> {
 
 fn mismatch(problem: &str) -> Refusal {
     let text = format!("Error when comparing content to application metadata: {problem}");
-    answer::json_value(StatusCode::BAD_REQUEST, &json!(text)).into()
+    answer::sentence(StatusCode::BAD_REQUEST, text).into()
 }

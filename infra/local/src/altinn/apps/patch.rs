@@ -39,12 +39,12 @@ struct SinglePatch {
 
 pub(super) async fn patch_several(
     State(world): State<Arc<World>>,
-    Path((org, app, party, guid)): InstancePath,
+    Path((org, app, _party, guid)): InstancePath,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &Method::PATCH, headers)?;
-    let instance = enter(&visit, &party, &guid, "write")?;
+    let instance = enter(&visit, &guid, "write")?;
     let body = read_body(body, DEFAULT_LIMIT).await?;
     let patches: Patches = serde_json::from_slice(&body).map_err(|_| unbound())?;
     let (instance, models) = apply(&visit, instance, patches.patches)?;
@@ -58,12 +58,12 @@ pub(super) async fn patch_several(
 
 pub(super) async fn patch_one(
     State(world): State<Arc<World>>,
-    Path((org, app, party, guid, data)): ElementPath,
+    Path((org, app, _party, guid, data)): ElementPath,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &Method::PATCH, headers)?;
-    let instance = enter(&visit, &party, &guid, "write")?;
+    let instance = enter(&visit, &guid, "write")?;
     let body = read_body(body, DEFAULT_LIMIT).await?;
     let patch: SinglePatch = serde_json::from_slice(&body).map_err(|_| unbound())?;
     let data_element_id = find(&instance, &data)?.id;

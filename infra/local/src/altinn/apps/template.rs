@@ -116,10 +116,17 @@ fn texts(value: &Value) -> Result<Option<BTreeMap<String, String>>, NotATemplate
             Err(NotATemplate)
         };
     };
+    // Nulls are dropped (measured, tests/recorded/create-datavalues-null.json).
     let entry = |(name, value): (&String, &Value)| {
-        text(value).map(|text| (name.clone(), text.unwrap_or_default()))
+        text(value)
+            .map(|text| text.map(|text| (name.clone(), text)))
+            .transpose()
     };
-    object.iter().map(entry).collect::<Result<_, _>>().map(Some)
+    object
+        .iter()
+        .filter_map(entry)
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 /// A status survives as it was sent. Reads both serializations.

@@ -45,6 +45,19 @@ impl Problem {
         }
     }
 
+    /// Where there is no room for one more element.
+    pub(super) fn too_many(data_type: &DataType) -> Self {
+        let most = data_type.max_count().unwrap_or_default();
+        Self::new(
+            StatusCode::CONFLICT,
+            "Max Count Exceeded",
+            format!(
+                "Cannot create more than {most} data elements of type {}",
+                data_type.id
+            ),
+        )
+    }
+
     fn restriction(code: &'static str, description: impl Into<String>) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
@@ -88,7 +101,7 @@ impl Problem {
         } else {
             descriptions.join(";")
         };
-        answer::json_value(StatusCode::BAD_REQUEST, &json!(text))
+        answer::text(StatusCode::BAD_REQUEST, text)
     }
 }
 
@@ -120,7 +133,7 @@ pub(super) fn check_access(
     if data_type
         .action_required_to_write
         .as_deref()
-        .is_some_and(|action| !visit.permits(action))
+        .is_some_and(|action| !visit.permits(instance.owner.party_id, action))
     {
         return forbidden(format!(
             "The action that data type {id} requires for writing is denied"
@@ -144,9 +157,7 @@ pub(super) fn check_access(
             .max_count()
             .is_some_and(|most| instance.elements_of(id).count() >= most)
     {
-        let detail =
-            format!("The instance already has the largest number of elements of type {id}");
-        return Err(Problem::new(StatusCode::CONFLICT, "Conflict", detail));
+        return Err(Problem::too_many(data_type));
     }
     let is_owner = visit.caller.owns(&visit.app.org);
     if is_new && data_type.disallows_user_create() && !is_owner {
@@ -161,8 +172,8 @@ pub(super) fn check_access(
     {
         return Err(Problem::new(
             StatusCode::BAD_REQUEST,
-            "Cannot delete main data element",
-            format!("{id} cannot be deleted"),
+            "Cannot Delete main data element",
+            "Cannot delete the only data element of a class with app logic",
         ));
     }
     Ok(())
@@ -182,7 +193,7 @@ fn is_contributor(visit: &Visit, allowed: &[String]) -> bool {
 
 /// Storage takes data only from a user or a service owner.
 pub(super) fn require_identity(visit: &Visit) -> Result<(), Problem> {
-    if visit.caller.org.is_some() {
+    if visit.caller.is_known_to_storage() {
         return Ok(());
     }
     Err(Problem::new(
@@ -229,11 +240,20 @@ pub(super) fn read_form(
 pub(super) fn check_binary(
     headers: &HeaderMap,
     data_type: &DataType,
+    way: Way,
 ) -> Result<(String, String), Problem> {
-    let disposition = headers
-        .get(header::CONTENT_DISPOSITION)
-        .and_then(Disposition::parse);
-    let Some(filename) = disposition.and_then(|disposition| disposition.filename) else {
+    let Some(disposition) = headers.get(header::CONTENT_DISPOSITION) else {
+        return Err(Problem::restriction(
+            "MissingFileName",
+            "Invalid data provided. Error: The request must include a Content-Disposition header",
+        ));
+    };
+    // A replacement takes the plain name (measured, tests/recorded/app-data-put-attachment.json).
+    let named = Disposition::parse(disposition).and_then(|disposition| match way {
+        Way::Replacement => disposition.plain_filename.or(disposition.filename),
+        _ => disposition.filename,
+    });
+    let Some(filename) = named else {
         return Err(Problem::restriction(
             "MissingFileName",
             "Invalid data provided. Error: The Content-Disposition header must contain a filename",
@@ -263,7 +283,7 @@ pub(super) fn check_binary(
         let Some(content_type) = content_type.as_deref() else {
             return Err(Problem::restriction(
                 "InsufficientContentType",
-                "Invalid data provided. Error: Content-Type header must be included.",
+                "Invalid data provided. Error: Content-Type header must be included in request.",
             ));
         };
         let implied = mime_guess::from_path(&filename)
@@ -273,7 +293,7 @@ pub(super) fn check_binary(
             return Err(Problem::restriction(
                 "ContentTypeMismatch",
                 format!(
-                    "Invalid data provided. Error: Content type header {content_type} does not match mime type {implied} for uploaded file."
+                    "Invalid data provided. Error: Content type header {content_type} does not match mime type {implied} for uploaded file. Please fix header or upload another file."
                 ),
             ));
         }
@@ -284,7 +304,7 @@ pub(super) fn check_binary(
             return Err(Problem::restriction(
                 "ContentTypeNotAllowed",
                 format!(
-                    "Invalid content type: {content_type}. Please try another file. Permitted content types include: {}",
+                    "Invalid data provided. Error: Invalid content type: {content_type}. Please try another file. Permitted content types include: {}",
                     allowed.join(", ")
                 ),
             ));

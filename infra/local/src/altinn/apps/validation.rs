@@ -19,7 +19,7 @@ use crate::altinn::world::World;
 pub(crate) struct Issue {
     pub(crate) element: Option<String>,
     pub(crate) field: Option<String>,
-    pub(crate) code: &'static str,
+    pub(crate) code: String,
     pub(crate) description: String,
     pub(crate) source: &'static str,
 }
@@ -34,16 +34,20 @@ impl Issue {
     pub(crate) fn summary(&self) -> String {
         format!(
             "{}: {}",
-            self.field.as_deref().unwrap_or(self.code),
+            self.field.as_deref().unwrap_or(&self.code),
             self.description
         )
     }
 
     pub(crate) fn view(&self) -> Value {
-        json!({
+        let mut view = json!({
             "severity": 1, "dataElementId": self.element, "field": self.field, "code": self.code, "description": self.description,
             "source": self.source,
-        })
+        });
+        if self.element.is_none() {
+            view["noIncrementalUpdates"] = json!(true);
+        }
+        view
     }
 }
 
@@ -69,22 +73,21 @@ pub(crate) fn task_issues(app: &AppDefinition, instance: &Instance, task: &str) 
         .filter(|data_type| data_type.task_id.as_deref() == Some(task))
     {
         let count = instance.elements_of(&data_type.id).count();
-        let source = "Altinn.App.Core.Features.Validation.Default.DefaultTaskValidator";
-        let mut wrong = |code, words| {
-            let description = format!("{words} elements of type {}", data_type.id);
+        let source = "Altinn.App.Core.Features.Validation.Default.DefaultTaskValidator-*";
+        let mut wrong = |code: &str| {
             issues.push(Issue {
                 element: None,
-                field: None,
-                code,
-                description,
+                field: Some(data_type.id.clone()),
+                code: code.to_owned(),
+                description: code.to_owned(),
                 source,
             });
         };
         if count < data_type.min_count() {
-            wrong("TooFewDataElementsOfType", "Too few");
+            wrong("TooFewDataElementsOfType");
         }
         if data_type.max_count().is_some_and(|most| count > most) {
-            wrong("TooManyDataElementsOfType", "Too many");
+            wrong("TooManyDataElementsOfType");
         }
         for element in instance.elements_of(&data_type.id) {
             issues.extend(element_issues(app, element));
@@ -105,8 +108,8 @@ fn element_issues(app: &AppDefinition, element: &Element) -> Vec<Issue> {
             .into_iter()
             .map(|(field, description)| Issue {
                 element: id.clone(),
-                field: Some(field),
-                code: "schema",
+                field: Some(indexed(&field)),
+                code: description.clone(),
                 description,
                 source,
             })
@@ -114,24 +117,40 @@ fn element_issues(app: &AppDefinition, element: &Element) -> Vec<Issue> {
         Err(error) => vec![Issue {
             element: id,
             field: None,
-            code: "unreadable",
+            code: "unreadable".to_owned(),
             description: error.to_string(),
             source,
         }],
     }
 }
 
+/// `tiltak.0.kode` as an app names it: `tiltak[0].kode`.
+fn indexed(path: &str) -> String {
+    let mut field = String::with_capacity(path.len() + 2);
+    for segment in path.split('.') {
+        if segment.bytes().all(|byte| byte.is_ascii_digit()) {
+            field.push_str(&format!("[{segment}]"));
+            continue;
+        }
+        if !field.is_empty() {
+            field.push('.');
+        }
+        field.push_str(segment);
+    }
+    field
+}
+
 async fn validate(
     State(world): State<Arc<World>>,
-    Path((org, app, party, guid)): Path<(String, String, String, String)>,
+    Path((org, app, _party, guid)): Path<(String, String, String, String)>,
     method: Method,
     headers: HeaderMap,
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &method, headers)?;
     let instance = visit
-        .instance(&party, &guid)
+        .instance(&guid)
         .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    visit.require("read")?;
+    visit.authorize(instance.owner.party_id, "read")?;
     let Some(task) = instance.current_task() else {
         return Ok(no_task());
     };
@@ -144,15 +163,15 @@ async fn validate(
 
 async fn validate_element(
     State(world): State<Arc<World>>,
-    Path((org, app, party, guid, data)): Path<(String, String, String, String, String)>,
+    Path((org, app, _party, guid, data)): Path<(String, String, String, String, String)>,
     method: Method,
     headers: HeaderMap,
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &method, headers)?;
     let instance = visit
-        .instance(&party, &guid)
+        .instance(&guid)
         .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    visit.require("read")?;
+    visit.authorize(instance.owner.party_id, "read")?;
     if instance.current_task().is_none() {
         return Ok(no_task());
     }

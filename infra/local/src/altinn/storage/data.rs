@@ -51,8 +51,9 @@ fn enter(
     action: &str,
 ) -> Result<(Instance, Arc<AppDefinition>, Caller), Refusal> {
     let caller = Caller::of(world, headers)?;
-    let (instance, app) = find(world, guid).ok_or_else(|| not_found("instance"))?;
-    require(world, &app, &caller, action)?;
+    let (instance, app) =
+        find(world, guid).ok_or_else(|| not_found(&format!("instance {guid}")))?;
+    require(world, &app, &caller, instance.owner.party_id, action)?;
     Ok((instance, app, caller))
 }
 
@@ -61,7 +62,7 @@ fn element_of<'i>(instance: &'i Instance, data: &str) -> Result<&'i Element, Ref
         .parse::<Uuid>()
         .ok()
         .and_then(|id| instance.element(id));
-    element.ok_or_else(|| not_found("data element").into())
+    element.ok_or_else(|| not_found(&format!("any data element with id: {data}.")).into())
 }
 
 async fn list(
@@ -73,7 +74,7 @@ async fn list(
     let elements: Vec<Value> = instance
         .data
         .iter()
-        .map(|element| instance.element_storage_view(element, &world.public_url))
+        .map(|element| instance.changed_element_storage_view(element))
         .collect();
     let mut view = json!({ "data": elements });
     world.shuffle_data(&mut view);
@@ -93,7 +94,7 @@ async fn read(
         .faults
         .strikes(Some(&app.id), &Fault::StorageDataNotFound)
     {
-        return Err(not_found("blob").into());
+        return Err(not_found("any blob").into());
     }
     let element = element_of(&instance, &data)?;
     let response = answer::with_body(
@@ -129,7 +130,7 @@ fn filename_of(headers: &HeaderMap) -> Option<String> {
     headers
         .get(header::CONTENT_DISPOSITION)
         .and_then(Disposition::parse)
-        .and_then(|disposition| disposition.filename)
+        .and_then(|disposition| disposition::as_stored(&disposition.filename?))
 }
 
 async fn add(
@@ -143,14 +144,14 @@ async fn add(
     let data_type = parameter(query.as_deref(), "dataType")
         .filter(|data_type| app.data_type(data_type).is_some());
     let data_type = data_type.ok_or_else(|| {
-        answer::text(
+        answer::sentence(
             StatusCode::BAD_REQUEST,
             "Requested element type is not declared in application metadata",
         )
     })?;
     let bytes = body_of(body, LARGEST_UPLOAD).await?;
     if bytes.is_empty() {
-        return Err(answer::text(StatusCode::BAD_REQUEST, "No data attachments found.").into());
+        return Err(answer::sentence(StatusCode::BAD_REQUEST, "No data attachments found.").into());
     }
     let now = world.clock.now();
     let element = Element {
@@ -160,6 +161,7 @@ async fn add(
         content_type: content_type_of(&headers),
         bytes,
         locked: false,
+        is_read: false,
         tags: Vec::new(),
         generated_from: parameter(query.as_deref(), "generatedFromTask"),
         created: now,
@@ -176,7 +178,7 @@ async fn add(
         stored.data.push(element);
         stored.touch(now, caller.actor());
     });
-    added.ok_or_else(|| not_found("instance"))?;
+    added.ok_or_else(|| not_found("the instance"))?;
     Ok(answer::with_header(
         answer::json_value(StatusCode::CREATED, &view),
         header::LOCATION,
@@ -194,7 +196,7 @@ async fn replace(
     let id = element_of(&instance, &data)?.id;
     let bytes = body_of(body, LARGEST_REPLACEMENT).await?;
     if bytes.is_empty() {
-        return Err(answer::text(StatusCode::UNPROCESSABLE_ENTITY, "The body is empty").into());
+        return Err(answer::sentence(StatusCode::UNPROCESSABLE_ENTITY, "The body is empty").into());
     }
     let now = world.clock.now();
     change(&world, &instance, id, &caller, |element| {

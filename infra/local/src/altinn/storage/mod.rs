@@ -28,6 +28,8 @@ pub(crate) fn routes(world: &Arc<World>) -> Router<Arc<World>> {
         .merge(query::routes())
         .merge(instances::routes())
         .merge(data::routes())
+        .layer(middleware::from_fn(answer::constrain_ids))
+        .layer(middleware::from_fn(answer::produce_json))
         .layer(middleware::from_fn_with_state(Arc::clone(world), gateway))
 }
 
@@ -77,9 +79,10 @@ fn require(
     world: &World,
     app: &AppDefinition,
     caller: &Caller,
+    owner: u32,
     action: &str,
 ) -> Result<(), Refusal> {
-    if world.permits(app, caller, action) {
+    if world.permits_on(app, caller, owner, action) {
         Ok(())
     } else {
         Err(answer::empty(StatusCode::FORBIDDEN).into())
