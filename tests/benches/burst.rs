@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use local::altinn::{Fault, Stage};
+use local::altinn::{Fault, Stage, Step, Trouble};
 use stories::{CASEWORK, ROUTE, Story, posts, stamp};
 
 const TRIGGERS: usize = 10_000;
@@ -32,7 +32,10 @@ async fn main() {
     let faults = story.altinn.faults();
     faults.limit_creations(CASEWORK, AT_A_TIME, RETRY_AFTER_S);
     faults.disturb_creations(TURNED_AWAY, SEED);
-    faults.always(Some(CASEWORK), Fault::EffectDelayed(WORK));
+    faults.always(
+        Some(CASEWORK),
+        Fault::at(Step::Instance, Trouble::Delayed(WORK)),
+    );
     let all: Vec<String> = (0..count).map(|_| story.fill_in(Stage::Ended)).collect();
 
     let clock = story.altinn.clock();

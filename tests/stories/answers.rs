@@ -1,7 +1,7 @@
 //! B's answer is bad, late or lost.
 
 use http::{HeaderValue, StatusCode, header};
-use local::altinn::{Fault, Stage};
+use local::altinn::{Fault, Stage, Step, Trouble};
 use local::wire::{Action, Answer};
 use stories::{B, CASEWORK, ROUTE, Story, permit_alone, posts};
 
@@ -73,10 +73,11 @@ async fn an_overloaded_case_handling_is_searched_before_it_is_asked_again() {
 async fn a_half_made_case_that_nobody_may_delete_is_completed() {
     let plan = permit_alone();
     let story = Story::begin(plan.setting("STAFETT_SETTLE_SECONDS", "1")).await;
-    story
-        .altinn
-        .faults()
-        .next(1, Some(CASEWORK), Fault::CreationAnswerLost);
+    story.altinn.faults().next(
+        1,
+        Some(CASEWORK),
+        Fault::at(Step::Instance, Trouble::AnswerLost),
+    );
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
     story.reaches(ROUTE, &a, "done").await;
@@ -96,10 +97,11 @@ async fn a_half_made_case_that_may_be_deleted_gives_way_to_a_whole_one() {
         .app(CASEWORK)
         .expect("it runs")
         .permit("delete");
-    story
-        .altinn
-        .faults()
-        .next(1, Some(CASEWORK), Fault::CreationAnswerLost);
+    story.altinn.faults().next(
+        1,
+        Some(CASEWORK),
+        Fault::at(Step::Instance, Trouble::AnswerLost),
+    );
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
     story.reaches(ROUTE, &a, "done").await;

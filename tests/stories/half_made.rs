@@ -1,7 +1,7 @@
 //! B fails when its instance is there already: nothing is left half-made that can be made whole.
 
 use bytes::Bytes;
-use local::altinn::{Attachment, Fault, Stage};
+use local::altinn::{Attachment, Fault, Stage, Step, Trouble};
 use serde_json::Value;
 use stories::{CASEWORK, ROUTE, Story, permit_alone, posts};
 
@@ -44,10 +44,13 @@ async fn wherever_b_stops_each_element_is_added_exactly_once() {
     let story = story().await;
     // The form, the PDF and five drawings are seven parts; each permit meets one of these.
     for after in 0..=7 {
-        b_fails(&story, Fault::PartsFail { status: 500, after });
+        b_fails(
+            &story,
+            Fault::at(Step::ElementsFrom(after), Trouble::Refused(500)),
+        );
     }
-    b_fails(&story, Fault::CreationAnswerLost);
-    b_fails(&story, Fault::TaskStartFails(500));
+    b_fails(&story, Fault::at(Step::Instance, Trouble::AnswerLost));
+    b_fails(&story, Fault::at(Step::Process, Trouble::Refused(500)));
     let permits: Vec<String> = (0..10)
         .map(|_| story.fill_in_with(Stage::Ended, drawings()))
         .collect();
@@ -75,10 +78,7 @@ async fn wherever_b_stops_each_element_is_added_exactly_once() {
 #[tokio::test]
 async fn a_half_made_case_that_somebody_has_worked_on_is_completed_and_not_deleted() {
     let story = story().await;
-    let after_the_form = Fault::PartsFail {
-        status: 500,
-        after: 1,
-    };
+    let after_the_form = Fault::at(Step::ElementsFrom(1), Trouble::Refused(500));
     b_fails(&story, after_the_form);
     let a = story.import("two-measures");
     story.trigger(&a).await;
@@ -109,10 +109,7 @@ async fn a_half_made_case_that_somebody_has_worked_on_is_completed_and_not_delet
 #[tokio::test]
 async fn a_half_made_case_that_nobody_has_touched_is_deleted_where_that_is_allowed() {
     let story = story().await;
-    let after_the_form = Fault::PartsFail {
-        status: 500,
-        after: 1,
-    };
+    let after_the_form = Fault::at(Step::ElementsFrom(1), Trouble::Refused(500));
     b_fails(&story, after_the_form);
     let a = story.import("two-measures");
     story.trigger(&a).await;
@@ -140,10 +137,7 @@ async fn a_half_made_case_that_nobody_has_touched_is_deleted_where_that_is_allow
 
 /// B refuses one permit for good when its instance is there.
 async fn refused_for_good(story: &Story) -> (String, Value, Vec<String>) {
-    let refusal = Fault::PartsFail {
-        status: 400,
-        after: 1,
-    };
+    let refusal = Fault::PartsRefused(400);
     b_fails(story, refusal);
     let a = story.import("two-measures");
     story.trigger(&a).await;

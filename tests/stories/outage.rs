@@ -128,7 +128,7 @@ async fn many_that_wait_for_the_same_b_are_all_served_and_none_twice() {
 async fn an_owner_that_nobody_knows_is_given_up_after_hours() {
     let story = story().await;
     let faults = story.altinn.faults();
-    faults.always(Some(CASEWORK), Fault::PartyLookupNotFound);
+    faults.always(Some(CASEWORK), Fault::RegisterDown);
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
     pass(&story, HOUR).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use local::altinn::{Fault, Stage};
+use local::altinn::{Fault, Stage, Step, Trouble};
 use local::deployment::Plan;
 use local::wire::{Action, Gate, On};
 use stories::{
@@ -137,7 +137,11 @@ async fn a_prefilled_case_without_a_form_is_nobodys_and_another_is_made() {
     let routes = route();
     let story = Story::begin(plan(&routes)).await;
     let faults = story.altinn.faults();
-    faults.next(1, Some(CASEWORK), Fault::CreationAnswerLost);
+    faults.next(
+        1,
+        Some(CASEWORK),
+        Fault::at(Step::Instance, Trouble::AnswerLost),
+    );
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
     story.reaches(ROUTE, &a, "done").await;

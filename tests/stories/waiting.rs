@@ -96,7 +96,7 @@ async fn an_owner_that_the_register_does_not_know_may_be_known_later() {
     story
         .altinn
         .faults()
-        .next(1, Some(CASEWORK), Fault::PartyLookupNotFound);
+        .next(1, Some(CASEWORK), Fault::RegisterDown);
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
     let item = story.reaches(ROUTE, &a, "waiting").await;

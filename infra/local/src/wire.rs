@@ -188,6 +188,21 @@ impl Relay {
             _ => {}
         }
 
+        if let Some(Action::AnswerMeanwhile(answer)) = &plan.action {
+            // Whole before it is passed on: the client sends nothing more once it has its answer.
+            let body = body::request(body, Arc::clone(&entry)).collect().await;
+            let body = body.map_err(|_| Cut)?.to_bytes();
+            let upstream = self.upstream_request(parts, body::whole(body))?;
+            let passed_on = self.client.request(upstream);
+            let at_work = Arc::clone(&entry);
+            tokio::spawn(async move {
+                match passed_on.await {
+                    Ok(_) => at_work.note(|it| it.forwarded = true),
+                    Err(error) => tracing::debug!(%error, "a wire's upstream did not answer"),
+                }
+            });
+            return Ok(made_up(answer, &entry));
+        }
         let upstream = self.upstream_request(parts, body::request(body, Arc::clone(&entry)))?;
         let response = self.client.request(upstream).await.map_err(|error| {
             tracing::debug!(%error, "a wire's upstream did not answer");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderValue, Method, StatusCode, header};
-use local::altinn::Fault;
+use local::altinn::{Fault, Step, Trouble};
 use local::wire::{Action, Answer, On, RuleId};
 use serde_json::{Value, json};
 use stories::{CASEWORK, ROUTE, Story, permit_route, posts, routes};
@@ -211,10 +211,10 @@ async fn what_a_and_storage_say_of_people_is_repeated_nowhere() {
 async fn what_is_said_while_a_half_made_case_is_made_whole_is_repeated_nowhere() {
     let folder = routes([(ROUTE, permit_route())]);
     let story = story(&folder).await;
-    let half = [0, 1, 2].map(|after| Fault::PartsFail { status: 500, after });
+    let half = [0, 1, 2].map(|after| Fault::at(Step::ElementsFrom(after), Trouble::Refused(500)));
     let all = half.into_iter().chain([
-        Fault::CreationAnswerLost,
-        Fault::TaskStartFails(500),
+        Fault::at(Step::Instance, Trouble::AnswerLost),
+        Fault::at(Step::Process, Trouble::Refused(500)),
         Fault::InstantiationRefused(GOSSIP.to_owned()),
     ]);
     let mut permits = Vec::new();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode, header};
-use local::altinn::Fault;
+use local::altinn::{Fault, Step, Trouble};
 use local::lambda::Processes;
 use local::wire::{Action, Answer, On, Then};
 use stories::{CASEWORK, DEADLINE, Story, posts};
@@ -213,11 +213,14 @@ impl InB {
     /// Lets it happen to the next B, while `relayed` is waited for.
     pub(super) async fn strike<T>(self, story: &Story, relayed: impl Future<Output = T>) -> T {
         let fault = match self {
-            Self::AnswerLost => Fault::CreationAnswerLost,
-            Self::PartsFail(status, after) => Fault::PartsFail { status, after },
-            Self::TaskFails(status) => Fault::TaskStartFails(status),
-            Self::KilledMeanwhile => Fault::EffectDelayed(LATE),
-            Self::GivenUpMeanwhile => Fault::EffectDelayed(TOO_LATE),
+            Self::AnswerLost => Fault::at(Step::Instance, Trouble::AnswerLost),
+            Self::PartsFail(status, _) if status < 500 => Fault::PartsRefused(status),
+            Self::PartsFail(status, after) => {
+                Fault::at(Step::ElementsFrom(after), Trouble::Refused(status))
+            }
+            Self::TaskFails(status) => Fault::at(Step::Process, Trouble::Refused(status)),
+            Self::KilledMeanwhile => Fault::at(Step::Instance, Trouble::Delayed(LATE)),
+            Self::GivenUpMeanwhile => Fault::at(Step::Instance, Trouble::Delayed(TOO_LATE)),
         };
         story.altinn.faults().next(1, Some(CASEWORK), fault);
         if self != Self::KilledMeanwhile {

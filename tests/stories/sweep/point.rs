@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use local::altinn::Fault;
+use local::altinn::{Fault, Step, Trouble};
 use local::deployment::sample_apps;
 use local::wire::Action;
 use stories::{
@@ -76,7 +76,11 @@ impl Way {
             }
             Self::Finished | Self::Renewed => {
                 let faults = story.altinn.faults();
-                faults.next(1, Some(CASEWORK), Fault::CreationAnswerLost);
+                faults.next(
+                    1,
+                    Some(CASEWORK),
+                    Fault::at(Step::Instance, Trouble::AnswerLost),
+                );
             }
         }
     }

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use author::apps::{AppFiles, AppFilesError, Apps, Policy, Prefill, Task};
 use serde::Deserialize;
 use serde_json::Value;
 use stafett::altinn::{metadata::contributors, tolerant};
 
+use super::library::Library;
 use super::model::{CsharpModels, Model};
 use super::token::Caller;
 
@@ -63,6 +64,9 @@ pub(crate) struct AppDefinition {
     /// `policy.xml`, where it was read from one, and what it says.
     xacml: Option<(Policy, String)>,
     policy: Mutex<Policy>,
+    library: Mutex<Library>,
+    /// Data types that Storage's own copy of the metadata lacks.
+    unknown_to_storage: Mutex<BTreeSet<String>>,
     events: AtomicBool,
 }
 
@@ -399,6 +403,26 @@ impl App {
             .remove(action);
     }
 
+    /// Lets the app run on this version of app-lib, from the next request on. Default: [`Library::TODAY`].
+    pub fn run_on(&self, library: Library) {
+        *self
+            .0
+            .library
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = library;
+    }
+
+    /// Lets Storage's copy of the app's metadata lack a data type, as it does for up to five minutes after a deployment
+    /// (Altinn/altinn-storage: src/Storage/Repository/ApplicationRepository.cs, cached).
+    pub fn hide_from_storage(&self, data_type: &str) {
+        self.0.unknown_to_storage().insert(data_type.to_owned());
+    }
+
+    /// Lets Storage read the app's metadata anew.
+    pub fn show_to_storage(&self) {
+        self.0.unknown_to_storage().clear();
+    }
+
     /// Switches the publishing of events on or off.
     pub fn set_events(&self, on: bool) {
         self.0.events.store(on, Ordering::Relaxed);
@@ -486,11 +510,28 @@ impl AppDefinition {
             bpmn: None,
             xacml: None,
             policy: Mutex::new(settings.policy.clone()),
+            library: Mutex::default(),
+            unknown_to_storage: Mutex::default(),
             events: AtomicBool::new(settings.events),
             metadata,
             settings,
             models,
         })
+    }
+
+    pub(crate) fn library(&self) -> Library {
+        *self.library.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether Storage's copy of the metadata has a data type.
+    pub(crate) fn storage_knows(&self, data_type: &str) -> bool {
+        self.data_type(data_type).is_some() && !self.unknown_to_storage().contains(data_type)
+    }
+
+    fn unknown_to_storage(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.unknown_to_storage
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `policy.xml` as it was written, as long as the policy in force is what it says.

@@ -12,21 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub enum Fault {
     /// The app's instantiation validator refuses, with this message: 403 before anything is created.
     InstantiationRefused(String),
-    /// Storage refuses to create the instance with this status.
-    StorageRefusesCreation(u16),
-    /// Storage creates the instance, but its answer never reaches the app: 500, and nobody cleans up.
-    CreationAnswerLost,
-    /// Storing the parts of a creation fails with this status, after the given number of parts is stored. Cleanup is attempted.
-    PartsFail {
-        /// Status of the answer.
-        status: u16,
-        /// How many parts are stored before.
-        after: usize,
-    },
-    /// Starting the first task of a new instance fails with this status, all parts stored. Cleanup is attempted.
-    TaskStartFails(u16),
-    /// A creation waits this long (real time) between reading the request and its first effect, and goes on when the caller has gone.
-    EffectDelayed(Duration),
+    /// One creation runs into these troubles, each at its step.
+    Creation(Vec<(Step, Trouble)>),
+    /// The app's own code (a data processor, a file validator) refuses the parts when the instance exists: problem details with this status.
+    PartsRefused(u16),
     /// The caller's token expires right after the instance was created: later steps and the cleanup are refused.
     TokenExpiresInside,
     /// Storage's GET of an instance answers 404 for an internal failure.
@@ -35,14 +24,14 @@ pub enum Fault {
     StorageDataNotFound,
     /// The token exchange answers 401 for an internal failure.
     ExchangeUnauthorized,
-    /// The party lookup fails, seen as 404.
-    PartyLookupNotFound,
-    /// The party lookup by party id fails, seen as 403.
-    PartyLookupForbidden,
-    /// An app cannot reach Storage.
-    StorageDown,
-    /// The policy decision point cannot be reached.
+    /// An app cannot reach the register: an owner by number is 404, one by party id 403.
+    RegisterDown,
+    /// An app cannot reach the policy decision point: 403 where it asks by itself, 500 where ASP.NET does.
     DecisionPointDown,
+    /// An app cannot reach Storage: 500.
+    StorageDown,
+    /// The body of a creation arrives too slowly: 400 before anything is created.
+    SenderTooSlow,
     /// Making the PDF fails when a task ends.
     PdfFails,
     /// An app fails to publish an event; it only logs that.
@@ -53,6 +42,99 @@ pub enum Fault {
     DeliveryLost,
     /// A delivery to a subscriber is made twice.
     DeliveryDuplicated,
+}
+
+/// A step of a creation, in the order of app-lib: the calls that it makes to Storage, and to the workflow engine where there is one
+/// (measured; Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Creating the instance, with the template's data values and the first task.
+    Instance,
+    /// Storing one element; the parts are counted from 0.
+    Element(usize),
+    /// Storing this element and each one after it.
+    ElementsFrom(usize),
+    /// Writing the presentation texts, where the form makes any.
+    PresentationTexts,
+    /// Writing the data values, where the form makes any.
+    DataValues,
+    /// Reading the instance back.
+    ReadBack,
+    /// Storing the forms that the first task makes by itself.
+    FurtherForms,
+    /// Writing the process and its history.
+    Process,
+    /// Handing the start of the process to the workflow engine.
+    Submission,
+    /// Asking the workflow engine how far it is.
+    Poll,
+    /// Deleting the instance again, where the creation failed and the library cleans up. It may come late, too.
+    CleanUp,
+}
+
+impl Step {
+    /// Every step at which one call is made, and the elements as one.
+    pub const ALL: [Self; 10] = [
+        Self::Instance,
+        Self::ElementsFrom(0),
+        Self::PresentationTexts,
+        Self::DataValues,
+        Self::ReadBack,
+        Self::FurtherForms,
+        Self::Process,
+        Self::Submission,
+        Self::Poll,
+        Self::CleanUp,
+    ];
+
+    /// Whether trouble at this step strikes a call that is made at `at`.
+    pub(crate) fn covers(self, at: Self) -> bool {
+        match (self, at) {
+            (Self::ElementsFrom(first), Self::Element(number)) => number >= first,
+            _ => self == at,
+        }
+    }
+}
+
+/// What goes wrong with a call of the app.
+///
+/// A step that the creation never comes to is never struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The call is made so much later, by the clock of the world. Goes together with other troubles at the same step. The app goes on when
+    /// its caller has gone.
+    Delayed(Duration),
+    /// Nothing is done; the answer is this status.
+    Refused(u16),
+    /// It is done; the answer is this status.
+    DoneThen(u16),
+    /// It is done; no answer comes.
+    AnswerLost,
+    /// Nothing is done; no connection can be made.
+    Unreachable,
+}
+
+impl Fault {
+    /// A creation has trouble at one step.
+    #[must_use]
+    pub fn at(step: Step, trouble: Trouble) -> Self {
+        Self::Creation(vec![(step, trouble)])
+    }
+
+    /// A creation whose calls are each so much later, by the clock of the world.
+    #[must_use]
+    pub fn each_step_delayed(by: Duration) -> Self {
+        Self::Creation(Step::ALL.map(|step| (step, Trouble::Delayed(by))).to_vec())
+    }
+
+    /// The same creation has one more trouble. Other faults stay as they are.
+    #[must_use]
+    pub fn and(mut self, step: Step, trouble: Trouble) -> Self {
+        if let Self::Creation(troubles) = &mut self {
+            troubles.push((step, trouble));
+        }
+        self
+    }
 }
 
 /// Names a fault that was switched on.

@@ -13,7 +13,9 @@ use super::app::{AppDefinition, LoadError, read_json};
 use super::apps::parse_status;
 use super::dates;
 use super::element_files::{ElementFiles, is_json};
+use super::history::History;
 use super::instance::{Confirmation, CurrentTask, Element, Instance, Mark, Owner, Process};
+use super::workflow::Workflow;
 use super::world::World;
 
 /// The file of a folder that holds the instance itself.
@@ -190,8 +192,11 @@ impl Reader<'_> {
             last_changed,
             last_changed_by: by("lastChangedBy")?,
             lock: None,
-            history: Vec::new(),
+            history: History::default(),
+            workflow: Workflow::default(),
         };
+        let by = instance.created_by.clone();
+        instance.record_process(&by);
         let elements = match tolerant::field(document, "data") {
             Value::Array(elements) => elements.as_slice(),
             Value::Null => &[],

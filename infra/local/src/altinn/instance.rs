@@ -7,6 +7,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::history::History;
+use super::workflow::Workflow;
+
 /// An instance.
 #[derive(Clone)]
 pub(crate) struct Instance {
@@ -30,7 +33,8 @@ pub(crate) struct Instance {
     pub(crate) last_changed: Timestamp,
     pub(crate) last_changed_by: String,
     pub(crate) lock: Option<Lock>,
-    pub(crate) history: Vec<HistoryEntry>,
+    pub(crate) history: History,
+    pub(crate) workflow: Workflow,
 }
 
 /// Who owns an instance.
@@ -104,16 +108,6 @@ pub(crate) struct Lock {
     pub(crate) until: Timestamp,
 }
 
-#[derive(Clone)]
-pub(crate) struct HistoryEntry {
-    pub(crate) event_type: &'static str,
-    pub(crate) element_id: String,
-    pub(crate) occurred: Timestamp,
-    pub(crate) started: Option<Timestamp>,
-    pub(crate) ended: Option<Timestamp>,
-    pub(crate) performed_by: String,
-}
-
 /// A data element with its bytes.
 #[derive(Clone)]
 pub(crate) struct Element {
@@ -169,6 +163,26 @@ impl Instance {
 
     pub(crate) fn is_active(&self) -> bool {
         !(self.status.archived.set || self.status.soft_deleted.set || self.status.hard_deleted.set)
+    }
+
+    /// Notes in Storage's history how far the process has come, where nothing of it is noted yet.
+    pub(crate) fn record_process(&mut self, by: &str) {
+        let Some(process) = self.process.as_ref().filter(|_| self.history.is_empty()) else {
+            return;
+        };
+        let history = &mut self.history;
+        history.occurred(
+            "process_StartEvent",
+            &process.start_event,
+            process.started,
+            by,
+        );
+        if let Some(task) = &process.current {
+            history.task_started(&task.element_id, task.started, by);
+        }
+        if let (Some(event), Some(ended)) = (&process.end_event, process.ended) {
+            history.occurred("process_EndEvent", event, ended, by);
+        }
     }
 
     /// Notes that an organisation changed data which its owner has read.

@@ -23,8 +23,10 @@ mod events;
 mod faults;
 mod folder;
 mod folders;
+mod history;
 mod instance;
 mod keys;
+mod library;
 mod maskinporten;
 mod model;
 mod pdf;
@@ -34,6 +36,7 @@ mod storage;
 mod store;
 mod submission;
 mod token;
+mod workflow;
 mod world;
 
 use std::io;
@@ -56,9 +59,10 @@ pub use app::{App, AppSettings, LoadError};
 pub use author::apps::Policy;
 pub use clock::Clock;
 pub use events::EventSettings;
-pub use faults::{Fault, FaultId, Faults};
+pub use faults::{Fault, FaultId, Faults, Step, Trouble};
 pub use folders::{FilledIn, InstanceFolders};
 pub use keys::DevelopmentKey;
+pub use library::Library;
 pub use maskinporten::ClientRegistration;
 pub use register::{Organisation, Person, Register, ServiceOwner};
 pub use store::Creation;
@@ -386,6 +390,13 @@ impl LocalAltinn {
                 .get(guid)?
                 .storage_view(&self.world.public_url),
         )
+    }
+
+    /// The history of an instance's process, as `GET …/process/history` gives it; empty until its creation has come to the end.
+    pub fn history(&self, instance: &str) -> Vec<Value> {
+        let guid = instance.rsplit('/').next().and_then(|it| it.parse().ok());
+        let instance = guid.and_then(|guid| self.world.store.get(guid));
+        instance.map_or_else(Vec::new, |it| it.history.view())
     }
 
     /// The app (`org/app`) of an instance.

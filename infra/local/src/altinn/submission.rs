@@ -260,7 +260,7 @@ impl Users<'_> {
         engine
             .enter_task(&mut instance, &task, &actor)
             .map_err(|error| content(error.to_string()))?;
-        engine.note_start(&mut instance, &actor);
+        instance.record_process(&actor);
         Ok(instance)
     }
 

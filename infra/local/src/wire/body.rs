@@ -33,6 +33,13 @@ pub(super) fn request(body: Incoming, entry: Arc<Entry>) -> RelayedBody {
     .boxed_unsync()
 }
 
+/// A client's body that was read to its end, on its way to the upstream.
+pub(super) fn whole(body: Bytes) -> RelayedBody {
+    Full::new(body)
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
 /// The upstream's body on its way to the client, cut after `limit` bytes.
 pub(super) fn response(body: Incoming, entry: Arc<Entry>, limit: Option<usize>) -> RelayedBody {
     let count = |it: &mut Exchange, bytes| it.response_bytes += bytes;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use regex::Regex;
 use tokio::sync::watch;
 
@@ -211,6 +211,8 @@ pub enum Action {
     Answer(Answer),
     /// It is passed on and answered, but this answer is given instead.
     AnswerAfter(Answer),
+    /// It is passed on, and this answer is given at once, while the upstream is still at work: a gateway has lost patience.
+    AnswerMeanwhile(Answer),
     /// It is passed on, and the connection is reset after so many bytes of the answer's body.
     Truncate(usize),
     /// It is passed on only when the gate opens.
@@ -233,6 +235,7 @@ impl Action {
             Self::ResetAfter => "reset-after",
             Self::Answer(_) => "answer",
             Self::AnswerAfter(_) => "answer-after",
+            Self::AnswerMeanwhile(_) => "answer-meanwhile",
             Self::Truncate(_) => "truncate",
             Self::HoldBefore(_) => "hold-before",
             Self::HoldAfter(_) => "hold-after",
@@ -302,6 +305,23 @@ impl Answer {
             headers: HeaderMap::new(),
             body: Bytes::new(),
         }
+    }
+
+    /// A gateway's own answer, which is HTML.
+    #[must_use]
+    pub fn gateway(status: StatusCode) -> Self {
+        let title = format!(
+            "{} {}",
+            status.as_u16(),
+            status.canonical_reason().unwrap_or_default()
+        );
+        let page = format!(
+            "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+        );
+        let html = HeaderValue::from_static("text/html");
+        Self::status(status)
+            .header(header::CONTENT_TYPE, html)
+            .body(page)
     }
 
     /// With one more header.

@@ -396,6 +396,35 @@ async fn an_effect_comes_late_when_the_client_has_gone() {
 }
 
 #[tokio::test]
+async fn a_gateway_answers_in_the_apps_place_while_the_app_goes_on() {
+    for code in [400, 403, 408, 499, 502, 503, 504] {
+        let status = StatusCode::from_u16(code).unwrap();
+        let (wire, effects) = wired().await;
+        let lost_patience = Action::AnswerMeanwhile(Answer::gateway(status));
+        wire.faults().add(On::any(), lost_patience);
+        let answer = post_to(&wire, "/slow").await.unwrap();
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.headers()["content-type"], "text/html");
+        assert!(
+            answer
+                .text()
+                .await
+                .unwrap()
+                .contains(&format!("<h1>{code}"))
+        );
+        assert_eq!(effects.posts(), 0, "the app is still at work");
+        effects.may_finish.add_permits(1);
+        effects.reach(1).await;
+        let ended = wire.journal().ended(&On::any(), 1, DEADLINE).await.unwrap();
+        assert!(
+            ended
+                .iter()
+                .all(|it| it.forwarded && it.status == Some(status))
+        );
+    }
+}
+
+#[tokio::test]
 async fn rules_choose_by_method_path_operation_predicate_and_turn() {
     let (wire, _) = wired().await;
     let faults = wire.faults();

@@ -118,7 +118,7 @@ impl<'c> Stage<'c> {
         };
         let fault = match what {
             "PDP down" => Fault::DecisionPointDown,
-            "register down" => Fault::PartyLookupNotFound,
+            "register down" => Fault::RegisterDown,
             "Storage down" => Fault::StorageDown,
             other => panic!("nothing is known of {other}"),
         };

@@ -17,7 +17,7 @@ use super::instantiation::{Order, instantiate};
 use super::template::{OwnerReference, Template, field, time};
 use super::{Visit, parts};
 use crate::altinn::answer::{self, Answer, Refusal};
-use crate::altinn::faults::Admission;
+use crate::altinn::faults::{Admission, Fault};
 use crate::altinn::instance::Instance;
 use crate::altinn::world::World;
 
@@ -43,6 +43,9 @@ async fn create(
     let admission = admit(&visit)?;
     refuse_users_in_production(&visit)?;
     let mut parts = parts::read(&visit, body).await?;
+    if visit.strikes(&Fault::SenderTooSlow) {
+        return Err(parts::too_slow());
+    }
     let query_party = query.as_deref().and_then(|query| {
         form_urlencoded::parse(query.as_bytes())
             .find(|(name, _)| name.eq_ignore_ascii_case("instanceOwnerPartyId"))
@@ -77,6 +80,7 @@ async fn create(
                 parts,
                 prefill: Vec::new(),
                 source: None,
+                simplified: false,
             },
         )
         .await
@@ -255,6 +259,7 @@ fn simplified_order(visit: &Visit, body: &[u8]) -> Result<Order, Refusal> {
         parts: Vec::new(),
         prefill,
         source,
+        simplified: true,
     })
 }
 

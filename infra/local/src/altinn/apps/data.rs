@@ -22,6 +22,7 @@ use crate::altinn::answer::{self, Answer, Refusal};
 use crate::altinn::app::DataType;
 use crate::altinn::disposition;
 use crate::altinn::instance::{Element, Instance};
+use crate::altinn::library::Library;
 use crate::altinn::world::World;
 
 /// Kestrel's default limit, where an endpoint sets none of its own.
@@ -116,6 +117,16 @@ pub(super) fn type_of<'v>(visit: &'v Visit, id: &str) -> Result<&'v DataType, Pr
     })
 }
 
+/// In older libraries a data type that there is none of is an exception (measured,
+/// tests/recorded/older/v8.0.0-app-data-post-unknown-type.json).
+fn require_type(visit: &Visit, id: &str) -> Result<(), Refusal> {
+    if visit.app.library() < Library::NAMES_PROBLEMS && visit.app.data_type(id).is_none() {
+        let exception = "System.InvalidOperationException: Sequence contains no matching element";
+        return Err(visit.exception(exception).into());
+    }
+    Ok(())
+}
+
 pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Problem> {
     let too_large = |_| {
         Problem::new(
@@ -151,6 +162,7 @@ async fn add_by_query(
             "The dataType field is required.",
         ));
     };
+    require_type(&visit, &data_type)?;
     match add_element(&visit, instance, &data_type, body).await {
         Ok((instance, element)) => Ok(created(&visit, &instance, &element)),
         Err(problem) => Ok(problem.plain()),
@@ -165,6 +177,7 @@ async fn add(
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &Method::POST, headers)?;
     let instance = enter(&visit, &guid, "write")?;
+    require_type(&visit, &data_type)?;
     let (instance, element) = add_element(&visit, instance, &data_type, body).await?;
     let models: Vec<Value> = json_of(&visit, &element, false)
         .map(|data| json!({"dataElementId": element.id, "data": data}))
@@ -198,13 +211,11 @@ async fn add_element(
     )
     .await?;
     upload::require_identity(visit)?;
+    upload::require_known_to_storage(visit, data_type)?;
     let now = visit.world.clock.now();
     let stored = visit.world.store.change(instance.guid, |stored| {
         // Two uploads at once may both have found room.
-        if data_type
-            .max_count()
-            .is_some_and(|most| stored.elements_of(&data_type.id).count() >= most)
-        {
+        if upload::is_full(visit, stored, data_type) {
             return None;
         }
         stored.data.push(element.clone());

@@ -11,7 +11,7 @@ use super::{form, validation};
 use crate::altinn::app::AppDefinition;
 use crate::altinn::disposition;
 use crate::altinn::faults::Fault;
-use crate::altinn::instance::{CurrentTask, Element, HistoryEntry, Instance, Mark, Process};
+use crate::altinn::instance::{CurrentTask, Element, Instance, Mark, Process};
 use crate::altinn::model::FormError;
 use crate::altinn::pdf;
 use crate::altinn::token::Caller;
@@ -140,24 +140,6 @@ impl Engine<'_> {
         }
     }
 
-    /// The events that a creation writes once its first task has begun: an instance without them never got that far.
-    pub(crate) fn note_start(&self, instance: &mut Instance, performer: &str) {
-        let Some(process) = instance.process.clone() else {
-            return;
-        };
-        instance.history.push(HistoryEntry {
-            event_type: "process_StartEvent",
-            element_id: process.start_event,
-            occurred: process.started,
-            started: None,
-            ended: None,
-            performed_by: performer.to_owned(),
-        });
-        if let Some(task) = &process.current {
-            instance.history.push(task_begun(task, performer));
-        }
-    }
-
     /// Ends the current task and begins what follows; `reject` goes back to the task before where a gateway follows, and else forward like
     /// every action. Returns the type of the event to publish.
     ///
@@ -195,21 +177,17 @@ impl Engine<'_> {
                 "CompleteCurrentMoveToNext",
             )
         };
-        let ended = self.now();
-        let begun = instance
+        instance
             .history
-            .iter_mut()
-            .rev()
-            .find(|entry| entry.element_id == current.element_id);
-        if let Some(begun) = begun {
-            begun.ended = Some(ended);
-        }
+            .task_ended(&current.element_id, self.now(), &by.performer);
         let event = match next {
             Some(task) => {
                 self.enter_task(instance, &task.id, actor)
                     .map_err(StepError::Form)?;
                 let started = task_started(task, current.flow + 1, flow_type, self.now());
-                instance.history.push(task_begun(&started, &by.performer));
+                instance
+                    .history
+                    .task_started(&task.id, started.started, &by.performer);
                 instance.process = Some(Process {
                     current: Some(started),
                     ..process
@@ -323,14 +301,9 @@ impl Engine<'_> {
             instance.status.soft_deleted = Mark::at(ended);
             instance.status.hard_deleted = Mark::at(ended);
         }
-        instance.history.push(HistoryEntry {
-            event_type: "process_EndEvent",
-            element_id: END_EVENT.to_owned(),
-            occurred: ended,
-            started: None,
-            ended: None,
-            performed_by: performer.to_owned(),
-        });
+        instance
+            .history
+            .occurred("process_EndEvent", END_EVENT, ended, performer);
     }
 
     fn belongs_to(&self, data_type: &str, task: &str) -> bool {
@@ -381,17 +354,6 @@ impl StepError {
             Self::Invalid(issues) => issues.iter().map(validation::Issue::view).collect(),
             _ => json!([]),
         }
-    }
-}
-
-fn task_begun(task: &CurrentTask, performer: &str) -> HistoryEntry {
-    HistoryEntry {
-        event_type: "process_StartTask",
-        element_id: task.element_id.clone(),
-        occurred: task.started,
-        started: Some(task.started),
-        ended: None,
-        performed_by: performer.to_owned(),
     }
 }
 

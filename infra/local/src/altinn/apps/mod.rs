@@ -1,6 +1,8 @@
 //! The API that every Altinn app has, at `/{org}/{app}`.
 
+mod calls;
 mod create;
+mod creation;
 mod data;
 mod engine;
 mod form;
@@ -14,6 +16,7 @@ mod process;
 mod template;
 mod upload;
 mod validation;
+mod workflow;
 
 use std::sync::Arc;
 
@@ -27,6 +30,7 @@ use uuid::Uuid;
 
 use super::answer::{self, Refusal};
 use super::app::{AppDefinition, Decision};
+use super::faults::Fault;
 use super::instance::Instance;
 use super::token::Caller;
 use super::world::World;
@@ -117,6 +121,10 @@ impl Visit {
             caller,
             headers,
         })
+    }
+
+    fn strikes(&self, fault: &Fault) -> bool {
+        self.world.faults.strikes(Some(&self.app.id), fault)
     }
 
     /// Whether the policy permits the action on an instance of the party `owner`.

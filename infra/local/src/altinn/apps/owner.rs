@@ -12,7 +12,6 @@ use crate::altinn::register::Party;
 
 /// Looks the owner up; the first field present decides.
 pub(super) fn look_up<'v>(visit: &'v Visit, owner: &OwnerReference) -> Result<Party<'v>, Refusal> {
-    let (faults, app) = (&visit.world.faults, Some(visit.app.id.as_str()));
     let register = &visit.world.register;
     if let Some(party_id) = &owner.party_id {
         let Ok(number) = party_id.parse::<u32>() else {
@@ -20,13 +19,12 @@ pub(super) fn look_up<'v>(visit: &'v Visit, owner: &OwnerReference) -> Result<Pa
                 "Failed to lookup party by partyId: {party_id}. The exception was: The input string '{party_id}' was not in a correct format."
             )));
         };
-        if faults.strikes(app, &Fault::PartyLookupForbidden) {
+        if visit.strikes(&Fault::RegisterDown) {
             return Err(answer::client_error(StatusCode::FORBIDDEN).into());
         }
-        let found = register
+        return register
             .by_party_id(number)
-            .filter(|_| !faults.strikes(app, &Fault::PartyLookupNotFound));
-        return found.ok_or_else(|| {
+            .ok_or_else(|| {
             unknown(&format!(
                 "Failed to lookup party by partyId: {number}. The exception was: Object reference not set to an instance of an object."
             ))
@@ -52,7 +50,7 @@ pub(super) fn look_up<'v>(visit: &'v Visit, owner: &OwnerReference) -> Result<Pa
         ))
     };
     // A register that is down looks the same as an unknown number, but for the words.
-    if faults.strikes(app, &Fault::PartyLookupNotFound) {
+    if visit.strikes(&Fault::RegisterDown) {
         return Err(failed("Connection refused (127.0.0.1:5101)"));
     }
     let (name, digits) = if owner.person_number.is_some() {

@@ -120,6 +120,14 @@ pub(super) async fn read(visit: &Visit, body: Body) -> Result<Vec<Part>, Refusal
 /// The words for a multipart without its closing boundary (measured, tests/recorded/create-cut-off.json).
 const CUT_OFF: &str = "IOException while reading a section of the request: Unexpected end of Stream, the content may have already been read by another component. ";
 
+/// What Kestrel says to a body that arrives more slowly than 240 bytes a second, 5 s after its beginning (`MinRequestBodyDataRate`).
+pub(super) fn too_slow() -> Refusal {
+    broken(
+        "IOException while reading a section of the request: Reading the request body timed out due to data arriving too slowly. \
+         See MinRequestBodyDataRate. ",
+    )
+}
+
 fn broken(detail: &str) -> Refusal {
     answer::problem(StatusCode::BAD_REQUEST, "Error reading request", detail).into()
 }

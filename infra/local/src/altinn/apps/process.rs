@@ -8,15 +8,19 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
 use axum::routing::{get, post, put};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::Visit;
 use super::engine::{Actor, StepError};
+use super::instances::STORAGE_UNREACHABLE;
 use super::template::field;
+use super::{Visit, workflow};
 use crate::altinn::answer::{self, Answer, Refusal};
+use crate::altinn::faults::Fault;
 use crate::altinn::instance::{Instance, Lock};
+use crate::altinn::library::Library;
 use crate::altinn::world::World;
 
 /// How long one `next` keeps others out at most.
@@ -32,11 +36,15 @@ pub(super) fn routes() -> Router<Arc<World>> {
         .route(PROCESS, get(read))
         .route(&format!("{PROCESS}/history"), get(history))
         .route(&format!("{PROCESS}/start"), post(start))
+        .route(&format!("{PROCESS}/resume"), post(resume))
         .route(&format!("{PROCESS}/next"), get(next_elements).put(next))
         .route(&format!("{PROCESS}/completeProcess"), put(complete))
 }
 
 fn enter(visit: &Visit, guid: &str) -> Result<Instance, Refusal> {
+    if visit.world.faults.storage_is_down(&visit.app.id) {
+        return Err(visit.exception(STORAGE_UNREACHABLE).into());
+    }
     visit
         .instance(guid)
         .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND).into())
@@ -64,16 +72,7 @@ async fn history(
     let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
     let instance = enter(&visit, &guid)?;
     visit.authorize(instance.owner.party_id, "read")?;
-    let entries: Vec<Value> = instance
-        .history
-        .iter()
-        .map(|entry| {
-            json!({
-                "eventType": entry.event_type, "elementId": entry.element_id, "occured": entry.occurred, "started": entry.started,
-                "ended": entry.ended, "performedBy": entry.performed_by,
-            })
-        })
-        .collect();
+    let entries = instance.history.view();
     Ok(answer::json_value(
         StatusCode::OK,
         &json!({ "processHistory": entries }),
@@ -104,10 +103,26 @@ async fn start(
     let now = visit.world.clock.now();
     let started = visit.world.store.change(instance.guid, |stored| {
         stored.process = Some(process);
+        stored.record_process(visit.caller.performer());
         stored.touch(now, visit.caller.actor());
         stored.clone()
     });
     let instance = started.ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
+    Ok(answer::json_value(
+        StatusCode::OK,
+        &state(&visit, &instance),
+    ))
+}
+
+async fn resume(
+    State(world): State<Arc<World>>,
+    Path((org, app, _party, guid)): InstancePath,
+    headers: HeaderMap,
+) -> Answer {
+    let visit = Visit::new(world, &org, &app, &Method::POST, headers)?;
+    let instance = enter(&visit, &guid)?;
+    visit.authorize(instance.owner.party_id, "write")?;
+    let instance = workflow::resume(&visit, &instance).await?;
     Ok(answer::json_value(
         StatusCode::OK,
         &state(&visit, &instance),
@@ -143,6 +158,7 @@ async fn next(
             ));
         }
     };
+    workflow::require_idle(&instance)?;
     let _lock = take_lock(&visit, &instance)?;
     let instance = step(&visit, &instance, action.as_deref())?;
     Ok(answer::json_value(
@@ -158,6 +174,7 @@ async fn complete(
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &Method::PUT, headers)?;
     let mut instance = enter(&visit, &guid)?;
+    workflow::require_idle(&instance)?;
     let _lock = take_lock(&visit, &instance)?;
     for _ in 0..MOST_STEPS {
         instance = step(&visit, &instance, None)?;
@@ -214,6 +231,10 @@ fn take_lock<'v>(visit: &'v Visit, instance: &Instance) -> Result<Held<'v>, Refu
 }
 
 fn step(visit: &Visit, instance: &Instance, action: Option<&str>) -> Result<Instance, Refusal> {
+    if visit.strikes(&Fault::DecisionPointDown) {
+        let exception = "System.InvalidOperationException: PDP returned null-response";
+        return Err(visit.exception(exception).into());
+    }
     let task = instance.current_task().cloned();
     if let Some(task) = &task
         && !is_permitted(visit, instance.owner.party_id, &task.kind, action)
@@ -225,6 +246,8 @@ fn step(visit: &Visit, instance: &Instance, action: Option<&str>) -> Result<Inst
         );
         return Err(answer::problem(StatusCode::FORBIDDEN, "Unauthorized", &detail).into());
     }
+    // Without actions, whatever was sent moves on.
+    let action = action.filter(|_| visit.app.library() >= Library::HAS_ACTIONS);
     let name = task.map(|task| task.element_id).unwrap_or_default();
     let stepped = visit.world.store.change(instance.guid, |stored| {
         let mut moved = stored.clone();
@@ -239,6 +262,9 @@ fn step(visit: &Visit, instance: &Instance, action: Option<&str>) -> Result<Inst
         Some(Ok((instance, event))) => {
             visit.world.publish(&visit.app, &instance, &event);
             Ok(instance)
+        }
+        Some(Err(StepError::Ended)) if visit.app.library() < Library::NAMES_PROBLEMS => {
+            Err(ended_before(visit.app.library()).into())
         }
         Some(Err(error)) => {
             let (status, title, detail) = error.describe(&name);
@@ -261,8 +287,20 @@ fn step(visit: &Visit, instance: &Instance, action: Option<&str>) -> Result<Inst
     }
 }
 
+/// What older libraries say to a process that has ended (measured, tests/recorded/older/v7.15.3-app-process-next-ended.json and
+/// v8.0.0-app-process-next-ended.json).
+fn ended_before(library: Library) -> Response {
+    if library < Library::HAS_ACTIONS {
+        return answer::text(StatusCode::CONFLICT, "Process is ended.");
+    }
+    let problem = json!({ "title": "Process is not started. Use start!", "status": 409 });
+    let body = axum::body::Body::from(problem.to_string());
+    let media_type = Some("application/problem+json; charset=utf-8");
+    answer::with_body(StatusCode::CONFLICT, media_type, body)
+}
+
 fn is_permitted(visit: &Visit, owner: u32, kind: &str, action: Option<&str>) -> bool {
-    match action {
+    match action.filter(|_| visit.app.library() >= Library::HAS_ACTIONS) {
         Some(action) => visit.permits(owner, action),
         None => actions_of(kind)
             .iter()
@@ -286,6 +324,9 @@ fn state(visit: &Visit, instance: &Instance) -> Value {
         return json!({ "currentTask": null, "processTasks": [] });
     };
     let mut view = process.view();
+    if visit.app.library() < Library::HAS_ACTIONS {
+        return view;
+    }
     if let Some(task) = &process.current {
         let names: &[&str] = match task.kind.as_str() {
             "confirmation" => &["read", "write", "confirm", "reject"],
@@ -318,5 +359,8 @@ fn state(visit: &Visit, instance: &Instance) -> Value {
         .map(|task| json!({ "altinnTaskType": task.kind, "elementId": task.id, "elementType": "Task" }))
         .collect();
     view["processTasks"] = tasks;
+    if visit.app.library().has_engine() {
+        view["workflow"] = instance.workflow.view();
+    }
     view
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use stafett::id::AppId;
 
 use crate::{
-    altinn::{Fault, FaultId},
+    altinn::{Fault, FaultId, Step, Trouble},
     deployment::{DeployError, Deployment},
     wire::{Action, Answer, On, RuleId, Then},
 };
@@ -149,10 +149,7 @@ impl BadDay {
             Self::BSlow => wired(deployment, calls(app), length, Action::Latency(SLOW)),
             Self::AnswerLost => wired(deployment, creations(app), length, Action::ResetAfter),
             Self::HalfMade => {
-                let stops = Fault::PartsFail {
-                    status: 500,
-                    after: 1,
-                };
+                let stops = Fault::at(Step::ElementsFrom(1), Trouble::Refused(500));
                 inside(deployment, app, length, stops)
             }
             Self::FunctionKilled => {
@@ -175,7 +172,7 @@ impl BadDay {
                 wired(deployment, creations(app), length, kill)
             }
             Self::EventLost => inside(deployment, app, length, Fault::EventLost),
-            Self::RegisterDown => inside(deployment, app, length, Fault::PartyLookupNotFound),
+            Self::RegisterDown => inside(deployment, app, length, Fault::RegisterDown),
             Self::TokenExpired => {
                 let with_token =
                     calls(app).when(|seen| seen.headers.contains_key(header::AUTHORIZATION));

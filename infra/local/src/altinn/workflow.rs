@@ -1,0 +1,47 @@
+//! What the workflow engine of the next generation of apps has in hand for an instance.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// The start of a process in the workflow engine. Apps before v9 have none, so it is idle there.
+#[derive(Clone, Default)]
+pub(crate) enum Workflow {
+    /// Nothing is to be done any more, or nothing was ever begun.
+    #[default]
+    Idle,
+    /// The engine is on the way to this task.
+    Processing { task: String },
+    /// A step failed for good: somebody has to call `resume`.
+    Failed(FailedWorkflow),
+}
+
+#[derive(Clone)]
+pub(crate) struct FailedWorkflow {
+    pub(crate) id: Uuid,
+    pub(crate) task: String,
+    pub(crate) at: Timestamp,
+    /// Values for the forms that are not made yet.
+    pub(crate) prefill: Vec<(String, String)>,
+}
+
+impl Workflow {
+    /// The field `workflow` of `GET …/process` (measured, tests/recorded/v9/v9-create-step-failed.json; for `processing`
+    /// Altinn/altinn-studio: src/App/backend/src/Altinn.App.Core/Internal/Process/Elements/AppProcessWorkflowStatus.cs).
+    pub(crate) fn view(&self) -> Value {
+        match self {
+            Self::Idle => json!({ "status": "idle" }),
+            Self::Processing { task } => json!({ "status": "processing", "targetTask": task }),
+            Self::Failed(failed) => json!({
+                "status": "failed", "targetTask": failed.task,
+                "failure": { "kind": "stepFailed", "workflowId": failed.id, "occurredAt": engine_time(failed.at) },
+            }),
+        }
+    }
+}
+
+/// A time as the engine writes it: with an offset, not with Z (measured, tests/recorded/v9/v9-create-step-failed.json).
+pub(crate) fn engine_time(at: Timestamp) -> String {
+    let at = at.to_string();
+    format!("{}+00:00", at.trim_end_matches('Z'))
+}
