@@ -339,8 +339,8 @@ impl Altinn {
 
 impl Page {
     /// Leaves out what is known already. Its rows stay: they show where the list goes on.
-    pub(super) fn drop_known(&mut self, known: &[Uuid]) {
-        let known: HashSet<&Uuid> = known.iter().collect();
+    pub(super) fn drop_known(&mut self, known: impl Iterator<Item = Uuid>) {
+        let known: HashSet<Uuid> = known.collect();
         self.instances.retain(|it| !known.contains(&it.id.guid));
         self.unreadable
             .retain(|it| it.id.is_none_or(|id| !known.contains(&id.guid)));
