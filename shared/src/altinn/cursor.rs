@@ -123,6 +123,12 @@ impl Cursor {
         }
     }
 
+    /// The list.
+    #[must_use]
+    pub fn list(&self) -> &InstanceQuery {
+        &self.list
+    }
+
     /// Where the list goes on behind the page that came last.
     #[must_use]
     pub fn place(&self) -> &Place {

@@ -258,7 +258,7 @@ async fn a_write_of_values_beside_a_change_of_the_process_takes_the_column_back(
     for (call, field) in [("datavalues", "values"), ("presentationtexts", "texts")] {
         let id = altinn.case().await;
         let made = altinn.local.column(&id).unwrap();
-        altinn.local.clock().advance(Duration::from_secs(3600));
+        altinn.local.clock().advance(Duration::from_secs(60));
         let faults = altinn.local.faults();
         let delayed = Fault::WriteBackDelayed(Duration::from_millis(400));
         let delayed = faults.next(1, Some("ttd/casework"), delayed);
@@ -272,7 +272,10 @@ async fn a_write_of_values_beside_a_change_of_the_process_takes_the_column_back(
             altinn.local.advance(&id).unwrap();
             altinn.local.column(&id).unwrap()
         };
-        let (written, moved_on) = tokio::join!(written, moved_on);
+        let both = async { tokio::join!(written, moved_on) };
+        let (written, moved_on) = tokio::time::timeout(Duration::from_secs(60), both)
+            .await
+            .unwrap();
         let written = written.expect(200).json();
         assert!(moved_on > made);
         assert_eq!(altinn.local.column(&id), Some(made), "{call}");
@@ -299,7 +302,10 @@ async fn of_two_writers_of_data_values_the_slower_one_undoes_what_the_faster_one
         }
         altinn.send(Method::PUT, &path, &faster).await.expect(200)
     };
-    let (slower, faster) = tokio::join!(slower, faster);
+    let both = async { tokio::join!(slower, faster) };
+    let (slower, faster) = tokio::time::timeout(Duration::from_secs(60), both)
+        .await
+        .unwrap();
     assert_eq!(faster.json()["dataValues"]["stafett.relay"], "r2");
     let values = slower.expect(200).json()["dataValues"].take();
     assert_eq!(values["stafett.relay"], "r1", "{values}");
