@@ -26,8 +26,8 @@ use crate::{
 pub(crate) enum Shows {
     /// What has changed.
     Changes,
-    /// What earlier windows of the list have shown before. What was enqueued for them is left alone, and so is what
-    /// is too young to have been: its trigger is on its way.
+    /// What earlier windows of the list have shown before. What is too young to have been shown is left alone: its
+    /// trigger is on its way.
     Whole,
     /// What another list has shown before, and counted.
     Again,
@@ -56,11 +56,15 @@ pub(crate) async fn relay_missing(
     let (mut failed, mut done, mut in_hand) = (0, 0, 0);
     for (instance, standing) in ready.iter().zip(standings) {
         match standing {
-            None if shows != Shows::Changes && work.told.has(run, *instance).await? => in_hand += 1,
+            None if work.told.has(run, *instance, shows).await? => in_hand += 1,
             None => missing.push(*instance),
             // It would be tried again some time: its gate is open now.
             Some(it) if it.state == State::Waiting && it.reason == Some(Reason::GateClosed) => {
-                open.push(it);
+                if work.told.has(run, *instance, shows).await? {
+                    in_hand += 1;
+                } else {
+                    open.push(it);
+                }
             }
             Some(it) => match it.state {
                 State::Failed => failed += 1,
@@ -72,6 +76,8 @@ pub(crate) async fn relay_missing(
     run.enqueue(route, &missing).await?;
     work.told.add(run, &missing).await?;
     wake(run, work, &open).await?;
+    let woken: Vec<InstanceId> = open.iter().map(|it| it.source).collect();
+    work.told.add(run, &woken).await?;
     let report = &mut work.report;
     if shows != Shows::Again {
         report.skipped += (page.len() - ready.len()) as u64;

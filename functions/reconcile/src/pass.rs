@@ -235,9 +235,10 @@ impl<'a> Pass<'a> {
             .whole
             .is_none_or(|last| last <= earlier(run.until, WHOLE_EVERY) || last > run.until);
         match self.purpose {
+            // Also what ended while nobody looked.
             Purpose::Ended => whole_is_due.then(|| {
-                let day = earlier(run.until, ENDED_WITHIN + DRIFTED_BY);
-                (true, Some(day))
+                let last = position.whole.map_or(run.until, |it| it.min(run.until));
+                (true, Some(earlier(last, ENDED_WITHIN + DRIFTED_BY)))
             }),
             _ if whole_is_due && of_a_task => Some((true, None)),
             _ if whole_is_due && self.list.unconfirmed => Some((true, since)),
@@ -251,7 +252,7 @@ impl<'a> Pass<'a> {
     /// The list within a window.
     fn query(&self, run: &Run<'_>, from: Option<Timestamp>, until: Timestamp) -> InstanceQuery {
         let ended_from = match self.purpose {
-            Purpose::Ended => Some(day_of(earlier(until, ENDED_WITHIN))),
+            Purpose::Ended => from.map(|from| day_of(from.checked_add(DRIFTED_BY).unwrap_or(from))),
             Purpose::Missing | Purpose::Stamps => self.list.ended_from,
         };
         InstanceQuery {

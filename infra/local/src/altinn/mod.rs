@@ -397,6 +397,14 @@ impl LocalAltinn {
         })
     }
 
+    /// Somebody else who may write data values sets one. False where there is no such instance.
+    pub fn set_data_value(&self, id: &str, key: &str, value: &str) -> bool {
+        self.change_row(id, |row| {
+            let values = row.instance.data_values.get_or_insert_default();
+            values.insert(key.to_owned(), value.to_owned());
+        })
+    }
+
     /// Makes an instance's row one from before Storage had the column `confirmed`. False where there is no such instance.
     pub fn forget_confirmed(&self, id: &str) -> bool {
         self.change_row(id, |row| row.confirmed = None)
