@@ -26,6 +26,8 @@ use crate::{
 pub(crate) enum Shows {
     /// What has changed.
     Changes,
+    /// The list of unconfirmed ones from its beginning: whatever became of a message, its instance comes up again.
+    Unconfirmed,
     /// What earlier windows of the list have shown before. What is too young to have been shown is left alone: its
     /// trigger is on its way.
     Whole,
@@ -44,7 +46,9 @@ pub(crate) async fn relay_missing(
     let ready: Vec<InstanceId> = page
         .iter()
         .filter(|instance| is_ready(route, instance))
-        .filter(|instance| shows == Shows::Changes || has_waited(run, route, instance))
+        .filter(|instance| {
+            matches!(shows, Shows::Changes | Shows::Unconfirmed) || has_waited(run, route, instance)
+        })
         .map(|instance| instance.id)
         .collect();
     let relays: Vec<RelayId> = ready

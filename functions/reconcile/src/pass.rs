@@ -152,7 +152,8 @@ impl<'a> Pass<'a> {
             };
             let page = Self::read(run, work, window).await?;
             let shows = match self.purpose {
-                Purpose::Missing if window.whole && !self.list.unconfirmed => Shows::Whole,
+                Purpose::Missing if window.whole && self.list.unconfirmed => Shows::Unconfirmed,
+                Purpose::Missing if window.whole => Shows::Whole,
                 Purpose::Ended => Shows::Again,
                 Purpose::Missing | Purpose::Stamps => Shows::Changes,
             };

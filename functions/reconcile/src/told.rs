@@ -15,10 +15,9 @@ use uuid::Uuid;
 
 use crate::{instances::Shows, position::earlier, run::Run, trouble::Trouble};
 
-/// An instance that has changed and was enqueued less long ago is not enqueued again.
+/// An instance on the list of unconfirmed ones that was enqueued less long ago is not enqueued again.
 const LATELY: Duration = Duration::from_secs(3600);
-/// A message that nobody has worked on for longer than this does not keep its instance from being enqueued for
-/// another list.
+/// A message that nobody has worked on for longer than this does not keep its instance from being enqueued again.
 const PATIENCE: Duration = Duration::from_secs(86_400);
 /// So many are remembered: at some 50 bytes each they fit into an item of DynamoDB (400 KB) twice.
 const MOST: usize = 4_000;
@@ -125,7 +124,8 @@ impl Kept {
     fn has(&self, id: InstanceId, shows: Shows, now: Timestamp) -> bool {
         let at = self.at.get(&id.guid).copied();
         match shows {
-            Shows::Changes => at.is_some_and(|at| at > earlier(now, LATELY).as_second()),
+            Shows::Changes => at.is_some(),
+            Shows::Unconfirmed => at.is_some_and(|at| at > earlier(now, LATELY).as_second()),
             Shows::Whole | Shows::Again => at.is_some() || self.overflowed.is_some(),
         }
     }
@@ -175,12 +175,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_enqueued_is_left_alone_for_an_hour_where_it_changes_and_for_a_day_elsewhere() {
+    fn what_was_enqueued_is_left_alone_for_an_hour_where_it_is_unconfirmed_and_for_a_day_elsewhere()
+    {
         let mut kept = Kept::default();
         kept.add(&[id(1)], at("2026-11-22T10:00:00Z"));
         for (now, shows, left_alone) in [
-            ("2026-11-22T10:59:59Z", Shows::Changes, true),
-            ("2026-11-22T11:00:00Z", Shows::Changes, false),
+            ("2026-11-22T10:59:59Z", Shows::Unconfirmed, true),
+            ("2026-11-22T11:00:00Z", Shows::Unconfirmed, false),
+            ("2026-11-23T09:59:59Z", Shows::Changes, true),
             ("2026-11-23T09:59:59Z", Shows::Whole, true),
             ("2026-11-23T09:59:59Z", Shows::Again, true),
             ("2026-11-23T10:00:00Z", Shows::Again, false),
