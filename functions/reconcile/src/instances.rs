@@ -1,7 +1,7 @@
 //! What is done about the instances of a page: of A those without a relay, of B those whose stamp
 //! contradicts the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use http::StatusCode;
 use stafett::{
@@ -138,10 +138,11 @@ pub(crate) async fn compare_stamps(
                 );
             }
         } else if !gone {
-            if !live.contains_key(&recorded) {
-                live.insert(recorded, live_one(run, work, recorded).await?);
-            }
-            if let Some(Some(recorded)) = live.get(&recorded) {
+            let recorded = match live.entry(recorded) {
+                Entry::Occupied(read) => read.into_mut(),
+                Entry::Vacant(unread) => unread.insert(live_one(run, work, recorded).await?),
+            };
+            if let Some(recorded) = recorded {
                 tell_doubles(work, &relay, recorded, b);
             }
         }
