@@ -10,6 +10,8 @@ use reqwest::Url;
 use secrecy::SecretString;
 use thiserror::Error;
 
+use crate::altinn::list::PAGE_SIZE;
+
 /// A setting that is missing or malformed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SettingError {
@@ -262,6 +264,8 @@ pub struct ReconcileSettings {
     pub grace: Duration,
     /// `STAFETT_RECONCILE_OVERLAP_SECONDS`: each run looks so far back behind the end of the last one.
     pub overlap: Duration,
+    /// `STAFETT_RECONCILE_PAGE`: so many instances on a page of Storage's lists.
+    pub page: usize,
 }
 
 impl ReconcileSettings {
@@ -285,7 +289,24 @@ impl ReconcileSettings {
                 },
                 600,
             )?,
+            page: Self::read_page(source)?,
         })
+    }
+
+    fn read_page(source: &Source<'_>) -> Result<usize, SettingError> {
+        let variable = Variable {
+            name: "STAFETT_RECONCILE_PAGE",
+            what: "a number from 50 to 5000: how many instances stand on a page of Storage's lists",
+            example: "1000",
+        };
+        match source.optional(&variable) {
+            None => Ok(PAGE_SIZE),
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|size| (50..=5_000).contains(size))
+                .ok_or_else(|| variable.malformed()),
+        }
     }
 }
 

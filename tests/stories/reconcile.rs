@@ -1,6 +1,7 @@
 //! The clock finds what nobody told of.
 
 mod doubles;
+mod drift;
 mod found;
 mod positions;
 mod standing_still;
@@ -30,6 +31,11 @@ async fn story_with(route: String) -> (Story, Folder) {
     let mut plan = permit_alone();
     plan.routes = folder.path().to_owned();
     (Story::begin(plan).await, folder)
+}
+
+/// The sample route, with so many instances on a page of Storage's lists.
+async fn story_of_pages(size: usize) -> Story {
+    Story::begin(permit_alone().setting("STAFETT_RECONCILE_PAGE", &size.to_string())).await
 }
 
 /// The sample route with something else in it.

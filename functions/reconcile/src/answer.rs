@@ -1,7 +1,11 @@
 //! What came of a run, per route.
 
+use jiff::Timestamp;
 use serde::Serialize;
-use stafett::id::{InstanceId, RouteName};
+use stafett::{
+    altinn::Instance,
+    id::{InstanceId, RouteName},
+};
 
 /// How many instances a report names.
 const EXAMPLES: usize = 10;
@@ -41,14 +45,69 @@ pub struct Report {
     pub doubles: u64,
     /// B that are on record and were deleted before their process ended.
     pub vanished: u64,
+    /// B that are on record, name their A and bear another stamp than their relay's, or none: somebody has
+    /// overwritten it.
+    pub restamped: u64,
+    /// Instances in Storage's lists that cannot be read; passed over.
+    pub unreadable: u64,
+    /// Instances that stood in Storage's lists before older ones: normal, and the reason for the lists that do not
+    /// lean on the last change.
+    pub drifted: u64,
     /// Pages of Storage's lists.
     pub pages: u64,
     /// Calls to Altinn.
     pub calls: u32,
     /// Some of the A instances that are missing.
     pub examples: Vec<InstanceId>,
+    /// Some of the instances that cannot be read.
+    pub unreadable_examples: Vec<InstanceId>,
+    /// Some of the doubles, with what was done with each B.
+    pub doubled: Vec<Doubled>,
     /// What kept the run from looking on at this route.
     pub trouble: Option<String>,
+}
+
+/// Two live B of one relay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Doubled {
+    /// The relay.
+    pub relay: String,
+    /// The B on record, and the other one.
+    pub instances: [Trace; 2],
+}
+
+/// What was done with an instance since it was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trace {
+    /// The instance.
+    pub id: InstanceId,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// When it last changed.
+    pub last_changed: Option<Timestamp>,
+    /// Whoever made it, changed it last.
+    pub untouched: bool,
+    /// The task in which it stands.
+    pub task: Option<String>,
+    /// When its process ended.
+    pub ended: Option<Timestamp>,
+}
+
+impl Trace {
+    pub(crate) fn of(instance: &Instance) -> Self {
+        let task = instance.process.current_task.as_ref();
+        Self {
+            id: instance.id,
+            created: instance.created,
+            last_changed: instance.last_changed,
+            untouched: instance.last_changed_by.is_some()
+                && instance.last_changed_by == instance.created_by,
+            task: task.map(|task| task.element_id.clone()),
+            ended: instance.process.ended,
+        }
+    }
 }
 
 /// Relays that stood still, by their state.
@@ -76,19 +135,42 @@ impl Report {
             skipped: 0,
             doubles: 0,
             vanished: 0,
+            restamped: 0,
+            unreadable: 0,
+            drifted: 0,
             pages: 0,
             calls: 0,
             examples: Vec::new(),
+            unreadable_examples: Vec::new(),
+            doubled: Vec::new(),
             trouble: None,
         }
     }
 
     pub(crate) fn is_missing(&mut self, instance: InstanceId) {
         self.missing += 1;
-        // An instance that changed while its list was read is seen twice.
-        if self.examples.len() < EXAMPLES && !self.examples.contains(&instance) {
-            self.examples.push(instance);
+        note(&mut self.examples, instance);
+    }
+
+    pub(crate) fn is_unreadable(&mut self, instance: Option<InstanceId>) {
+        self.unreadable += 1;
+        if let Some(instance) = instance {
+            note(&mut self.unreadable_examples, instance);
         }
+    }
+
+    pub(crate) fn is_doubled(&mut self, doubled: Doubled) {
+        self.doubles += 1;
+        if self.doubled.len() < EXAMPLES {
+            self.doubled.push(doubled);
+        }
+    }
+}
+
+/// Names an instance, if there is room. One that changed while its list was read is seen twice.
+fn note(examples: &mut Vec<InstanceId>, instance: InstanceId) {
+    if examples.len() < EXAMPLES && !examples.contains(&instance) {
+        examples.push(instance);
     }
 }
 
@@ -125,8 +207,9 @@ mod tests {
                     "route": "permit-to-casework", "finished": false, "missing": 1,
                     "due": {"claimed": 0, "waiting": 0, "created": 0},
                     "failed": 0, "done": 0, "inHand": 0, "skipped": 0, "doubles": 0, "vanished": 0,
-                    "pages": 0, "calls": 0,
-                    "examples": ["50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"], "trouble": null,
+                    "restamped": 0, "unreadable": 0, "drifted": 0, "pages": 0, "calls": 0,
+                    "examples": ["50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"],
+                    "unreadableExamples": [], "doubled": [], "trouble": null,
                 }],
                 "dryRun": true,
             })

@@ -6,8 +6,10 @@
 //! clock as well, in three steps:
 //!
 //! 1. the ledger's relays that stand still: nobody works on them, no message of them is on its way;
-//! 2. the instances of A whose gate is open, as Storage lists them, that have no relay;
-//! 3. the instances of B that carry the route's stamp: two live ones of one relay, or one that is gone.
+//! 2. the instances of A whose gate is open, as Storage lists them, that have no relay: as they change, and once an
+//!    hour by lists that do not lean on Storage's time of the last change;
+//! 3. the instances of B that carry the route's stamp: two live ones of one relay, one that is gone, one whose
+//!    stamp was overwritten.
 //!
 //! Whatever it finds it enqueues. It makes no B, and what it enqueues twice is relayed once.
 
@@ -39,9 +41,10 @@ mod position;
 mod request;
 mod run;
 mod time;
+mod told;
 mod trouble;
 
-pub use answer::{Answer, Due, Report};
+pub use answer::{Answer, Doubled, Due, Report, Trace};
 use request::Request;
 pub use request::RequestError;
 use run::Run;

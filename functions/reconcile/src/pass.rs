@@ -1,21 +1,26 @@
 //! A pass over a list of instances: page by page, from where the last run stopped, in the order of
 //! their last change.
+//!
+//! Storage's own time of the last change, by which a window of a list is cut, can fall behind the document's, by
+//! seconds or by days, where somebody writes data values beside a change of the process
+//! ([`stafett::altinn::cursor`]). Such an A lies in a window that was looked through long ago. So once an hour
+//! the lists are looked through that do not lean on it: what ended within the last days, and what stands in
+//! the route's task.
 
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use stafett::{
     altinn::{
-        AltinnError,
+        cursor::{Cursor, Place},
         list::{InstanceQuery, Page, ProcessFilter},
     },
     route::{Gate, Route},
 };
 
 use crate::{
-    instances,
-    position::{Position, Stopped, earlier},
+    instances::{self, Shows},
+    position::{Position, Stopped, earlier, filters},
     run::{Progress, Run, Work},
     time::Share,
     trouble::Trouble,
@@ -25,15 +30,22 @@ use crate::{
 const KEEP_EVERY: u32 = 10;
 /// Where the first pass over B begins if the route does not say.
 const DAY: Duration = Duration::from_secs(86_400);
-/// How often the list of unconfirmed instances is looked through from its beginning. What was enqueued from
-/// it less long ago may still lie in the queue.
+/// How often a list is looked through from its beginning: that of unconfirmed instances, that of a task, and that of
+/// what ended lately. What was enqueued less long ago may still lie in the queue.
 const WHOLE_EVERY: Duration = Duration::from_secs(3600);
+/// The list of what ended lately shows what ended on these days.
+const ENDED_WITHIN: Duration = Duration::from_secs(3 * 86_400);
+/// So much further back it takes Storage's own time of the last change, which keeps the query cheap (measured on Storage
+/// d9364e40 with 100,000 ended instances: 12 ms a page, without that bound 130 ms).
+const DRIFTED_BY: Duration = Duration::from_secs(3 * 86_400);
 
 /// What a list is looked through for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    /// A instances without a relay.
+    /// A instances without a relay, as they change.
     Missing,
+    /// A instances without a relay that ended within the last days, whatever Storage's time of their last change.
+    Ended,
     /// B of one relay that are two, or gone.
     Stamps,
 }
@@ -57,10 +69,9 @@ struct Window {
     whole: bool,
     from: Option<Timestamp>,
     until: Timestamp,
-    next: Option<String>,
-    seen: Option<Timestamp>,
-    /// It was begun by an earlier run, and no page of it has come in this one.
-    resumed: bool,
+    cursor: Cursor,
+    /// Where the list goes on behind the last page that was dealt with.
+    dealt: Place,
     /// Another window follows that reaches until today.
     of_the_past: bool,
     /// Pages since its position was kept.
@@ -82,6 +93,11 @@ impl<'a> Pass<'a> {
                 ..InstanceQuery::of(route.from.clone())
             }),
         };
+        // Also those that another system of A's owner has confirmed.
+        let ended_lately = InstanceQuery {
+            process: Some(ProcessFilter::Ended),
+            ..InstanceQuery::of(route.from.clone())
+        };
         let of_b = InstanceQuery::of(route.to.app.clone());
         let new = move |purpose, suffix, list| Self {
             route,
@@ -96,6 +112,7 @@ impl<'a> Pass<'a> {
             .into_iter()
             .chain([
                 new(Purpose::Missing, "", ended),
+                new(Purpose::Ended, "#ended", ended_lately),
                 new(Purpose::Stamps, "#b", of_b),
             ])
     }
@@ -108,14 +125,15 @@ impl<'a> Pass<'a> {
         share: &mut Share<'_>,
     ) -> Result<Progress, Trouble> {
         let outcome = self.look(run, work, share).await;
-        if !matches!(outcome, Ok(Progress::Finished)) {
-            let kept = self.keep(run).await;
-            // What stopped the pass is told first; that its position is older does no harm.
-            if outcome.is_ok() {
-                kept?;
-            }
-        }
-        outcome
+        let told = work.told.keep(run).await;
+        let kept = match outcome {
+            Ok(Progress::Finished) => Ok(()),
+            _ => self.keep(run).await,
+        };
+        // What stopped the pass is told first; that what was kept is older does no harm.
+        let progress = outcome?;
+        told.and(kept)?;
+        Ok(progress)
     }
 
     async fn look(
@@ -127,23 +145,31 @@ impl<'a> Pass<'a> {
         while share.admits_a_page(Instant::now()) {
             let began = Instant::now();
             if self.window.is_none() {
-                self.window = Some(self.open(run).await?);
+                self.window = self.open(run).await?;
             }
-            let Some(page) = self.read(run, work).await? else {
-                continue;
+            let Some(window) = &mut self.window else {
+                return Ok(Progress::Finished);
+            };
+            let page = Self::read(run, work, window).await?;
+            let shows = match self.purpose {
+                Purpose::Missing if window.whole && self.list.unconfirmed => Shows::Unconfirmed,
+                Purpose::Missing if window.whole => Shows::Whole,
+                Purpose::Ended => Shows::Again,
+                Purpose::Missing | Purpose::Stamps => Shows::Changes,
             };
             match self.purpose {
-                Purpose::Missing => instances::relay_missing(run, work, &page.instances).await?,
+                Purpose::Missing | Purpose::Ended => {
+                    instances::relay_missing(run, work, &page.instances, shows).await?;
+                }
                 Purpose::Stamps => instances::compare_stamps(run, work, &page.instances).await?,
             }
-            let finished = self.turn(page);
+            window.dealt = window.cursor.place().clone();
+            window.unkept += 1;
+            let finished = window.cursor.is_finished();
+            let keep = window.unkept >= KEEP_EVERY;
             if finished {
                 self.close(run).await?;
-            } else if self
-                .window
-                .as_ref()
-                .is_some_and(|it| it.unkept >= KEEP_EVERY)
-            {
+            } else if keep {
                 self.keep(run).await?;
             }
             share.spent(began.elapsed());
@@ -154,96 +180,117 @@ impl<'a> Pass<'a> {
         Ok(Progress::Cut)
     }
 
-    /// The window to look at: the one that an earlier run left, or the next.
-    async fn open(&mut self, run: &Run<'_>) -> Result<Window, Trouble> {
-        let overlap = run.parts.settings.overlap;
-        let of = self.list.to_string();
+    /// The window to look at: the one that an earlier run left, or the next. None where the list is not due yet.
+    async fn open(&mut self, run: &Run<'_>) -> Result<Option<Window>, Trouble> {
+        let list = self.list.to_string();
+        let of = filters(&list);
         let since = self.route.since;
         let mut position = match self.position.take() {
             Some(position) => position,
             None => match run.parts.ledger.noted(&self.name).await? {
-                None => Position::beginning(&of, since),
-                Some(kept) => Position::read(&kept, &of, since).unwrap_or_else(|useless| {
+                None => Position::beginning(of, since),
+                Some(kept) => Position::read(&kept, of, since).unwrap_or_else(|useless| {
                     tracing::warn!(
                         route = %self.route.name,
                         position = self.name,
                         reason = %useless,
                         "the position that was kept is no use; the list is looked through anew"
                     );
-                    Position::beginning(&of, since)
+                    Position::beginning(of, since)
                 }),
             },
         };
         let window = match position.stopped.take() {
-            Some(stopped) => Window {
-                of_the_past: stopped.until < run.until,
-                whole: stopped.whole,
-                from: stopped.from,
-                until: stopped.until,
-                next: Some(stopped.next),
-                seen: stopped.seen,
-                resumed: true,
-                unkept: 0,
-            },
-            None => {
-                let whole_again = |last: Timestamp| last <= earlier(run.until, WHOLE_EVERY);
-                let whole = self.list.unconfirmed && position.whole.is_none_or(whole_again);
-                let first = since.unwrap_or_else(|| earlier(run.until, DAY));
-                let from = if whole {
-                    since
-                } else {
-                    Some(position.next_from(first, run.until, overlap))
-                };
-                Window {
-                    of_the_past: false,
-                    whole,
-                    from,
-                    until: run.until,
-                    next: None,
-                    seen: None,
-                    resumed: false,
+            Some(stopped) => {
+                let query = self.query(run, stopped.from, stopped.until);
+                Some(Window {
+                    of_the_past: stopped.until < run.until,
+                    whole: stopped.whole,
+                    from: stopped.from,
+                    until: stopped.until,
+                    dealt: stopped.place.clone(),
+                    cursor: Cursor::resume(query, stopped.place),
                     unkept: 0,
-                }
+                })
             }
+            None => self.next(run, &position).map(|(whole, from)| Window {
+                of_the_past: false,
+                whole,
+                from,
+                until: run.until,
+                dealt: Place::default(),
+                cursor: Cursor::new(self.query(run, from, run.until)),
+                unkept: 0,
+            }),
         };
         self.position = Some(position);
         Ok(window)
     }
 
-    /// The next page of the window, held against what was asked for. `None` where the query of the next page,
-    /// which an earlier run kept, is no use any more: then the window begins anew.
-    async fn read(&mut self, run: &Run<'_>, work: &mut Work<'_>) -> Result<Option<Page>, Trouble> {
-        let Some(window) = &mut self.window else {
-            return Ok(None);
-        };
-        let query = InstanceQuery {
-            changed_from: window.from,
-            changed_before: Some(window.until),
-            ..self.list.clone()
-        };
-        let doing = format!("list the instances of {}", query.app);
-        let next = window.next.as_deref();
-        let page = run
-            .parts
-            .altinn
-            .page(&work.budget, &doing, &query, next, |_| true)
-            .await;
-        let resumed = std::mem::take(&mut window.resumed);
-        let useless = match &page {
-            Ok(page) => page.instances.is_empty() && page.next.is_none(),
-            Err(error) => is_about_the_query(error),
-        };
-        if resumed && useless {
-            tracing::warn!(
-                route = %self.route.name,
-                position = self.name,
-                "Storage does not go on with the list where an earlier run stopped; its window begins anew"
-            );
-            window.begin_anew(run.parts.settings.overlap);
-            return Ok(None);
+    /// Whether the next window is the whole list, and where it begins. None where it is not due yet.
+    fn next(&self, run: &Run<'_>, position: &Position) -> Option<(bool, Option<Timestamp>)> {
+        let overlap = run.parts.settings.overlap;
+        let since = self.route.since;
+        let of_a_task = matches!(self.list.process, Some(ProcessFilter::InTask(_)));
+        let whole_is_due = position
+            .whole
+            .is_none_or(|last| last <= earlier(run.until, WHOLE_EVERY) || last > run.until);
+        match self.purpose {
+            // Also what ended while nobody looked.
+            Purpose::Ended => whole_is_due.then(|| {
+                let last = position.whole.map_or(run.until, |it| it.min(run.until));
+                (true, Some(earlier(last, ENDED_WITHIN + DRIFTED_BY)))
+            }),
+            _ if whole_is_due && of_a_task => Some((true, None)),
+            _ if whole_is_due && self.list.unconfirmed => Some((true, since)),
+            _ => {
+                let first = since.unwrap_or_else(|| earlier(run.until, DAY));
+                Some((false, Some(position.next_from(first, run.until, overlap))))
+            }
         }
-        let page = page?;
-        work.report.pages += 1;
+    }
+
+    /// The list within a window.
+    fn query(&self, run: &Run<'_>, from: Option<Timestamp>, until: Timestamp) -> InstanceQuery {
+        let ended_from = match self.purpose {
+            Purpose::Ended => from.map(|from| day_of(from.checked_add(DRIFTED_BY).unwrap_or(from))),
+            Purpose::Missing | Purpose::Stamps => self.list.ended_from,
+        };
+        InstanceQuery {
+            ended_from,
+            changed_from: from,
+            changed_before: Some(until),
+            size: run.parts.settings.page,
+            ..self.list.clone()
+        }
+    }
+
+    /// The next page of the window, held against what was asked for.
+    async fn read(
+        run: &Run<'_>,
+        work: &mut Work<'_>,
+        window: &mut Window,
+    ) -> Result<Page, Trouble> {
+        let query = window.cursor.list().clone();
+        let doing = format!("list the instances of {}", query.app);
+        let altinn = &run.parts.altinn;
+        let page = window
+            .cursor
+            .page(altinn, &work.budget, &doing, |_| true)
+            .await?;
+        let report = &mut work.report;
+        report.pages += 1;
+        report.drifted += page.drifted() as u64;
+        for unreadable in &page.unreadable {
+            tracing::error!(
+                route = %work.route.name,
+                app = %query.app,
+                instance = unreadable.id.map(tracing::field::display),
+                "an instance in Storage's list cannot be read and was passed over: see what it holds; no relay of it is \
+                 found missing as long as that is so"
+            );
+            report.is_unreadable(unreadable.id);
+        }
         let ignored = page
             .instances
             .iter()
@@ -255,19 +302,7 @@ impl<'a> Pass<'a> {
                 query: query.to_string(),
             });
         }
-        Ok(Some(page))
-    }
-
-    /// Goes on behind a page that has been dealt with; whether it was the last one.
-    fn turn(&mut self, page: Page) -> bool {
-        let Some(window) = &mut self.window else {
-            return true;
-        };
-        let seen = page.instances.last().and_then(|it| it.last_changed);
-        window.seen = window.seen.max(seen);
-        window.unkept += 1;
-        window.next = page.next;
-        window.next.is_none()
+        Ok(page)
     }
 
     /// The window has been looked at to its end. If it was of the past, the next one follows.
@@ -283,7 +318,7 @@ impl<'a> Pass<'a> {
         let text = position.to_text()?;
         self.note(run, &text).await?;
         let next = match self.window.take() {
-            Some(window) if window.of_the_past => Some(self.open(run).await?),
+            Some(window) if window.of_the_past => self.open(run).await?,
             _ => None,
         };
         self.window = next;
@@ -295,15 +330,14 @@ impl<'a> Pass<'a> {
         let (Some(window), Some(position)) = (&mut self.window, &self.position) else {
             return Ok(());
         };
-        let Some(next) = window.next.clone().filter(|_| window.unkept > 0) else {
+        if window.unkept == 0 {
             return Ok(());
-        };
+        }
         let position = position.stopped_at(Stopped {
             whole: window.whole,
             from: window.from,
             until: window.until,
-            next,
-            seen: window.seen,
+            place: window.dealt.clone(),
         });
         window.unkept = 0;
         let text = position.to_text()?;
@@ -318,24 +352,7 @@ impl<'a> Pass<'a> {
     }
 }
 
-impl Window {
-    /// From its first page on, less what has been seen.
-    fn begin_anew(&mut self, overlap: Duration) {
-        self.from = self.from.max(self.seen.map(|seen| earlier(seen, overlap)));
-        self.next = None;
-    }
-}
-
-/// Whether Storage refuses the query itself, and not the caller, or every caller for a while.
-fn is_about_the_query(error: &AltinnError) -> bool {
-    error.status().is_some_and(|status| {
-        status.is_client_error()
-            && !matches!(
-                status,
-                StatusCode::UNAUTHORIZED
-                    | StatusCode::FORBIDDEN
-                    | StatusCode::REQUEST_TIMEOUT
-                    | StatusCode::TOO_MANY_REQUESTS
-            )
-    })
+/// The day of a moment, in UTC.
+fn day_of(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
 }

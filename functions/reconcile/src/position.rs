@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use stafett::altinn::cursor::Place;
 use thiserror::Error;
 
 /// The version that is written and read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The version before: a pass that stopped kept Storage's `next`, which skips instances.
+const WITH_NEXT: u32 = 1;
 
 /// How far a list has been looked through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {
     v: u32,
-    /// The list: its query without the window of time. Another gate or app makes another list.
+    /// The list: its filters without the window of time. Another gate or app makes another list.
     of: String,
     /// The route's `since` when this was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,11 +45,8 @@ pub(crate) struct Stopped {
     pub(crate) from: Option<Timestamp>,
     /// Where its window ends.
     pub(crate) until: Timestamp,
-    /// The query of its next page.
-    pub(crate) next: String,
-    /// When the last instance before that was changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) seen: Option<Timestamp>,
+    /// Where the list goes on.
+    pub(crate) place: Place,
 }
 
 /// A position that is no use: the list is looked through anew.
@@ -75,17 +75,30 @@ impl Position {
         }
     }
 
-    /// Reads what was kept, for a list `of` and a route with this `since`.
+    /// Reads what was kept, for a list `of` and a route with this `since`. Of a position of the version before, what
+    /// had been looked through whole counts, and the pass that stopped begins anew.
     pub(crate) fn read(text: &str, of: &str, since: Option<Timestamp>) -> Result<Self, Useless> {
         #[derive(Deserialize)]
         struct Versioned {
             v: u32,
         }
         let Versioned { v } = serde_json::from_str(text).map_err(|_| Useless::Malformed)?;
-        if v != VERSION {
-            return Err(Useless::Version);
+        let mut kept: serde_json::Value =
+            serde_json::from_str(text).map_err(|_| Useless::Malformed)?;
+        match v {
+            VERSION => {}
+            WITH_NEXT => {
+                if let Some(fields) = kept.as_object_mut() {
+                    fields.remove("stopped");
+                }
+            }
+            _ => return Err(Useless::Version),
         }
-        let kept: Self = serde_json::from_str(text).map_err(|_| Useless::Malformed)?;
+        let mut kept: Self = serde_json::from_value(kept).map_err(|_| Useless::Malformed)?;
+        if v == WITH_NEXT {
+            kept.v = VERSION;
+            kept.of = filters(&kept.of).to_owned();
+        }
         if kept.of != of {
             return Err(Useless::AnotherList);
         }
@@ -123,6 +136,13 @@ impl Position {
     }
 }
 
+/// The filters of a query, without the order and the size of its pages.
+pub(crate) fn filters(query: &str) -> &str {
+    query
+        .split_once("&includeDataElements=")
+        .map_or(query, |(filters, _)| filters)
+}
+
 /// The moment `by` before another.
 pub(crate) fn earlier(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_sub(by).unwrap_or(Timestamp::MIN)
@@ -148,9 +168,12 @@ mod tests {
     prop_compose! {
         fn any_position()(
             since in option::of(moment()), until in option::of(moment()), whole in option::of(moment()),
-            stopped in option::of((any::<bool>(), option::of(moment()), moment(), "\\PC{0,80}", option::of(moment()))),
+            stopped in option::of((any::<bool>(), option::of(moment()), moment(), option::of(moment()), option::of("\\PC{0,80}"))),
         ) -> Position {
-            let stopped = stopped.map(|(whole, from, until, next, seen)| Stopped { whole, from, until, next, seen });
+            let stopped = stopped.map(|(whole, from, until, place, next)| {
+                let place = serde_json::from_value(serde_json::json!({"from": place, "next": next}));
+                Stopped { whole, from, until, place: place.unwrap() }
+            });
             Position { until, whole, stopped, ..Position::beginning(OF, since) }
         }
     }
@@ -185,11 +208,15 @@ mod tests {
                 r#"{"v":0,"cursor":"2026-11-01T00:00:00Z"}"#,
                 Useless::Version,
             ),
-            (r#"{"v":2,"of":"x"}"#, Useless::Version),
+            (r#"{"v":3,"of":"x"}"#, Useless::Version),
             (r#"{"cursor":"2026-11-01T00:00:00Z"}"#, Useless::Malformed),
             (r#"{"v":1}"#, Useless::Malformed),
             (
                 r#"{"v":1,"of":"x","until":"yesterday"}"#,
+                Useless::Malformed,
+            ),
+            (
+                r#"{"v":2,"of":"x","stopped":{"until":"2026-11-01T00:00:00Z","next":"y"}}"#,
                 Useless::Malformed,
             ),
             ("2026-11-01T00:00:00Z", Useless::Malformed),
@@ -197,6 +224,22 @@ mod tests {
         ] {
             assert_eq!(Position::read(text, OF, None), Err(useless), "{text}");
         }
+    }
+
+    #[test]
+    fn a_position_of_the_version_before_counts_as_far_as_it_was_whole() {
+        let text = r#"{
+            "v": 1, "of": "appId=ttd/permit&process.isComplete=true&includeDataElements=false&order=asc:lastChanged&size=100",
+            "until": "2026-11-22T10:00:00Z", "whole": "2026-11-22T09:00:00Z",
+            "stopped": {"until": "2026-11-22T11:00:00Z", "next": "appId=ttd%2Fpermit&continuationToken=1%253b2"}
+        }"#;
+        let read = Position::read(text, OF, None).unwrap();
+        let expected = Position {
+            until: Some(at("2026-11-22T10:00:00Z")),
+            whole: Some(at("2026-11-22T09:00:00Z")),
+            ..Position::beginning(OF, None)
+        };
+        assert_eq!(read, expected);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::{
     position::earlier,
     request::Request,
     time::{Share, Time},
+    told::Told,
     trouble::Trouble,
 };
 
@@ -42,6 +43,8 @@ pub(crate) struct Work<'a> {
     pub(crate) route: &'a Route,
     pub(crate) budget: Budget,
     pub(crate) report: Report,
+    /// What was enqueued lately.
+    pub(crate) told: Told,
     steps_left: usize,
 }
 
@@ -87,6 +90,7 @@ impl<'a> Run<'a> {
                 route,
                 budget: Budget::new(left),
                 report: Report::new(route.name.clone()),
+                told: Told::new(&route.name),
                 steps_left: own.len(),
             });
             steps.extend(own.into_iter().map(|step| (index, step)));
@@ -187,6 +191,9 @@ impl<'a> Run<'a> {
             skipped = report.skipped,
             doubles = report.doubles,
             vanished = report.vanished,
+            restamped = report.restamped,
+            unreadable = report.unreadable,
+            drifted = report.drifted,
             pages = report.pages,
             calls = report.calls,
             "reconciled"

@@ -18,7 +18,8 @@ use crate::{
     id::{AppId, InstanceId},
 };
 
-/// Instances on a page, where the caller does not say otherwise.
+/// Instances on a page, where the caller does not say otherwise: about 1.2 MB of JSON. Each page costs Storage a scan from
+/// where it begins, so few are cheap; `cargo bench --bench lists` measures sizes.
 pub const PAGE_SIZE: usize = 1_000;
 
 /// What is asked of Storage. Its text is the query, whose every character may stand in a URL as it is.
@@ -163,9 +164,9 @@ impl InstanceQuery {
 
     /// The first filter that `instance` does not satisfy: Storage has not understood, or has ignored it.
     ///
-    /// The owner is not looked at: Storage knows owners by more numbers than an instance tells. Nor is
-    /// `lastChanged`: Storage filters by a column that can lie behind the document (measured on Storage d9364e40: a
-    /// write of data values beside a change of the process takes the column back).
+    /// The owner is not looked at: Storage knows owners by more numbers than an instance tells. Nor are
+    /// `lastChanged` and `confirmed`: Storage filters by columns of its own that can disagree with the document (measured
+    /// on Storage d9364e40: a write of data values beside a change of the process takes `lastChanged` back).
     #[must_use]
     pub fn ignored_for(&self, instance: &Instance) -> Option<&'static str> {
         let process = &instance.process;
@@ -193,10 +194,6 @@ impl InstanceQuery {
                     _ => "process.isComplete",
                 },
                 in_task,
-            ),
-            (
-                "confirmed",
-                !(self.unconfirmed && instance.is_confirmed_by(self.app.org())),
             ),
             (
                 "created",
@@ -339,8 +336,8 @@ impl Altinn {
 
 impl Page {
     /// Leaves out what is known already. Its rows stay: they show where the list goes on.
-    pub(super) fn drop_known(&mut self, known: &[Uuid]) {
-        let known: HashSet<&Uuid> = known.iter().collect();
+    pub(super) fn drop_known(&mut self, known: impl Iterator<Item = Uuid>) {
+        let known: HashSet<Uuid> = known.collect();
         self.instances.retain(|it| !known.contains(&it.id.guid));
         self.unreadable
             .retain(|it| it.id.is_none_or(|id| !known.contains(&id.guid)));
@@ -497,11 +494,6 @@ mod tests {
                 json!({"currentTask": {"elementId": "Task_1"}}),
                 "process.isComplete",
             ),
-            (
-                "completeConfirmations",
-                json!([{"stakeholderId": "ttd", "confirmedOn": "2026-11-22T10:30:00Z"}]),
-                "confirmed",
-            ),
             ("created", json!("2026-11-22T07:59:59Z"), "created"),
             ("created", json!("2026-11-22T09:00:01Z"), "created"),
             (
@@ -524,16 +516,88 @@ mod tests {
     }
 
     #[test]
-    fn what_others_confirmed_is_not_confirmed_by_the_owner() {
+    fn what_storage_keeps_in_columns_is_not_held_against_the_document() {
         let asked = InstanceQuery {
             unconfirmed: true,
+            changed_from: Some(at("2026-11-22T11:00:00Z")),
+            changed_before: Some(at("2026-11-22T12:00:00Z")),
             ..permits()
         };
-        let by_others = instance(|json| {
+        let returned = instance(|json| {
             json["completeConfirmations"] =
-                json!([{"stakeholderId": "nav", "confirmedOn": "2026-11-22T10:30:00Z"}]);
+                json!([{"stakeholderId": "ttd", "confirmedOn": "2026-11-22T10:30:00Z"}]);
         });
-        assert_eq!(asked.ignored_for(&by_others), None);
+        assert_eq!(asked.ignored_for(&returned), None);
+    }
+
+    #[test]
+    fn what_cannot_be_read_keeps_its_place_in_the_page_and_nothing_else_suffers() {
+        let good = json!({
+            "id": "50085321/b7c0a9d4-51e2-4f3a-8d76-2e9f5c8a4b10", "appId": "ttd/permit",
+            "lastChanged": "2026-11-22T10:00:00.1234567Z",
+        });
+        let broken = json!({
+            "id": "50085321/0e5b1c2d-8f10-4c6e-9a0b-77c4e1d2a301", "appId": 7,
+            "lastChanged": "2026-11-22T10:00:01Z", "dataValues": {"stafett.relay": "r:1"},
+        });
+        let deep = format!("{}1{}", "[".repeat(120), "]".repeat(120));
+        let escaped = r#"{"appId": null, "dataValues": {"stafett.relay": "r\u003a1"}}"#;
+        let mut page = Page::default();
+        for text in [
+            &good.to_string(),
+            &broken.to_string(),
+            "null",
+            &deep,
+            escaped,
+        ] {
+            page.take(&RawValue::from_string(text.to_owned()).unwrap(), |_| true);
+        }
+        assert_eq!(page.instances.len(), 1);
+        let row = |id: &str, changed: &str| Row {
+            id: Some(id.parse().unwrap()),
+            changed: Some(at(changed)),
+        };
+        let nothing = Row {
+            id: None,
+            changed: None,
+        };
+        assert_eq!(
+            page.rows,
+            [
+                row(
+                    "b7c0a9d4-51e2-4f3a-8d76-2e9f5c8a4b10",
+                    "2026-11-22T10:00:00.123456Z"
+                ),
+                row(
+                    "0e5b1c2d-8f10-4c6e-9a0b-77c4e1d2a301",
+                    "2026-11-22T10:00:01Z"
+                ),
+                nothing,
+                nothing,
+                nothing,
+            ]
+        );
+        let carries: Vec<bool> = page.unreadable.iter().map(|it| it.carries("r:1")).collect();
+        assert_eq!(carries, [true, false, false, true], "however it is escaped");
+        assert!(page.unreadable[0].to_string().contains("0e5b1c2d"));
+        assert!(!format!("{page:?}").contains("stafett.relay"));
+    }
+
+    #[test]
+    fn an_instance_before_an_older_one_is_counted() {
+        let rows = |seconds: &[i64]| Page {
+            rows: seconds
+                .iter()
+                .map(|second| Row {
+                    id: None,
+                    changed: Timestamp::from_second(*second).ok(),
+                })
+                .collect(),
+            ..Page::default()
+        };
+        for (seconds, drifted) in [(&[][..], 0), (&[1, 2, 2, 3], 0), (&[1, 9, 2, 8, 3], 2)] {
+            assert_eq!(rows(seconds).drifted(), drifted, "{seconds:?}");
+        }
     }
 
     proptest! {

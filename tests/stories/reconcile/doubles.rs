@@ -34,6 +34,28 @@ async fn two_live_cases_of_one_permit_are_reported() {
     story.pass(GRACE).await.expect("time passes");
     let report = run(&story).await;
     assert_eq!(report["doubles"], 1, "{b} and {other}");
+    let doubled = &report["doubled"][0];
+    assert_eq!(doubled["relay"], stamp(ROUTE, &a));
+    let [recorded, second] = [&doubled["instances"][0], &doubled["instances"][1]];
+    assert_eq!((&recorded["id"], &second["id"]), (&json!(b), &json!(other)));
+    assert_eq!(
+        (&recorded["task"], &recorded["untouched"]),
+        (&json!("Task_1"), &json!(true))
+    );
+    for told in [recorded, second] {
+        let fields: Vec<&str> = told
+            .as_object()
+            .expect("it is an object")
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(
+            fields,
+            ["id", "created", "lastChanged", "untouched", "task", "ended"],
+            "and nothing personal"
+        );
+        assert!(told["created"].is_string() && told["lastChanged"].is_string());
+    }
     assert_eq!(
         (&report["vanished"], &report["done"]),
         (&json!(0), &json!(1))
@@ -136,4 +158,36 @@ async fn a_double_is_its_own_routes_and_no_other_ones() {
     let answer = answer.expect("the function answers");
     let doubles = [0, 1].map(|route| answer["routes"][route]["doubles"].clone());
     assert_eq!(doubles, [0, 1], "{answer}");
+}
+
+#[tokio::test]
+async fn a_stamp_that_somebody_has_overwritten_is_told_of() {
+    let story = Story::of_the_permit().await;
+    let (a, b) = relayed(&story).await;
+    story.pass(GRACE).await.expect("time passes");
+    let report = run(&story).await;
+    assert_eq!(report["restamped"], 0, "{report}");
+    let another = story.fill_in(Stage::Task("Task_1".to_owned()));
+    for overwritten in [
+        "",
+        "somebody's own",
+        &stamp(ROUTE, &another),
+        &stamp("another-route", &a),
+    ] {
+        assert!(
+            story
+                .altinn
+                .set_data_value(&b, "stafett.relay", overwritten)
+        );
+        story.pass(HOUR).await.expect("time passes");
+        let all = story.altinn.instance(&b).expect("it is there");
+        assert_eq!(all["dataValues"]["stafett.source"], a);
+        super::keep(&story, &format!("{ROUTE}#b"), "").await;
+        let report = run(&story).await;
+        assert_eq!(
+            (&report["restamped"], &report["doubles"]),
+            (&json!(1), &json!(0)),
+            "{overwritten:?}: {report}"
+        );
+    }
 }

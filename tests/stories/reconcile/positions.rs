@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use stories::{ROUTE, Story, permit_alone};
 use tokio::runtime::Runtime;
 
-use super::{GRACE, HOUR, Observed, PLENTY, ago, lists, old_permit, position};
+use super::{GRACE, HOUR, Observed, PLENTY, ago, lists, old_permit, position, story_of_pages};
 
 /// So many permits, submitted a second after each other.
 fn permits(story: &Story, count: i64) -> BTreeSet<String> {
@@ -36,7 +36,7 @@ fn set(ids: Vec<String>) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn a_run_stops_before_its_deadline_and_the_next_one_goes_on_from_there() {
-    let story = Story::of_the_permit().await;
+    let story = story_of_pages(100).await;
     let observed = Observed::new(&story).await;
     let all = permits(&story, 650);
     let slowly = slow(&story, Duration::from_millis(300));
@@ -58,7 +58,7 @@ async fn a_run_stops_before_its_deadline_and_the_next_one_goes_on_from_there() {
         }
         assert!(runs < 40, "it gets on");
     }
-    assert!(runs > 1, "one run has no time for seven pages of 300 ms");
+    assert!(runs > 1, "one run has no time for nine pages of 300 ms");
     let enqueued = observed.enqueued().await;
     assert_eq!(
         enqueued.len(),
@@ -90,7 +90,7 @@ async fn a_position_of_another_version_is_no_position() {
     let all = permits(&story, 3);
     for kept in [
         r#"{"v":0,"cursor":"2026-11-22T00:00:00Z"}"#,
-        r#"{"v":2,"of":{"app":"ttd/permit"},"until":"2026-11-22T00:00:00Z"}"#,
+        r#"{"v":3,"of":{"app":"ttd/permit"},"until":"2026-11-22T00:00:00Z"}"#,
         "2026-11-22T00:00:00Z",
         "",
     ] {
@@ -103,8 +103,35 @@ async fn a_position_of_another_version_is_no_position() {
         );
         assert_eq!(set(observed.enqueued().await), all);
         let position = position(&story, ROUTE).await.expect("it is kept");
-        assert_eq!(position["v"], 1);
+        assert_eq!(position["v"], 2);
+        // Until then they would be left alone: they were enqueued a moment ago.
+        story.pass(25 * HOUR).await.expect("time passes");
     }
+}
+
+#[tokio::test]
+async fn a_position_of_the_version_before_goes_on_where_its_last_window_ended() {
+    let story = Story::of_the_permit().await;
+    let observed = Observed::new(&story).await;
+    let _before = permits(&story, 3);
+    let until = ago(&story, 20 * HOUR);
+    let after = old_permit(&story, ago(&story, 10 * HOUR), |_| {});
+    let kept = json!({
+        "v": 1,
+        "of": "appId=ttd/permit&process.isComplete=true&includeDataElements=false&order=asc:lastChanged&size=100",
+        "since": "2026-11-01T00:00:00Z", "until": until,
+        "stopped": {"until": ago(&story, HOUR), "next": "appId=ttd%2Fpermit&continuationToken=1%253b2"},
+    });
+    super::keep(&story, ROUTE, &kept.to_string()).await;
+    // The list of what ended lately was looked through a moment ago.
+    let ended = json!({
+        "v": 2, "of": "appId=ttd/permit&process.isComplete=true", "since": "2026-11-01T00:00:00Z",
+        "whole": ago(&story, 11 * super::MINUTE),
+    });
+    super::keep(&story, &format!("{ROUTE}#ended"), &ended.to_string()).await;
+    let report = observed.run().await;
+    assert_eq!(report["missing"], 1, "{report}");
+    assert_eq!(observed.enqueued().await, [after]);
 }
 
 /// A run is stopped after a page or two of five.
@@ -116,42 +143,46 @@ async fn stopped(story: &Story, observed: &Observed<'_>) -> BTreeSet<String> {
     assert_eq!(reports[0]["finished"], false);
     story.altinn_wire.faults().remove(slowly);
     let kept = position(story, ROUTE).await.expect("it is kept");
-    assert!(kept["stopped"]["next"].is_string(), "{kept}");
+    assert!(kept["stopped"]["place"].is_object(), "{kept}");
     set(observed.enqueued().await)
 }
 
 #[tokio::test]
 async fn a_list_that_storage_does_not_go_on_with_is_begun_anew() {
     let page = json!({"count": 0, "instances": []}).to_string();
-    for refused in [
-        Answer::status(StatusCode::BAD_REQUEST),
+    for (refused, times) in [
+        (Answer::status(StatusCode::BAD_REQUEST), 1),
+        // A failure is asked for again at once, twice.
+        (Answer::status(StatusCode::INTERNAL_SERVER_ERROR), 3),
         // A continuation that Storage cannot read gives nothing.
-        Answer::status(StatusCode::OK).body(page),
+        (Answer::status(StatusCode::OK).body(page), 1),
     ] {
-        let story = Story::of_the_permit().await;
+        let story = story_of_pages(100).await;
         let observed = Observed::new(&story).await;
-        let all = permits(&story, 450);
-        let mut seen = stopped(&story, &observed).await;
-        assert!(!seen.is_empty() && seen.len() < all.len());
-        let continued = lists().path("continuationToken").nth(1);
-        let rule = story
-            .altinn_wire
-            .faults()
-            .add(continued, Action::Answer(refused));
+        let at = ago(&story, 40 * HOUR);
+        let all: BTreeSet<String> = (0..450).map(|_| old_permit(&story, at, |_| {})).collect();
+        // All at once: only then is Storage's own continuation kept.
+        let next = "appId=ttd%2Fpermit&order=asc%3AlastChanged&size=100&continuationToken=1%253b2";
+        let kept = json!({
+            "v": 2, "of": "appId=ttd/permit&process.isComplete=true", "since": "2026-11-01T00:00:00Z",
+            "stopped": {"until": ago(&story, HOUR), "place": {"from": at, "next": next}},
+        });
+        super::keep(&story, ROUTE, &kept.to_string()).await;
+        let old = lists().path("continuationToken=1%253b2").next(times);
+        let rule = story.altinn_wire.faults().add(old, Action::Answer(refused));
         let report = observed.run().await;
-        assert_eq!(story.altinn_wire.faults().applied(rule), 1);
+        assert_eq!(story.altinn_wire.faults().applied(rule), times);
         assert_eq!(
             (&report["finished"], &report["trouble"]),
             (&json!(true), &Value::Null)
         );
-        seen.extend(observed.enqueued().await);
-        assert_eq!(seen, all);
+        assert_eq!(set(observed.enqueued().await), all);
     }
 }
 
 #[tokio::test]
 async fn what_stopped_for_a_day_reaches_today_all_the_same() {
-    let story = Story::of_the_permit().await;
+    let story = story_of_pages(100).await;
     let observed = Observed::new(&story).await;
     let mut all = permits(&story, 450);
     let mut seen = stopped(&story, &observed).await;
@@ -241,7 +272,7 @@ fn breaks(story: &Story, broken: Broken, call: usize) {
 
 /// All permits of a history, and those that are enqueued in the end.
 async fn look_through(history: &History) -> (BTreeSet<String>, BTreeSet<String>) {
-    let story = Story::of_the_permit().await;
+    let story = story_of_pages(100).await;
     let observed = Observed::new(&story).await;
     let began: Timestamp = ago(&story, 40 * HOUR);
     let mut all = Vec::new();

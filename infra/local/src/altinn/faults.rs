@@ -18,6 +18,8 @@ pub enum Fault {
     PartsRefused(u16),
     /// The caller's token expires right after the instance was created: later steps and the cleanup are refused.
     TokenExpiresInside,
+    /// A write of data values or presentation texts waits this long (real time) between reading the instance and writing it back.
+    WriteBackDelayed(Duration),
     /// Storage's GET of an instance answers 404 for an internal failure.
     StorageReadNotFound,
     /// Storage's GET of a data element's bytes answers 404, the blob being missing.

@@ -399,6 +399,42 @@ impl LocalAltinn {
         instance.map_or_else(Vec::new, |it| it.history.view())
     }
 
+    /// Leaves an instance's column `lastChanged` this far behind its document, as the race of a write of data values with a change
+    /// of the process does. False where there is no such instance.
+    pub fn drift(&self, id: &str, by: Duration) -> bool {
+        let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+        self.change_row(id, |row| {
+            let behind = row.instance.last_changed.checked_sub(by);
+            row.changed = behind.unwrap_or(Timestamp::MIN);
+        })
+    }
+
+    /// Somebody else who may write data values sets one. False where there is no such instance.
+    pub fn set_data_value(&self, id: &str, key: &str, value: &str) -> bool {
+        self.change_row(id, |row| {
+            let values = row.instance.data_values.get_or_insert_default();
+            values.insert(key.to_owned(), value.to_owned());
+        })
+    }
+
+    /// Makes an instance's row one from before Storage had the column `confirmed`. False where there is no such instance.
+    pub fn forget_confirmed(&self, id: &str) -> bool {
+        self.change_row(id, |row| row.confirmed = None)
+    }
+
+    /// The column `lastChanged` of an instance, by which Storage filters and sorts.
+    pub fn column(&self, id: &str) -> Option<Timestamp> {
+        let mut column = None;
+        self.change_row(id, |row| column = Some(row.changed));
+        column
+    }
+
+    fn change_row(&self, id: &str, change: impl FnOnce(&mut store::Row)) -> bool {
+        let guid = id.rsplit('/').next().and_then(|guid| guid.parse().ok());
+        let changed = guid.and_then(|guid| self.world.store.change_row(guid, change));
+        changed.is_some()
+    }
+
     /// The app (`org/app`) of an instance.
     pub fn app_of(&self, id: &str) -> Option<String> {
         let guid = id.rsplit('/').next()?.parse().ok()?;

@@ -251,6 +251,70 @@ async fn data_values_merge_without_moving_last_changed() {
         .expect(400);
 }
 
+/// Two writers of one instance: one of data values or texts, the other of the process.
+#[tokio::test]
+async fn a_write_of_values_beside_a_change_of_the_process_takes_the_column_back() {
+    let altinn = open_gateway().await;
+    for (call, field) in [("datavalues", "values"), ("presentationtexts", "texts")] {
+        let id = altinn.case().await;
+        let made = altinn.local.column(&id).unwrap();
+        altinn.local.clock().advance(Duration::from_secs(60));
+        let faults = altinn.local.faults();
+        let delayed = Fault::WriteBackDelayed(Duration::from_millis(400));
+        let delayed = faults.next(1, Some("ttd/casework"), delayed);
+        let path = format!("/storage/api/v1/instances/{id}/{call}");
+        let body = json!({ field: {"b": "2"} });
+        let written = altinn.send(Method::PUT, &path, &body);
+        let moved_on = async {
+            while faults.struck(delayed) == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            altinn.local.advance(&id).unwrap();
+            altinn.local.column(&id).unwrap()
+        };
+        let both = async { tokio::join!(written, moved_on) };
+        let (written, moved_on) = tokio::time::timeout(Duration::from_secs(60), both)
+            .await
+            .unwrap();
+        let written = written.expect(200).json();
+        assert!(moved_on > made);
+        assert_eq!(altinn.local.column(&id), Some(made), "{call}");
+        let document: jiff::Timestamp =
+            serde_json::from_value(written["lastChanged"].clone()).unwrap();
+        assert_eq!(document, moved_on, "the document keeps the right time");
+    }
+}
+
+#[tokio::test]
+async fn of_two_writers_of_data_values_the_slower_one_undoes_what_the_faster_one_changed() {
+    let altinn = open_gateway().await;
+    let id = altinn.case().await;
+    let path = format!("/storage/api/v1/instances/{id}/datavalues");
+    let faults = altinn.local.faults();
+    let delayed = Fault::WriteBackDelayed(Duration::from_millis(400));
+    let delayed = faults.next(1, None, delayed);
+    let slower = json!({"values": {"slow": "1"}});
+    let faster = json!({"values": {"fast": "1", "stafett.relay": "r2"}});
+    let slower = altinn.send(Method::PUT, &path, &slower);
+    let faster = async {
+        while faults.struck(delayed) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        altinn.send(Method::PUT, &path, &faster).await.expect(200)
+    };
+    let both = async { tokio::join!(slower, faster) };
+    let (slower, faster) = tokio::time::timeout(Duration::from_secs(60), both)
+        .await
+        .unwrap();
+    assert_eq!(faster.json()["dataValues"]["stafett.relay"], "r2");
+    let values = slower.expect(200).json()["dataValues"].take();
+    assert_eq!(values["stafett.relay"], "r1", "{values}");
+    assert_eq!(
+        (&values["slow"], &values["fast"]),
+        (&json!("1"), &json!("1"))
+    );
+}
+
 #[tokio::test]
 async fn deleting_needs_the_action_and_time() {
     let altinn = Altinn::with_apps(vec![casework(|document, _| {

@@ -3,6 +3,7 @@
 //! Altinn/altinn-storage: src/Storage/Models/InstanceQueryParameters.cs, src/Storage/Repository/PgInstanceRepository.cs,
 //! src/Storage/Migration/FunctionsAndProcedures/readinstancefromquery.sql.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use axum::Router;
@@ -16,12 +17,12 @@ use serde_json::{Value, json};
 use crate::altinn::answer::{self, Answer, Refusal};
 use crate::altinn::clock::ticks;
 use crate::altinn::dates;
-use crate::altinn::instance::Instance;
+use crate::altinn::store::{Place, Row};
 use crate::altinn::token::Caller;
 use crate::altinn::world::World;
 
 const READ_SCOPE: &str = "altinn:serviceowner/instances.read";
-const DEFAULT_SIZE: usize = 100;
+const DEFAULT_SIZE: i32 = 100;
 
 pub(super) fn routes() -> Router<Arc<World>> {
     Router::new().route("/storage/api/v1/instances", get(query))
@@ -33,7 +34,7 @@ struct Query {
     party_id: Option<u32>,
     current_task: Option<String>,
     is_complete: Option<bool>,
-    moments: Vec<(MomentField, Operator, Timestamp)>,
+    moments: Vec<(MomentField, Operator, Limit)>,
     exclude_confirmed_by: Option<String>,
     confirmed: Option<bool>,
     is_archived: Option<bool>,
@@ -46,9 +47,17 @@ struct Query {
     descending: bool,
     size: usize,
     /// Microseconds and internal id after which the page begins.
-    after: Option<(i64, i64)>,
+    after: Option<Place>,
     /// A continuation token that says nothing.
     nothing_follows: bool,
+}
+
+/// What a moment is held against.
+enum Limit {
+    /// A time. The columns have microseconds.
+    Moment(i64),
+    /// A text, as it was sent.
+    Text(String),
 }
 
 #[derive(Clone, Copy)]
@@ -126,7 +135,7 @@ async fn query(
             None => {
                 return Ok(answer::json_value(
                     StatusCode::OK,
-                    &json!({ "count": 0, "instances": [] }),
+                    &json!({ "count": 0, "self": null, "next": null, "instances": [] }),
                 ));
             }
         }
@@ -143,7 +152,7 @@ async fn query(
             return Err(answer::empty(StatusCode::FORBIDDEN).into());
         }
     }
-    let (mut instances, is_full, last) = page(&world, &query);
+    let (mut instances, token) = page(&world, &query);
     instances.iter_mut().for_each(|view| {
         if query.with_data {
             world.shuffle_data(view)
@@ -152,26 +161,36 @@ async fn query(
         }
     });
     let base = format!("{}/storage/api/v1/instances", world.public_url);
+    let is_token = |name: &str| name.eq_ignore_ascii_case("continuationToken");
     let plain: Vec<String> = pairs
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    let mut response =
-        json!({ "count": instances.len(), "self": format!("{base}?{}", plain.join("&")) });
-    if let (true, Some(token)) = (is_full, last) {
-        let mut encoded: Vec<String> = pairs
-            .iter()
-            .filter(|(name, _)| !name.eq_ignore_ascii_case("continuationToken"))
-            .map(|(name, value)| format!("{name}={}", encode(value)))
-            .collect();
-        encoded.push(format!(
-            "continuationToken={}",
-            encode(&encode(&token).to_lowercase())
-        ));
-        response["next"] = json!(format!("{base}?{}", encoded.join("&")));
-    }
-    response["instances"] = Value::Array(instances);
+    let mut encoded: Vec<String> = pairs
+        .iter()
+        .filter(|(name, _)| !is_token(name))
+        .map(|(name, value)| format!("{name}={}", encode(value)))
+        .collect();
+    // What goes on is written encoded, its token twice.
+    let own = match pairs.iter().find(|(name, _)| is_token(name)) {
+        Some((_, token)) => {
+            let token = encode_token(&decode_twice(token));
+            format!("{}&continuationToken={token}", encoded.join("&"))
+        }
+        None => plain.join("&"),
+    };
+    let next = token.map(|token| {
+        encoded.push(format!("continuationToken={}", encode_token(&token)));
+        format!("{base}?{}", encoded.join("&"))
+    });
+    let response = json!({
+        "count": instances.len(), "self": format!("{base}?{own}"), "next": next, "instances": instances,
+    });
     Ok(answer::json_value(StatusCode::OK, &response))
+}
+
+fn encode_token(token: &str) -> String {
+    encode(&encode(token).to_lowercase())
 }
 
 fn encode(text: &str) -> String {
@@ -183,45 +202,46 @@ fn encode(text: &str) -> String {
     utf8_percent_encode(text, KEPT).to_string()
 }
 
-/// One page, whether it is full (before anything is filtered by authorization), and the continuation after it.
-fn page(world: &World, query: &Query) -> (Vec<Value>, bool, Option<String>) {
+/// One page, and the continuation after it where the page is full (before anything is filtered by authorization).
+fn page(world: &World, query: &Query) -> (Vec<Value>, Option<String>) {
+    if query.size == 0 {
+        return (Vec::new(), Some("0;-1".to_owned()));
+    }
     if query.nothing_follows || query.only_migrated {
-        return (Vec::new(), false, None);
+        return (Vec::new(), None);
     }
     let store = world.store.lock();
-    let mut rows: Vec<&Instance> = store
-        .instances()
-        .filter(|instance| query.matches(instance))
-        .collect();
-    if query.descending {
-        // Ties are in ascending order of the id, yet the continuation below asks for smaller ids: the real one's bug.
-        rows.sort_by_key(|instance| (std::cmp::Reverse(sort_key(instance)), instance.internal_id));
-    } else {
-        rows.sort_by_key(|instance| (sort_key(instance), instance.internal_id));
-    }
-    let follows = |instance: &&Instance| match (query.after, query.descending) {
+    let follows = |row: &&Row| match (query.after, query.descending) {
         (None, _) => true,
-        (Some(after), false) => (sort_key(instance), instance.internal_id) > after,
-        (Some(after), true) => (sort_key(instance), instance.internal_id) < after,
+        (Some(after), false) => row.place() > after,
+        // Ties are in ascending order of the id, yet smaller ids are asked for: the real one's bug.
+        (Some(after), true) => row.place() < after,
     };
-    let rows: Vec<&Instance> = rows.into_iter().filter(follows).take(query.size).collect();
-    let is_full = !rows.is_empty() && rows.len() == query.size;
-    let last = rows.last().map(|last| {
-        let changed = Timestamp::from_microsecond(sort_key(last)).unwrap_or(last.last_changed);
-        format!("{};{}", ticks(changed), last.internal_id)
-    });
-    (
-        rows.into_iter()
-            .map(|instance| instance.storage_view(&world.public_url))
-            .collect(),
-        is_full,
-        last,
-    )
-}
-
-/// The sort column is PostgreSQL's timestamp: microseconds.
-fn sort_key(instance: &Instance) -> i64 {
-    instance.last_changed.as_microsecond()
+    // Each page scans from the filter on, not from the continuation (measured: the deeper, the slower).
+    let listed = store
+        .rows(query.begins())
+        .filter(follows)
+        .filter(|row| query.matches(row));
+    let rows: Vec<&Row> = if query.descending {
+        let mut rows: Vec<&Row> = listed.collect();
+        rows.sort_by_key(|row| (std::cmp::Reverse(row.place().0), row.place().1));
+        rows.truncate(query.size);
+        rows
+    } else {
+        listed.take(query.size).collect()
+    };
+    // It is made of the document, and compared with the column.
+    let token = rows
+        .last()
+        .filter(|_| rows.len() == query.size)
+        .map(|last| {
+            let changed = last.instance.last_changed;
+            format!("{};{}", ticks(changed), last.instance.internal_id)
+        });
+    let views = rows
+        .into_iter()
+        .map(|row| row.instance.storage_view(&world.public_url));
+    (views.collect(), token)
 }
 
 impl Query {
@@ -270,12 +290,14 @@ impl Query {
                 .iter()
                 .filter(|(key, value)| key.eq_ignore_ascii_case(name) && !value.is_empty())
             {
-                if let Some((operator, at)) = date_expression(name, value)? {
-                    if seen.contains(&operator) {
-                        return Err(failed("An item with the same key has already been added."));
-                    }
-                    seen.push(operator);
-                    moments.push((field, operator, at));
+                let (operator, limit) = date_expression(field, name, value)?;
+                if seen.contains(&operator) {
+                    return Err(invalid_date(name, value));
+                }
+                seen.push(operator);
+                // A filter by an operator that Storage does not know is dropped without a word.
+                if let Some(operator) = Operator::named(operator) {
+                    moments.push((field, operator, limit));
                 }
             }
         }
@@ -289,16 +311,25 @@ impl Query {
         let include: Option<i32> = number("mainVersionInclude", first("mainVersionInclude"))?;
         let exclude: Option<i32> = number("mainVersionExclude", first("mainVersionExclude"))?;
         let order = text("order").unwrap_or_else(|| "desc:lastChanged".to_owned());
-        let size = number::<usize>("size", first("size"))?.unwrap_or(DEFAULT_SIZE);
+        let size = number::<i32>("size", first("size"))?.unwrap_or(DEFAULT_SIZE);
+        let size =
+            usize::try_from(size).map_err(|_| failed("2201W: LIMIT must not be negative"))?;
         let token = text("continuationToken").map(|token| decode_twice(&token));
-        let after = token.as_deref().and_then(|token| {
-            let (ticks, id) = token.split_once(';')?;
-            let microseconds = (ticks.parse::<i128>().ok()? - 621_355_968_000_000_000) / 10;
-            Some((i64::try_from(microseconds).ok()?, id.parse().ok()?))
-        });
+        let after = match token.as_deref().and_then(|token| token.split_once(';')) {
+            None => None,
+            Some((ticks, id)) => Some(read_token(ticks, id).ok_or_else(|| {
+                broken("System.FormatException: The input string was not in a correct format.")
+            })?),
+        };
+        let app_id = text("appId");
+        if app_id.as_ref().is_some_and(|id| !id.contains('/')) {
+            return Err(broken(
+                "System.ArgumentException: App id can not be null or empty and must contain a slash",
+            ));
+        }
         Ok(Self {
             org: text("org"),
-            app_id: text("appId"),
+            app_id,
             party_id: number("instanceOwner.partyId", first("instanceOwner.partyId"))?,
             current_task: text("process.currentTask"),
             is_complete: flag("process.isComplete")?,
@@ -322,7 +353,22 @@ impl Query {
         })
     }
 
-    fn matches(&self, instance: &Instance) -> bool {
+    /// Where a scan in the order of the column begins.
+    fn begins(&self) -> Bound<Place> {
+        let from = self.moments.iter().filter_map(|moment| match moment {
+            (MomentField::LastChanged, Operator::NotBefore | Operator::After, limit) => match limit
+            {
+                Limit::Moment(at) => Some(*at),
+                Limit::Text(_) => None,
+            },
+            _ => None,
+        });
+        from.max()
+            .map_or(Bound::Unbounded, |at| Bound::Included((at, i64::MIN)))
+    }
+
+    fn matches(&self, row: &Row) -> bool {
+        let instance = &row.instance;
         let process = instance.process.as_ref();
         let is = |wanted: Option<bool>, actual: bool| wanted.is_none_or(|wanted| wanted == actual);
         let confirmed_by = |stakeholder: &str| {
@@ -355,7 +401,8 @@ impl Query {
                 .exclude_confirmed_by
                 .as_deref()
                 .is_some_and(confirmed_by)
-            && is(self.confirmed, confirmed_by(&instance.org))
+            // A null is in neither list.
+            && self.confirmed.is_none_or(|wanted| row.confirmed == Some(wanted))
             && is(self.is_archived, instance.status.archived.set)
             && is(self.is_soft_deleted, instance.status.soft_deleted.set)
             && is(self.is_hard_deleted, instance.status.hard_deleted.set)
@@ -375,30 +422,63 @@ impl Query {
             && self
                 .moments
                 .iter()
-                .all(|(field, operator, limit)| holds(instance, *field, *operator, *limit))
+                .all(|(field, operator, limit)| holds(row, *field, *operator, limit))
     }
 }
 
-/// `created` and `lastChanged` are compared as times, the others as the text that stands in the document.
-fn holds(instance: &Instance, field: MomentField, operator: Operator, limit: Timestamp) -> bool {
-    let as_text = |value: Option<Timestamp>| {
-        value.is_some_and(|value| operator.holds(&value.to_string(), &limit.to_string()))
-    };
-    match field {
-        MomentField::Created => operator.holds(&instance.created, &limit),
-        MomentField::LastChanged => operator.holds(&instance.last_changed, &limit),
-        MomentField::Ended => as_text(instance.process.as_ref().and_then(|process| process.ended)),
-        MomentField::DueBefore => as_text(instance.due_before),
-        MomentField::VisibleAfter => as_text(instance.visible_after),
+/// `created` and `lastChanged` are columns and are compared as times, the others as the text that stands in the document.
+fn holds(row: &Row, field: MomentField, operator: Operator, limit: &Limit) -> bool {
+    let instance = &row.instance;
+    let text = |value: Option<Timestamp>| value.map(|value| value.to_string());
+    match (field, limit) {
+        (MomentField::Created, Limit::Moment(limit)) => {
+            operator.holds(&instance.created.as_microsecond(), limit)
+        }
+        (MomentField::LastChanged, Limit::Moment(limit)) => {
+            operator.holds(&row.changed.as_microsecond(), limit)
+        }
+        (field, Limit::Text(limit)) => {
+            let value = match field {
+                MomentField::Ended => instance.process.as_ref().and_then(|process| process.ended),
+                MomentField::DueBefore => instance.due_before,
+                MomentField::VisibleAfter => instance.visible_after,
+                MomentField::Created | MomentField::LastChanged => None,
+            };
+            text(value).is_some_and(|value| operator.holds(&value, limit))
+        }
+        (_, Limit::Moment(_)) => false,
     }
 }
 
-/// Operator and time. None where the operator is none that Storage knows: the filter is then dropped without a word.
-fn date_expression(name: &str, value: &str) -> Result<Option<(Operator, Timestamp)>, Refusal> {
-    let invalid = || failed(&format!("Invalid date expression: {name}={value}"));
+/// Operator and limit.
+fn date_expression<'v>(
+    field: MomentField,
+    name: &str,
+    value: &'v str,
+) -> Result<(&'v str, Limit), Refusal> {
+    let invalid = || invalid_date(name, value);
     let (operator, rest) = value.split_once(':').ok_or_else(invalid)?;
-    let at = dates::parse(rest).ok_or_else(invalid)?;
-    Ok(Operator::named(operator).map(|operator| (operator, at)))
+    let limit = match field {
+        MomentField::Created | MomentField::LastChanged => {
+            Limit::Moment(dates::parse(rest).ok_or_else(invalid)?.as_microsecond())
+        }
+        MomentField::Ended | MomentField::DueBefore | MomentField::VisibleAfter => {
+            Limit::Text(rest.to_owned())
+        }
+    };
+    Ok((operator, limit))
+}
+
+fn invalid_date(name: &str, value: &str) -> Refusal {
+    failed(&format!(
+        "Invalid date expression: {value} for query key: {name}"
+    ))
+}
+
+/// Microseconds and internal id.
+fn read_token(ticks: &str, id: &str) -> Option<Place> {
+    let microseconds = (ticks.parse::<i128>().ok()? - 621_355_968_000_000_000).div_euclid(10);
+    Some((i64::try_from(microseconds).ok()?, id.parse().ok()?))
 }
 
 /// The framework has decoded the query once; two more rounds make every level of encoding work.
@@ -456,7 +536,13 @@ fn bad(text: &str) -> Refusal {
     answer::text(StatusCode::BAD_REQUEST, text).into()
 }
 
+/// What Storage says itself.
 fn failed(text: &str) -> Refusal {
+    answer::json_value(StatusCode::INTERNAL_SERVER_ERROR, &json!(text)).into()
+}
+
+/// What the framework says for it.
+fn broken(text: &str) -> Refusal {
     answer::text(StatusCode::INTERNAL_SERVER_ERROR, text).into()
 }
 
@@ -466,23 +552,27 @@ mod tests {
 
     #[test]
     fn date_expressions_have_the_traps_of_storage() {
-        let read = |value| {
-            date_expression("created", value).map(|found| found.map(|(_, at)| at.to_string()))
+        let read = |value| date_expression(MomentField::Created, "created", value);
+        let time = |value| match read(value) {
+            Ok((operator, Limit::Moment(at))) => Some((operator, at)),
+            _ => None,
         };
+        let at = |text: &str| text.parse::<Timestamp>().unwrap().as_microsecond();
         assert_eq!(
-            read("gte:2026-08-20").unwrap().as_deref(),
-            Some("2026-08-20T00:00:00Z")
+            time("gte:2026-08-20"),
+            Some(("gte", at("2026-08-20T00:00:00Z")))
         );
         assert_eq!(
-            read("eq:2026-08-20T10:00:00Z").unwrap().as_deref(),
-            Some("2026-08-20T10:00:00Z")
+            time("eq:2026-08-20T10:00:00Z"),
+            Some(("eq", at("2026-08-20T10:00:00Z")))
         );
         for dropped in [
             "2026-08-20T10:00:00Z",
             "ge:2026-08-20",
             "2026-08-20T10:10:10",
         ] {
-            assert_eq!(read(dropped).unwrap(), None, "{dropped}");
+            let (operator, _) = read(dropped).unwrap();
+            assert!(Operator::named(operator).is_none(), "{dropped}");
         }
         for failing in [
             "2026-08-20",
@@ -492,6 +582,9 @@ mod tests {
         ] {
             assert!(read(failing).is_err(), "{failing}");
         }
+        // What is compared as text is not looked at.
+        let (_, limit) = date_expression(MomentField::Ended, "process.ended", "gte:i dag").unwrap();
+        assert!(matches!(limit, Limit::Text(text) if text == "i dag"));
     }
 
     #[test]

@@ -1,0 +1,244 @@
+//! Storage's own time of the last change lies behind the document's: what its windows miss is found all the same, once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use local::altinn::Stage;
+use serde_json::{Value, json};
+use stafett::{
+    ledger::{Ledger, Put},
+    relay::{Holder, Record, RelayId, State},
+    settings::{LedgerSettings, Source},
+};
+use stories::{ROUTE, Story, permit_route};
+use uuid::Uuid;
+
+use super::{
+    GRACE, HOUR, MINUTE, Observed, PLENTY, ago, old_permit, route_with, story_of_pages, story_with,
+};
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// How many A a long list has, where `STAFETT_STORIES_MANY` does not name another number: 100,000 take
+/// an hour.
+const MANY: usize = 2_000;
+
+fn many() -> usize {
+    let named = std::env::var("STAFETT_STORIES_MANY").ok();
+    named.map_or(MANY, |text| text.parse().expect("a number"))
+}
+
+#[tokio::test]
+async fn what_fell_back_behind_the_last_window_is_found_within_the_hour() {
+    let story = Story::of_the_permit().await;
+    let observed = Observed::new(&story).await;
+    assert_eq!(observed.run().await["finished"], true);
+    story.pass(HOUR).await.expect("time passes");
+    let a = story.fill_in(Stage::Ended);
+    assert!(story.altinn.drift(&a, 30 * HOUR));
+    story.pass(GRACE).await.expect("time passes");
+    let report = observed.run().await;
+    assert_eq!(
+        (&report["missing"], &report["trouble"]),
+        (&json!(1), &Value::Null),
+        "{report}"
+    );
+    assert_eq!(observed.enqueued().await, [a]);
+    // Nobody works on the message: it is not repeated every hour.
+    for _ in 0..3 {
+        story.pass(HOUR).await.expect("time passes");
+        assert_eq!(observed.run().await["missing"], 0);
+    }
+    // But after a day.
+    story.pass(DAY).await.expect("time passes");
+    assert_eq!(observed.run().await["missing"], 1);
+}
+
+#[tokio::test]
+async fn what_the_first_list_has_enqueued_the_second_one_leaves_alone() {
+    let story = Story::of_the_permit().await;
+    let observed = Observed::new(&story).await;
+    let permits: BTreeSet<String> = (0..20).map(|_| story.fill_in(Stage::Ended)).collect();
+    story.pass(GRACE).await.expect("time passes");
+    for run in 0..5 {
+        let report = observed.run().await;
+        assert_eq!(report["finished"], true);
+        assert_eq!(report["missing"], if run == 0 { 20 } else { 0 });
+        story.pass(HOUR).await.expect("time passes");
+    }
+    let enqueued = observed.enqueued().await;
+    assert_eq!(enqueued.len(), 20);
+    assert_eq!(enqueued.into_iter().collect::<BTreeSet<_>>(), permits);
+}
+
+#[tokio::test]
+async fn what_has_just_ended_is_left_to_its_trigger_by_both_lists() {
+    let story = Story::of_the_permit().await;
+    let observed = Observed::new(&story).await;
+    let a = story.fill_in(Stage::Ended);
+    // Old enough by Storage's column, but not by its own time.
+    assert!(story.altinn.drift(&a, 5 * DAY));
+    story.pass(2 * MINUTE).await.expect("time passes");
+    super::keep(&story, ROUTE, &kept_until(ago(&story, HOUR))).await;
+    assert_eq!(observed.run().await["missing"], 0);
+}
+
+/// The list of changes has been looked through until then.
+fn kept_until(until: Timestamp) -> String {
+    json!({
+        "v": 2, "of": "appId=ttd/permit&process.isComplete=true", "since": "2026-11-01T00:00:00Z", "until": until,
+    })
+    .to_string()
+}
+
+#[tokio::test]
+async fn a_permit_that_another_system_of_its_owner_has_confirmed_is_relayed_all_the_same() {
+    let (story, _routes) = story_with(permit_route() + "\nthen:\n  complete: true\n").await;
+    let observed = Observed::new(&story).await;
+    let a = old_permit(&story, ago(&story, HOUR), |it| {
+        it["completeConfirmations"] =
+            json!([{"stakeholderId": "ttd", "confirmedOn": "2026-11-20T00:00:00Z"}]);
+    });
+    let report = observed.run().await;
+    assert_eq!(report["missing"], 1, "{report}");
+    assert_eq!(observed.enqueued().await, [a]);
+}
+
+#[tokio::test]
+async fn a_permit_that_stands_in_the_routes_task_is_found_wherever_its_column_is() {
+    let route = route_with("{ process: completed }", "{ task: Task_2 }")
+        .replace("    mottatt: instance.process.ended\n", "");
+    let (story, _routes) = story_with(route).await;
+    let observed = Observed::new(&story).await;
+    assert_eq!(observed.run().await["finished"], true);
+    story.pass(HOUR).await.expect("time passes");
+    let a = story.fill_in(Stage::Task("Task_2".to_owned()));
+    assert!(story.altinn.drift(&a, 90 * DAY));
+    story.pass(GRACE).await.expect("time passes");
+    assert_eq!(observed.run().await["missing"], 1);
+    assert_eq!(observed.enqueued().await, [a]);
+    story.pass(HOUR).await.expect("time passes");
+    assert_eq!(observed.run().await["missing"], 0, "it lies in the queue");
+}
+
+#[tokio::test]
+async fn a_document_younger_than_its_place_is_counted_and_stops_nothing() {
+    let story = Story::of_the_permit().await;
+    let observed = Observed::new(&story).await;
+    let began = ago(&story, 40 * HOUR);
+    let permits: BTreeSet<String> = (0..30)
+        .map(|second| old_permit(&story, began + SignedDuration::from_secs(second), |_| {}))
+        .collect();
+    let drifted = permits.iter().next().expect("there are some");
+    let late = old_permit(&story, ago(&story, HOUR), |_| {});
+    assert!(story.altinn.drift(drifted, 3600 * MINUTE));
+    assert!(story.altinn.drift(&late, 39 * HOUR));
+    let report = observed.run().await;
+    assert_eq!(
+        (&report["finished"], &report["trouble"], &report["missing"]),
+        (&json!(true), &Value::Null, &json!(31))
+    );
+    assert!(report["drifted"].as_u64() >= Some(1), "{report}");
+}
+
+/// The ledger has these as relayed.
+async fn relayed<'i>(story: &Story, instances: impl Iterator<Item = &'i String>) {
+    let settings = &story.instantiate.settings().environment;
+    let source = Source::new(|name| settings.get(name).cloned());
+    let settings = LedgerSettings::read(&source).expect("the settings are complete");
+    let ledger = Ledger::new(&story.aws.endpoints().sdk_config(), &settings);
+    let now = story.altinn.clock().now();
+    let puts = instances.map(|id| {
+        let ledger = &ledger;
+        async move {
+            let source = id.parse().expect("an instance id");
+            let relay = RelayId::new(ROUTE.parse().expect("a route"), source);
+            let record = Record {
+                rev: 2,
+                state: State::Done,
+                holder: Holder(Uuid::new_v4()),
+                lease_until: now,
+                doubt: false,
+                first: now,
+                attempts: 1,
+                targets: Default::default(),
+                instance: None,
+                reason: None,
+                detail: None,
+                updated: now,
+            };
+            let put = ledger.put(&relay, source, &record, None, None).await;
+            assert_eq!(put.expect("DynamoDB answers"), Put::Written);
+        }
+    });
+    let puts: Vec<_> = puts.collect();
+    stream::iter(puts)
+        .buffer_unordered(32)
+        .collect::<Vec<()>>()
+        .await;
+}
+
+/// A long list of which one in a hundred lies elsewhere than its document says, read in pages of different sizes, by runs
+/// that stop, while columns fall back and are set right. Each A is enqueued once.
+#[tokio::test]
+async fn each_of_many_is_enqueued_once_whatever_drifts_and_whatever_the_page() {
+    let many = many();
+    for size in [100, 250, 1_000] {
+        let story = story_of_pages(size).await;
+        let observed = Observed::new(&story).await;
+        let mut random = fastrand::Rng::with_seed(size as u64);
+        let began = ago(&story, 40 * HOUR);
+        let all: Vec<String> = (0..many)
+            .map(|number| {
+                let at = began + SignedDuration::from_millis(17 * number as i64);
+                old_permit(&story, at, |_| {})
+            })
+            .collect();
+        for id in &all {
+            if random.u8(..100) == 0 {
+                let by = Duration::from_millis(random.u64(1..200_000_000));
+                assert!(story.altinn.drift(id, by));
+            }
+        }
+        let mut enqueued: BTreeMap<String, usize> = BTreeMap::new();
+        let mut runs = 0;
+        loop {
+            runs += 1;
+            assert!(runs < 100 + many / 10, "it gets on");
+            let run = observed.runs_for(Duration::from_millis(1_500), json!({}));
+            let races = async {
+                for _ in 0..20 {
+                    let id = &all[random.usize(..all.len())];
+                    let by = Duration::from_millis(random.u64(1..200_000_000));
+                    match random.bool() {
+                        true => assert!(story.altinn.drift(id, by)),
+                        false => assert!(story.altinn.drift(id, Duration::ZERO)),
+                    }
+                    tokio::task::yield_now().await;
+                }
+            };
+            let (reports, ()) = tokio::join!(run, races);
+            assert_eq!(reports[0]["trouble"], Value::Null, "{reports:?}");
+            for id in observed.enqueued().await {
+                *enqueued.entry(id).or_default() += 1;
+            }
+            if reports[0]["finished"] == true {
+                break;
+            }
+        }
+        relayed(&story, enqueued.keys()).await;
+        // What fell back behind the cursor is the second list's, once it can tell that nobody has it in hand.
+        story.pass(25 * HOUR).await.expect("time passes");
+        let report = observed.runs_for(PLENTY, json!({})).await;
+        assert_eq!(report[0]["finished"], true);
+        for id in observed.enqueued().await {
+            *enqueued.entry(id).or_default() += 1;
+        }
+        assert_eq!(enqueued.len(), many, "pages of {size}");
+        assert!(
+            enqueued.values().all(|times| *times == 1),
+            "pages of {size}"
+        );
+    }
+}
