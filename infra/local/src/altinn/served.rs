@@ -4,12 +4,10 @@
 use serde_json::{Map, Value, json};
 
 use super::instance::without_nulls;
+use super::library::Library;
 
-/// The library that the recorded apps were built with.
-const LIBRARY: &str = "8.12.7.0";
-
-/// The metadata as an app answers it.
-pub(crate) fn by_app(document: &Value) -> Value {
+/// The metadata as an app on this library answers it. Of other libraries only the version is told apart.
+pub(crate) fn by_app(document: &Value, library: Library) -> Value {
     completed(
         document,
         &[
@@ -20,7 +18,7 @@ pub(crate) fn by_app(document: &Value) -> Value {
             ),
             ("onEntry", Value::Null),
             ("logo", Value::Null),
-            ("altinnNugetVersion", json!(LIBRARY)),
+            ("altinnNugetVersion", json!(format!("{library}.0"))),
             ("externalApiIds", json!([])),
             ("versionId", Value::Null),
             ("org", Value::Null),
@@ -55,7 +53,7 @@ pub(crate) fn by_app(document: &Value) -> Value {
 
 /// The metadata as Storage answers it: without nulls, and without what only an app knows.
 pub(crate) fn by_storage(document: &Value, registered: jiff::Timestamp) -> Value {
-    let mut view = by_app(document);
+    let mut view = by_app(document, Library::TODAY);
     if let Some(view) = view.as_object_mut() {
         for of_apps in [
             "features",

@@ -20,12 +20,12 @@ pub(super) fn case(name: &str) -> Conversation {
     let text = text
         .replace("casework9d", "casework")
         .replace("casework9", "casework");
-    let mut case: Value = serde_json::from_str(&text).unwrap();
-    for left in case["left"].as_array_mut().into_iter().flatten() {
+    let mut case: Conversation = serde_json::from_str(&text).unwrap();
+    for left in case.left.iter_mut().flatten() {
         // Storage's events are seen in the history.
-        left.as_object_mut().unwrap().remove("events");
+        left.events = None;
     }
-    serde_json::from_value(case).unwrap()
+    case
 }
 
 /// A local Altinn with the apps and persons of the recordings.

@@ -2,15 +2,17 @@
 
 use crate::recorded::table::Row;
 
-/// Where the XML reader of forms words a refusal.
-const READER: &str = "the words of .NET's XML reader";
-/// Where the form is stored in other bytes.
-const WRITER: &str = "the form is stored as another serializer writes it";
-const QUERY: &str = "the words and the binding of Storage's query";
+const ANNOTATIONS: &str = "the words of .NET's data annotations";
+const TEXT_JSON: &str = "the words of System.Text.Json, and the place that they name";
+const MORE: &str = "more instances were there from conversations before";
+const RECEIPT: &str = "a receipt made by localtest's stub of the PDF service";
 const REGISTER: &str = "the local Altinn has no register to ask over HTTP";
 const EVENTS: &str =
     "localtest's stub of Events was recorded here; tests/recorded/events has the real one";
 const LOCALTEST: &str = "localtest publishes its keys and metadata at another address";
+const OLDER_HEADERS: &str = "an app sends the headers of today's library, whatever it runs on";
+const OLDER_FIELDS: &str = "an app writes every field of today's library, whatever it runs on";
+const NEXT_FILES: &str = "the v9 app was recorded with an applicationmetadata.json of its own";
 
 const fn row(conversations: &'static str, at: &'static str, why: &'static str) -> Row {
     Row {
@@ -21,93 +23,50 @@ const fn row(conversations: &'static str, at: &'static str, why: &'static str) -
 }
 
 pub(crate) const TABLE: &[Row] = &[
-    // The form.
+    // Words that no client reads.
+    row("app-validate", "body[].code", ANNOTATIONS),
+    row("app-validate", "body[].description", ANNOTATIONS),
     row(
-        "app-complete* app-data-delete-attachment app-data-post-form-again app-data-put-form app-instance* app-substatus* create-* \
-         down-*-complete down-*-substatus query-stamp-search* storage-instance* storage-data*",
-        "*size",
-        WRITER,
-    ),
-    row("app-data-form-xml storage-data-form*", "text", WRITER),
-    row(
-        "app-data-form* app-data-hard-deleted app-data-soft-deleted down-register-data",
-        "body.rad[].verdi",
-        "1.0 is read as 1",
+        "app-process-next-invalid",
+        "body.validationIssues[].code",
+        ANNOTATIONS,
     ),
     row(
-        "app-data-form-attributes",
-        "body.*",
-        "attributes of a form are not read",
+        "app-process-next-invalid",
+        "body.validationIssues[].description",
+        ANNOTATIONS,
     ),
     row(
-        "app-data-form-large-number",
-        "status",
-        "a decimal of 19 digits is not read",
-    ),
-    row(
-        "create-form-* create-orphan* app-data-put-form-broken",
-        "body.detail",
-        READER,
-    ),
-    row("app-data-post-bad-form", "text", READER),
-    row(
-        "app-validate app-process-next-invalid",
-        "body*description",
-        "the words of .NET's data annotations",
-    ),
-    row(
-        "app-validate app-process-next-invalid",
-        "body*code",
-        "the words of .NET's data annotations",
-    ),
-    // Storage's query.
-    row(
-        "query-created-bad-time query-created-no-operator query-created-twice query-identifier-* query-no-app",
-        "headers.content-type",
-        QUERY,
-    ),
-    row(
-        "query-created-bad-time query-created-no-operator query-created-twice query-identifier-* query-no-app query-no-service-owner query-user",
-        "class",
-        QUERY,
-    ),
-    row("query-app-malformed query-size-negative", "status", QUERY),
-    row(
-        "query-size-text query-bool-text query-party-text",
-        "body.errors.*",
-        QUERY,
-    ),
-    row(
-        "query-*",
-        "body.next",
-        "a page without a next has no such field, and the token of a size of 0 is not written",
-    ),
-    row(
-        "query-page-* query-created-offset query-search query-task-encoded query-token-garbage query-identifier-unknown",
-        "body.self",
-        "the query is written back in another encoding",
-    ),
-    row("query-user-party", "status", "users do not query"),
-    row(
-        "query-no-service-owner query-user",
-        "headers.content-type",
-        QUERY,
-    ),
-    // Words that only a development environment has.
-    row(
-        "create-template-*",
+        "create-template-array create-template-bad-date create-template-broken",
         "text",
         "the words of Newtonsoft's exceptions",
     ),
+    row("create-simplified-broken", "body.errors.$", TEXT_JSON),
     row(
-        "create-simplified-broken create-simplified-number-value",
-        "body.errors.*",
-        "the words of System.Text.Json, and the place that they name",
+        "create-simplified-broken",
+        "body.errors.$.instanceOwner",
+        TEXT_JSON,
+    ),
+    row(
+        "create-simplified-number-value",
+        "body.errors.$.prefill.antall[]",
+        TEXT_JSON,
+    ),
+    // Who calls.
+    row(
+        "query-user-party",
+        "status",
+        "users find their instances in the portal; here, only service owners query",
     ),
     row(
         "create-garbage-token",
         "status",
         "a token without a readable header is an exception there; here it is one more bad token",
+    ),
+    row(
+        "app-process-next-confirm-owner",
+        "status",
+        "the policy beside the recordings lets the service owner confirm; the recorded app's did not",
     ),
     // One host for all apps.
     row(
@@ -117,45 +76,146 @@ pub(crate) const TABLE: &[Row] = &[
     ),
     // What was there before.
     row(
-        "app-active*",
+        "app-active app-active-one app-active-owner",
         "body.length",
-        "more instances were there from conversations before",
+        MORE,
     ),
+    row("app-active", "body[].presentationTexts.tekst", MORE),
     row(
-        "app-active",
-        "body[].presentationTexts.tekst",
-        "more instances were there from conversations before",
-    ),
-    row(
-        "app-active*",
+        "app-active app-active-one app-active-owner",
         "body[].lastChangedBy",
         "the name is the register's; there it is that of Altinn's list of organisations",
-    ),
-    row(
-        "app-process-next-confirm-owner",
-        "status",
-        "the policy beside the recordings lets the service owner confirm; the recorded app's did not",
-    ),
-    // What a failed creation leaves.
-    row(
-        "create-filename-encoded create-filename-quotes",
-        "left",
-        "the parts before the one whose name Storage cannot read are stored there",
     ),
     // Receipts.
     row(
         "app-instance-permit-ended storage-instance-permit-ended storage-instance-task2",
         "body.data[].size",
-        "a receipt made by localtest's stub of the PDF service",
+        RECEIPT,
+    ),
+    row("storage-data-pdf", "text", RECEIPT),
+    // Other services.
+    row(
+        "register-lookup-organisation register-lookup-person register-party register-party-organisation",
+        "status",
+        REGISTER,
     ),
     row(
-        "storage-data-pdf",
-        "text",
-        "a receipt made by localtest's stub of the PDF service",
+        "register-lookup-unknown register-party-unknown",
+        "headers.*",
+        REGISTER,
     ),
-    // Other services.
-    row("register-*", "*", REGISTER),
-    row("events-*", "*", EVENTS),
-    row("auth-openid", "body.*", LOCALTEST),
+    row(
+        "events-list events-subscribe-http events-subscribe-no-token",
+        "status",
+        EVENTS,
+    ),
+    row(
+        "events-subscribe events-subscribe-again",
+        "headers.location",
+        EVENTS,
+    ),
+    row("events-subscribe events-subscribe-again", "body.*", EVENTS),
+    row("auth-openid", "body.issuer", LOCALTEST),
+    row("auth-openid", "body.*_endpoint", LOCALTEST),
     row("auth-jwks", "exact", LOCALTEST),
+    // Older libraries.
+    row(
+        "v7.15.3-* v8.0.0-*",
+        "headers.referrer-policy",
+        OLDER_HEADERS,
+    ),
+    row(
+        "v7.15.3-app-* v8.0.0-app-metadata-casework v8.0.0-app-process-next-ended",
+        "headers.cache-control",
+        OLDER_HEADERS,
+    ),
+    row(
+        "v7.15.3-app-metadata-casework",
+        "body.features.processActions",
+        OLDER_FIELDS,
+    ),
+    row(
+        "v7.15.3-app-metadata-casework v8.0.0-app-metadata-casework",
+        "body.dataTypes[].*",
+        OLDER_FIELDS,
+    ),
+    row(
+        "v7.15.3-app-metadata-casework",
+        "body.altinnNugetVersion",
+        OLDER_FIELDS,
+    ),
+    row(
+        "v7.15.3-app-metadata-casework",
+        "body.disallowUserInstantiation",
+        OLDER_FIELDS,
+    ),
+    row(
+        "v7.15.3-app-metadata-casework v8.0.0-app-metadata-casework",
+        "body.externalApiIds",
+        OLDER_FIELDS,
+    ),
+    row(
+        "v7.15.3-app-metadata-casework v8.0.0-app-metadata-casework",
+        "body.preventInstanceDeletionForDays",
+        OLDER_FIELDS,
+    ),
+    row(
+        "v7.15.3-app-metadata-casework v8.0.0-app-metadata-casework",
+        "body.apiScopes",
+        OLDER_FIELDS,
+    ),
+    row(
+        "v7.15.3-app-metadata-casework v8.0.0-app-metadata-casework",
+        "body.access",
+        OLDER_FIELDS,
+    ),
+    row(
+        "v7.15.3-app-metadata-casework v8.0.0-app-metadata-casework",
+        "body.storageAccountNumber",
+        OLDER_FIELDS,
+    ),
+    row(
+        "v7.15.3-app-metadata-casework v8.0.0-app-metadata-casework",
+        "body.homepage",
+        OLDER_FIELDS,
+    ),
+    row(
+        "v7.15.3-app-metadata-casework v8.0.0-app-metadata-casework",
+        "body.keywords",
+        OLDER_FIELDS,
+    ),
+    row(
+        "v7.15.3-app-metadata-casework v8.0.0-app-metadata-casework",
+        "body.description",
+        OLDER_FIELDS,
+    ),
+    row(
+        "v7.15.3-app-metadata-casework v8.0.0-app-metadata-casework",
+        "body.contactPoints",
+        OLDER_FIELDS,
+    ),
+    row(
+        "v8.0.0-app-data-post-form v8.0.0-app-data-post-over-max v8.0.0-create-full",
+        "body*.userDefinedMetadata",
+        OLDER_FIELDS,
+    ),
+    row(
+        "v8.0.0-app-data-post-form v8.0.0-app-data-post-over-max v8.0.0-create-full",
+        "body*.metadata",
+        OLDER_FIELDS,
+    ),
+    row(
+        "v8.0.0-create-closed",
+        "status",
+        "no app overflows its stack here",
+    ),
+    row(
+        "v8.0.0-create-closed",
+        "left",
+        "no app overflows its stack here",
+    ),
+    // The next generation.
+    row("v9-metadata", "body.features.*", NEXT_FILES),
+    row("v9-metadata", "body.onEntry", NEXT_FILES),
+    row("v9-metadata", "body.promptForParty", NEXT_FILES),
 ];

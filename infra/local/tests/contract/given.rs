@@ -11,6 +11,7 @@ const FORM: &str = "<kinds xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance
 const ATTRIBUTES: &str = "<kinds><tekst>med attributter</tekst><merket kilde=\"k\"><verdi>v</verdi></merket><innhold orid=\"1234\" sprak=\"nb\">tekst</innhold></kinds>";
 const LARGE: &str = "<kinds><antall>2147483647</antall><belop>12345678901234567.89</belop><tidspunkt>2026-11-20T10:15:30+01:00</tidspunkt></kinds>";
 const MELDING: &str = "<melding><soknad><tittel>Byggesøknad</tittel><referanse>r-1</referanse><innsender>Sophie Salt</innsender><mottatt>2026-11-20T10:15:30.1234567Z</mottatt><vedtak><kode>TB</kode><areal>24.5</areal></vedtak></soknad></melding>";
+const NEXT_FORM: &str = "<melding><soknad><tittel>Prøve</tittel><referanse>ref-1</referanse><innsender>Kari</innsender><mottatt>2026-11-20T08:00:00Z</mottatt><vedtak><kode>A</kode><areal>12.5</areal></vedtak></soknad></melding>";
 const MODEL: &str = "<model><soker><navn>Sophie Salt</navn><fodselsnummer>01039012345</fodselsnummer></soker><tiltak><kode>TB</kode><beskrivelse>Tilbygg</beskrivelse><areal>24.5</areal></tiltak><merknad>Nabovarsel</merknad></model>";
 const WITH_ERRORS: &str = "<model><soker><navn>Sophie Salt</navn><fodselsnummer>123</fodselsnummer></soker><tiltak><kode>FOR LANG KODE HER</kode></tiltak></model>";
 const PDF: &str = "%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n";
@@ -153,6 +154,12 @@ pub(crate) async fn bring_about(stage: &mut Stage<'_>, conversation: &Conversati
             )
             .await
         }
+        "an instance of ttd/casework9 in Task_1, with model and one vedlegg" => {
+            made.casework("ttd/casework9").await
+        }
+        "an instance of ttd/casework9d in Task_1, with model and one vedlegg" => {
+            made.casework("ttd/casework9d").await
+        }
         "an instance of ttd/permit in Task_1" => made.permit(MODEL).await,
         "an instance of ttd/permit whose form has errors" => made.permit(WITH_ERRORS).await,
         "an instance of ttd/permit in Task_2 (confirmation)" => {
@@ -263,6 +270,15 @@ impl Maker<'_, '_> {
         let mut parts = vec![template(SOPHIE, json!({})), form(FORM)];
         parts.extend_from_slice(more);
         self.make(CONTRACT, &parts, "owner").await
+    }
+
+    async fn casework(&mut self, app: &str) -> Value {
+        let owner = json!({ "instanceOwner": { "organisationNumber": "897069650" }, "dataValues": { "stafett.relay": "contract:3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77" } });
+        let template = part("instance", None, "application/json", &owner.to_string());
+        let mut attachment = file("a.pdf");
+        attachment.body = json!("%PDF-1.4 x");
+        self.make(app, &[template, form(NEXT_FORM), attachment], "owner")
+            .await
     }
 
     async fn permit(&mut self, model: &str) -> Value {

@@ -9,32 +9,44 @@ mod given;
 mod recorded;
 mod stage;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 
 use futures_util::StreamExt as _;
 
+use local::altinn::{App, Library};
 use recorded::compare::Difference;
 use recorded::table::judge;
 use recorded::{Conversation, load};
 use stage::Stage;
 
+/// App-lib of today, older ones, and the next generation.
+const FOLDERS: [&str; 3] = ["", "older", "v9"];
 /// So many conversations at a time.
 const AT_A_TIME: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_local_altinn_answers_as_the_recorded_one() {
     let only = std::env::var("CONVERSATION").ok();
-    let conversations: Vec<Conversation> = load("")
+    let conversations: Vec<Conversation> = FOLDERS
         .into_iter()
+        .flat_map(load)
         .filter(|conversation| only.as_ref().is_none_or(|only| conversation.name == *only))
         .collect();
     assert!(!conversations.is_empty(), "no conversation of that name");
     let count = conversations.len();
-    let apps = stage::apps();
+    let files = stage::files();
+    let libraries: BTreeSet<Library> = conversations
+        .iter()
+        .map(|conversation| stage::library(&conversation.name))
+        .collect();
+    let apps: BTreeMap<Library, Vec<App>> = libraries
+        .into_iter()
+        .map(|library| (library, stage::apps(&files, library)))
+        .collect();
     let outcomes: BTreeMap<String, Vec<Difference>> = futures_util::stream::iter(conversations)
         .map(|conversation| {
-            let apps = apps.clone();
+            let apps = apps[&stage::library(&conversation.name)].clone();
             let name = conversation.name.clone();
             // What `given` describes may be impossible here: that is a difference like any other.
             let played =

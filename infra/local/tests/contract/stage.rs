@@ -1,6 +1,7 @@
 //! A local Altinn in which one conversation takes place.
 
-use local::altinn::{App, Config, Fault, LocalAltinn, Register};
+use author::apps::AppFiles;
+use local::altinn::{App, Config, Fault, Library, LocalAltinn, Register, Step, Trouble};
 use serde_json::{Value, json};
 
 use crate::given;
@@ -9,21 +10,99 @@ use crate::recorded::http::{self, Reply};
 use crate::recorded::placeholders::Bindings;
 use crate::recorded::{Conversation, Left, Request, folder};
 
+const NEXT: &str = "ttd/casework9";
+const NEXT_WITH_DELETE: &str = "ttd/casework9d";
 const TTD: &str = "405003309";
 const READ: &str = "altinn:serviceowner/instances.read";
 const SCOPES: &str =
     "altinn:serviceowner altinn:serviceowner/instances.read altinn:serviceowner/instances.write";
 
-/// The apps that were recorded.
-pub(crate) fn apps() -> Vec<App> {
-    ["contract", "casework", "permit"]
-        .into_iter()
-        .map(|name| App::load(&folder().join("apps").join(name)).unwrap())
-        .collect()
+/// What changes the instance is asked in this order, what only reads it before.
+const IN_TURN: [&str; 5] = [
+    "GET instance",
+    "GET /process",
+    "PUT /process/next",
+    "POST /process/resume",
+    "GET /process again",
+];
+
+/// The files of the apps that were recorded. The two of the next generation have those of `casework`.
+pub(crate) fn files() -> Vec<AppFiles> {
+    let read = |name: &str| AppFiles::read(&folder().join("apps").join(name)).unwrap();
+    let renamed = |name: &str| {
+        let mut files = read("casework");
+        files.id = name.parse().unwrap();
+        files.document["id"] = json!(name);
+        files
+    };
+    vec![
+        read("contract"),
+        read("casework"),
+        read("permit"),
+        renamed(NEXT),
+        renamed(NEXT_WITH_DELETE),
+    ]
+}
+
+/// The apps on this library, those of the next generation on theirs.
+pub(crate) fn apps(files: &[AppFiles], library: Library) -> Vec<App> {
+    let apps: Vec<App> = files
+        .iter()
+        .map(|files| App::from_files(files).unwrap())
+        .collect();
+    for app in &apps {
+        match app.id() {
+            NEXT => app.run_on(Library::NEXT),
+            NEXT_WITH_DELETE => {
+                app.run_on(Library::NEXT);
+                app.permit("delete");
+            }
+            _ => app.run_on(library),
+        }
+    }
+    apps
+}
+
+/// The version that the conversation's name begins with, as in `v8.12.2-create-orphan`; else today's.
+pub(crate) fn library(conversation: &str) -> Library {
+    let version = conversation.strip_prefix('v').and_then(|name| {
+        let (version, _) = name.split_once('-')?;
+        let mut numbers = version.split('.').map(|number| number.parse().ok());
+        Some((numbers.next()??, numbers.next()??, numbers.next()??))
+    });
+    version.map_or(Library::TODAY, |(major, minor, patch)| {
+        Library::new(major, minor, patch)
+    })
+}
+
+/// What went wrong inside Altinn, where the conversation's name and description tell it.
+fn fault(conversation: &str) -> Option<Fault> {
+    let (step, trouble) = match conversation {
+        name if name.ends_with("-create-storage-400-data") => {
+            (Step::Element(0), Trouble::Refused(400))
+        }
+        name if name.ends_with("-create-storage-429-data") => {
+            (Step::Element(0), Trouble::Refused(429))
+        }
+        name if name.ends_with("-create-storage-429-process") => {
+            (Step::Process, Trouble::Refused(429))
+        }
+        "v9-create-not-accepted" | "v9-create-not-accepted-no-delete" => {
+            (Step::Submission, Trouble::Refused(503))
+        }
+        "v9-create-acceptance-unknown" => (Step::Submission, Trouble::Unreachable),
+        "v9-create-poll-failed" | "v9-create-poll-failed-deleted" => {
+            (Step::Poll, Trouble::Refused(502))
+        }
+        "v9-create-step-failed" => (Step::Process, Trouble::Refused(400)),
+        _ => return None,
+    };
+    Some(Fault::at(step, trouble))
 }
 
 pub(crate) struct Stage<'c> {
     conversation: &'c Conversation,
+    apps: Vec<String>,
     pub(crate) altinn: LocalAltinn,
     pub(crate) bindings: Bindings,
 }
@@ -31,6 +110,7 @@ pub(crate) struct Stage<'c> {
 impl<'c> Stage<'c> {
     /// Starts a local Altinn and brings about what `given` describes.
     pub(crate) async fn set(conversation: &'c Conversation, apps: Vec<App>) -> Self {
+        let ids = apps.iter().map(|app| app.id().to_owned()).collect();
         let config = Config {
             apps,
             register: Register::load(&folder().join("apps/register.yaml")).unwrap(),
@@ -40,6 +120,7 @@ impl<'c> Stage<'c> {
         };
         let mut stage = Self {
             conversation,
+            apps: ids,
             altinn: LocalAltinn::start(config).await.unwrap(),
             bindings: Bindings::default(),
         };
@@ -55,42 +136,91 @@ impl<'c> Stage<'c> {
         }
         let before = self.seen_before(conversation).await;
         self.break_what_was_out_of_reach(&conversation.request.at);
+        if let Some(fault) = fault(&conversation.name) {
+            self.altinn.faults().next(1, None, fault);
+        }
         let reply = self.send(&conversation.request).await;
         self.altinn.faults().clear();
-        // A moment that was asked for is one of many in the answer.
-        self.bindings.forget(|name| name.starts_with("time:"));
+        // A moment that was asked for is one of many in the answer, and the token of another page.
+        self.bindings
+            .forget(|name| name.starts_with("time:") || matches!(name, "ticks" | "number"));
         let mut found = compare::answers(&conversation.answer, &reply, &mut self.bindings);
         if let Some(left) = &conversation.left {
-            let actual: Vec<Left> = ["ttd/contract", "ttd/casework", "ttd/permit"]
-                .into_iter()
-                .flat_map(|app| self.altinn.instances(app))
-                .map(|instance| Left::of(&instance))
-                .collect();
-            found.extend(compare::left(left, &actual));
+            let mut left = left.clone();
+            for events in left.iter_mut().filter_map(|left| left.events.as_mut()) {
+                // The history has those of the process.
+                events.retain(|event| event.starts_with("process_"));
+            }
+            let tells_events = left.iter().any(|left| left.events.is_some());
+            found.extend(compare::left(&left, &self.left(tells_events)));
         }
-        for (asked, recorded) in conversation.then.iter().flatten() {
-            let instance = self.read_storage().await;
-            let seen = match asked.as_str() {
-                "GET Storage" => json!(instance.status),
-                "status" => instance.json().unwrap()["status"].clone(),
-                "dataValues" => instance.json().unwrap()["dataValues"].clone(),
-                "lastChangedMoved" => json!(
-                    before.as_ref()
-                        != instance
-                            .json()
-                            .map(|json| json["lastChanged"].clone())
-                            .as_ref()
-                ),
-                other => panic!("{}: nothing is known of {other}", conversation.name),
-            };
-            found.extend(compare::values_at(
-                &format!("then.{asked}"),
-                recorded,
-                &seen,
-                &mut self.bindings,
-            ));
+        let then = conversation.then.iter().flatten();
+        let mut then: Vec<(&String, &Value)> = then.collect();
+        then.sort_by_key(|(asked, _)| IN_TURN.iter().position(|turn| turn == asked));
+        for (asked, recorded) in then {
+            let seen = self.ask(asked, before.as_ref()).await;
+            let at = format!("then.{asked}");
+            found.extend(compare::values_at(&at, recorded, &seen, &mut self.bindings));
         }
         found
+    }
+
+    fn left(&self, tells_events: bool) -> Vec<Left> {
+        let instances = self.apps.iter().flat_map(|app| self.altinn.instances(app));
+        instances
+            .map(|instance| {
+                let mut left = Left::of(&instance);
+                if tells_events {
+                    let history = self.altinn.history(instance["id"].as_str().unwrap());
+                    let kinds = history
+                        .iter()
+                        .filter_map(|event| event["eventType"].as_str());
+                    left.events = Some(kinds.map(str::to_owned).collect());
+                    left.sort();
+                }
+                left
+            })
+            .collect()
+    }
+
+    /// What is seen after the conversation, as the recording names it.
+    async fn ask(&mut self, asked: &str, before: Option<&Value>) -> Value {
+        let (method, path) = match asked {
+            "GET instance" => ("GET", ""),
+            "GET /process" | "GET /process again" => ("GET", "/process"),
+            "PUT /process/next" => ("PUT", "/process/next"),
+            "POST /process/resume" => ("POST", "/process/resume"),
+            _ => {
+                let instance = self.read_storage().await;
+                return match asked {
+                    "GET Storage" => json!(instance.status),
+                    "status" => instance.json().unwrap()["status"].clone(),
+                    "dataValues" => instance.json().unwrap()["dataValues"].clone(),
+                    "lastChangedMoved" => {
+                        let after = instance.json().map(|json| json["lastChanged"].clone());
+                        json!(before != after.as_ref())
+                    }
+                    other => panic!("{}: nothing is known of {other}", self.conversation.name),
+                };
+            }
+        };
+        let app = self.conversation.request.at.clone();
+        let instances = self.altinn.instances(&app);
+        let [instance] = &instances[..] else {
+            panic!("{} instances of {app}", instances.len())
+        };
+        let id = instance["id"].as_str().unwrap();
+        let path = format!("/{app}/instances/{id}{path}");
+        let body = (method == "PUT").then(|| json!({}));
+        let reply = self.call(method, &app, &path, "owner", body).await;
+        let body = reply.json().unwrap_or_default();
+        if asked == "GET instance" {
+            return json!({
+                "status": reply.status,
+                "currentTask": body["process"]["currentTask"]["elementId"],
+            });
+        }
+        json!({ "status": reply.status, "body": body })
     }
 
     /// `lastChanged` before the request, where the conversation tells whether it moved.

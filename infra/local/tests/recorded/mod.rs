@@ -119,11 +119,13 @@ pub struct Left {
     pub data_values: Vec<String>,
     /// Data types, sorted.
     pub data: Vec<String>,
+    /// Storage's events by type, where they were recorded.
+    pub events: Option<Vec<String>>,
     pub hard_deleted: bool,
 }
 
 impl Left {
-    /// What Storage shows of an instance.
+    /// What Storage shows of an instance, its events aside.
     pub fn of(instance: &Value) -> Self {
         let data = instance["data"].as_array().into_iter().flatten();
         let mut left = Self {
@@ -137,6 +139,7 @@ impl Left {
             data: data
                 .filter_map(|element| element["dataType"].as_str().map(str::to_owned))
                 .collect(),
+            events: None,
             hard_deleted: instance["status"]["isHardDeleted"] == true,
         };
         left.sort();
@@ -146,6 +149,9 @@ impl Left {
     pub fn sort(&mut self) {
         self.data_values.sort();
         self.data.sort();
+        if let Some(events) = &mut self.events {
+            events.sort();
+        }
     }
 }
 

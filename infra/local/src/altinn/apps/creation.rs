@@ -204,7 +204,7 @@ impl Creation {
     }
 
     /// Storage takes an element.
-    fn put(&self, element: Element) -> Result<(), CallError> {
+    fn put(&self, mut element: Element) -> Result<(), CallError> {
         if !self.visit.caller.is_known_to_storage() {
             let text = "the caller is neither a user nor a service owner";
             return Err(CallError::answered(StatusCode::BAD_REQUEST, text));
@@ -214,6 +214,11 @@ impl Creation {
                 StatusCode::BAD_REQUEST,
                 upload::UNDECLARED,
             ));
+        }
+        // A name that Storage cannot read fails its own element alone.
+        if let Some(name) = &element.filename {
+            let read = disposition::as_stored(name).ok_or(CallError::NoAnswer)?;
+            element.filename = Some(read);
         }
         self.change(|stored| {
             stored.data.push(element);
@@ -366,10 +371,7 @@ impl Creation {
         let mut element = visit
             .engine()
             .new_element(&data_type.id, visit.caller.actor());
-        element.filename = match &part.filename {
-            Some(name) => Some(disposition::as_stored(name).ok_or(CallError::NoAnswer)?),
-            None => None,
-        };
+        element.filename = part.filename;
         if data_type.is_form() {
             let mut form =
                 upload::read_form(visit, data_type, Some(&part.content_type), &part.bytes)?;

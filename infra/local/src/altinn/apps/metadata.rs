@@ -34,7 +34,10 @@ async fn application(
 ) -> Answer {
     let app = find(&world, &org, &app)?;
     Ok(answer::with_header(
-        answer::json_value(StatusCode::OK, &served::by_app(&app.document)),
+        answer::json_value(
+            StatusCode::OK,
+            &served::by_app(&app.document, app.library()),
+        ),
         header::CACHE_CONTROL,
         "public,max-age=60",
     ))
