@@ -28,15 +28,20 @@ use uuid::Uuid;
 
 use crate::{
     id::{AppId, InstanceId, RouteName},
-    relay::{Holder, Reason, Record, RelayId, State, Target},
+    relay::{Holder, Reason, Record, RelayId, Sent, State},
     settings::LedgerSettings,
     telemetry::Causes,
 };
+
+
 
 /// Items go this long after they were written last.
 const EXPIRY: Duration = Duration::from_secs(400 * 86_400);
 /// An A instance that is younger than this cannot have an item that has gone: its item is younger still.
 pub const MEMORY: Duration = Duration::from_secs(399 * 86_400);
+
+/// How long B is left to settle, in milliseconds, after what an older version left in doubt.
+const SETTLING_BEFORE: i64 = 1_200_000;
 
 const CONNECT: Duration = Duration::from_secs(1);
 const ATTEMPT: Duration = Duration::from_secs(2);
@@ -124,7 +129,7 @@ pub enum Put {
     /// Written.
     Written,
     /// The ledger holds another revision: this one, or none at all.
-    Conflict(Option<Record>),
+    Conflict(Option<Box<Record>>),
 }
 
 /// The table of relays.
@@ -144,10 +149,17 @@ struct Item {
     holder: Uuid,
     /// Milliseconds since 1970, as are all moments here but `expires`.
     lease_until: i64,
+    /// Whether `sent_…` are there. What an older version wrote has this alone.
     doubt: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_from: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_ended: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_quiet: Option<i64>,
     first: i64,
     attempts: u32,
-    /// `{app} {rule}` each.
+    /// `{app} ` each. What older versions wrote behind the blank is not read any more.
     targets: Vec<String>,
     source: InstanceId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -253,14 +265,13 @@ impl Item {
             state: record.state.as_str().to_owned(),
             holder: record.holder.0,
             lease_until: record.lease_until.as_millisecond(),
-            doubt: record.doubt,
+            doubt: record.sent.is_some(),
+            sent_from: record.sent.map(|sent| sent.from.as_millisecond()),
+            sent_ended: record.sent.map(|sent| sent.ended.as_millisecond()),
+            sent_quiet: record.sent.map(|sent| sent.quiet.as_millisecond()),
             first: record.first.as_millisecond(),
             attempts: record.attempts,
-            targets: record
-                .targets
-                .iter()
-                .map(|t| format!("{} {}", t.app, t.rule))
-                .collect(),
+            targets: record.targets.iter().map(|app| format!("{app} ")).collect(),
             source,
             instance: record.instance,
             reason: record.reason.map(|reason| reason.code().to_owned()),
@@ -275,24 +286,38 @@ impl Item {
         }
     }
 
+    /// The request that is open. An older version kept only that there was one: between the first claim and the
+    /// last write.
+    fn sent(&self) -> Result<Option<Sent>, serde_dynamo::Error> {
+        let sent = match (self.sent_from, self.sent_ended, self.sent_quiet) {
+            (Some(from), Some(ended), Some(quiet)) => Sent {
+                from: moment(from)?,
+                ended: moment(ended)?,
+                quiet: moment(quiet)?,
+            },
+            _ if self.doubt => Sent {
+                from: moment(self.first)?,
+                ended: moment(self.updated)?,
+                quiet: moment(self.updated.saturating_add(SETTLING_BEFORE))?,
+            },
+            _ => return Ok(None),
+        };
+        Ok(Some(sent))
+    }
+
     fn record(self) -> Result<Record, serde_dynamo::Error> {
-        let targets: Option<BTreeSet<Target>> = self
+        let sent = self.sent()?;
+        let targets: Option<BTreeSet<AppId>> = self
             .targets
             .iter()
-            .map(|text| {
-                let (app, rule) = text.split_once(' ')?;
-                Some(Target {
-                    app: app.parse::<AppId>().ok()?,
-                    rule: rule.to_owned(),
-                })
-            })
+            .map(|text| text.split_once(' ')?.0.parse().ok())
             .collect();
         Ok(Record {
             rev: self.rev,
             state: State::parse(&self.state).ok_or_else(|| malformed(&"an unknown state"))?,
             holder: Holder(self.holder),
             lease_until: moment(self.lease_until)?,
-            doubt: self.doubt,
+            sent,
             first: moment(self.first)?,
             attempts: self.attempts,
             targets: targets.ok_or_else(|| malformed(&"an unreadable target"))?,
@@ -543,7 +568,11 @@ impl Ledger {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(&relay.guid().to_string(), &relay.sort_key())))
-            .update_expression("SET #instance = :instance, rev = :next, updated = :now")
+            // A holder of its own: one that works on the relay must not take this for its write.
+            .update_expression(
+                "SET #instance = :instance, rev = :next, holder = :holder, updated = :now",
+            )
+            .expression_attribute_values(":holder", AttributeValue::S(Uuid::new_v4().to_string()))
             .condition_expression("rev = :rev AND attribute_exists(#instance)")
             .expression_attribute_names("#instance", "instance")
             .expression_attribute_values(":instance", AttributeValue::S(instance.to_string()))
@@ -655,7 +684,7 @@ impl Ledger {
                 if old.rev == record.rev && old.holder == record.holder {
                     Ok(Put::Written)
                 } else {
-                    Ok(Put::Conflict(Some(old)))
+                    Ok(Put::Conflict(Some(Box::new(old))))
                 }
             }
             error => Err(LedgerError::Unwritten {
@@ -736,16 +765,19 @@ mod tests {
         )
     }
 
-    fn any_target() -> impl Strategy<Value = Target> {
-        ("[a-z]{1,4}/[a-z][a-z0-9-]{0,8}", "[0-9a-f ]{0,16}").prop_map(|(app, rule)| Target {
-            app: app.parse().unwrap(),
-            rule,
-        })
+    fn any_target() -> impl Strategy<Value = AppId> {
+        "[a-z]{1,4}/[a-z][a-z0-9-]{0,8}".prop_map(|app| app.parse().unwrap())
+    }
+
+    prop_compose! {
+        fn any_sent()(from in any_moment(), ended in any_moment(), quiet in any_moment()) -> Sent {
+            Sent { from, ended, quiet }
+        }
     }
 
     prop_compose! {
         fn any_record()(
-            rev in any::<u64>(), state in any_state(), holder in any::<u128>(), doubt in any::<bool>(),
+            rev in any::<u64>(), state in any_state(), holder in any::<u128>(), sent in option::of(any_sent()),
             (lease_until, first, updated) in (any_moment(), any_moment(), any_moment()),
             attempts in any::<u32>(), targets in btree_set(any_target(), 0..4),
             instance in option::of(any_instance()), reason in option::of(select(Reason::ALL)),
@@ -753,7 +785,7 @@ mod tests {
         ) -> Record {
             let holder = Holder(Uuid::from_u128(holder));
             Record {
-                rev, state, holder, lease_until, doubt, first, attempts, targets, instance, reason, detail, updated,
+                rev, state, holder, lease_until, sent, first, attempts, targets, instance, reason, detail, updated,
             }
         }
     }
@@ -808,10 +840,10 @@ mod tests {
             state: State::Failed,
             holder: Holder(Uuid::nil()),
             lease_until: Timestamp::UNIX_EPOCH,
-            doubt: false,
+            sent: None,
             first: Timestamp::UNIX_EPOCH,
             attempts: 1,
-            targets: [Target::new("ttd/casework".parse().unwrap(), "1")].into(),
+            targets: ["ttd/casework".parse().unwrap()].into(),
             instance: None,
             reason: Some(Reason::Refused),
             detail: None,
@@ -827,6 +859,20 @@ mod tests {
         item.insert("colour".into(), AttributeValue::S("red".into()));
         item.insert("reason".into(), AttributeValue::S("a_new_reason".into()));
         assert_eq!(read(item).unwrap().reason, None);
+    }
+
+    #[test]
+    fn a_doubt_of_an_older_version_is_a_request_between_its_first_claim_and_its_last_write() {
+        let mut item = written();
+        item.insert("doubt".into(), AttributeValue::Bool(true));
+        item.insert("updated".into(), AttributeValue::N("60000".into()));
+        let second = |second| Timestamp::from_second(second).unwrap();
+        let sent = Sent {
+            from: second(0),
+            ended: second(60),
+            quiet: second(1_260),
+        };
+        assert_eq!(read(item).unwrap().sent, Some(sent));
     }
 
     #[test]

@@ -16,6 +16,7 @@
 pub mod altinn;
 pub mod caller;
 pub mod clock;
+pub mod completeness;
 pub mod dead_letters;
 pub mod draft;
 pub mod id;

@@ -11,6 +11,7 @@
 //! |---|---|---|---|
 //! | `Created` | Count | Route | B that were made |
 //! | `Adopted` | Count | Route | B that were found already made |
+//! | `Incomplete` | Count | none; Route | B that lack something that cannot be made afterwards |
 //! | `Waiting` | Count | Route | deliveries that ended with the relay waiting |
 //! | `Failed` | Count | Route; Route, Reason | relays that were refused for good |
 //! | `Doubles` | Count | none; Route | second live B of one relay, which must never be |
@@ -81,6 +82,8 @@ pub struct Relayed<'a> {
     pub outcome: Outcome,
     /// More than one live B carries the relay's stamp.
     pub doubled: bool,
+    /// B was put on record though it lacks something that cannot be made afterwards.
+    pub incomplete: bool,
     /// From the moment that the gate opened to B, in seconds, where B was made or adopted.
     pub seconds_to_b: Option<f64>,
     /// How many calls to Altinn it made, and how long these took, one after the other; `None` where
@@ -114,6 +117,11 @@ impl Relayed<'_> {
         let record = match self.seconds_to_b {
             Some(seconds) => record.measured("SecondsToB", Unit::Seconds, seconds),
             None => record,
+        };
+        let record = if self.incomplete {
+            record.totalled("Incomplete", 1)
+        } else {
+            record
         };
         if self.doubled {
             record.totalled("Doubles", 1)
@@ -369,13 +377,13 @@ mod tests {
         #[test]
         fn whatever_a_delivery_comes_to_cloudwatch_can_read_it(
             name in "[a-z][a-z0-9-]{0,62}", outcome in any_outcome(), doubled in any::<bool>(),
-            seconds_to_b in option::of(any::<f64>()), altinn in option::of((any::<u32>(), any::<Duration>())),
+            incomplete in any::<bool>(), seconds_to_b in option::of(any::<f64>()), altinn in option::of((any::<u32>(), any::<Duration>())),
             second in 0i64..4_000_000_000,
         ) {
             let route = name.parse().unwrap();
-            let relayed = Relayed { route: &route, outcome, doubled, seconds_to_b, altinn };
+            let relayed = Relayed { route: &route, outcome, doubled, incomplete, seconds_to_b, altinn };
             let record = relayed.record(Timestamp::from_second(second).unwrap());
-            let told = outcome != Outcome::Unchanged || doubled || altinn.is_some();
+            let told = outcome != Outcome::Unchanged || doubled || incomplete || altinn.is_some();
             prop_assert_eq!(record.is_empty(), !told && !seconds_to_b.is_some_and(f64::is_finite));
             if !record.is_empty() {
                 check(&parsed(&record));
@@ -403,6 +411,7 @@ mod tests {
             route: &route(),
             outcome: Outcome::Failed(Reason::MappingFailed),
             doubled: true,
+            incomplete: false,
             seconds_to_b: None,
             altinn: Some((3, Duration::from_micros(120_500))),
         };
@@ -445,6 +454,27 @@ mod tests {
     }
 
     #[test]
+    fn a_b_that_lacks_something_is_counted_by_route_and_for_all_routes_together() {
+        let relayed = Relayed {
+            route: &route(),
+            outcome: Outcome::Adopted,
+            doubled: false,
+            incomplete: true,
+            seconds_to_b: None,
+            altinn: None,
+        };
+        let document = parsed(&relayed.record(Timestamp::UNIX_EPOCH));
+        check(&document);
+        assert_eq!(
+            (&document["Adopted"], &document["Incomplete"]),
+            (&json!(1), &json!(1))
+        );
+        let total = &document["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(total["Dimensions"], json!([[], ["Route"]]));
+        assert_eq!(total["Metrics"][0]["Name"], "Incomplete");
+    }
+
+    #[test]
     fn a_run_that_finished_is_counted_for_all_routes_together() {
         let record = Record::of_all_routes(Timestamp::UNIX_EPOCH).totalled("RunsFinished", 1);
         let document = parsed(&record);
@@ -464,6 +494,7 @@ mod tests {
                 route: &route,
                 outcome: Outcome::Created,
                 doubled: false,
+                incomplete: false,
                 seconds_to_b: Some(seconds_to_b),
                 altinn: None,
             };

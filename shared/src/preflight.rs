@@ -12,11 +12,8 @@ use std::{collections::BTreeMap, fmt};
 use thiserror::Error;
 
 use crate::{
-    altinn::{
-        Instance,
-        metadata::{ApplicationMetadata, DataType},
-    },
-    draft::{Attachment, Draft, Owner, storable},
+    altinn::metadata::{ApplicationMetadata, DataType},
+    draft::{Attachment, Draft, Owner},
     relay::{Reason, decide::Problem},
     route::{Mode, Target},
     xml::{self, XmlError},
@@ -148,7 +145,10 @@ pub fn check(
         objections: Vec::new(),
     };
     let mut draft = draft;
-    if let Some(schema) = &target.schema {
+    // A prefilled form is a part of B's, which B completes and orders itself: there the schema tells the types of fields alone.
+    if let Some(schema) = &target.schema
+        && target.mode == Mode::Complete
+    {
         let violations = schema.violations(&draft.model);
         check
             .objections
@@ -381,15 +381,6 @@ impl<'a> Check<'a> {
     }
 }
 
-/// A part of the draft that a B lacks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lacking<'a> {
-    /// The form.
-    Form,
-    /// An attachment.
-    Attachment(&'a Attachment),
-}
-
 impl CheckedDraft {
     /// The key of B's `dataValues` that holds the stamp.
     #[must_use]
@@ -398,40 +389,6 @@ impl CheckedDraft {
             Form::Xml(_) => STAMP,
             Form::Prefill { key, .. } => key,
         }
-    }
-
-    /// What `b` lacks of the draft. Elements are told apart by data type and filename.
-    #[must_use]
-    pub fn lacking_in<'a>(&'a self, b: &Instance) -> Vec<Lacking<'a>> {
-        let mut there: Vec<(&str, Option<&str>)> = b
-            .data
-            .iter()
-            .filter(|element| element.is_live())
-            .map(|element| (element.data_type.as_str(), element.filename.as_deref()))
-            .collect();
-        let mut lacking = Vec::new();
-        if !there
-            .iter()
-            .any(|(data_type, _)| *data_type == self.form_type)
-        {
-            lacking.push(Lacking::Form);
-        }
-        for attachment in &self.draft.attachments {
-            let wanted = (
-                attachment.data_type.as_str(),
-                storable(&attachment.filename),
-            );
-            let found = there.iter().position(|(data_type, filename)| {
-                *data_type == wanted.0 && filename.map(storable) == Some(wanted.1.clone())
-            });
-            match found {
-                Some(index) => {
-                    there.swap_remove(index);
-                }
-                None => lacking.push(Lacking::Attachment(attachment)),
-            }
-        }
-        lacking
     }
 }
 

@@ -317,7 +317,8 @@ pub struct LedgerSettings {
     pub table: String,
     /// `STAFETT_LEASE_SECONDS`: how long a claim lasts; at least the function's timeout.
     pub lease: Duration,
-    /// `STAFETT_SETTLE_SECONDS`: how long B may still work on a request that nobody waits for.
+    /// `STAFETT_SETTLE_SECONDS`: how long B's app and Storage may still work on a request that nobody waits for. app-lib
+    /// goes on when its client is gone, with up to 100 s for each of some ten calls to Storage (measured).
     pub settle: Duration,
 }
 
@@ -341,9 +342,9 @@ impl LedgerSettings {
                 &Variable {
                     name: "STAFETT_SETTLE_SECONDS",
                     what: "a number of seconds: how long B may still work on a request that was given up",
-                    example: "240",
+                    example: "1200",
                 },
-                240,
+                1200,
             )?,
         };
         if settings.lease.is_zero() {

@@ -381,6 +381,7 @@ mod tests {
                 route: &route,
                 outcome: metrics::Outcome::Created,
                 doubled: false,
+                incomplete: false,
                 seconds_to_b: Some(1.5),
                 altinn: Some((4, std::time::Duration::from_millis(80))),
             }

@@ -39,7 +39,7 @@ async fn main() {
             permit(&story, &folder, at)
         })
         .collect();
-    for percent in [0, 1, 10, 40] {
+    for percent in [0, 1, 10] {
         let mut random = fastrand::Rng::with_seed(percent);
         for id in &all {
             let by = match random.u64(..100) < percent {
@@ -49,8 +49,8 @@ async fn main() {
             assert!(story.altinn.drift(id, by));
         }
         println!("{count} permits, {percent} % of them behind:");
-        by_next(&altinn, count).await;
-        for size in [100, 250, 1_000, 5_000] {
+        for size in [100, 1_000, 5_000] {
+            by_next(&altinn, size, count).await;
             by_cursor(&altinn, size, count).await;
         }
     }
@@ -120,9 +120,9 @@ impl Walk {
     }
 }
 
-async fn by_next(altinn: &Altinn, count: usize) {
+async fn by_next(altinn: &Altinn, size: usize, count: usize) {
     let budget = Budget::new(Duration::from_secs(3_600));
-    let query = ended(100);
+    let query = ended(size);
     let (mut walk, mut next) = (Walk::default(), None);
     loop {
         let began = Instant::now();
@@ -134,7 +134,7 @@ async fn by_next(altinn: &Altinn, count: usize) {
             break;
         }
     }
-    walk.print("by next, pages of 100", budget.calls(), count);
+    walk.print(&format!("by next, pages of {size}"), budget.calls(), count);
 }
 
 async fn by_cursor(altinn: &Altinn, size: usize, count: usize) {
@@ -164,7 +164,7 @@ async fn search(altinn: &Altinn, began: Timestamp, count: usize) {
     let window = began..=began + SignedDuration::from_secs(660);
     let budget = Budget::new(Duration::from_secs(600));
     let clock = Instant::now();
-    let found = altinn.stamped(&budget, &app, &relay, &["stafett.relay"], window, None);
+    let found = altinn.stamped(&budget, &app, &relay, &["stafett.relay"], window);
     assert_eq!(found.await.expect("Storage answers"), []);
     println!(
         "the search for a stamp, {} permits within its eleven minutes: {} calls, {:.1} s",

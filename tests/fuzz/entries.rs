@@ -8,9 +8,11 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use lambda_http::http::{Request, StatusCode, header};
 use receive::Receive;
 use serde_json::{Value, json};
-use stafett::altinn::{ApplicationMetadata, Instance};
+use stafett::altinn::{ApplicationMetadata, Instance, process::Progress};
 use stafett::clock::Clock;
+use stafett::completeness;
 use stafett::preflight;
+use stafett::relay::decide::Engine;
 use stafett::route::Routes;
 use stafett::settings::Source;
 use stafett::transform;
@@ -132,7 +134,14 @@ impl Drafting {
                     }
                     Ok(Ok(checked)) => {
                         said.push(format!("{checked:?}"));
-                        let _ = checked.lacking_in(instance);
+                        // What came in may also be the B that is found for this draft.
+                        let progress = Progress {
+                            started: true,
+                            engine: Engine::Idle,
+                        };
+                        let lacks =
+                            completeness::lacks(&checked, &self.metadata, instance, progress);
+                        said.extend([lacks.to_string(), format!("{lacks:?}")]);
                     }
                 }
             }

@@ -83,6 +83,24 @@ pub fn routes<'a>(routes: impl IntoIterator<Item = (&'a str, String)>) -> Folder
     })
 }
 
+/// The sample route whose author took a number of B's form for a text, in its mapping as in its schema: B's class
+/// cannot read the form.
+///
+/// # Panics
+/// When the sample cannot be read.
+#[must_use]
+pub fn mistaken_route() -> Folder {
+    let mistaken = permit_route().replace("areal: tiltak.areal", "areal: tiltak.kode");
+    let folder = routes([("permit-to-casework", mistaken)]);
+    let file = folder.path().join("casework.schema.json");
+    let schema = std::fs::read_to_string(file).expect("the sample schema can be read");
+    let mut schema: Value = serde_json::from_str(&schema).expect("the sample schema is JSON");
+    let area = schema.pointer_mut("/$defs/vedtak/properties/areal");
+    *area.expect("a measure has an area") = serde_json::json!({ "type": "string" });
+    folder.write("casework.schema.json", schema.to_string());
+    folder
+}
+
 /// A sample app whose `applicationmetadata.json` was changed.
 ///
 /// # Panics

@@ -1,9 +1,13 @@
 //! B fails when its instance is there already: nothing is left half-made that can be made whole.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use local::altinn::{Attachment, Fault, Stage, Step, Trouble};
-use serde_json::Value;
-use stories::{CASEWORK, ROUTE, Story, permit_alone, posts};
+use serde_json::{Value, json};
+use stories::{B, CASEWORK, ROUTE, Story, mistaken_route, permit_alone, permit_route, routes};
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// A deployment in which B is soon left alone by a request that was given up.
 async fn story() -> Story {
@@ -75,76 +79,111 @@ async fn wherever_b_stops_each_element_is_added_exactly_once() {
     assert!(story.dead_letters(0).await.is_empty());
 }
 
-#[tokio::test]
-async fn a_half_made_case_that_somebody_has_worked_on_is_completed_and_not_deleted() {
-    let story = story().await;
+/// A permit whose B has its form and nothing else, and whose relay waits until B's app and Storage are quiet.
+async fn half_made() -> (Story, String, String) {
+    let story = Story::of_the_permit().await;
     let after_the_form = Fault::at(Step::ElementsFrom(1), Trouble::Refused(500));
     b_fails(&story, after_the_form);
     let a = story.import("two-measures");
     story.trigger(&a).await;
-    let item = story.reaches(ROUTE, &a, "claimed").await;
-    let doubtful = stories::eventually("it is in doubt", async || {
-        let item = story.ledger_item(&a, ROUTE).await.expect("it is there");
-        let is_doubtful = item["doubt"] == true;
-        is_doubtful
-            .then_some(())
-            .ok_or_else(|| item["state"].to_string())
-    });
-    doubtful.await;
+    let item = story.reaches(ROUTE, &a, "waiting").await;
+    assert_eq!(item["reason"], "outcome_unknown");
+    for sent in ["sent_from", "sent_ended", "sent_quiet"] {
+        assert!(item[sent].is_i64(), "{sent}: {item}");
+    }
     assert_eq!(item["attempts"], 1);
-    // A case officer takes what lies in the inbox a step further; and now it could be deleted.
     let half = story.altinn.creations().pop().expect("it is half-made");
-    story
-        .altinn
-        .advance(&half.instance)
-        .expect("its form is there");
+    (story, a, half.instance)
+}
+
+/// B's files without the PDF that its own app makes at the end of a task.
+fn relayed_files(b: B) -> Vec<stories::Attachment> {
+    let files = b.attachments.into_iter();
+    files
+        .filter(|it| it.data_type != "ref-data-as-pdf")
+        .collect()
+}
+
+#[tokio::test]
+async fn a_half_made_case_that_somebody_has_worked_on_is_completed_and_not_deleted() {
+    let (story, a, half) = half_made().await;
+    // A case officer takes what lies in the inbox a step further; and now it could be deleted.
+    story.altinn.advance(&half).expect("its form is there");
     may_delete(&story);
-    story.reaches(ROUTE, &a, "done").await;
+    story.pass(HOUR).await.expect("time passes");
+    let item = story.reaches(ROUTE, &a, "done").await;
+    // Its form is locked: its title in the inbox cannot be made any more.
+    assert_eq!(item["reason"], "incomplete");
+    let detail = item["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("presentation texts"), "{detail}");
     let b = story.the_b(ROUTE, &a);
-    assert_eq!(b.id, half.instance);
-    assert_eq!(b.attachments, story.files_for_b(&a));
+    assert_eq!(b.id, half);
+    assert_eq!(relayed_files(b), story.files_for_b(&a));
     assert_eq!(story.posts().len(), 1);
 }
 
 #[tokio::test]
-async fn a_half_made_case_that_nobody_has_touched_is_deleted_where_that_is_allowed() {
-    let story = story().await;
-    let after_the_form = Fault::at(Step::ElementsFrom(1), Trouble::Refused(500));
-    b_fails(&story, after_the_form);
-    let a = story.import("two-measures");
-    story.trigger(&a).await;
-    stories::eventually("it is half-made", async || match story.creations() {
-        1 => Ok(()),
-        made => Err(format!("{made} cases")),
-    })
-    .await;
-    let half = story.altinn.creations().pop().expect("it is half-made");
-    story.reaches(ROUTE, &a, "claimed").await;
-    // Only now: B would have cleaned up behind itself.
-    story
-        .altinn_wire
-        .journal()
-        .ended(&posts(), 1, stories::DEADLINE)
-        .await
-        .expect("B has answered");
+async fn a_half_made_case_that_its_owner_has_ended_is_told_with_what_it_lacks() {
+    let (story, a, half) = half_made().await;
+    for _ in 0..2 {
+        story.altinn.advance(&half).expect("its form is there");
+    }
     may_delete(&story);
-    story.reaches(ROUTE, &a, "done").await;
+    story.pass(HOUR).await.expect("time passes");
+    let item = story.reaches(ROUTE, &a, "done").await;
+    assert_eq!(
+        (&item["reason"], &item["instance"]),
+        (&json!("incomplete"), &json!(half))
+    );
+    let detail = item["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("2 attachments"), "{detail}");
+    assert_eq!(relayed_files(story.the_b(ROUTE, &a)), []);
+    assert_eq!(story.posts().len(), 1);
+    assert!(story.dead_letters(0).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_half_made_case_that_nobody_has_touched_is_deleted_where_that_is_allowed() {
+    let (story, a, half) = half_made().await;
+    // Only now: B would have cleaned up behind itself.
+    may_delete(&story);
+    story.pass(HOUR).await.expect("time passes");
+    let item = story.reaches(ROUTE, &a, "done").await;
+    assert_eq!(item["reason"], Value::Null);
     let b = story.the_live_b(ROUTE, &a);
-    assert_ne!(b.id, half.instance);
+    assert_ne!(b.id, half);
     assert_eq!(b.attachments, story.files_for_b(&a));
     assert_eq!(story.creations(), 2);
 }
 
-/// B refuses one permit for good when its instance is there.
-async fn refused_for_good(story: &Story) -> (String, Value, Vec<String>) {
-    let refusal = Fault::PartsRefused(400);
-    b_fails(story, refusal);
+/// Relays one permit with a form that B's class cannot read: its area is a text, which the route's schema allows.
+async fn refused_for_good(may_delete: bool) -> (Story, String, Value, Vec<String>) {
+    let folder = mistaken_route();
+    let mut plan = permit_alone().setting("STAFETT_SETTLE_SECONDS", "1");
+    plan.routes = folder.path().to_owned();
+    let story = Story::begin(plan).await;
+    if may_delete {
+        self::may_delete(&story);
+    }
     let a = story.import("two-measures");
     story.trigger(&a).await;
     let item = story.reaches(ROUTE, &a, "failed").await;
     let dead = story.dead_letters(1).await;
     assert_eq!(story.posts().len(), 1, "the same would be refused again");
-    (a, item, dead)
+    (story, a, item, dead)
+}
+
+/// The route is corrected, and the operator sends the message back.
+async fn redriven(story: &Story, a: &str, dead: Vec<String>) {
+    let right = routes([(ROUTE, permit_route())]);
+    story.deploy(right.path()).await.expect("it is mended");
+    story.send(dead).await;
+    story.reaches(ROUTE, a, "done").await;
+    story.settled().await;
+    let b = story.the_live_b(ROUTE, a);
+    assert_eq!(b.attachments, story.files_for_b(a));
+    assert!(!b.form.is_empty());
+    assert_eq!(live(story), 1);
 }
 
 fn live(story: &Story) -> usize {
@@ -156,49 +195,38 @@ fn live(story: &Story) -> usize {
 
 #[tokio::test]
 async fn a_draft_that_is_refused_for_good_leaves_an_orphan_on_record_where_it_may_not_be_deleted() {
-    let story = story().await;
-    let (_, item, _) = refused_for_good(&story).await;
+    let (story, _, item, _) = refused_for_good(false).await;
     assert_eq!(item["reason"], "orphan_left");
-    assert!(item["detail"].as_str().is_some_and(|it| it.contains("400")));
+    let detail = item["detail"].as_str().unwrap_or_default();
+    assert!(
+        detail.contains("its class cannot read the form"),
+        "{detail}"
+    );
     assert_eq!(live(&story), 1);
 }
 
 #[tokio::test]
 async fn an_orphan_that_was_left_is_deleted_by_a_redrive_when_that_is_allowed() {
-    let story = story().await;
-    let (a, _, dead) = refused_for_good(&story).await;
+    let (story, a, _, dead) = refused_for_good(false).await;
     may_delete(&story);
-    story.send(dead).await;
-    story.reaches(ROUTE, &a, "done").await;
-    story.settled().await;
-    let b = story.the_live_b(ROUTE, &a);
-    assert_eq!(b.attachments, story.files_for_b(&a));
-    assert_eq!(live(&story), 1);
+    redriven(&story, &a, dead).await;
+    assert_eq!(story.creations(), 2);
 }
 
 #[tokio::test]
 async fn an_orphan_that_was_left_and_must_stay_is_completed_by_a_redrive() {
-    let story = story().await;
-    let (a, _, dead) = refused_for_good(&story).await;
-    story.send(dead).await;
-    story.reaches(ROUTE, &a, "done").await;
-    story.settled().await;
-    let b = story.the_b(ROUTE, &a);
-    assert_eq!(b.attachments, story.files_for_b(&a));
-    assert_eq!(live(&story), 1);
+    let (story, a, _, dead) = refused_for_good(false).await;
+    redriven(&story, &a, dead).await;
+    story.the_b(ROUTE, &a);
+    assert_eq!(story.posts().len(), 1);
 }
 
 #[tokio::test]
 async fn a_draft_that_is_refused_for_good_leaves_nothing_where_it_may_be_deleted() {
-    let story = story().await;
-    may_delete(&story);
-    let (a, item, dead) = refused_for_good(&story).await;
+    let (story, a, item, dead) = refused_for_good(true).await;
     assert_eq!(item["reason"], "b_refused");
     assert_eq!(live(&story), 0);
     // When B takes it, there is one.
-    story.send(dead).await;
-    story.reaches(ROUTE, &a, "done").await;
-    story.settled().await;
-    story.the_live_b(ROUTE, &a);
+    redriven(&story, &a, dead).await;
     assert_eq!(story.creations(), 2);
 }

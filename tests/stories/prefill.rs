@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use http::Method;
-use local::altinn::{Fault, Stage, Step, Trouble};
+use local::altinn::{Fault, Library, Stage, Step, Trouble};
 use local::deployment::Plan;
 use local::wire::{Action, Gate, On};
 use stories::{
-    B, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, app, binaries, permit_alone, routes, stamp,
+    B, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, app, binaries, eventually, permit_alone,
+    routes, stamp,
 };
 
 /// The field that carries the relay's id; B shows it among its data values.
@@ -26,7 +27,6 @@ model:
   soknad:
     tittel: \"'Byggesøknad fra ' ~ data.model.soker.navn\"
     innsender: data.model.soker.navn
-    mottatt: instance.process.ended
 due: P30D
 "
     );
@@ -132,8 +132,19 @@ async fn a_prefilled_case_whose_maker_was_killed_is_adopted() {
     story.end().await;
 }
 
+/// The relay of this A failed, and says what an operator is to look for.
+async fn assert_left_to_an_operator(story: &Story, a: &str) {
+    let item = story.reaches(ROUTE, a, "failed").await;
+    assert_eq!(item["reason"], "outcome_unknown");
+    let detail = item["detail"].as_str().unwrap_or_default();
+    for said in [CASEWORK, "without a form", "created from"] {
+        assert!(detail.contains(said), "{detail}");
+    }
+    assert_eq!(story.dead_letters(1).await.len(), 1);
+}
+
 #[tokio::test]
-async fn a_prefilled_case_without_a_form_is_nobodys_and_another_is_made() {
+async fn a_prefilled_case_without_a_form_cannot_be_found_and_no_other_is_made() {
     let routes = route();
     let story = Story::begin(plan(&routes)).await;
     let faults = story.altinn.faults();
@@ -144,11 +155,67 @@ async fn a_prefilled_case_without_a_form_is_nobodys_and_another_is_made() {
     );
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
-    story.reaches(ROUTE, &a, "done").await;
-    story.settled().await;
+    assert_left_to_an_operator(&story, &a).await;
     // The simplified request cannot stamp at creation: what is left carries nothing that names its relay.
-    assert_eq!(story.creations(), 2);
+    assert_eq!(story.creations(), 1);
+    assert_eq!(sent(&story), 1);
+}
+
+#[tokio::test]
+async fn a_prefilled_case_that_storage_refused_in_part_is_never_asked_for_twice() {
+    let steps = [Step::Instance, Step::FurtherForms, Step::Process];
+    for step in steps {
+        for status in [400, 401, 429, 503] {
+            let routes = route();
+            let story = Story::begin(plan(&routes)).await;
+            let fault = Fault::at(step, Trouble::Refused(status));
+            story.altinn.faults().next(1, Some(CASEWORK), fault);
+            let a = story.fill_in(Stage::Ended);
+            story.trigger(&a).await;
+            story.settled().await;
+            let item = story.ledger_item(&a, ROUTE).await.expect("it is there");
+            let found = stamped(&story, &a).len();
+            assert!(story.creations() <= 1, "{step:?}, {status}");
+            assert_eq!(sent(&story), 1, "{step:?}, {status}");
+            let state = if found == 1 { "done" } else { "failed" };
+            assert_eq!(item["state"], state, "{step:?}, {status}: {item}");
+            if found == 0 {
+                assert_left_to_an_operator(&story, &a).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_prefilled_case_whose_form_comes_from_the_engine_long_after_the_answer_is_adopted_by_a_redrive()
+ {
+    let routes = route();
+    let story = Story::begin(plan(&routes).setting("STAFETT_SETTLE_SECONDS", "1200")).await;
+    let b = story.altinn.app(CASEWORK).expect("it runs");
+    b.run_on(Library::NEXT);
+    let minutes = Duration::from_secs(600);
+    let late = Fault::at(Step::FurtherForms, Trouble::Delayed(minutes));
+    let fault = late.and(Step::Poll, Trouble::Refused(502));
+    story.altinn.faults().next(1, Some(CASEWORK), fault);
+    let a = story.fill_in(Stage::Ended);
+    story.trigger(&a).await;
+    story.pass(minutes / 2).await.expect("time passes");
+    assert_eq!(story.creations(), 1, "it is made");
+    assert!(stamped(&story, &a).is_empty(), "and has no form yet");
+    story.pass(minutes).await.expect("time passes");
+    eventually("the engine has stored its form", async || {
+        let found = stamped(&story, &a).len();
+        (found == 1).then_some(()).ok_or_else(|| found.to_string())
+    })
+    .await;
+    let failed = story.reaches(ROUTE, &a, "failed").await;
+    assert_eq!(failed["reason"], "outcome_unknown");
+    let dead = story.dead_letters(1).await;
+    story.send(dead).await;
+    story.pass(6 * minutes).await.expect("time passes");
+    story.reaches(ROUTE, &a, "done").await;
     assert_complete(&story, &a);
+    assert_eq!((sent(&story), story.creations()), (1, 1));
 }
 
 #[tokio::test]

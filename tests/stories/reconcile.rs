@@ -35,7 +35,7 @@ async fn story_with(route: String) -> (Story, Folder) {
 
 /// The sample route, with so many instances on a page of Storage's lists.
 async fn story_of_pages(size: usize) -> Story {
-    Story::begin(permit_alone().setting("STAFETT_RECONCILE_PAGE", &size.to_string())).await
+    Story::begin(permit_alone().setting("STAFETT_RECONCILE_PAGE", size.to_string())).await
 }
 
 /// The sample route with something else in it.

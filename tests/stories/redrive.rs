@@ -117,7 +117,7 @@ impl Desk {
             state,
             holder: Holder(Uuid::nil()),
             lease_until: now,
-            doubt: false,
+            sent: None,
             first: now,
             attempts: 1,
             targets: BTreeSet::new(),

@@ -9,9 +9,9 @@
 //! are seconds. A relay's point is over when its queue is empty, and at the end of all of them each A is
 //! looked at once more: nothing may have come later.
 //!
-//! Two misfortunes have no complete B as their right end: a B that refuses the draft for good (a 4xx with
-//! problem details) when an instance existed already. To send the same again would leave one more half-made
-//! B each time; the relay is on record as failed, with its reason, and its message is a dead letter.
+//! One misfortune has no complete B as its right end: a B whose class cannot read the form, when its instance
+//! exists already. The same form would be refused again, so that the relay is on record as failed, with its reason,
+//! and its message is a dead letter.
 
 mod call;
 mod misfortune;
@@ -72,7 +72,7 @@ async fn lane(points: &RefCell<VecDeque<Point>>, clean: &Clean) -> Vec<Outcome> 
         let run = AssertUnwindSafe(point.run(&ours, clean)).catch_unwind();
         match run.await {
             Ok((a, outcome)) => {
-                relayed.push((a, point.end()));
+                relayed.push((a, point));
                 outcomes.push(outcome);
                 story = Some(ours);
             }
@@ -81,8 +81,13 @@ async fn lane(points: &RefCell<VecDeque<Point>>, clean: &Clean) -> Vec<Outcome> 
         }
     }
     if let Some(story) = story {
-        for (a, end) in relayed {
-            point::assert_b(&story, &a, end, clean);
+        for (a, point) in relayed {
+            // Nothing came later.
+            let still = || point::assert_b(&story, &a, point.end(), clean);
+            if std::panic::catch_unwind(AssertUnwindSafe(still)).is_err() {
+                outcomes.retain(|outcome| !outcome.is_of(&point));
+                outcomes.push(Outcome::wrong(&point));
+            }
         }
         story.end().await;
     }

@@ -22,8 +22,8 @@ fn counts(story: &Story) -> [usize; 2] {
     [journal.count(&grants()), journal.count(&exchanges())]
 }
 
-/// Relays one permit while one of these requests is answered 401 at once.
-async fn relayed_with_a_refused_token(on: On) -> Story {
+/// Relays one permit in so many deliveries while one of these requests is answered 401 at once.
+async fn relayed_with_a_refused_token(on: On, deliveries: u32) -> Story {
     let story = Story::of_the_permit().await;
     let refusal = Answer::status(StatusCode::UNAUTHORIZED);
     let rule = story
@@ -33,7 +33,7 @@ async fn relayed_with_a_refused_token(on: On) -> Story {
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
     let item = story.reaches(ROUTE, &a, "done").await;
-    assert_eq!(item["attempts"], 1, "within one delivery");
+    assert_eq!(item["attempts"], deliveries);
     assert_eq!(story.altinn_wire.faults().applied(rule), 1);
     story.the_b(ROUTE, &a);
     assert_eq!(
@@ -46,14 +46,17 @@ async fn relayed_with_a_refused_token(on: On) -> Story {
 
 #[tokio::test]
 async fn a_read_whose_token_is_refused_is_repeated_once_with_another() {
-    let story = relayed_with_a_refused_token(reads()).await;
+    let story = relayed_with_a_refused_token(reads(), 1).await;
     assert_eq!(story.altinn_wire.journal().count(&reads()), 2);
     assert_eq!(story.posts().len(), 1);
 }
 
+/// An app passes a 401 of Storage's on when B exists, so that a search comes before the next request.
 #[tokio::test]
-async fn a_creation_whose_token_is_refused_is_repeated_once_with_another() {
-    let story = relayed_with_a_refused_token(posts()).await;
+async fn a_creation_whose_token_is_refused_is_searched_for_and_sent_again_by_the_next_delivery() {
+    let story = relayed_with_a_refused_token(posts(), 2).await;
+    let searches = On::request(Method::GET, r"^/storage/api/v1/instances\?");
+    assert_eq!(story.altinn_wire.journal().count(&searches), 1);
     assert_eq!(story.posts().len(), 2);
     assert_eq!(story.creations(), 1);
 }

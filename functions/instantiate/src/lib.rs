@@ -161,6 +161,7 @@ impl Instantiate {
                 route: &trigger.route,
                 outcome: Outcome::Failed(Reason::RouteUnknown),
                 doubled: false,
+                incomplete: false,
                 seconds_to_b: None,
                 altinn: None,
             }

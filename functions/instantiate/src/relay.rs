@@ -5,7 +5,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::RangeInclusive,
     sync::Arc,
     time::Duration,
 };
@@ -14,15 +13,14 @@ use futures_util::{StreamExt, future::BoxFuture, stream};
 use http::StatusCode;
 use jiff::Timestamp;
 use stafett::{
-    altinn::{Altinn, AltinnError, Budget, Instance, repair::Repair},
-    id::{AppId, InstanceId},
+    altinn::{Altinn, AltinnError, Budget, Instance},
+    id::InstanceId,
     ledger::{MEMORY, Put},
-    preflight::STAMP,
     relay::{
-        Holder, Reason, Record, RelayId, State, Target,
-        decide::{Answer, Attempt, Evidence, Found, Parts, Policy, Problem, Step, Verdict},
+        Holder, Reason, Record, RelayId, State,
+        decide::{Answer, Attempt, Evidence, Parts, Policy, Problem, Step, Verdict},
     },
-    route::{Gate, OwnerRule, Route},
+    route::{Mode, Route},
     telemetry::{Causes, Trace},
     trigger::Trigger,
 };
@@ -36,9 +34,8 @@ use crate::{
 };
 
 mod report;
+mod target;
 
-/// How far Altinn's clock may be from ours.
-const CLOCKS_APART: Duration = Duration::from_secs(600);
 /// Relays of one A instance that are worked on at the same time.
 const PARTS_AT_ONCE: usize = 4;
 
@@ -153,10 +150,11 @@ impl Work<'_> {
             memory: MEMORY,
             // Of one relay of several nothing follows on A: it does of their set.
             after_steps: !self.route().then.is_empty() && self.relay.digest().is_none(),
+            stamped_late: matches!(self.route().to.mode, Mode::Prefill { .. }),
         };
         let holder = Holder(Uuid::new_v4());
         let receives = self.delivery.receives;
-        let mut attempt = Attempt::new(policy, holder, target(self.delivery.route), receives);
+        let mut attempt = Attempt::new(policy, holder, self.route().to.app.clone(), receives);
         // A message that comes for the first time is worth reading A for before it is known whose it is.
         let mut read_ahead = receives == 1 && self.share.is_none();
         loop {
@@ -208,21 +206,21 @@ impl Work<'_> {
                 put
             }
             Step::Read => self.read().await,
-            Step::Search { since } => self.search(*since, attempt.record()).await,
+            Step::Search { from, until } => self.search(*from..=*until, attempt.record()).await,
             Step::Create => {
                 let evidence = self.create().await;
                 self.made = matches!(evidence, Evidence::Answered(Answer::Created(_)));
                 evidence
             }
-            Step::Delete(id) => {
-                let app = self.app_of(*id);
-                repaired(self.altinn().delete(self.budget(), &app, *id).await)
-            }
+            Step::Look(id) => self.look(*id).await,
+            Step::AddForm(id) => self.add_form(*id).await,
+            Step::Delete(id) => self.delete(*id).await,
             Step::Finish(id) => {
                 let evidence = self.finish(*id).await;
-                self.made = evidence == Evidence::Worked;
+                self.made = matches!(evidence, Evidence::Worked | Evidence::Left(_));
                 evidence
             }
+            Step::Resume(id) => self.resume(*id).await,
             Step::AfterSteps => self.after_steps().await,
             // An end is no step.
             Step::End(_) => Evidence::Denied,
@@ -244,7 +242,7 @@ impl Work<'_> {
             .await
         {
             Ok(Put::Written) => Evidence::Written,
-            Ok(Put::Conflict(seen)) => Evidence::Conflict(seen.map(Box::new)),
+            Ok(Put::Conflict(seen)) => Evidence::Conflict(seen),
             Err(error) => {
                 tracing::error!(reason = %Causes(&error), "the ledger did not take a write");
                 Evidence::Unwritten
@@ -378,128 +376,6 @@ impl Work<'_> {
             }
         }
     }
-
-    /// Searches wherever this relay may have made a B: a route may have changed since.
-    async fn search(&mut self, since: Timestamp, record: Option<&Record>) -> Evidence {
-        let Some(ready) = &self.ready else {
-            return unprepared();
-        };
-        let own = target(self.route());
-        let targets = record
-            .map(|record| record.targets.clone())
-            .unwrap_or_default();
-        // Only what today's rule would have chosen yesterday as well may narrow the search.
-        let same_owner = !own.rule.is_empty() && targets.iter().all(|target| *target == own);
-        let owner = same_owner.then_some(&ready.checked.draft.owner);
-        let mut apps: Vec<&AppId> = targets.iter().map(|target| &target.app).collect();
-        apps.push(&self.route().to.app);
-        apps.sort();
-        apps.dedup();
-        let mut keys = vec![STAMP, ready.checked.stamp_key()];
-        keys.dedup();
-        // Altinn's clock may be ahead of ours.
-        let now = self.delivery.function.0.clock.now().max(since);
-        let created = since..=now.checked_add(CLOCKS_APART).unwrap_or(Timestamp::MAX);
-        let mut found = Vec::new();
-        for app in apps {
-            match self.stamped(app, &keys, created.clone(), owner).await {
-                Ok(instances) => found.extend(instances),
-                Err(error) => {
-                    return Evidence::Trouble(
-                        Problem::new(Reason::TargetUnavailable)
-                            .because(error.to_string())
-                            .after(error.retry_after()),
-                    );
-                }
-            }
-        }
-        let evidence = found
-            .iter()
-            .map(|instance| self.weigh(instance, ready))
-            .collect();
-        self.found = found
-            .into_iter()
-            .map(|instance| (instance.id, instance))
-            .collect();
-        Evidence::Found(evidence)
-    }
-
-    /// The instances that carry the stamp, each read by itself: the list shows no data elements.
-    async fn stamped(
-        &self,
-        app: &AppId,
-        keys: &[&str],
-        created: RangeInclusive<Timestamp>,
-        owner: Option<&stafett::draft::Owner>,
-    ) -> Result<Vec<Instance>, AltinnError> {
-        let listed = self
-            .altinn()
-            .stamped(self.budget(), app, &self.relay, keys, created, owner)
-            .await?;
-        let mut found = Vec::with_capacity(listed.len());
-        for stamped in listed {
-            found.push(self.altinn().instance(self.budget(), stamped.id).await?);
-        }
-        Ok(found)
-    }
-
-    fn weigh(&self, b: &Instance, ready: &Ready) -> Found {
-        // Of an app that the route has left, today's draft says nothing.
-        let left = b.app != self.route().to.app;
-        Found {
-            id: b.id,
-            created: b.created,
-            gone: b.status.is_hard_deleted,
-            complete: left || b.process.ended.is_some() || ready.checked.lacking_in(b).is_empty(),
-            touched: b.last_changed_by != b.created_by,
-        }
-    }
-
-    async fn create(&self) -> Evidence {
-        let Some(ready) = &self.ready else {
-            return unprepared();
-        };
-        let app = &self.route().to.app;
-        let answer = self
-            .altinn()
-            .create(self.budget(), app, &self.relay, self.source, &ready.checked)
-            .await;
-        if matches!(answer, Answer::Refused(_) | Answer::Orphaned(_)) {
-            // B may have been deployed anew since its metadata was read.
-            self.altinn().forget_metadata(app);
-        }
-        Evidence::Answered(answer)
-    }
-
-    async fn finish(&self, id: InstanceId) -> Evidence {
-        let (Some(ready), Some(b)) = (&self.ready, self.found.get(&id)) else {
-            return unprepared();
-        };
-        for lacking in ready.checked.lacking_in(b) {
-            let added = self
-                .altinn()
-                .add(
-                    self.budget(),
-                    &b.app,
-                    id,
-                    self.source,
-                    &ready.checked,
-                    &lacking,
-                )
-                .await;
-            match repaired(added) {
-                Evidence::Worked => {}
-                other => return other,
-            }
-        }
-        Evidence::Worked
-    }
-
-    fn app_of(&self, id: InstanceId) -> AppId {
-        self.found
-            .get(&id)
-            .map_or_else(|| self.route().to.app.clone(), |b| b.app.clone())
-    }
 }
 
 /// Why an after-step did not work: A's app refused it, or did not answer.
@@ -524,39 +400,4 @@ fn unfollowed(error: &AltinnError) -> Evidence {
 /// A step that asks for a draft before there is one is never named.
 fn unprepared() -> Evidence {
     Evidence::Trouble(Problem::new(Reason::SourceUnavailable))
-}
-
-fn repaired(repair: Repair) -> Evidence {
-    match repair {
-        Repair::Worked => Evidence::Worked,
-        Repair::Denied => Evidence::Denied,
-        Repair::Trouble(error) => Evidence::Trouble(
-            Problem::new(Reason::OutcomeUnknown)
-                .because(error.to_string())
-                .after(error.retry_after()),
-        ),
-    }
-}
-
-/// Where the route makes B. A rule that can name another owner later (A may go back to an earlier
-/// task, and its data change) narrows nothing.
-fn target(route: &Route) -> Target {
-    let app = route.to.app.clone();
-    match route.gate {
-        Gate::Task(_) => Target {
-            app,
-            rule: String::new(),
-        },
-        Gate::Completed => {
-            let kind = match route.to.owner {
-                OwnerRule::Organisation(_) => "organisation",
-                OwnerRule::Person(_) => "person",
-                OwnerRule::Party(_) => "party",
-            };
-            Target::new(
-                app,
-                &format!("{kind} {}", route.to.owner.expression().source()),
-            )
-        }
-    }
 }

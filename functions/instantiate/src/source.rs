@@ -5,7 +5,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use stafett::{
-    altinn::{Altinn, AltinnError, Budget, Instance},
+    altinn::{Altinn, AltinnError, Budget, Instance, Trouble},
     preflight::{self, CheckedDraft},
     relay::{
         Reason,
@@ -118,9 +118,11 @@ async fn form_data(
 
 /// What it means that A could not be read.
 pub(crate) fn unread(error: &AltinnError) -> Problem {
-    let reason = match error.status() {
-        Some(StatusCode::NOT_FOUND) => Reason::SourceMissing,
-        Some(StatusCode::FORBIDDEN) => Reason::SourceForbidden,
+    let reason = match (error.status(), &error.trouble) {
+        (Some(StatusCode::NOT_FOUND), _) => Reason::SourceMissing,
+        (Some(StatusCode::FORBIDDEN), _) => Reason::SourceForbidden,
+        // An answer that broke off on its way reads so, too, so it is asked for again before the relay fails.
+        (_, Trouble::Malformed(_) | Trouble::TooLong) => Reason::SourceUnreadable,
         _ => Reason::SourceUnavailable,
     };
     Problem::new(reason)

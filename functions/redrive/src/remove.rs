@@ -168,7 +168,7 @@ pub enum RemoveError {
     },
     /// No answer that settles it.
     #[error("{0}; it may be deleted all the same: ask again, which tells")]
-    Unsettled(#[source] AltinnError),
+    Unsettled(String),
     /// Altinn did not say what is there.
     #[error(transparent)]
     Altinn(#[from] AltinnError),
@@ -287,11 +287,13 @@ impl Remove<'_> {
             .await
         {
             Repair::Worked => Ok(removed(Outcome::Removed)),
-            Repair::Denied => Err(RemoveError::Denied {
+            Repair::Denied(_) => Err(RemoveError::Denied {
                 instance: removal.instance,
                 app: route.to.app.clone(),
             }),
-            Repair::Trouble(error) => Err(RemoveError::Unsettled(error)),
+            Repair::Unclear(problem, _) => {
+                Err(RemoveError::Unsettled(problem.detail.unwrap_or_default()))
+            }
         }
     }
 

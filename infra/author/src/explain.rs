@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use stafett::{
-    route::{EvaluationError, Route, Scope, model},
+    route::{EvaluationError, Mode, Route, Scope, model},
     transform::{self, TransformError},
 };
 
@@ -237,7 +237,9 @@ impl Explain<'_> {
 
     /// What B's schema does to a field.
     fn notes(&self, field: &str, filled: Option<&Map<String, Value>>) -> Vec<String> {
-        let (Some(schema), Some(filled)) = (&self.route().to.schema, filled) else {
+        let to = &self.route().to;
+        let schema = to.schema.as_ref().filter(|_| to.mode == Mode::Complete);
+        let (Some(schema), Some(filled)) = (schema, filled) else {
             return Vec::new();
         };
         let mut notes = Vec::new();

@@ -69,10 +69,10 @@ pub(crate) fn judge(draft: Draft, to: &Target, b: Option<&ApplicationMetadata>) 
 
 /// The form as it would look, though it has not passed the preflight.
 fn unchecked(mut draft: Draft, to: &Target, mut objections: Vec<Objection>) -> Judged {
-    if let Some(schema) = &to.schema {
+    let complete = to.mode == Mode::Complete;
+    if let Some(schema) = to.schema.as_ref().filter(|_| complete) {
         draft.model = schema.ordered(draft.model);
     }
-    let complete = to.mode == Mode::Complete;
     let xml = match xml::write(&to.root, &draft.model) {
         Ok(xml) => complete.then_some(xml),
         Err(error) => {
@@ -94,6 +94,7 @@ fn unchecked(mut draft: Draft, to: &Target, mut objections: Vec<Objection>) -> J
 }
 
 fn schema_objections(to: &Target, model: &Map<String, Value>) -> Vec<Objection> {
-    let violations = to.schema.iter().flat_map(|schema| schema.violations(model));
+    let schema = to.schema.iter().filter(|_| to.mode == Mode::Complete);
+    let violations = schema.flat_map(|schema| schema.violations(model));
     violations.map(Objection::Schema).collect()
 }

@@ -102,6 +102,10 @@ impl Bench {
 
     /// A citizen submits an application.
     fn submit(&self) -> String {
+        self.submit_until(Stage::Ended)
+    }
+
+    fn submit_until(&self, until: Stage) -> String {
         let form = json!({
             "soker": { "navn": "Ola Minst", "fodselsnummer": "05866511588" },
             "tiltak": [{ "kode": "TB", "beskrivelse": "Tilbygg mot vest", "areal": 24.5 }],
@@ -111,7 +115,7 @@ impl Bench {
             owner: SubmissionOwner::Person("05866511588".to_owned()),
             forms: vec![("model".to_owned(), FormContent::Json(form))],
             attachments: Vec::new(),
-            until: Stage::Ended,
+            until,
         };
         self.deployment.altinn.submit(&submission).unwrap()
     }
@@ -452,6 +456,17 @@ async fn a_relay_that_failed_for_good_is_inspected_mended_and_sent_back() {
     bench.until(&a, |item| item["state"] == "done").await;
     bench.the_b(&a);
     assert!(bench.get("/tables").await.contains("No dead letters."));
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn whoever_rejects_where_no_gateway_follows_is_told_that_the_process_has_ended() {
+    let bench = Bench::open().await;
+    let a = bench.submit_until(Stage::Task("Task_2".to_owned()));
+    let page = bench.post(&format!("/instances/{a}/reject"), &[]).await;
+    assert!(page.contains("Rejected. The process has ended"), "{page}");
+    let process = &bench.deployment.altinn.instance(&a).unwrap()["process"];
+    assert!(process["ended"].is_string(), "{process}");
     bench.close().await;
 }
 

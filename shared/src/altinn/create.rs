@@ -25,8 +25,7 @@ use tokio::time::Instant;
 use super::{
     Altinn, AltinnError, Budget, Instance, Trouble,
     answer::{Refusal, classify},
-    json::{self, read_capped},
-    retry_after,
+    json,
 };
 use crate::{
     draft::Attachment,
@@ -34,14 +33,12 @@ use crate::{
     preflight::{CheckedDraft, FORM_CONTENT_TYPE, Form, STAMP},
     relay::{
         Reason, RelayId,
-        decide::{Answer, Problem},
+        decide::{Answer, Problem, Quiet, Reply},
     },
 };
 
 /// The key of A's instance id in B's `dataValues`.
 pub const SOURCE: &str = "stafett.source";
-/// The largest refusal that is read.
-const MAX_REFUSAL: usize = 64 * 1024;
 /// The token must outlive the request by this much: B checks it without any leeway, also at the end.
 const TOKEN_MARGIN: Duration = Duration::from_secs(60);
 
@@ -55,9 +52,7 @@ pub(super) struct Progress {
 }
 
 impl Altinn {
-    /// Makes B, within what is left of the budget.
-    ///
-    /// Never sent twice, but after a 401 that came at once.
+    /// Sends the one request that makes B, within what is left of the budget. Never sent twice.
     pub async fn create(
         &self,
         budget: &Arc<Budget>,
@@ -70,49 +65,38 @@ impl Altinn {
             Form::Xml(_) => self.app(app, "instances"),
             Form::Prefill { .. } => self.app(app, "instances/create"),
         };
-        let mut refused = None;
-        loop {
-            if let Some(token) = &refused {
-                self.0.tokens.forget(token).await;
+        let left = budget.left();
+        if left.is_zero() {
+            return Answer::NotSent(Problem::new(Reason::OutOfTime));
+        }
+        let token = match self.0.tokens.get(left + TOKEN_MARGIN, left).await {
+            Ok(token) => token,
+            Err(error) => {
+                return Answer::NotSent(
+                    Problem::new(Reason::TargetUnavailable).because(error.to_string()),
+                );
             }
-            let left = budget.left();
-            if left.is_zero() {
-                return Answer::Later(Problem::new(Reason::OutOfTime));
+        };
+        let progress = Arc::new(Progress::default());
+        let request = self.0.http.post(&url).bearer_auth(token.expose_secret());
+        let request = match self.fill(request, budget, relay, source, checked, &progress) {
+            Ok(request) => request,
+            Err(error) => {
+                return Answer::NotSent(
+                    Problem::new(Reason::DraftRefused).because(error.to_string()),
+                );
             }
-            let token = match self.0.tokens.get(left + TOKEN_MARGIN, left).await {
-                Ok(token) => token,
-                Err(error) => {
-                    return Answer::Later(
-                        Problem::new(Reason::TargetUnavailable).because(error.to_string()),
-                    );
+        };
+        let started = Instant::now();
+        let sent = request.timeout(budget.left()).send();
+        match budget.count(sent).await {
+            Err(error) => unanswered(&error, &progress, checked),
+            Ok(answer) if answer.status() == StatusCode::CREATED => created(answer).await,
+            Ok(answer) => {
+                if answer.status() == StatusCode::UNAUTHORIZED {
+                    self.0.tokens.forget(&token).await;
                 }
-            };
-            let progress = Arc::new(Progress::default());
-            let request = self.0.http.post(&url).bearer_auth(token.expose_secret());
-            let request = match self.fill(request, budget, relay, source, checked, &progress) {
-                Ok(request) => request,
-                Err(error) => {
-                    return Answer::Refused(
-                        Problem::new(Reason::DraftRefused).because(error.to_string()),
-                    );
-                }
-            };
-            let started = Instant::now();
-            let sent = request.timeout(budget.left()).send();
-            let answer = match budget.count(sent).await {
-                Ok(answer) => answer,
-                Err(error) => return unsent(&error, &progress, checked),
-            };
-            let elapsed = started.elapsed();
-            if answer.status() == StatusCode::UNAUTHORIZED
-                && refused.is_none()
-                && elapsed < super::answer::AT_ONCE
-            {
-                refused = Some(token);
-            } else if answer.status().is_success() {
-                return created(answer).await;
-            } else {
-                return refusal(answer, elapsed).await;
+                Answer::Unclear(classify(&Refusal::read(answer, started.elapsed()).await))
             }
         }
     }
@@ -228,26 +212,33 @@ impl Progress {
     }
 }
 
-/// No answer. A body that never was whole made no B; of a whole one nobody knows.
-fn unsent(error: &reqwest::Error, progress: &Progress, checked: &CheckedDraft) -> Answer {
-    if let Some(broken) = progress.broken() {
-        return Answer::Later(
-            Problem::new(Reason::SourceUnavailable)
-                .because(broken.to_string())
-                .after(broken.retry_after()),
-        );
+/// No answer, which says nothing of what exists unless there was no connection. A body that was not handed over whole
+/// makes nothing, and B's app is done with it (measured: tests/recorded/create-half-closed, create-cut-off).
+fn unanswered(error: &reqwest::Error, progress: &Progress, checked: &CheckedDraft) -> Answer {
+    let what = super::transport(error);
+    let problem = match progress.broken() {
+        Some(broken) => Problem::new(Reason::SourceUnavailable)
+            .because(broken.to_string())
+            .after(broken.retry_after()),
+        None => {
+            let reason = Reason::TargetUnavailable;
+            Problem::new(reason).because(format!("B did not answer ({what})"))
+        }
+    };
+    if error.is_connect() {
+        return Answer::NotSent(problem);
     }
     let whole = progress.sent.load(Ordering::Relaxed) == checked.draft.attachments.len();
-    let what = super::transport(error);
-    let problem = |reason| Problem::new(reason).because(format!("B did not answer ({what})"));
-    if error.is_connect() || !whole {
-        Answer::Later(problem(Reason::TargetUnavailable))
-    } else {
-        Answer::Unknown(problem(Reason::OutcomeUnknown))
-    }
+    Answer::Unclear(Reply {
+        problem,
+        refused: false,
+        nothing_made: !whole,
+        quiet: if whole { Quiet::Settled } else { Quiet::Now },
+        instance: None,
+    })
 }
 
-/// Success: B's id is in the body, and in the `Location` should the body not arrive whole.
+/// 201: B's id is in the body, and in the `Location` should the body not arrive whole.
 async fn created(answer: Response) -> Answer {
     let location = answer.headers().get(header::LOCATION).and_then(|location| {
         let mut segments = location.to_str().ok()?.rsplit('/');
@@ -258,22 +249,16 @@ async fn created(answer: Response) -> Answer {
     let instance = json.and_then(|json| Instance::from_json(json).ok());
     match instance.map(|instance| instance.id).or(location) {
         Some(id) => Answer::Created(id),
-        None => Answer::Unknown(
-            Problem::new(Reason::OutcomeUnknown).because("B's answer does not name the instance"),
-        ),
+        // The app is done, and B is there to be found.
+        None => Answer::Unclear(Reply {
+            problem: Problem::new(Reason::OutcomeUnknown)
+                .because("B answered 201, and its answer does not name the instance"),
+            refused: false,
+            nothing_made: false,
+            quiet: Quiet::Now,
+            instance: None,
+        }),
     }
-}
-
-async fn refusal(answer: Response, elapsed: Duration) -> Answer {
-    let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
-    // A body that does not arrive says no less than an empty one.
-    let body = read_capped(answer, MAX_REFUSAL).await.unwrap_or_default();
-    classify(&Refusal {
-        status,
-        body: &body,
-        retry_after,
-        elapsed,
-    })
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub struct Instance {
     pub data: Vec<DataElement>,
     /// What its creator and its app noted on it.
     pub data_values: BTreeMap<String, String>,
+    /// What its app copied from its form for the inbox.
+    pub presentation_texts: BTreeMap<String, String>,
     /// Who has confirmed that it is dealt with: organisation codes.
     pub confirmed_by: Vec<String>,
     /// When it was made.
@@ -109,6 +111,9 @@ pub struct Status {
     pub is_soft_deleted: bool,
     /// It is gone, and is only listed until it is purged.
     pub is_hard_deleted: bool,
+    /// When that was.
+    #[serde(deserialize_with = "tolerant::moment")]
+    pub hard_deleted: Option<Timestamp>,
 }
 
 /// What an instance's owner sees beside it.
@@ -157,6 +162,10 @@ pub struct DataElement {
     /// Whether it is being deleted.
     #[serde(default)]
     pub delete_status: Option<DeleteStatus>,
+    /// Its task has ended, and Storage takes no change of it (409; Altinn/altinn-storage:
+    /// src/Storage/Controllers/DataController.cs).
+    #[serde(default)]
+    pub locked: bool,
 }
 
 impl fmt::Debug for DataElement {
@@ -249,6 +258,8 @@ struct Wire {
     #[serde(default)]
     data_values: BTreeMap<String, String>,
     #[serde(default)]
+    presentation_texts: BTreeMap<String, String>,
+    #[serde(default)]
     complete_confirmations: Vec<Confirmation>,
     #[serde(default, deserialize_with = "tolerant::moment")]
     created: Option<Timestamp>,
@@ -274,6 +285,7 @@ impl Instance {
             status: wire.status,
             data: wire.data,
             data_values: wire.data_values,
+            presentation_texts: wire.presentation_texts,
             confirmed_by: wire
                 .complete_confirmations
                 .into_iter()

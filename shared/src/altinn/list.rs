@@ -4,7 +4,10 @@
 //! (Altinn/altinn-storage: src/Storage/Models/InstanceQueryParameters.cs). So a query is built from
 //! parts that are known to work, and can be held against what came. [`super::cursor`] continues a list.
 
-use std::{collections::HashSet, fmt};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use jiff::{Timestamp, civil::Date};
 use reqwest::{Method, Url};
@@ -12,11 +15,11 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
-use super::{Altinn, AltinnError, Budget, Instance, Trouble, json};
-use crate::{
-    draft::Owner,
-    id::{AppId, InstanceId},
+use super::{
+    Altinn, AltinnError, Budget, Instance, Trouble, json,
+    tolerant::{self, Tolerant},
 };
+use crate::id::{AppId, InstanceId};
 
 /// Instances on a page, where the caller does not say otherwise: about 1.2 MB of JSON. Each page costs Storage a scan from
 /// where it begins, so few are cheap; `cargo bench --bench lists` measures sizes.
@@ -45,8 +48,6 @@ pub struct InstanceQuery {
     pub changed_from: Option<Timestamp>,
     /// Storage's own time of the last change is before this moment.
     pub changed_before: Option<Timestamp>,
-    /// Of this owner: a party's id stands in the query, the others' numbers in a header.
-    pub owner: Option<Owner>,
     /// Instances on a page at the most. Storage takes 20,000 and sets no bound (measured).
     pub size: usize,
 }
@@ -134,14 +135,25 @@ struct Wire<'a> {
     next: Option<String>,
 }
 
-/// As much of an element of a list as places it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Placed {
-    #[serde(default)]
-    id: Value,
-    #[serde(default)]
-    last_changed: Value,
+/// The fields of an element that cannot be read as a whole. Of one that is there twice the last one counts.
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+struct Fields<'a>(#[serde(borrow)] HashMap<String, &'a RawValue>);
+
+impl Fields<'_> {
+    fn get(&self, name: &str) -> Option<Value> {
+        json::parse(self.0.get(name)?.get().as_bytes()).ok()
+    }
+
+    fn id(&self) -> Option<InstanceId> {
+        tolerant::read(&self.get("id")?).ok()
+    }
+
+    fn last_changed(&self) -> Option<Timestamp> {
+        tolerant::moment(Tolerant(&self.get("lastChanged")?))
+            .ok()
+            .flatten()
+    }
 }
 
 impl InstanceQuery {
@@ -157,15 +169,13 @@ impl InstanceQuery {
             ended_from: None,
             changed_from: None,
             changed_before: None,
-            owner: None,
             size: PAGE_SIZE,
         }
     }
 
     /// The first filter that `instance` does not satisfy: Storage has not understood, or has ignored it.
     ///
-    /// The owner is not looked at: Storage knows owners by more numbers than an instance tells. Nor are
-    /// `lastChanged` and `confirmed`: Storage filters by columns of its own that can disagree with the document (measured
+    /// `lastChanged` and `confirmed` are not looked at: Storage filters by columns of its own that can disagree with the document (measured
     /// on Storage d9364e40: a write of data values beside a change of the process takes `lastChanged` back).
     #[must_use]
     pub fn ignored_for(&self, instance: &Instance) -> Option<&'static str> {
@@ -206,15 +216,6 @@ impl InstanceQuery {
             .into_iter()
             .find_map(|(name, holds)| (!holds).then_some(name))
     }
-
-    /// The header that names an owner by number.
-    fn identifier(&self) -> Option<String> {
-        match &self.owner {
-            Some(Owner::Organisation(number)) => Some(format!("Organisation:{number}")),
-            Some(Owner::Person(number)) => Some(format!("Person:{number}")),
-            Some(Owner::Party(_)) | None => None,
-        }
-    }
 }
 
 impl fmt::Display for InstanceQuery {
@@ -245,9 +246,6 @@ impl fmt::Display for InstanceQuery {
         }
         if let Some(before) = self.changed_before {
             write!(f, "&lastChanged=lt:{}", Moment(before))?;
-        }
-        if let Some(Owner::Party(party)) = self.owner {
-            write!(f, "&instanceOwner.partyId={party}")?;
         }
         let size = self.size;
         write!(
@@ -301,14 +299,7 @@ impl Altinn {
         let malformed = |what| AltinnError::new(doing, Trouble::Malformed(what));
         let asked = next.map_or_else(|| query.to_string(), str::to_owned);
         let url = format!("{}?{asked}", self.storage("instances"));
-        let identifier = query.identifier();
-        let request = || {
-            let request = self.platform_request(Method::GET, &url);
-            match &identifier {
-                Some(identifier) => request.header("X-Ai-InstanceOwnerIdentifier", identifier),
-                None => request,
-            }
-        };
+        let request = || self.platform_request(Method::GET, &url);
         let text = self.read_text(budget, doing, request).await?;
         let wire: Wire<'_> =
             serde_json::from_slice(&text).map_err(|_| malformed("a page of instances"))?;
@@ -368,12 +359,9 @@ impl Page {
                 changed: instance.last_changed.map(in_microseconds),
             },
             None => {
-                let placed: Option<Placed> = serde_json::from_str(raw.get()).ok();
-                let id = placed.as_ref();
-                let id = id.and_then(|placed| InstanceId::deserialize(&placed.id).ok());
-                let changed = placed.as_ref();
-                let changed =
-                    changed.and_then(|placed| Timestamp::deserialize(&placed.last_changed).ok());
+                let fields: Fields<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+                let id = fields.id();
+                let changed = fields.last_changed();
                 self.unreadable.push(Unreadable {
                     id,
                     raw: raw.to_owned(),
@@ -445,23 +433,6 @@ mod tests {
             "appId=ttd/permit&process.isComplete=true&confirmed=false&lastChanged=lt:2026-11-22T10:00:00.000000Z\
              &includeDataElements=false&order=asc:lastChanged&size=1000"
         );
-    }
-
-    #[test]
-    fn an_owner_stands_in_the_query_by_party_and_in_a_header_by_number() {
-        let of = |owner| InstanceQuery {
-            owner: Some(owner),
-            ..permits()
-        };
-        let party = of(Owner::Party(50_085_321));
-        assert_eq!(
-            party.to_string(),
-            "appId=ttd/permit&instanceOwner.partyId=50085321&includeDataElements=false&order=asc:lastChanged&size=1000"
-        );
-        assert_eq!(party.identifier(), None);
-        let person = of(Owner::Person("12837832290".into()));
-        assert!(!person.to_string().contains("12837832290"));
-        assert_eq!(person.identifier().as_deref(), Some("Person:12837832290"));
     }
 
     fn instance(change: impl FnOnce(&mut Value)) -> Instance {
@@ -581,6 +552,27 @@ mod tests {
         assert_eq!(carries, [true, false, false, true], "however it is escaped");
         assert!(page.unreadable[0].to_string().contains("0e5b1c2d"));
         assert!(!format!("{page:?}").contains("stafett.relay"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_placed_by_any_date_that_altinn_writes() {
+        let second = "2026-11-22T10:00:01";
+        for (date, expected) in [
+            ("", ""),
+            (".5", ".5"),
+            (".1234567Z", ".123456"),
+            (".1234567", ".123456"),
+            ("+00:00", ""),
+        ] {
+            let json = format!(
+                r#"{{"id": 7, "lastChanged": null, "appId": null, "lastChanged": "{second}{date}"}}"#
+            );
+            let mut page = Page::default();
+            page.take(&RawValue::from_string(json).unwrap(), |_| true);
+            let changed = Some(at(&format!("{second}{expected}Z")));
+            assert_eq!(page.rows, [Row { id: None, changed }], "{date}");
+            assert_eq!(page.unreadable.len(), 1);
+        }
     }
 
     #[test]

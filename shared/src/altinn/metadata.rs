@@ -21,16 +21,19 @@ pub struct ApplicationMetadata {
     /// Fields of its forms that it copies to `dataValues` when a form is saved.
     #[serde(default)]
     pub data_fields: Vec<DataField>,
+    /// Fields of its forms that it copies to `presentationTexts`, likewise.
+    #[serde(default)]
+    pub presentation_fields: Vec<DataField>,
     /// Whose instances it may have; all four false or absent admits everybody.
     #[serde(default)]
     pub party_types_allowed: PartyTypesAllowed,
 }
 
-/// A field of a form that an app copies to `dataValues`.
+/// A field of a form that an app copies to `dataValues` or `presentationTexts`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DataField {
-    /// The key in `dataValues`.
+    /// The key there.
     pub id: String,
     /// The field, dotted.
     #[serde(default)]

@@ -38,6 +38,7 @@ pub mod instance;
 mod json;
 pub mod list;
 pub mod metadata;
+pub mod process;
 pub mod repair;
 pub mod search;
 pub mod sentence;

@@ -4,240 +4,59 @@
 //! to take, the caller takes it and reports with [`Attempt::learn`] what came of it;
 //! nothing else decides anything. No I/O and no clock of its own: time is handed in.
 //!
-//! What keeps B single, whatever crashes:
+//! Three rules keep B single, whatever crashes:
 //!
 //! * Every write to the ledger names the one that it replaces, so that of two holders
 //!   one always learns that it lost.
-//! * A claim whose holder vanished is taken over only after its lease *and* the settling
-//!   time, when nothing of it can still be running inside B.
-//! * Whoever cannot exclude that an earlier holder sent the request that makes B
-//!   (`doubt`) searches for the stamp before making one.
+//! * Once a request that makes B has left, only a search for the stamp tells what it made.
+//!   The record keeps it as [`Sent`] until a search has settled it, and a claim that was never
+//!   given back counts as one that was sent. Nothing is sent again before that.
+//! * A search may adopt a complete B at any time, but it concludes that there is none, or that
+//!   a half-made one stays half-made, only when B is quiet: when neither its app nor
+//!   Storage can still be at work on the request. What was adopted before that is looked at once more then.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Holder, Reason, Record, State, Target};
-use crate::id::InstanceId;
+use super::{Holder, Reason, Record, Sent, State};
+use crate::id::{AppId, InstanceId};
+
+mod patience;
+mod step;
+
+use patience::{
+    EARLY_RECEIVES, LONGEST_PATIENCE, LONGEST_WAIT, LOST, SHORTEST_PATIENCE, SOON, later,
+    next_search, patience, until,
+};
+pub use patience::{MAX_RECEIVES, MISSING_RECEIVES, UNKNOWN_RECEIVES, WAITING_RECEIVES, backoff};
+pub use step::{
+    Answer, Engine, Evidence, Found, Lacks, Parts, Problem, Quiet, Reply, Step, Verdict,
+};
 
 /// The numbers that decisions depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Policy {
     /// How long a claim lasts.
     pub lease: Duration,
-    /// How long B may still work on a request that nobody waits for.
+    /// How long B's app and Storage may still work on a request whose sender has stopped waiting.
     pub settle: Duration,
     /// How long the ledger keeps a relay; an A instance older than that may have been relayed before.
     pub memory: Duration,
     /// The route has after-steps.
     pub after_steps: bool,
+    /// B carries its stamp only once its form is stored (`mode: prefill`): a search that finds none proves
+    /// nothing, and so a request whose outcome is unknown is never sent again.
+    pub stamped_late: bool,
 }
 
-/// A message is moved to the dead-letter queue after so many receives. The template's `maxReceiveCount`.
-pub const MAX_RECEIVES: u32 = 40;
-/// A relay that still waits after so many receives (some eight hours) is left to reconcile.
-pub const WAITING_RECEIVES: u32 = 16;
-/// An A instance that is not to be found is given up after so many receives (some forty minutes):
-/// Storage answers 404 also on failures of its own.
-pub const MISSING_RECEIVES: u32 = 10;
-/// An owner that Altinn's register does not know is given up after so many receives (some five
-/// hours): a register that is down answers the same.
-pub const UNKNOWN_OWNER_RECEIVES: u32 = 14;
-/// A message that was to come again, or whose holder vanished, is given up for lost after so long: the
-/// queue's own visibility timeout in the template.
-const LOST: Duration = Duration::from_secs(1800);
-/// A relay whose message is gone is looked after again after a quarter of its age, but no sooner than this …
-const SHORTEST_PATIENCE: Duration = Duration::from_secs(900);
-/// … and no later.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(86_400);
 /// How often one delivery tries to claim against others.
 const CLAIMS: u32 = 3;
-/// The search looks back this much further than the first claim: clocks differ.
-const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(5);
-/// The longest that a message is put back for.
-const LONGEST_WAIT: Duration = Duration::from_secs(6 * 3600);
-
-/// The next thing to do.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Step {
-    /// Write the record, if the ledger still has revision `replaces` (`None`: has none at all).
-    Put {
-        /// What to write.
-        record: Box<Record>,
-        /// The revision that it replaces.
-        replaces: Option<u64>,
-        /// From when on reconcile is to look after the relay: no message of it can be on its way any more.
-        /// `None` for a relay that is finished or failed.
-        due: Option<Timestamp>,
-    },
-    /// Read A, check the gate, transform, check the draft.
-    Read,
-    /// Search Storage for B instances with this relay's stamp, made since.
-    Search {
-        /// No B is older.
-        since: Timestamp,
-    },
-    /// Send the one request that makes B; it must end before the lease does.
-    Create,
-    /// Delete the half-made B for good.
-    Delete(InstanceId),
-    /// Add to the half-made B what it lacks.
-    Finish(InstanceId),
-    /// Do the after-steps on A.
-    AfterSteps,
-    /// Stop.
-    End(Verdict),
-}
-
-/// What becomes of the message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// Delete it: what became of the relay is on record.
-    Acknowledge,
-    /// Put it back for so long.
-    Again(Duration),
-    /// Put it back at once, until its receives are used up and SQS moves it to the dead-letter queue.
-    GiveUp,
-}
-
-/// What a step came to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Evidence {
-    /// [`Step::Put`]: written.
-    Written,
-    /// [`Step::Put`]: the ledger has another revision; this is it, if there is one.
-    Conflict(Option<Box<Record>>),
-    /// [`Step::Put`]: the ledger did not answer; it may or may not have written.
-    Unwritten,
-    /// [`Step::Read`]: the draft is ready; A has been so since.
-    Ready {
-        /// When the gate opened.
-        since: Timestamp,
-    },
-    /// [`Step::Read`]: not yet.
-    NotYet(Problem),
-    /// [`Step::Read`] of a route with `each`: what became of the relays that it consists of.
-    Parts(Parts),
-    /// [`Step::Search`]: what has the stamp.
-    Found(Vec<Found>),
-    /// [`Step::Create`]: what B answered.
-    Answered(Answer),
-    /// [`Step::Delete`], [`Step::Finish`], [`Step::AfterSteps`]: done.
-    Worked,
-    /// [`Step::Delete`], [`Step::Finish`]: refused for good.
-    Denied,
-    /// Somebody did not answer, or said to come later. A [`Step::Finish`] may have had its effect.
-    Trouble(Problem),
-    /// [`Step::Read`]: there will be no draft.
-    Hopeless(Problem),
-}
-
-/// What stands in the way.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Problem {
-    /// Its code.
-    pub reason: Reason,
-    /// More on it, without personal data.
-    pub detail: Option<String>,
-    /// How long to wait, if somebody said so.
-    pub after: Option<Duration>,
-}
-
-impl Problem {
-    /// A problem without more.
-    #[must_use]
-    pub fn new(reason: Reason) -> Self {
-        Self {
-            reason,
-            detail: None,
-            after: None,
-        }
-    }
-
-    /// The same, with a detail.
-    #[must_use]
-    pub fn because(self, detail: impl Into<String>) -> Self {
-        Self {
-            detail: Some(detail.into()),
-            ..self
-        }
-    }
-
-    /// The same, with a time to wait.
-    #[must_use]
-    pub fn after(self, after: Option<Duration>) -> Self {
-        Self { after, ..self }
-    }
-}
-
-/// What became of the relays of a route's `each`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Parts {
-    /// All are finished.
-    Done,
-    /// At least one waits, and is left to reconcile; none is worked on.
-    Waiting(Problem),
-    /// At least one is to be tried again.
-    Open(Problem),
-    /// At least one has failed for good; none is to be tried again.
-    Failed(Problem),
-}
-
-impl Parts {
-    /// Sums up the verdicts on all parts, each with the state that its record is in.
-    pub fn sum(parts: impl IntoIterator<Item = (Verdict, Option<State>)>) -> Self {
-        let (mut again, mut failed, mut waiting): (Option<Duration>, u32, u32) = (None, 0, 0);
-        for (verdict, state) in parts {
-            match verdict {
-                Verdict::Again(wait) => {
-                    again = Some(again.map_or(wait, |shortest| shortest.min(wait)));
-                }
-                Verdict::GiveUp => failed += 1,
-                Verdict::Acknowledge => waiting += u32::from(state == Some(State::Waiting)),
-            }
-        }
-        let open = Problem::new(Reason::PartsOpen);
-        if again.is_some() {
-            Self::Open(open.after(again))
-        } else if failed > 0 {
-            Self::Failed(Problem::new(Reason::PartsFailed).because(format!("{failed} failed")))
-        } else if waiting > 0 {
-            Self::Waiting(open.because(format!("{waiting} wait")))
-        } else {
-            Self::Done
-        }
-    }
-}
-
-/// A B instance that has the stamp.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Found {
-    /// Its id.
-    pub id: InstanceId,
-    /// When it was made.
-    pub created: Option<Timestamp>,
-    /// It was deleted for good.
-    pub gone: bool,
-    /// It has every element that the draft has, or its process has ended.
-    pub complete: bool,
-    /// Somebody else than us has changed it.
-    pub touched: bool,
-}
-
-/// What B answered to the request that makes it, by what it says of B's existence.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Answer {
-    /// B exists and is complete.
-    Created(InstanceId),
-    /// No B was made, and the same request will make none.
-    Refused(Problem),
-    /// No B was made; the same request may make one later.
-    Later(Problem),
-    /// B refused on its way, when an instance existed already; its work on the request has ended.
-    Orphaned(Problem),
-    /// Nobody knows, and B may still be at work.
-    Unknown(Problem),
-}
+/// A search looks this much further than the window of its request: clocks differ.
+const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(1);
+/// A search before B is quiet asks for what was created up to this long after the request: the instance is the
+/// first thing that B's app makes.
+const CREATED_WITHIN: Duration = Duration::from_secs(600);
 
 /// Where an attempt stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -246,19 +65,22 @@ enum Phase {
     Start,
     /// The ledger holds this of another attempt.
     Seen(Box<Record>),
+    /// The ledger holds this of another attempt, and the B that it names is gone.
+    Vanished(Box<Record>),
     /// The claim is ours; A is to be read.
     Reading,
-    /// The stamp is to be searched for; `refused` if B has refused this draft for good.
-    Searching { refused: Option<Problem> },
-    /// B is to be made.
-    Creating,
+    /// The stamp is to be searched for.
+    Searching { if_none: IfNone },
+    /// B is to be made; `since` when that was decided.
+    Creating { since: Timestamp },
+    /// The form is to be added to a half-made B.
+    AddingForm { half: Found, if_none: IfNone },
     /// A half-made B is to be deleted.
-    Deleting {
-        half: Found,
-        refused: Option<Problem>,
-    },
+    Deleting { half: Found, if_none: IfNone },
     /// A half-made B is to be completed.
-    Finishing(InstanceId),
+    Finishing { half: Found },
+    /// B's workflow engine is to go on.
+    Resuming { id: InstanceId, if_none: IfNone },
     /// B exists; the after-steps are to be done.
     AfterSteps,
     /// A record is to be written, and then?
@@ -269,6 +91,17 @@ enum Phase {
     },
     /// Finished.
     Ended(Verdict),
+}
+
+/// What follows when a search finds no B, and B is quiet.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum IfNone {
+    /// B is made.
+    Create,
+    /// The relay fails: B has refused this draft.
+    Fail(Problem),
+    /// The message is put back: B has just been asked, and said something else than no.
+    Retry(Problem),
 }
 
 /// What follows a write.
@@ -284,7 +117,8 @@ enum Then {
 pub struct Attempt {
     policy: Policy,
     holder: Holder,
-    target: Target,
+    /// App B, by today's route.
+    target: AppId,
     /// How often the message has been received, this time included.
     receives: u32,
     /// Spreads the waiting of many.
@@ -298,13 +132,15 @@ pub struct Attempt {
     doubled: bool,
     /// B was there already.
     adopted: bool,
+    /// B's workflow engine was told to go on.
+    resumed: bool,
     phase: Phase,
 }
 
 impl Attempt {
-    /// An attempt by `holder`, for a message that was received `receives` times.
+    /// An attempt by `holder` to make a B of `target`, for a message that was received `receives` times.
     #[must_use]
-    pub fn new(policy: Policy, holder: Holder, target: Target, receives: u32) -> Self {
+    pub fn new(policy: Policy, holder: Holder, target: AppId, receives: u32) -> Self {
         Self {
             policy,
             seed: holder.0.as_u64_pair().0,
@@ -316,6 +152,7 @@ impl Attempt {
             forgotten_since: None,
             doubled: false,
             adopted: false,
+            resumed: false,
             phase: Phase::Start,
         }
     }
@@ -324,7 +161,7 @@ impl Attempt {
     #[must_use]
     pub fn record(&self) -> Option<&Record> {
         match &self.phase {
-            Phase::Seen(record) => Some(record),
+            Phase::Seen(record) | Phase::Vanished(record) => Some(record),
             _ => self.record.as_deref(),
         }
     }
@@ -353,14 +190,19 @@ impl Attempt {
         match &self.phase {
             Phase::Start => self.put(self.claim(None, now), None, None),
             Phase::Seen(seen) => self.next_after_seeing(seen, now),
+            Phase::Vanished(seen) => self.put(self.claim(Some(seen), now), Some(seen.rev), None),
             Phase::Reading => Step::Read,
-            Phase::Searching { .. } => Step::Search {
-                since: self.search_since(),
-            },
-            Phase::Creating if self.has_time(now) => Step::Create,
+            Phase::Searching { .. } => self.search(now),
+            Phase::Creating { .. } if self.has_time(now) => Step::Create,
+            Phase::AddingForm { half, .. } if self.has_time(now) => Step::AddForm(half.id),
             Phase::Deleting { half, .. } if self.has_time(now) => Step::Delete(half.id),
-            Phase::Finishing(id) if self.has_time(now) => Step::Finish(*id),
-            Phase::Creating | Phase::Deleting { .. } | Phase::Finishing(_) => self.give_back(now),
+            Phase::Finishing { half } if self.has_time(now) => Step::Finish(half.id),
+            Phase::Resuming { id, .. } if self.has_time(now) => Step::Resume(*id),
+            Phase::Creating { .. }
+            | Phase::AddingForm { .. }
+            | Phase::Deleting { .. }
+            | Phase::Finishing { .. }
+            | Phase::Resuming { .. } => self.give_back(now),
             Phase::AfterSteps => Step::AfterSteps,
             Phase::Recording {
                 record,
@@ -377,44 +219,31 @@ impl Attempt {
         }
     }
 
-    /// Whether something that makes or changes B may still be running, until all is quiet.
-    fn may_be_at_work(seen: &Record) -> bool {
-        match seen.state {
-            State::Claimed => true,
-            // Of an orphan that was left B has said that it is done with it.
-            State::Failed => seen.doubt && seen.reason != Some(Reason::OrphanLeft),
-            // Given back before anything was sent, or after it was answered.
-            State::Waiting | State::Created | State::Done => false,
-        }
-    }
-
     /// What follows from a record that somebody else wrote.
     fn next_after_seeing(&self, seen: &Record, now: Timestamp) -> Step {
-        let quiet_at = later(seen.lease_until, self.policy.settle);
         match seen.state {
             State::Done => Step::End(Verdict::Acknowledge),
-            State::Created if self.policy.after_steps => Step::AfterSteps,
-            State::Created => {
-                let record = Record {
-                    state: State::Done,
-                    ..self.successor(seen, now)
-                };
-                self.put(record, Some(seen.rev), Some(Verdict::Acknowledge))
-            }
+            State::Created => match (seen.sent, seen.instance) {
+                // It was adopted while its app may still have been at work, and may have been deleted by it since.
+                (Some(sent), Some(_)) if now < sent.quiet => {
+                    Step::End(Verdict::Again(self.wait_for(sent.quiet, now)))
+                }
+                (Some(_), Some(id)) => Step::Look(id),
+                _ if self.policy.after_steps => Step::AfterSteps,
+                _ => {
+                    let record = Record {
+                        state: State::Done,
+                        ..self.successor(seen, now)
+                    };
+                    self.put(record, Some(seen.rev), Some(Verdict::Acknowledge))
+                }
+            },
             // A message that comes again after the relay failed only uses up its receives.
             State::Failed if self.receives > 1 => Step::End(Verdict::GiveUp),
-            // Redriven too early: open again, so that the same message is tried for real when all is quiet.
-            State::Failed if Self::may_be_at_work(seen) && now < quiet_at => {
-                let record = Record {
-                    state: State::Claimed,
-                    ..self.successor(seen, now)
-                };
-                self.put(record, Some(seen.rev), Some(self.again(None)))
-            }
-            State::Claimed | State::Waiting if Self::may_be_at_work(seen) && now < quiet_at => {
-                let quiet = Duration::try_from(quiet_at.duration_since(now)).unwrap_or_default();
+            State::Claimed if now < seen.lease_until => {
+                let left = self.wait_for(seen.lease_until, now);
                 Step::End(Verdict::Again(
-                    quiet.min(self.backoff()).max(Duration::from_secs(1)),
+                    left.min(self.backoff()).max(Duration::from_secs(1)),
                 ))
             }
             State::Claimed | State::Failed | State::Waiting => {
@@ -427,15 +256,11 @@ impl Attempt {
     fn put(&self, record: Record, replaces: Option<u64>, end: Option<Verdict>) -> Step {
         let due = match (record.state, end) {
             (State::Done | State::Failed, _) => None,
-            (_, None) => {
-                let quiet = later(record.lease_until, self.policy.settle);
-                Some(later(quiet, LOST))
-            }
+            (_, None) => Some(later(record.lease_until, LOST)),
             (_, Some(Verdict::Again(wait))) => Some(later(later(record.updated, wait), LOST)),
             (_, Some(Verdict::Acknowledge | Verdict::GiveUp)) => {
-                let age = record.updated.duration_since(record.first);
-                let patience = Duration::try_from(age).unwrap_or_default() / 4;
-                let patience = patience.clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
+                let age = until(record.updated, record.first) / 4;
+                let patience = age.clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
                 Some(later(record.updated, patience))
             }
         };
@@ -446,70 +271,110 @@ impl Attempt {
         }
     }
 
+    /// The search for the stamp: over the window of the request that is open, or over all that the ledger may
+    /// have forgotten. Its end does not move once B is quiet, so that it costs the same whenever it runs.
+    fn search(&self, now: Timestamp) -> Step {
+        let sent = self.sent();
+        let mut from = sent.map_or(now, |sent| sent.from);
+        let mut until = sent.map_or(now, |sent| {
+            if now < sent.quiet {
+                later(sent.ended, CREATED_WITHIN)
+            } else {
+                sent.quiet.max(later(sent.ended, CREATED_WITHIN))
+            }
+        });
+        if let Some(since) = self.forgotten_since {
+            from = from.min(since);
+            until = until.max(now);
+        }
+        Step::Search {
+            from: from.saturating_sub(CLOCK_MARGIN).unwrap_or(Timestamp::MIN),
+            until: until.saturating_add(CLOCK_MARGIN).unwrap_or(Timestamp::MAX),
+        }
+    }
+
     /// Takes in what `step`, the last that [`Attempt::next`] named, came to.
     pub fn learn(&mut self, step: Step, evidence: Evidence, now: Timestamp) {
-        self.phase = match (step, evidence) {
-            (Step::Put { record, .. }, Evidence::Written) => self.written(record),
-            (Step::Put { .. }, Evidence::Conflict(Some(seen))) => self.lost_to(seen),
-            (Step::Put { .. }, _) => Phase::Ended(Verdict::Again(self.backoff())),
-            (Step::Read, Evidence::Ready { since }) => self.ready(since, now),
-            (Step::Read, Evidence::NotYet(problem)) => self.waits(problem, now),
-            (Step::Read, Evidence::Hopeless(problem)) => self.fails(problem, now),
-            (Step::Read, Evidence::Parts(parts)) => self.parts(parts, now),
-            (Step::Search { .. }, Evidence::Found(found)) => self.found(found, now),
-            (Step::Create, Evidence::Answered(answer)) => self.answered(answer, now),
-            (Step::Delete(_), Evidence::Worked) => self.deleted(now),
-            (Step::Delete(_), Evidence::Denied) => self.kept(now),
-            (Step::Finish(id), Evidence::Worked) => self.exists(id, now),
-            (Step::Finish(_), Evidence::Denied) => {
-                self.leaves_orphan(Problem::new(Reason::OrphanLeft), now)
+        let ended = self.ended_again();
+        let phase = std::mem::replace(&mut self.phase, ended);
+        self.phase = match (step, evidence, phase) {
+            (Step::Put { record, .. }, Evidence::Written, phase) => self.written(record, &phase),
+            (Step::Put { .. }, Evidence::Conflict(Some(seen)), phase) => self.lost_to(seen, &phase),
+            (Step::Put { .. }, _, _) => self.ended_again(),
+            (Step::Read, Evidence::Ready { since }, _) => self.ready(since, now),
+            (Step::Read, Evidence::NotYet(problem), _) => self.waits(problem, now),
+            (Step::Read, Evidence::Hopeless(problem), _) => self.fails(problem, now),
+            (Step::Read, Evidence::Parts(parts), _) => self.parts(parts, now),
+            (Step::Read, Evidence::Trouble(problem), _) => self.troubled(problem, now),
+            (Step::Search { .. }, Evidence::Found(found), Phase::Searching { if_none }) => {
+                self.found(found, if_none, now)
             }
-            (Step::AfterSteps, Evidence::Worked) => self.finished(now),
-            (Step::AfterSteps, Evidence::Trouble(problem)) => self.stays_created(problem, now),
-            (Step::Read, Evidence::Trouble(problem)) => self.troubled(problem, now),
-            (Step::Search { .. } | Step::Delete(_), Evidence::Trouble(_))
-                if self.refusal().is_some() =>
+            (Step::Search { .. }, Evidence::Trouble(problem), _) => self.troubled(problem, now),
+            (Step::Create, Evidence::Answered(answer), Phase::Creating { since }) => {
+                self.answered(answer, since, now)
+            }
+            (Step::Look(_), Evidence::Looked { alive }, Phase::Seen(seen)) => {
+                self.looked(alive, seen, now)
+            }
+            (Step::AddForm(_), Evidence::Worked, Phase::AddingForm { half, if_none }) => {
+                let lacks = Lacks {
+                    form: false,
+                    ..half.lacks
+                };
+                goes_on_with(Found { lacks, ..half }, if_none)
+            }
+            (Step::AddForm(_), Evidence::Denied, Phase::AddingForm { half, if_none }) => {
+                goes_on_with(half, if_none)
+            }
+            (Step::AddForm(_), Evidence::Refused(problem), Phase::AddingForm { half, .. }) => {
+                self.clears_away(half, problem, now)
+            }
+            (Step::Delete(_), Evidence::Worked, Phase::Deleting { if_none, .. })
+            | (Step::Resume(_), Evidence::Worked, Phase::Resuming { if_none, .. }) => {
+                Phase::Searching { if_none }
+            }
+            (Step::Delete(_), Evidence::Denied, Phase::Deleting { half, if_none }) => match if_none
             {
-                self.fails_in_doubt(now)
+                IfNone::Fail(problem) => self.leaves_orphan(problem, now),
+                IfNone::Create | IfNone::Retry(_) => Phase::Finishing { half },
+            },
+            (Step::Finish(id), Evidence::Worked, Phase::Finishing { half }) => {
+                self.finishes(id, &half, Lacks::default(), now)
             }
-            (Step::Search { .. }, Evidence::Trouble(problem)) => self.troubled(problem, now),
-            // The request may still have its effect: look again when all is quiet.
-            (Step::Create | Step::Delete(_) | Step::Finish(_), Evidence::Trouble(problem)) => {
-                self.doubts(problem, now)
+            (Step::Finish(id), Evidence::Left(missing), Phase::Finishing { half }) => {
+                self.finishes(id, &half, missing, now)
             }
-            (Step::End(verdict), _) => Phase::Ended(verdict),
-            // Evidence of another step than the one asked for proves nothing.
-            (_, _) => Phase::Ended(Verdict::Again(self.backoff())),
+            (Step::Finish(id), Evidence::Denied, Phase::Finishing { half }) => {
+                if half.lacks.form {
+                    self.leaves_orphan(Problem::new(Reason::OrphanLeft), now)
+                } else {
+                    self.adopted = true;
+                    self.exists_with(id, &half.lacks, now)
+                }
+            }
+            (
+                Step::AddForm(_) | Step::Delete(_) | Step::Finish(_) | Step::Resume(_),
+                Evidence::Unclear(problem, quiet),
+                _,
+            ) => self.tries_again_when_quiet(problem, quiet, now),
+            (Step::AfterSteps, Evidence::Worked, phase) => {
+                self.takes_over_created(phase);
+                self.finished(now)
+            }
+            (Step::AfterSteps, Evidence::Trouble(problem), phase) => {
+                self.takes_over_created(phase);
+                self.stays_created(problem, now)
+            }
+            (Step::End(verdict), _, _) => Phase::Ended(verdict),
+            // The evidence of another step than the one asked for proves nothing. A request may have left all
+            // the same: the claim stays as it is, and so counts as one that was sent.
+            (_, _, _) => self.ended_again(),
         };
     }
 
-    /// B's refusal of this draft, while what it left behind is dealt with.
-    fn refusal(&self) -> Option<&Problem> {
-        match &self.phase {
-            Phase::Searching { refused } | Phase::Deleting { refused, .. } => refused.as_ref(),
-            _ => None,
-        }
-    }
-
-    /// B refused the draft, and what it left behind is not known: to send it again would leave more.
-    fn fails_in_doubt(&mut self, now: Timestamp) -> Phase {
-        let problem = self
-            .refusal()
-            .cloned()
-            .unwrap_or_else(|| Problem::new(Reason::Refused));
-        if let Some(record) = &mut self.record {
-            record.doubt = true;
-        }
-        self.fails(problem, now)
-    }
-
-    /// A half-made B stays that may be neither deleted nor completed: whoever redrives must look for it first.
-    fn leaves_orphan(&mut self, problem: Problem, now: Timestamp) -> Phase {
-        if let Some(record) = &mut self.record {
-            record.doubt = true;
-        }
-        let reason = Reason::OrphanLeft;
-        self.fails(Problem { reason, ..problem }, now)
+    /// The request of which no search has told yet what it made.
+    fn sent(&self) -> Option<Sent> {
+        self.record.as_ref().and_then(|record| record.sent)
     }
 
     /// A claim at `now`, over `seen` if there is a record.
@@ -521,7 +386,7 @@ impl Attempt {
                 state: State::Claimed,
                 holder: self.holder,
                 lease_until,
-                doubt: false,
+                sent: None,
                 first: now,
                 attempts: 1,
                 targets: [self.target.clone()].into(),
@@ -533,11 +398,27 @@ impl Attempt {
             Some(seen) => {
                 let mut targets = seen.targets.clone();
                 targets.insert(self.target.clone());
+                let sent = match seen.state {
+                    // Nobody knows how far a holder came that never gave its claim back. Its request has ended
+                    // with its lease, B's work on it has not.
+                    State::Claimed => Some(Sent::join(
+                        seen.sent,
+                        Sent {
+                            from: seen.updated,
+                            ended: seen.lease_until,
+                            quiet: later(seen.lease_until, self.policy.settle),
+                        },
+                    )),
+                    _ => seen.sent,
+                };
                 Record {
                     state: State::Claimed,
                     lease_until,
-                    // Of a claim that was never given back nobody knows how far it came.
-                    doubt: seen.doubt || seen.state == State::Claimed,
+                    sent,
+                    // A B that was on record and is gone is on record no more, unless only its id proves that it is gone.
+                    instance: seen
+                        .instance
+                        .filter(|_| seen.state != State::Created || self.policy.stamped_late),
                     attempts: seen.attempts.saturating_add(1),
                     targets,
                     reason: None,
@@ -558,15 +439,10 @@ impl Attempt {
         }
     }
 
-    fn written(&mut self, record: Box<Record>) -> Phase {
-        let then = match &self.phase {
-            Phase::Start => Then::Work,
-            // A relay that was only opened again kept its old lease: that is no right to work.
-            Phase::Seen(seen)
-                if record.state == State::Claimed && record.lease_until > seen.lease_until =>
-            {
-                Then::Work
-            }
+    fn written(&mut self, record: Box<Record>, phase: &Phase) -> Phase {
+        let then = match phase {
+            Phase::Start | Phase::Vanished(_) => Then::Work,
+            Phase::Seen(_) if record.state == State::Claimed => Then::Work,
             Phase::Recording { then, .. } => *then,
             _ => Then::End(match record.state {
                 State::Done => Verdict::Acknowledge,
@@ -582,12 +458,14 @@ impl Attempt {
     }
 
     /// Somebody else wrote first. Before we hold a claim that is worth a look; after, the claim is lost.
-    fn lost_to(&mut self, seen: Box<Record>) -> Phase {
+    fn lost_to(&mut self, seen: Box<Record>, phase: &Phase) -> Phase {
         self.claims += 1;
-        match &self.phase {
-            Phase::Start | Phase::Seen(_) if self.claims <= CLAIMS => Phase::Seen(seen),
+        match phase {
+            Phase::Start | Phase::Seen(_) | Phase::Vanished(_) if self.claims <= CLAIMS => {
+                Phase::Seen(seen)
+            }
             _ if seen.state == State::Done => Phase::Ended(Verdict::Acknowledge),
-            _ => Phase::Ended(Verdict::Again(self.backoff())),
+            _ => self.ended_again(),
         }
     }
 
@@ -595,100 +473,197 @@ impl Attempt {
         // The ledger forgets; of an A this old nobody knows whether it was relayed before.
         let memory = SignedDuration::try_from(self.policy.memory).unwrap_or(SignedDuration::MAX);
         self.forgotten_since = (now.duration_since(since) > memory).then_some(since);
-        let doubt = self.record.as_ref().is_some_and(|record| record.doubt);
-        if doubt || self.forgotten_since.is_some() {
-            Phase::Searching { refused: None }
+        if self.sent().is_some() || self.forgotten_since.is_some() {
+            Phase::Searching {
+                if_none: IfNone::Create,
+            }
         } else {
-            Phase::Creating
+            Phase::Creating { since: now }
         }
     }
 
-    fn search_since(&self) -> Timestamp {
-        let first = self
-            .record
-            .as_ref()
-            .map_or(Timestamp::UNIX_EPOCH, |record| record.first);
-        let earliest = self.forgotten_since.map_or(first, |since| since.min(first));
-        earliest
-            .saturating_sub(CLOCK_MARGIN)
-            .unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-
-    fn found(&mut self, found: Vec<Found>, now: Timestamp) -> Phase {
-        let refused = self.refusal().cloned();
+    fn found(&mut self, found: Vec<Found>, if_none: IfNone, now: Timestamp) -> Phase {
+        let quiet = self.sent().is_none_or(|sent| now >= sent.quiet);
+        let named = self.record.as_ref().and_then(|record| record.instance);
+        let named_is_gone = found.iter().any(|it| it.gone && Some(it.id) == named);
         let mut live: Vec<Found> = found.into_iter().filter(|found| !found.gone).collect();
         live.sort_by_key(|found| (found.created, found.id));
-        self.doubled = live.iter().filter(|found| found.complete).count() > 1;
-        if let Some(complete) = live.iter().find(|found| found.complete) {
+        self.doubled = live.iter().filter(|found| found.is_complete()).count() > 1;
+        if let Some(complete) = live.iter().find(|found| found.is_complete()) {
             self.adopted = true;
-            return self.exists(complete.id, now);
+            return if quiet {
+                self.exists(complete.id, now)
+            } else {
+                self.adopts_early(complete.id, now)
+            };
         }
-        self.doubt_is_settled();
+        if !quiet {
+            return self.waits_for_quiet(None, now);
+        }
         match live.into_iter().next() {
-            Some(half) if refused.is_none() && half.touched => Phase::Finishing(half.id),
-            Some(half) => Phase::Deleting { half, refused },
-            None => match refused {
-                Some(problem) => self.fails(problem, now),
-                None => Phase::Creating,
-            },
+            Some(half) => self.repairs(half, if_none, now),
+            None if self.policy.stamped_late && !named_is_gone => self.unprovable(if_none, now),
+            None => self.none_exists(if_none, now),
         }
     }
 
-    /// The search has shown that no earlier request is left whose end is unknown.
-    fn doubt_is_settled(&mut self) {
+    /// B is quiet, and a half-made B is there.
+    fn repairs(&mut self, half: Found, if_none: IfNone, now: Timestamp) -> Phase {
+        match (half.engine, if_none) {
+            (Engine::Stopped, if_none) if !self.resumed => {
+                self.resumed = true;
+                let id = half.id;
+                Phase::Resuming { id, if_none }
+            }
+            (Engine::Working | Engine::Stopped, _) => {
+                let what = if half.engine == Engine::Working {
+                    "is still at work on"
+                } else {
+                    "has stopped again at"
+                };
+                let problem = Problem::new(Reason::OutcomeUnknown)
+                    .because(format!("B's workflow engine {what} instance {}", half.id));
+                self.troubled(problem, now)
+            }
+            (Engine::Idle, IfNone::Fail(problem)) => self.clears_away(half, problem, now),
+            (Engine::Idle, if_none) if half.lacks.form && !half.ended => {
+                Phase::AddingForm { half, if_none }
+            }
+            (Engine::Idle, if_none) => goes_on_with(half, if_none),
+        }
+    }
+
+    /// B refuses the draft: what its app left behind goes, unless somebody has worked on it.
+    fn clears_away(&mut self, half: Found, problem: Problem, now: Timestamp) -> Phase {
+        if half.touched || half.ended {
+            return self.leaves_orphan(problem, now);
+        }
+        let if_none = IfNone::Fail(problem);
+        Phase::Deleting { half, if_none }
+    }
+
+    /// The search has found none, but a B that its app left without a form carries no stamp that could be found.
+    fn unprovable(&mut self, if_none: IfNone, now: Timestamp) -> Phase {
+        let Some(sent) = self.sent() else {
+            return self.none_exists(if_none, now);
+        };
+        let problem = Problem::new(Reason::OutcomeUnknown).because(format!(
+            "no instance of {} shows this relay's id, and one that its app left without a form cannot show it: look there \
+             for one without a form that was created from {} to {}",
+            self.target, sent.from, sent.quiet
+        ));
+        self.fails(problem, now)
+    }
+
+    /// B is quiet, and there is none.
+    fn none_exists(&mut self, if_none: IfNone, now: Timestamp) -> Phase {
         if let Some(record) = &mut self.record {
-            record.doubt = false;
+            record.sent = None;
+            record.instance = None;
+        }
+        match if_none {
+            IfNone::Create => Phase::Creating { since: now },
+            IfNone::Fail(problem) => self.fails(problem, now),
+            IfNone::Retry(problem) => self.troubled(problem, now),
         }
     }
 
-    fn answered(&mut self, answer: Answer, now: Timestamp) -> Phase {
-        match answer {
-            Answer::Created(id) => self.exists(id, now),
-            Answer::Refused(problem) => self.fails(problem, now),
-            Answer::Later(problem) => self.troubled(problem, now),
-            Answer::Orphaned(problem) => Phase::Searching {
-                refused: Some(problem),
-            },
-            Answer::Unknown(problem) => self.doubts(problem, now),
+    fn answered(&mut self, answer: Answer, since: Timestamp, now: Timestamp) -> Phase {
+        let reply = match answer {
+            Answer::Created(id) => return self.exists(id, now),
+            Answer::NotSent(problem) => return self.troubled(problem, now),
+            Answer::Unclear(reply) => reply,
+        };
+        let if_none = if reply.refused {
+            IfNone::Fail(reply.problem)
+        } else {
+            IfNone::Retry(reply.problem)
+        };
+        if reply.nothing_made && self.policy.stamped_late {
+            // A search could not tell more than these words do.
+            return match if_none {
+                IfNone::Fail(problem) => self.fails(problem, now),
+                IfNone::Retry(problem) => self.troubled(problem, now),
+                IfNone::Create => self.ended_again(),
+            };
         }
-    }
-
-    /// The half-made B is gone.
-    fn deleted(&mut self, now: Timestamp) -> Phase {
-        match &self.phase {
-            Phase::Deleting {
-                refused: Some(problem),
-                ..
-            } => {
-                let problem = problem.clone();
-                self.fails(problem, now)
+        let quiet = match reply.quiet {
+            // A workflow engine may store the form, and with it the stamp, long after the app's own 5xx.
+            Quiet::Soon if self.policy.stamped_late => Quiet::Settled,
+            quiet => quiet,
+        };
+        let sent = Sent {
+            from: since,
+            ended: now,
+            quiet: self.quiet_at(quiet, now),
+        };
+        if let Some(record) = &mut self.record {
+            record.sent = Some(sent);
+            record.instance = reply.instance;
+        }
+        match (quiet, if_none) {
+            (Quiet::Now, if_none) => Phase::Searching { if_none },
+            (_, IfNone::Fail(problem) | IfNone::Retry(problem)) => {
+                self.waits_for_quiet(problem.detail, now)
             }
-            // Another half-made one may stand behind the one that is gone.
-            _ => Phase::Searching { refused: None },
+            (_, IfNone::Create) => self.ended_again(),
         }
     }
 
-    /// The half-made B may not be deleted.
-    fn kept(&mut self, now: Timestamp) -> Phase {
-        match &self.phase {
-            Phase::Deleting {
-                refused: None,
-                half,
-            } => Phase::Finishing(half.id),
-            Phase::Deleting {
-                refused: Some(problem),
-                ..
-            } => {
-                let problem = problem.clone();
-                self.leaves_orphan(problem, now)
-            }
-            _ => Phase::Ended(Verdict::Again(self.backoff())),
+    fn quiet_at(&self, quiet: Quiet, now: Timestamp) -> Timestamp {
+        match quiet {
+            Quiet::Now => now,
+            Quiet::Soon => later(now, SOON.min(self.policy.settle)),
+            Quiet::Settled => later(now, self.policy.settle),
         }
+    }
+
+    /// A complete B was found while its app may still be at work, and may yet delete it.
+    fn adopts_early(&mut self, id: InstanceId, now: Timestamp) -> Phase {
+        let quiet = self.sent().map_or(now, |sent| sent.quiet);
+        let verdict = if self.receives >= MAX_RECEIVES {
+            Verdict::Acknowledge
+        } else {
+            Verdict::Again(self.wait_for(quiet, now))
+        };
+        self.record_as(now, Then::End(verdict), |record| {
+            record.state = State::Created;
+            record.instance = Some(id);
+        })
+    }
+
+    /// The B that was adopted early has been looked at, now that its app is quiet.
+    fn looked(&mut self, alive: bool, seen: Box<Record>, now: Timestamp) -> Phase {
+        if !alive {
+            return Phase::Vanished(seen);
+        }
+        let id = seen.instance;
+        self.record = Some(seen);
+        self.completes(id, now)
     }
 
     /// B exists and is complete.
     fn exists(&mut self, id: InstanceId, now: Timestamp) -> Phase {
         self.completes(Some(id), now)
+    }
+
+    /// B exists, and will never have what it lacks.
+    fn exists_with(&mut self, id: InstanceId, lacks: &Lacks, now: Timestamp) -> Phase {
+        if !lacks.is_nothing()
+            && let Some(record) = &mut self.record
+        {
+            let problem = Problem::new(Reason::Incomplete).because(format!("B lacks {lacks}"));
+            record.note(problem);
+        }
+        self.exists(id, now)
+    }
+
+    /// A half-made B has been given all that can be added, and will never have what is `missing`.
+    fn finishes(&mut self, id: InstanceId, half: &Found, missing: Lacks, now: Timestamp) -> Phase {
+        self.adopted = true;
+        // Nothing starts a process afterwards (measured: `process/start` answers 409).
+        let start = half.lacks.start;
+        self.exists_with(id, &Lacks { start, ..missing }, now)
     }
 
     /// All that was to be made exists: what is left are the after-steps, where the route has any.
@@ -701,42 +676,45 @@ impl Attempt {
         self.record_as(now, then, |record| {
             record.state = state;
             record.instance = id;
-            record.doubt = false;
+            record.sent = None;
         })
     }
 
     /// The after-steps are done.
-    fn finished(&mut self, now: Timestamp) -> Phase {
-        self.takes_over_created();
+    fn finished(&self, now: Timestamp) -> Phase {
         self.record_as(now, Then::End(Verdict::Acknowledge), |record| {
             record.state = State::Done;
-            record.reason = None;
-            record.detail = None;
+            if record.reason != Some(Reason::Incomplete) {
+                record.reason = None;
+                record.detail = None;
+            }
         })
     }
 
     /// An after-step did not work: that fails no relay. It is tried again, at last by reconcile.
-    fn stays_created(&mut self, problem: Problem, now: Timestamp) -> Phase {
-        self.takes_over_created();
-        let verdict = if self.receives >= WAITING_RECEIVES {
-            Verdict::Acknowledge
-        } else {
-            self.again(problem.after)
-        };
-        self.record_as(now, Then::End(verdict), |record| record.note(problem))
+    fn stays_created(&self, problem: Problem, now: Timestamp) -> Phase {
+        let verdict = self.again_or_left(problem.after);
+        self.record_as(now, Then::End(verdict), |record| {
+            // What B lacks is for good, and this is not.
+            if record.reason != Some(Reason::Incomplete) {
+                record.note(problem);
+            }
+        })
     }
 
     /// After-steps need no claim: they may be done twice, and the record is written by whoever is first.
-    fn takes_over_created(&mut self) {
-        if self.record.is_none()
-            && let Phase::Seen(seen) = &self.phase
-        {
-            self.record = Some(seen.clone());
+    fn takes_over_created(&mut self, phase: Phase) {
+        if let Phase::Seen(seen) = phase {
+            self.record = Some(seen);
         }
     }
 
     /// The relays of a route's `each` have been worked on, each under a claim of its own.
     fn parts(&mut self, parts: Parts, now: Timestamp) -> Phase {
+        if let Some(record) = &mut self.record {
+            // The set itself sends nothing.
+            record.sent = None;
+        }
         match parts {
             Parts::Done => self.completes(None, now),
             Parts::Waiting(problem) => self.gives_back(problem, now, Verdict::Acknowledge),
@@ -747,22 +725,13 @@ impl Attempt {
 
     /// Not yet: the claim is given back, and the message comes again, but not for ever.
     fn waits(&mut self, problem: Problem, now: Timestamp) -> Phase {
-        let verdict = if self.receives >= WAITING_RECEIVES {
-            Verdict::Acknowledge
-        } else {
-            self.again(problem.after)
-        };
+        let verdict = self.again_or_left(problem.after);
         self.gives_back(problem, now, verdict)
     }
 
     /// Somebody does not answer: the claim is given back, and the message comes again until its receives end.
     fn troubled(&mut self, problem: Problem, now: Timestamp) -> Phase {
-        let patience = match problem.reason {
-            Reason::SourceMissing | Reason::SourceForbidden => MISSING_RECEIVES,
-            Reason::OwnerUnknown => UNKNOWN_OWNER_RECEIVES,
-            _ => MAX_RECEIVES,
-        };
-        if self.receives >= patience {
+        if self.receives >= patience(problem.reason) {
             return self.fails(problem, now);
         }
         let verdict = self.again(problem.after);
@@ -776,26 +745,49 @@ impl Attempt {
         })
     }
 
-    /// B may be there or in the making: the relay stays claimed until all is quiet.
-    fn doubts(&mut self, problem: Problem, now: Timestamp) -> Phase {
-        let wait = problem
-            .after
-            .unwrap_or_default()
-            .max(self.backoff())
-            .min(LONGEST_WAIT);
-        let settled = self.policy.settle.max(wait);
-        let last = self.receives >= MAX_RECEIVES;
-        let verdict = if last {
-            Verdict::GiveUp
-        } else {
-            Verdict::Again(settled)
+    /// B may be there or in the making: the message comes again for the next search.
+    fn waits_for_quiet(&mut self, detail: Option<String>, now: Timestamp) -> Phase {
+        let Some(sent) = self.sent() else {
+            return self.ended_again();
         };
-        self.record_as(now, Then::End(verdict), |record| {
-            record.state = if last { State::Failed } else { State::Claimed };
-            record.doubt = true;
-            record.lease_until = now;
-            record.note(problem);
-        })
+        let detail = detail.unwrap_or_else(|| {
+            format!(
+                "no complete B yet; its app may still be at work until {}",
+                sent.quiet
+            )
+        });
+        let problem = Problem::new(Reason::OutcomeUnknown).because(detail);
+        if self.receives >= MAX_RECEIVES {
+            return self.fails(problem, now);
+        }
+        let wait = if self.receives <= EARLY_RECEIVES {
+            next_search(&sent, now)
+        } else {
+            until(sent.quiet, now).max(self.backoff())
+        };
+        let wait = wait.clamp(Duration::from_secs(1), LONGEST_WAIT);
+        self.gives_back(problem, now, Verdict::Again(wait))
+    }
+
+    /// A request that changes a half-made B got no answer that settles it: what it did, the next search tells.
+    fn tries_again_when_quiet(&mut self, problem: Problem, quiet: Quiet, now: Timestamp) -> Phase {
+        let quiet = self.quiet_at(quiet, now);
+        if let Some(record) = &mut self.record {
+            let sent = Sent {
+                from: now,
+                ended: now,
+                quiet,
+            };
+            record.sent = Some(Sent::join(record.sent, sent));
+        }
+        if self.receives >= patience(problem.reason) {
+            return self.fails(problem, now);
+        }
+        let wait = until(quiet, now)
+            .max(self.backoff())
+            .max(problem.after.unwrap_or_default())
+            .min(LONGEST_WAIT);
+        self.gives_back(problem, now, Verdict::Again(wait))
     }
 
     fn fails(&mut self, problem: Problem, now: Timestamp) -> Phase {
@@ -805,10 +797,16 @@ impl Attempt {
         })
     }
 
+    /// A half-made B stays that may be neither deleted nor completed: whoever redrives must look for it first.
+    fn leaves_orphan(&mut self, problem: Problem, now: Timestamp) -> Phase {
+        let reason = Reason::OrphanLeft;
+        self.fails(Problem { reason, ..problem }, now)
+    }
+
     fn record_as(&self, now: Timestamp, then: Then, change: impl FnOnce(&mut Record)) -> Phase {
         let Some(held) = &self.record else {
             // Without a claim nothing is written.
-            return Phase::Ended(Verdict::Again(self.backoff()));
+            return self.ended_again();
         };
         let mut record = self.successor(held, now);
         record.lease_until = record.lease_until.min(now);
@@ -827,7 +825,7 @@ impl Attempt {
             .is_some_and(|record| later(now, self.policy.lease / 10) < record.lease_until)
     }
 
-    /// The write that gives the claim back for want of time.
+    /// The write that gives the claim back for want of time. It says that nothing was sent, if nothing was.
     fn give_back(&self, now: Timestamp) -> Step {
         match &self.record {
             None => Step::End(Verdict::Again(self.backoff())),
@@ -841,6 +839,15 @@ impl Attempt {
         }
     }
 
+    /// The message comes again, or is left to reconcile.
+    fn again_or_left(&self, after: Option<Duration>) -> Verdict {
+        if self.receives >= WAITING_RECEIVES {
+            Verdict::Acknowledge
+        } else {
+            self.again(after)
+        }
+    }
+
     /// What the other side asked for wins over our own backoff, but the longer the trouble lasts the longer
     /// the wait at the least: the message's receives must outlast a night.
     fn again(&self, after: Option<Duration>) -> Verdict {
@@ -848,8 +855,27 @@ impl Attempt {
         Verdict::Again(after.map_or(backoff, |after| after.max(backoff / 2).min(LONGEST_WAIT)))
     }
 
+    fn ended_again(&self) -> Phase {
+        Phase::Ended(Verdict::Again(self.backoff()))
+    }
+
+    /// The time until `moment`: a second at least, and no longer than a message can be put back for.
+    fn wait_for(&self, moment: Timestamp, now: Timestamp) -> Duration {
+        until(moment, now).clamp(Duration::from_secs(1), LONGEST_WAIT)
+    }
+
     fn backoff(&self) -> Duration {
         backoff(self.receives, self.seed)
+    }
+}
+
+/// What is done about a half-made B once its form is there, or cannot be added. One whose process never started cannot become
+/// what a clean one is: it is made anew where it may be deleted, unless somebody has worked on it.
+fn goes_on_with(half: Found, if_none: IfNone) -> Phase {
+    if half.lacks.start && !half.touched && !half.ended {
+        Phase::Deleting { half, if_none }
+    } else {
+        Phase::Finishing { half }
     }
 }
 
@@ -858,24 +884,6 @@ impl Record {
         self.reason = Some(problem.reason);
         self.detail = problem.detail;
     }
-}
-
-/// `by` after `moment`, or the end of time: the ledger may hold anything.
-fn later(moment: Timestamp, by: Duration) -> Timestamp {
-    moment.saturating_add(by).unwrap_or(Timestamp::MAX)
-}
-
-/// How long to wait after the `receives`th receive: 5 s, doubled each time, an hour at most, a fifth more or less.
-#[must_use]
-pub fn backoff(receives: u32, seed: u64) -> Duration {
-    let doubled = 5_000_u64.saturating_mul(1 << receives.saturating_sub(1).min(20));
-    let base = doubled.min(3_600_000);
-    // SplitMix64's finishing step: neighbouring seeds give unrelated values.
-    let mut mixed = seed.wrapping_add(u64::from(receives).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    let spread = (mixed ^ (mixed >> 31)) % (base * 2 / 5 + 1);
-    Duration::from_millis(base - base / 5 + spread)
 }
 
 #[cfg(test)]

@@ -141,28 +141,6 @@ impl FromStr for RelayId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Holder(pub Uuid);
 
-/// Where a B of the relay may have been made: which app, and by which rule its owner was chosen.
-///
-/// A route may be changed between two attempts; the search must still see what the first one made.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Target {
-    /// App B.
-    pub app: AppId,
-    /// A digest of the owner rule, empty where the same rule can name another owner later.
-    pub rule: String,
-}
-
-impl Target {
-    /// The target of a route whose owner is chosen by `rule`.
-    #[must_use]
-    pub fn new(app: AppId, rule: &str) -> Self {
-        Self {
-            app,
-            rule: short_digest(&[rule]),
-        }
-    }
-}
-
 /// The first 16 hex digits of SHA-256 over `parts`, each with its length so that no two lists are alike.
 fn short_digest(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
@@ -177,6 +155,29 @@ fn short_digest(parts: &[&str]) -> String {
         .collect()
 }
 
+/// A request for B of which no search has told yet what it made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sent {
+    /// It left at this moment or later.
+    pub from: Timestamp,
+    /// When its answer came, or its sender stopped waiting for one: it left at this moment or earlier.
+    pub ended: Timestamp,
+    /// From this moment on neither B's app nor Storage can be at work on it any more.
+    pub quiet: Timestamp,
+}
+
+impl Sent {
+    /// Two requests as one: what holds for it holds for both.
+    #[must_use]
+    pub fn join(earlier: Option<Self>, later: Self) -> Self {
+        earlier.map_or(later, |earlier| Self {
+            from: earlier.from.min(later.from),
+            ended: earlier.ended.max(later.ended),
+            quiet: earlier.quiet.max(later.quiet),
+        })
+    }
+}
+
 /// What the ledger knows of a relay.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Record {
@@ -188,17 +189,18 @@ pub struct Record {
     pub holder: Holder,
     /// Until when no other holder may work: the lease's end or, once given back, the moment of that.
     pub lease_until: Timestamp,
-    /// A request that makes B may have been sent of which nobody knows the end.
-    pub doubt: bool,
-    /// When the relay was first claimed: no B of it is older.
+    /// A request for B of which no search has told yet what it made. A claim that was never given back counts
+    /// as one more.
+    pub sent: Option<Sent>,
+    /// When the relay was first claimed.
     pub first: Timestamp,
     /// How often it was claimed.
     pub attempts: u32,
-    /// Where a B may have been made.
-    pub targets: BTreeSet<Target>,
-    /// B.
+    /// The apps in which a B may have been made: a route may be changed between two attempts.
+    pub targets: BTreeSet<AppId>,
+    /// B. Of a relay that is neither created nor done: the instance that B's answer named.
     pub instance: Option<InstanceId>,
-    /// Why it waits or failed.
+    /// Why it waits or failed, or that B lacks something.
     pub reason: Option<Reason>,
     /// More on the reason, without personal data.
     pub detail: Option<String>,
@@ -209,11 +211,11 @@ pub struct Record {
 /// The state of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum State {
-    /// Somebody works on it until the lease ends, or B still may.
+    /// Somebody works on it until the lease ends.
     Claimed,
     /// The gate is not open, an attachment is not there, or somebody does not answer.
     Waiting,
-    /// B exists; the after-steps are not finished.
+    /// B exists. The after-steps are not finished, or B is to be looked at once more.
     Created,
     /// Finished.
     Done,

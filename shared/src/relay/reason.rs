@@ -44,6 +44,7 @@ reasons! {
     SourceForbidden "source_forbidden" "Altinn does not let us read the A instance." "Give the service owner `read` in A's policy, then redrive.";
     SourceForeign "source_foreign" "The instance belongs to another app than the route's A." "Correct whoever triggers.";
     SourceUnavailable "source_unavailable" "A, Storage or a token could not be had." "Nothing, if it passes; it is tried again.";
+    SourceUnreadable "source_unreadable" "A's instance or form is there, and Altinn gives it in a form that cannot be read." "Look at the detail and at the instance in Altinn; redrive when it can be read.";
     MappingFailed "mapping_failed" "The route's mapping gives no draft for A's data." "Correct the route or A's data, deploy, redrive.";
     KeysAmbiguous "keys_ambiguous" "The route's `each` has values without a key, or several with the same." "Correct the route's `key` or A's data, deploy, redrive.";
     PartsFailed "parts_failed" "At least one relay of the route's `each` has failed; the others are finished." "Look at the failed ones' own reasons, then redrive.";
@@ -52,8 +53,10 @@ reasons! {
     OwnerUnknown "owner_unknown" "Altinn's register does not know B's owner." "Correct the number in A's data or the route, redrive.";
     Refused "b_refused" "B refused the draft; no B was left behind." "Look at the detail, correct the route or B, redrive.";
     OrphanLeft "orphan_left" "B refused the draft and left a half-made instance that we may not delete." "Have it deleted, give the service owner `delete` in B's policy, redrive.";
+    Incomplete "incomplete" "B exists, but lacks something that its app should have made, and that cannot be made afterwards." "Look at the detail. Where B is no use so, have it deleted, delete the relay's item in the ledger, and trigger A again.";
     TargetUnavailable "b_unavailable" "B does not answer, or is too busy." "Nothing, if it passes; it is tried again.";
-    OutcomeUnknown "outcome_unknown" "B's answer was lost: B may exist." "Nothing: it is searched for before anything else is done.";
+    TargetForbidden "b_forbidden" "B's app answers that we have no right there. It answers the same while it cannot ask its policy service." "Nothing, if it passes. Else give the service owner `instantiate` in B's policy, or our client the scopes that B's app wants.";
+    OutcomeUnknown "outcome_unknown" "B's answer was lost, or does not say what exists: B may exist." "Nothing while it waits: B is searched for before anything is sent again. If it failed so, search as the detail says; if there is no B, delete the relay's item in the ledger and trigger A again.";
     OutOfTime "out_of_time" "Too little of the lease was left for the next request." "Nothing: it is tried again.";
     AfterStepRefused "after_step_refused" "B is there; A's app refuses the substatus or the confirmation." "Give the service owner `complete` in A's policy; it is tried again by itself.";
     AfterStepUnavailable "after_step_unavailable" "B is there; A's app does not answer to the substatus or the confirmation." "Nothing, if it passes; it is tried again.";

@@ -136,13 +136,12 @@ pub(super) fn not_empty(schema: &mut Schema) {
     );
 }
 
-/// `mode: prefill` and `stamp` belong together, and no schema fits what they fill.
+/// `mode: prefill` and `stamp` belong together.
 pub(super) fn mode_needs_stamp(schema: &mut Schema) {
     schema.insert(
         "dependentRequired".into(),
         json!({ "mode": ["stamp"], "stamp": ["mode"] }),
     );
-    schema.insert("not".into(), json!({ "required": ["mode", "schema"] }));
 }
 
 /// What one group of a route says about another.

@@ -113,7 +113,7 @@ impl Check<'_> {
         if let Some(to) = &target
             && to.mode != Mode::Complete
         {
-            self.fits_prefill(to, model.as_ref(), &attachments);
+            self.fits_prefill(model.as_ref(), &attachments);
         }
         match (name, from, gate, target, model) {
             (Some(name), Some(from), Some(gate), Some(to), Some(model))
@@ -605,7 +605,7 @@ impl Check<'_> {
     }
 
     /// The simplified request carries flat texts and nothing else.
-    fn fits_prefill(&mut self, to: &Target, model: Option<&Group>, attachments: &[AttachmentRule]) {
+    fn fits_prefill(&mut self, model: Option<&Group>, attachments: &[AttachmentRule]) {
         if !attachments.is_empty() {
             self.error(
                 Mistake::Contradiction,
@@ -620,14 +620,6 @@ impl Check<'_> {
                 None,
                 "model",
                 "`mode: prefill` cannot fill a repeating group (`$each`)",
-            );
-        }
-        if to.schema.is_some() {
-            self.error(
-                Mistake::Contradiction,
-                None,
-                "to.schema",
-                "`mode: prefill` fills a part of B's form, which no schema of the whole fits",
             );
         }
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 use stafett::{
     id::InstanceId,
     ledger::{Ledger, Put},
-    relay::{Holder, Record, RelayId, State, Target},
+    relay::{Holder, Record, RelayId, State},
     settings::{LedgerSettings, Source},
 };
 use stories::{Attachment, CASEWORK, PERMIT, ROUTE, Story, permit_route};
@@ -118,14 +118,10 @@ async fn claimed(story: &Story, a: &str) {
         state: State::Claimed,
         holder: Holder(Uuid::new_v4()),
         lease_until: ago(story, HOUR),
-        doubt: false,
+        sent: None,
         first: ago(story, HOUR),
         attempts: 1,
-        targets: [Target::new(
-            CASEWORK.parse().expect("an app"),
-            "organisation '310075728'",
-        )]
-        .into(),
+        targets: [CASEWORK.parse().expect("an app")].into(),
         instance: None,
         reason: None,
         detail: None,

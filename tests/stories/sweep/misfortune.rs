@@ -154,6 +154,8 @@ pub(super) enum InB {
     AnswerLost,
     /// Storing the parts fails with this status, after so many are stored.
     PartsFail(u16, usize),
+    /// Its class cannot read the form: 400, and the instance is there already.
+    RefusesForm,
     /// All parts are stored, then the first task does not start.
     TaskFails(u16),
     /// The process is killed while B is at work; the effect comes when it is gone.
@@ -173,7 +175,9 @@ impl InB {
         all.extend([
             Self::AnswerLost,
             Self::TaskFails(500),
-            Self::PartsFail(400, 1),
+            Self::PartsFail(429, 1),
+            Self::TaskFails(429),
+            Self::RefusesForm,
             Self::KilledMeanwhile,
             Self::GivenUpMeanwhile,
         ]);
@@ -183,6 +187,7 @@ impl InB {
     pub(super) fn label(self) -> String {
         match self {
             Self::AnswerLost => "made, its id lost (500)".to_owned(),
+            Self::RefusesForm => "cannot read the form (400)".to_owned(),
             Self::PartsFail(status, after) => format!("fails after {after} parts ({status})"),
             Self::TaskFails(status) => format!("task does not start ({status})"),
             Self::KilledMeanwhile => "at work when we are killed".to_owned(),
@@ -193,7 +198,7 @@ impl InB {
     /// The right end.
     pub(super) fn end(self, may_delete: bool) -> End {
         match self {
-            Self::PartsFail(status, _) | Self::TaskFails(status) if status < 500 => End::Failed {
+            Self::RefusesForm => End::Failed {
                 orphans: usize::from(!may_delete),
             },
             _ => End::Whole,
@@ -203,7 +208,7 @@ impl InB {
     /// How many B are made: one more where a half-made one is deleted.
     pub(super) fn made(self, may_delete: bool) -> usize {
         match self {
-            Self::AnswerLost | Self::PartsFail(500.., _) | Self::TaskFails(500..) => {
+            Self::AnswerLost | Self::PartsFail(..) | Self::TaskFails(_) => {
                 1 + usize::from(may_delete)
             }
             _ => 1,
@@ -214,7 +219,12 @@ impl InB {
     pub(super) async fn strike<T>(self, story: &Story, relayed: impl Future<Output = T>) -> T {
         let fault = match self {
             Self::AnswerLost => Fault::at(Step::Instance, Trouble::AnswerLost),
-            Self::PartsFail(status, _) if status < 500 => Fault::PartsRefused(status),
+            Self::RefusesForm => {
+                let said = r#"{"title":"Failed to deserialize XML","status":400,"detail":"There is an error in XML document (1, 82)."}"#;
+                let refusal = Action::AnswerAfter(answer(400).body(said));
+                story.altinn_wire.faults().add(posts().nth(1), refusal);
+                Fault::PartsRefused(400)
+            }
             Self::PartsFail(status, after) => {
                 Fault::at(Step::ElementsFrom(after), Trouble::Refused(status))
             }

@@ -94,6 +94,8 @@ pub(super) struct Clean {
     attachments: Vec<Attachment>,
     due: serde_json::Value,
     owner: serde_json::Value,
+    /// What B's app copies from the form: its title in the inbox.
+    texts: serde_json::Value,
 }
 
 impl Clean {
@@ -106,6 +108,7 @@ impl Clean {
             attachments: b.attachments.clone(),
             due: b.instance["dueBefore"].clone(),
             owner: b.instance["instanceOwner"].clone(),
+            texts: b.instance["presentationTexts"].clone(),
         }
     }
 
@@ -115,9 +118,11 @@ impl Clean {
         assert_eq!(seen.attachments, self.attachments);
         assert_eq!(seen.due, self.due);
         assert_eq!(seen.owner, self.owner);
+        assert_eq!(seen.texts, self.texts);
         let values = &b.instance["dataValues"];
         assert_eq!(values["stafett.relay"], stamp(ROUTE, a));
         assert_eq!(values["stafett.source"], a);
+        assert_eq!(values["casework.referanse"], a);
         assert_eq!(b.instance["process"]["currentTask"]["elementId"], "Task_1");
     }
 }
@@ -351,6 +356,10 @@ impl Outcome {
 
     pub(super) fn end(&self) -> Option<End> {
         self.end
+    }
+
+    pub(super) fn is_of(&self, point: &Point) -> bool {
+        self.place == point.place() && self.names == point.names()
     }
 
     /// Way by way in the order of the calls, what happens inside B at the end.

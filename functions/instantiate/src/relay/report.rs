@@ -45,6 +45,13 @@ impl Work<'_> {
             ms = elapsed.as_millis(),
             "relay"
         );
+        if attempt.has_adopted() && reason == Some(Reason::Incomplete.code()) {
+            tracing::error!(
+                b,
+                detail,
+                "B exists, and lacks what cannot be made afterwards"
+            );
+        }
         if attempt.is_doubled() {
             tracing::error!("more than one live B carries this relay's stamp");
         }
@@ -54,7 +61,9 @@ impl Work<'_> {
     fn measure(&self, attempt: &Attempt, verdict: Verdict) {
         let now = self.delivery.function.0.clock.now();
         let record = attempt.record().filter(|_| !attempt.is_repeat());
-        let made = record.is_some_and(|record| record.instance.is_some());
+        let made = record.is_some_and(|record| {
+            matches!(record.state, State::Created | State::Done) && record.instance.is_some()
+        });
         let outcome = match record.map(|record| (record.state, record.reason)) {
             _ if made && attempt.has_adopted() => Outcome::Adopted,
             _ if made && self.made => Outcome::Created,
@@ -74,6 +83,9 @@ impl Work<'_> {
             route: &self.route().name,
             outcome,
             doubled: attempt.is_doubled(),
+            incomplete: made
+                && attempt.has_adopted()
+                && record.and_then(|record| record.reason) == Some(Reason::Incomplete),
             seconds_to_b,
             altinn: own.then(|| (self.budget().calls(), self.budget().waited())),
         }
@@ -91,8 +103,11 @@ pub(super) fn name(step: &Step) -> &'static str {
         Step::Read => "read",
         Step::Search { .. } => "search",
         Step::Create => "create",
+        Step::Look(_) => "look",
+        Step::AddForm(_) => "add-form",
         Step::Delete(_) => "delete",
         Step::Finish(_) => "finish",
+        Step::Resume(_) => "resume",
         Step::AfterSteps => "after-steps",
         Step::End(_) => "end",
     }

@@ -25,7 +25,7 @@ fn record(state: State, reason: Option<Reason>, b: Option<&str>) -> Record {
         state,
         holder: Holder(Uuid::nil()),
         lease_until: written,
-        doubt: false,
+        sent: None,
         first: Timestamp::UNIX_EPOCH,
         attempts: 3,
         targets: BTreeSet::new(),

@@ -13,7 +13,7 @@ use local::{
 use reqwest::{Client, Response, redirect::Policy};
 use stafett::route::Routes;
 
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 /// A playground with the samples' apps and routes, where nothing has been played.

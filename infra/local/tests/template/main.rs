@@ -234,7 +234,7 @@ async fn every_function_finds_its_settings_in_the_environment_that_the_template_
     QueueSettings::read(&source).unwrap();
     let ledger = LedgerSettings::read(&source).unwrap();
     assert_eq!(ledger.table, aws.resources().table);
-    assert_eq!(ledger.settle, Duration::from_secs(240));
+    assert_eq!(ledger.settle, Duration::from_secs(1200));
     let altinn = AltinnSettings::read(&source).unwrap();
     assert!(altinn.subscription_key.is_none());
     let maskinporten = MaskinportenSettings::read(&source).unwrap();

@@ -238,7 +238,7 @@ async fn status_query() -> Value {
     let settings = LedgerSettings {
         table: "ledger".to_owned(),
         lease: std::time::Duration::from_secs(300),
-        settle: std::time::Duration::from_secs(240),
+        settle: std::time::Duration::from_secs(1200),
     };
     let ledger = Ledger::new(&endpoints.sdk_config(), &settings);
     let instance = "50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77";

@@ -57,6 +57,7 @@ fn told() -> BTreeSet<Metric> {
                 route: &route,
                 outcome,
                 doubled: true,
+                incomplete: true,
                 seconds_to_b: Some(1.0),
                 altinn: Some((4, Duration::from_secs(1))),
             };

@@ -127,8 +127,11 @@ impl BadDay {
     pub(super) fn recovery(self) -> Option<Duration> {
         let minutes = match self {
             Self::BSlow => return None,
-            Self::AnswerLost | Self::HalfMade => 5,
-            Self::BDown | Self::EventLost | Self::RegisterDown | Self::TokenExpired => 15,
+            // The app itself has answered.
+            Self::HalfMade => 5,
+            Self::EventLost | Self::RegisterDown | Self::TokenExpired => 15,
+            // Nobody has answered, or a gateway: the settling time, and a while more.
+            Self::AnswerLost | Self::BDown => 30,
             Self::FunctionKilled => 60,
         };
         Some(Duration::from_secs(minutes * 60))

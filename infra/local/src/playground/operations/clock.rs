@@ -18,10 +18,11 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
 /// By how much the clock can be wound: the word for it in forms and in the keys of its texts, and seconds.
-const SPANS: [(&str, u64); 6] = [
+const SPANS: [(&str, u64); 7] = [
     ("1m", MINUTE),
     ("5m", 5 * MINUTE),
     ("15m", 15 * MINUTE),
+    ("30m", 30 * MINUTE),
     ("1h", HOUR),
     ("10h", 10 * HOUR),
     ("1d", 24 * HOUR),

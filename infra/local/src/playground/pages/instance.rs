@@ -184,7 +184,18 @@ pub(super) async fn act(
     };
     let (done, key) = match action.as_str() {
         "advance" => (altinn.advance(&id).is_ok(), "said-advanced"),
-        "reject" => (altinn.reject(&id).is_ok(), "said-rejected"),
+        "reject" => {
+            let done = altinn.reject(&id).is_ok();
+            // Without a gateway the process goes on as if it were confirmed.
+            let instance = altinn.instance(&id).unwrap_or_default();
+            let has_ended = !instance["process"]["ended"].is_null();
+            let key = if has_ended {
+                "said-rejected-ended"
+            } else {
+                "said-rejected"
+            };
+            (done, key)
+        }
         "delete" => (altinn.delete(&id, false).is_ok(), "said-deleted"),
         "tell" => {
             let answer = site.deployment.trigger(&app, &id).await;

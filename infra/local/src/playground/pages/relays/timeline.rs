@@ -209,8 +209,8 @@ impl Chart {
 /// The class of a bar.
 fn look(step: &str) -> String {
     match step {
-        "trigger" | "queue" | "claim" | "read" | "search" | "create" | "record" | "delete"
-        | "finish" | "after-steps" => format!("step-{step}"),
+        "trigger" | "queue" | "claim" | "read" | "search" | "create" | "look" | "record"
+        | "delete" | "add-form" | "finish" | "resume" | "after-steps" => format!("step-{step}"),
         _ => "step-other".to_owned(),
     }
 }
