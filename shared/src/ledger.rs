@@ -33,7 +33,9 @@ use crate::{
     telemetry::Causes,
 };
 
+mod reopen;
 
+pub use reopen::{Reopened, Reopening};
 
 /// Items go this long after they were written last.
 const EXPIRY: Duration = Duration::from_secs(400 * 86_400);

@@ -4,6 +4,7 @@ mod doubles;
 mod drift;
 mod found;
 mod positions;
+mod reopened;
 mod standing_still;
 mod trouble;
 

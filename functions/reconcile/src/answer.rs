@@ -43,8 +43,10 @@ pub struct Report {
     pub skipped: u64,
     /// Second live B of a relay, which must never be.
     pub doubles: u64,
-    /// B that are on record and were deleted before their process ended.
+    /// B that are on record and were deleted before their process ended, by somebody else than B's app, or late.
     pub vanished: u64,
+    /// Relays whose B its own app has deleted soon after it was made; enqueued, and they get a new one.
+    pub reopened: u64,
     /// B that are on record, name their A and bear another stamp than their relay's, or none: somebody has
     /// overwritten it.
     pub restamped: u64,
@@ -135,6 +137,7 @@ impl Report {
             skipped: 0,
             doubles: 0,
             vanished: 0,
+            reopened: 0,
             restamped: 0,
             unreadable: 0,
             drifted: 0,
@@ -207,7 +210,7 @@ mod tests {
                     "route": "permit-to-casework", "finished": false, "missing": 1,
                     "due": {"claimed": 0, "waiting": 0, "created": 0},
                     "failed": 0, "done": 0, "inHand": 0, "skipped": 0, "doubles": 0, "vanished": 0,
-                    "restamped": 0, "unreadable": 0, "drifted": 0, "pages": 0, "calls": 0,
+                    "reopened": 0, "restamped": 0, "unreadable": 0, "drifted": 0, "pages": 0, "calls": 0,
                     "examples": ["50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"],
                     "unreadableExamples": [], "doubled": [], "trouble": null,
                 }],

@@ -19,6 +19,7 @@ use crate::{
     due::wake,
     run::{Run, Work},
     trouble::Trouble,
+    vanished,
 };
 
 /// What a page of A instances shows.
@@ -124,18 +125,13 @@ pub(crate) async fn compare_stamps(
     let mut live: BTreeMap<InstanceId, Option<Instance>> = BTreeMap::new();
     for ((b, relay), standing) in stamped.into_iter().zip(standings) {
         // What is not on record of a relay in work, instantiate finds by itself.
-        let Some(recorded) = standing.and_then(|standing| standing.instance) else {
+        let Some((standing, recorded)) = standing.and_then(on_record) else {
             continue;
         };
         let gone = b.status.is_hard_deleted;
         if recorded == b.id {
             if gone && b.process.ended.is_none() {
-                work.report.vanished += 1;
-                tracing::warn!(
-                    %relay,
-                    b = %b.id,
-                    "the B of this relay was deleted before its process ended"
-                );
+                vanished::deal_with(run, work, b, standing).await?;
             }
         } else if !gone {
             let recorded = match live.entry(recorded) {
@@ -148,6 +144,13 @@ pub(crate) async fn compare_stamps(
         }
     }
     tell_restamped(run, work, page, &keys).await
+}
+
+/// The B of a relay that is made.
+fn on_record(standing: Standing) -> Option<(Standing, InstanceId)> {
+    let is_made = matches!(standing.state, State::Created | State::Done);
+    let instance = standing.instance.filter(|_| is_made)?;
+    Some((standing, instance))
 }
 
 /// Two live B of one relay, and what was done with each since.

@@ -9,7 +9,7 @@
 //! 2. the instances of A whose gate is open, as Storage lists them, that have no relay: as they change, and once an
 //!    hour by lists that do not lean on Storage's time of the last change;
 //! 3. the instances of B that carry the route's stamp: two live ones of one relay, one that is gone, one whose
-//!    stamp was overwritten.
+//!    stamp was overwritten. Where B's app has deleted one by itself, its relay is opened again.
 //!
 //! Whatever it finds it enqueues. It makes no B, and what it enqueues twice is relayed once.
 
@@ -43,6 +43,7 @@ mod run;
 mod time;
 mod told;
 mod trouble;
+mod vanished;
 
 pub use answer::{Answer, Doubled, Due, Report, Trace};
 use request::Request;
@@ -65,6 +66,8 @@ struct Parts {
     ledger: Ledger,
     queue: Queue,
     settings: ReconcileSettings,
+    /// How long B may still work on a request that nobody waits for.
+    settle: Duration,
     clock: Clock,
 }
 
@@ -79,7 +82,8 @@ impl Reconcile {
         clock: Clock,
     ) -> Result<Self, StartError> {
         let connection = Connection::read(source)?;
-        let ledger = Ledger::new(aws, &LedgerSettings::read(source)?);
+        let ledger_settings = LedgerSettings::read(source)?;
+        let ledger = Ledger::new(aws, &ledger_settings);
         let queue = Queue::new(aws, &QueueSettings::read(source)?);
         let settings = ReconcileSettings::read(source)?;
         let routes = Routes::load(&RouteSettings::read(source)?.directory)?;
@@ -89,6 +93,7 @@ impl Reconcile {
             ledger,
             queue,
             settings,
+            settle: ledger_settings.settle,
             clock,
         })))
     }

@@ -191,6 +191,7 @@ impl<'a> Run<'a> {
             skipped = report.skipped,
             doubles = report.doubles,
             vanished = report.vanished,
+            reopened = report.reopened,
             restamped = report.restamped,
             unreadable = report.unreadable,
             drifted = report.drifted,

@@ -5,6 +5,7 @@ use stafett::{
     id::InstanceId,
     ledger::LedgerError,
     queue::QueueError,
+    relay::RelayId,
     telemetry::Causes,
 };
 use thiserror::Error;
@@ -28,6 +29,11 @@ pub(crate) enum Trouble {
         instance: InstanceId,
         query: String,
     },
+    /// Others go on writing a relay that is to be opened again.
+    #[error(
+        "cannot open relay {0} again, since others go on writing its record; the next run looks at its B once more"
+    )]
+    Contended(RelayId),
     /// A position that cannot be written, which for its fields cannot be.
     #[error("a position cannot be written ({0})")]
     Position(#[from] serde_json::Error),
