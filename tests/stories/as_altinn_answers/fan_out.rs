@@ -1,0 +1,80 @@
+//! One A, six B, and Storage is too busy for two of them.
+
+use std::collections::BTreeSet;
+
+use local::altinn::{Fault, FormContent, Stage, Step, Submission, SubmissionOwner, Trouble};
+use serde_json::{Value, json};
+use stories::{CASEWORK, PERMIT, Story, permit_alone, routes};
+
+use super::{HOUR, b_meets, live, nothing_is_left, pass};
+
+const ROUTE: &str = "measures";
+const CODES: [&str; 6] = ["TB", "GA", "NB", "RI", "FA", "BR"];
+
+fn route() -> String {
+    format!(
+        "name: {ROUTE}
+from: {{ app: {PERMIT}, when: {{ process: completed }}, since: 2026-11-01 }}
+to:
+  app: {CASEWORK}
+  owner: {{ organisation: \"'310075728'\" }}
+  root: melding
+model:
+  soknad: {{ tittel: tiltak.beskrivelse, referanse: instance.id, merknad: tiltak.kode }}
+each: tiltak in data.model.tiltak
+key: tiltak.kode
+"
+    )
+}
+
+/// A permit for six measures.
+fn fill_in(story: &Story) -> String {
+    let measures = CODES
+        .map(|code| json!({ "kode": code, "beskrivelse": format!("Tiltak {code}"), "areal": 10 }));
+    let form = json!({
+        "soker": { "navn": "Kari Bygger", "fodselsnummer": "12837832290" },
+        "tiltak": measures,
+        "merknad": "Seks tiltak",
+    });
+    let submission = Submission {
+        app: PERMIT.to_owned(),
+        owner: SubmissionOwner::Person("12837832290".to_owned()),
+        forms: vec![("model".to_owned(), FormContent::Json(form))],
+        attachments: Vec::new(),
+        until: Stage::Ended,
+    };
+    let a = story.altinn.submit(&submission);
+    a.expect("a citizen can fill in a permit")
+}
+
+#[tokio::test]
+async fn six_cases_of_which_storage_answers_two_with_429_are_six() {
+    let folder = routes([(ROUTE, route())]);
+    let mut plan = permit_alone();
+    plan.routes = folder.path().to_owned();
+    let story = Story::begin(plan).await;
+    for step in [Step::PresentationTexts, Step::Process] {
+        b_meets(&story, Fault::at(step, Trouble::Refused(429)));
+    }
+    let a = fill_in(&story);
+    story.trigger(&a).await;
+    pass(&story, HOUR).await;
+    story.reaches(ROUTE, &a, "done").await;
+    let cases: Vec<Value> = story.altinn.instances(CASEWORK);
+    let measures: BTreeSet<String> = cases
+        .iter()
+        .map(|b| story.b(b["id"].as_str().expect("it has an id")))
+        .map(|b| b.field("soknad/merknad").concat())
+        .collect();
+    assert_eq!(measures, CODES.map(str::to_owned).into());
+    assert!(
+        cases
+            .iter()
+            .all(|b| b["presentationTexts"]["title"].is_string())
+    );
+    assert_eq!(
+        (story.posts().len(), story.creations(), live(&story)),
+        (6, 6, 6)
+    );
+    nothing_is_left(&story).await;
+}

@@ -1,0 +1,151 @@
+//! Nobody answers, or a gateway does, while the app goes on.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use local::altinn::{Fault, Step, Trouble};
+use local::wire::{Action, Answer};
+use serde_json::json;
+use stories::{CASEWORK, ROUTE, Story, eventually, permit_alone, posts};
+
+use super::{
+    HOUR, MINUTE, b_meets, clean, item, live, may_delete, nothing_is_left, pass, story, triggered,
+};
+
+/// Longer than the lease, and shorter than the settling time.
+const LATE: Duration = Duration::from_secs(15 * 60);
+
+/// The answers of those who have lost patience with an app.
+fn impatient() -> Vec<Answer> {
+    let status = |status: u16| StatusCode::from_u16(status).expect("a status");
+    let mut answers: Vec<Answer> = [408, 499].map(status).map(Answer::status).into();
+    answers.extend([502, 503, 504].map(status).map(Answer::gateway));
+    answers
+}
+
+/// Relays one permit whose first request is answered at once, while its app comes to `step` a quarter of an hour later.
+async fn answered_while_the_app_goes_on(answer: Answer, step: Step, delete: bool) {
+    let story = story(delete).await;
+    b_meets(&story, Fault::at(step, Trouble::Delayed(LATE)));
+    let faults = story.altinn_wire.faults();
+    faults.add(posts().nth(1), Action::AnswerMeanwhile(answer));
+    let a = triggered(&story).await;
+    pass(&story, LATE - MINUTE).await;
+    let waiting = item(&story, &a).await;
+    assert_eq!(
+        (&waiting["state"], &waiting["reason"]),
+        (&json!("waiting"), &json!("outcome_unknown")),
+        "{waiting}"
+    );
+    pass(&story, 2 * MINUTE).await;
+    eventually("the app comes to its end", async || {
+        let history = story.altinn.creations().pop();
+        let history = history.map_or(0, |b| story.altinn.history(&b.instance).len());
+        (history == 2)
+            .then_some(())
+            .ok_or_else(|| history.to_string())
+    })
+    .await;
+    pass(&story, HOUR).await;
+    clean(&story, &a).await;
+    assert_eq!((story.posts().len(), story.creations()), (1, 1));
+    nothing_is_left(&story).await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_lost_patience_gets_no_second_case_from_an_app_that_goes_on() {
+    for answer in impatient() {
+        answered_while_the_app_goes_on(answer, Step::ElementsFrom(0), false).await;
+    }
+}
+
+#[tokio::test]
+async fn an_app_that_makes_its_instance_long_after_everybody_left_makes_the_only_one() {
+    for delete in [false, true] {
+        let answer = Answer::gateway(StatusCode::GATEWAY_TIMEOUT);
+        answered_while_the_app_goes_on(answer, Step::Instance, delete).await;
+    }
+}
+
+#[tokio::test]
+async fn an_app_that_answers_after_the_lease_has_made_the_only_case() {
+    // The lease is real time: somebody waits for it.
+    let story = Story::begin(permit_alone().setting("STAFETT_LEASE_SECONDS", "3")).await;
+    b_meets(
+        &story,
+        Fault::at(Step::PresentationTexts, Trouble::Delayed(LATE)),
+    );
+    let a = triggered(&story).await;
+    story.reaches(ROUTE, &a, "waiting").await;
+    pass(&story, LATE + MINUTE).await;
+    eventually("the app comes to its end", async || {
+        let history = story.altinn.creations().pop();
+        let history = history.map_or(0, |b| story.altinn.history(&b.instance).len());
+        (history == 2)
+            .then_some(())
+            .ok_or_else(|| history.to_string())
+    })
+    .await;
+    pass(&story, HOUR).await;
+    clean(&story, &a).await;
+    assert_eq!((story.posts().len(), story.creations()), (1, 1));
+    nothing_is_left(&story).await;
+}
+
+#[tokio::test]
+async fn an_adopted_case_that_its_app_deletes_afterwards_is_made_anew() {
+    let story = story(true).await;
+    let fault = Fault::at(Step::Process, Trouble::DoneThen(503));
+    b_meets(
+        &story,
+        fault.and(Step::CleanUp, Trouble::Delayed(5 * MINUTE)),
+    );
+    let faults = story.altinn_wire.faults();
+    let impatient = Answer::gateway(StatusCode::GATEWAY_TIMEOUT);
+    faults.add(posts().nth(1), Action::AnswerMeanwhile(impatient));
+    let a = triggered(&story).await;
+    let first = eventually("the first case is complete", async || {
+        let made = story.altinn.creations().pop().ok_or("there is none")?;
+        let history = story.altinn.history(&made.instance).len();
+        (history == 2)
+            .then_some(made.instance)
+            .ok_or_else(|| history.to_string())
+    })
+    .await;
+    pass(&story, MINUTE).await;
+    let adopted = item(&story, &a).await;
+    assert_eq!(
+        (&adopted["state"], &adopted["instance"]),
+        (&json!("created"), &json!(first)),
+        "{adopted}"
+    );
+    pass(&story, 5 * MINUTE).await;
+    eventually("its app deletes it", async || match live(&story) {
+        0 => Ok(()),
+        live => Err(format!("{live} live")),
+    })
+    .await;
+    pass(&story, HOUR).await;
+    let b = clean(&story, &a).await;
+    assert_ne!(b.id, first);
+    assert_eq!((live(&story), story.creations()), (1, 2));
+    nothing_is_left(&story).await;
+}
+
+/// The same app, and its service owner may not delete: what was adopted stays.
+#[tokio::test]
+async fn an_adopted_case_that_stays_is_done_when_its_app_is_quiet() {
+    let story = story(false).await;
+    b_meets(&story, Fault::at(Step::Process, Trouble::DoneThen(503)));
+    let a = triggered(&story).await;
+    pass(&story, MINUTE / 2).await;
+    assert_eq!(item(&story, &a).await["state"], "created");
+    pass(&story, HOUR).await;
+    clean(&story, &a).await;
+    // What comes afterwards, with the policy changed, changes nothing.
+    may_delete(&story);
+    story.trigger(&a).await;
+    pass(&story, HOUR).await;
+    clean(&story, &a).await;
+    assert_eq!(story.altinn.instances(CASEWORK).len(), 1);
+}

@@ -1,0 +1,85 @@
+//! A form that B's class cannot read: every age of library refuses it in its own way, and says so once.
+
+use local::altinn::Library;
+use serde_json::json;
+use stories::{CASEWORK, ROUTE, Story, mistaken_route, permit_alone, permit_route, routes};
+
+use super::{HOUR, item, live, pass, triggered, whole};
+
+/// Libraries before this one make no texts and values of a form at creation (measured:
+/// tests/recorded/older/v8.0.0-create-full).
+const WRITES_VALUES: Library = Library::new(8, 5, 0);
+
+async fn refused_by(library: Library, delete: bool) {
+    let folder = mistaken_route();
+    let mut plan = permit_alone();
+    plan.routes = folder.path().to_owned();
+    let story = Story::begin(plan).await;
+    let b = story.altinn.app(CASEWORK).expect("it runs");
+    b.run_on(library);
+    if delete {
+        b.permit("delete");
+    }
+    let a = triggered(&story).await;
+    pass(&story, HOUR).await;
+    let failed = item(&story, &a).await;
+    let told = if delete { "b_refused" } else { "orphan_left" };
+    assert_eq!(
+        (&failed["state"], &failed["reason"]),
+        (&json!("failed"), &json!(told)),
+        "{library}: {failed}"
+    );
+    let detail = failed["detail"].as_str().unwrap_or_default();
+    assert!(
+        detail.contains("its class cannot read the form"),
+        "{library}: {detail}"
+    );
+    assert_eq!(
+        (story.posts().len(), story.creations()),
+        (1, 1),
+        "{library}"
+    );
+    assert_eq!(live(&story), usize::from(!delete), "{library}");
+    let dead = story.dead_letters(1).await;
+
+    // The author corrects the route, the operator redrives.
+    let right = routes([(ROUTE, permit_route())]);
+    story.deploy(right.path()).await.expect("it is mended");
+    story.send(dead).await;
+    pass(&story, HOUR).await;
+    if library >= WRITES_VALUES {
+        whole(&story, &a).await;
+    } else {
+        story.reaches(ROUTE, &a, "done").await;
+        let b = story.the_live_b(ROUTE, &a);
+        assert_eq!(b.field("soknad/referanse"), [&a]);
+        assert_eq!(b.attachments, story.files_for_b(&a));
+    }
+    assert_eq!(live(&story), 1, "{library}");
+    assert!(story.dead_letters(0).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_library_that_answers_500_and_deletes_nothing_is_asked_once_and_its_fault_is_told() {
+    for delete in [false, true] {
+        for library in [Library::new(8, 0, 0), Library::new(8, 4, 9)] {
+            refused_by(library, delete).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_library_that_answers_an_empty_403_is_asked_once_and_its_fault_is_told() {
+    for delete in [false, true] {
+        refused_by(Library::new(8, 12, 2), delete).await;
+    }
+}
+
+#[tokio::test]
+async fn today_s_library_and_the_next_generation_are_asked_once_and_their_fault_is_told() {
+    for delete in [false, true] {
+        for library in [Library::TODAY, Library::NEXT] {
+            refused_by(library, delete).await;
+        }
+    }
+}
