@@ -172,7 +172,7 @@ fn forgetful(mut step: Step) -> Step {
             sent.ended = moment(0);
         }
     }
-    if let Step::Search { from, until } = &mut step {
+    if let Step::Search { from, until, .. } = &mut step {
         (*from, *until) = (moment(0), moment(0));
     }
     step
@@ -300,6 +300,7 @@ impl Model {
         };
         if let Step::Put { record, .. } = &mut step {
             record.rev = world.fresh_revision();
+            self.forget(record, world.ledger.as_ref());
         }
         let mut push = |world: &World, evidence: Evidence| {
             next.push(world.learned(number, step.clone(), evidence));
@@ -313,7 +314,7 @@ impl Model {
                 let admitted = holds == *replaces || self.broken == Broken::NoFencing;
                 let mut written = world.clone();
                 if admitted {
-                    written.ledger = Some(self.kept(record, world.ledger.as_ref()));
+                    written.ledger = Some((**record).clone());
                     push(&written, Evidence::Written);
                 } else {
                     push(
@@ -419,20 +420,18 @@ impl Model {
         found.collect()
     }
 
-    /// What the ledger keeps of a record that replaces another.
-    fn kept(self, record: &Record, before: Option<&Record>) -> Record {
-        let mut kept = record.clone();
+    /// Takes out of a record that replaces another what a broken protocol forgets.
+    fn forget(self, record: &mut Record, before: Option<&Record>) {
         let over_a_claim = before.is_some_and(|before| before.state == State::Claimed);
         let forgets = match self.broken {
-            Broken::FailureForgets => kept.state == State::Failed,
-            Broken::ClaimForgets => kept.state == State::Claimed && over_a_claim,
-            Broken::NoSecondLook => kept.state == State::Created,
+            Broken::FailureForgets => record.state == State::Failed,
+            Broken::ClaimForgets => record.state == State::Claimed && over_a_claim,
+            Broken::NoSecondLook => record.state == State::Created,
             _ => false,
         };
         if forgets {
-            kept.sent = None;
+            record.sent = None;
         }
-        kept
     }
 
     /// B goes on with a request whose sender waits; it answers, or its answer is lost.

@@ -206,7 +206,7 @@ impl Work<'_> {
                 put
             }
             Step::Read => self.read().await,
-            Step::Search { from, until } => self.search(*from..=*until, attempt.record()).await,
+            Step::Search { from, until, .. } => self.search(*from..=*until, attempt.record()).await,
             Step::Create => {
                 let evidence = self.create().await;
                 self.made = matches!(evidence, Evidence::Answered(Answer::Created(_)));

@@ -288,6 +288,7 @@ impl Attempt {
             until = until.max(now);
         }
         Step::Search {
+            conclusive: sent.is_none_or(|sent| now >= sent.quiet),
             from: from.saturating_sub(CLOCK_MARGIN).unwrap_or(Timestamp::MIN),
             until: until.saturating_add(CLOCK_MARGIN).unwrap_or(Timestamp::MAX),
         }
@@ -306,9 +307,11 @@ impl Attempt {
             (Step::Read, Evidence::Hopeless(problem), _) => self.fails(problem, now),
             (Step::Read, Evidence::Parts(parts), _) => self.parts(parts, now),
             (Step::Read, Evidence::Trouble(problem), _) => self.troubled(problem, now),
-            (Step::Search { .. }, Evidence::Found(found), Phase::Searching { if_none }) => {
-                self.found(found, if_none, now)
-            }
+            (
+                Step::Search { conclusive, .. },
+                Evidence::Found(found),
+                Phase::Searching { if_none },
+            ) => self.found(found, conclusive, if_none, now),
             (Step::Search { .. }, Evidence::Trouble(problem), _) => self.troubled(problem, now),
             (Step::Create, Evidence::Answered(answer), Phase::Creating { since }) => {
                 self.answered(answer, since, now)
@@ -482,8 +485,14 @@ impl Attempt {
         }
     }
 
-    fn found(&mut self, found: Vec<Found>, if_none: IfNone, now: Timestamp) -> Phase {
-        let quiet = self.sent().is_none_or(|sent| now >= sent.quiet);
+    /// `conclusive` is the search's own word: B may have become quiet while it ran, after it had listed what there was.
+    fn found(
+        &mut self,
+        found: Vec<Found>,
+        conclusive: bool,
+        if_none: IfNone,
+        now: Timestamp,
+    ) -> Phase {
         let named = self.record.as_ref().and_then(|record| record.instance);
         let named_is_gone = found.iter().any(|it| it.gone && Some(it.id) == named);
         let mut live: Vec<Found> = found.into_iter().filter(|found| !found.gone).collect();
@@ -491,13 +500,13 @@ impl Attempt {
         self.doubled = live.iter().filter(|found| found.is_complete()).count() > 1;
         if let Some(complete) = live.iter().find(|found| found.is_complete()) {
             self.adopted = true;
-            return if quiet {
+            return if conclusive {
                 self.exists(complete.id, now)
             } else {
                 self.adopts_early(complete.id, now)
             };
         }
-        if !quiet {
+        if !conclusive {
             return self.waits_for_quiet(None, now);
         }
         match live.into_iter().next() {

@@ -30,6 +30,9 @@ pub enum Step {
         from: Timestamp,
         /// No B of an open request is younger.
         until: Timestamp,
+        /// B is quiet already when the search begins, so that "none" and "half-made" are final. What it finds
+        /// complete is adopted in any case.
+        conclusive: bool,
     },
     /// Send the one request that makes B. It must end before the lease does.
     Create,

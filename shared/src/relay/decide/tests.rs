@@ -177,11 +177,20 @@ impl Story {
     #[track_caller]
     fn searches(&mut self, found: Vec<Found>) -> (Timestamp, Timestamp) {
         let step = self.step();
-        let Step::Search { from, until } = step else {
+        let Step::Search { from, until, .. } = step else {
             panic!("{step:?} is no search")
         };
         self.attempt.learn(step, Evidence::Found(found), self.now);
         (from, until)
+    }
+
+    /// The next step is a search, which takes so many seconds.
+    #[track_caller]
+    fn searches_for(&mut self, seconds: i64, found: Vec<Found>) {
+        let step = self.step();
+        assert!(matches!(step, Step::Search { .. }), "{step:?} is no search");
+        self.now += SignedDuration::from_secs(seconds);
+        self.attempt.learn(step, Evidence::Found(found), self.now);
     }
 
     /// The next step is a write, which comes about.

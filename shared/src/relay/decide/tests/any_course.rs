@@ -222,6 +222,8 @@ struct Watch {
     live: Vec<Found>,
     /// The last search has found a whole B.
     whole: bool,
+    /// B was quiet when the last search began.
+    concluded: bool,
     /// B that exist as far as can be, each made, found whole or finished.
     good: BTreeSet<InstanceId>,
     /// The B on record was looked at, and is there.
@@ -265,8 +267,13 @@ impl Watch {
                 prop_assert!(seen.state == State::Created && seen.instance == Some(*id));
                 prop_assert!(seen.sent.is_some_and(|sent| sent.quiet <= self.now));
             }
-            Step::Search { from, until } => {
+            Step::Search {
+                from,
+                until,
+                conclusive,
+            } => {
                 prop_assert!(self.written.is_some());
+                prop_assert_eq!(*conclusive, self.is_quiet());
                 // All that the request may have made lies within, whatever the clocks say.
                 let covers = |open: Sent| {
                     *from <= open.from - CLOCK_MARGIN && *until >= open.ended + CLOCK_MARGIN
@@ -324,7 +331,7 @@ impl Watch {
             (State::Waiting | State::Failed, Some(_)) => prop_assert_eq!(record.sent, self.open),
             (State::Created, Some(_)) if quiet.is_some() => {
                 prop_assert_eq!(record.sent, self.open);
-                prop_assert!(!self.is_quiet());
+                prop_assert!(!self.concluded);
                 prop_assert!(record.instance.is_some_and(|id| self.good.contains(&id)));
             }
             (State::Created | State::Done, Some(written)) if written.state == State::Claimed => {
@@ -402,7 +409,8 @@ impl Watch {
                 let age = Duration::try_from(self.now.duration_since(*since));
                 self.forgotten = age.is_ok_and(|age| age > self.policy.memory);
             }
-            (Step::Search { .. }, Evidence::Found(found)) => {
+            (Step::Search { conclusive, .. }, Evidence::Found(found)) => {
+                self.concluded = *conclusive;
                 let (gone, live): (Vec<Found>, Vec<Found>) =
                     found.iter().cloned().partition(|found| found.gone);
                 let whole = live.iter().filter(|found| found.is_complete());
@@ -413,7 +421,7 @@ impl Watch {
                 if live.is_empty() && self.open.is_none() {
                     self.forgotten = false;
                 }
-                if live.is_empty() && self.is_quiet() && proves {
+                if live.is_empty() && *conclusive && proves {
                     self.forgotten = false;
                     (self.open, self.named) = (None, None);
                 }
@@ -425,10 +433,14 @@ impl Watch {
             (Step::Create, Evidence::Answered(Answer::Unclear(reply)))
                 if !(self.policy.stamped_late && reply.nothing_made) =>
             {
+                let quiet = match reply.quiet {
+                    Quiet::Soon if self.policy.stamped_late => Quiet::Settled,
+                    quiet => quiet,
+                };
                 self.open = Some(Sent {
                     from: left,
                     ended: self.now,
-                    quiet: self.quiet_at(reply.quiet),
+                    quiet: self.quiet_at(quiet),
                 });
                 self.named = reply.instance;
             }
@@ -474,7 +486,7 @@ proptest! {
         let mut attempt = Attempt::new(policy, us(), target(), receives);
         let mut watch = Watch {
             policy, receives, now: moment(0), written: None, met: None, open: None, forgotten: false, named: None, live: Vec::new(),
-            whole: false, good: BTreeSet::new(), looked: false, parts: None,
+            whole: false, concluded: false, good: BTreeSet::new(), looked: false, parts: None,
         };
         for turn in turns {
             let step = attempt.next(watch.now);

@@ -415,3 +415,31 @@ fn an_instance_that_the_answer_names_is_on_record_until_a_search_has_settled_it(
     let (settled, _) = again.writes();
     assert_eq!((settled.instance, settled.sent), (None, None));
 }
+
+/// What a search has listed, it has listed before it ends.
+#[test]
+fn a_search_that_began_before_b_was_quiet_concludes_nothing_when_it_ends_after() {
+    for found in [vec![], vec![half(1)]] {
+        let (_, waiting) = unanswered();
+        let quiet = waiting.sent.unwrap().quiet;
+        let mut story = comes_again(&waiting, 2, quiet - SignedDuration::from_secs(2));
+        story.searches_for(4, found);
+        let (again, _) = story.writes();
+        assert_eq!((again.state, again.sent), (State::Waiting, waiting.sent));
+        assert_eq!(story.ends_again(), Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn what_a_search_finds_whole_while_b_becomes_quiet_is_looked_at_once_more() {
+    let (_, waiting) = unanswered();
+    let quiet = waiting.sent.unwrap().quiet;
+    let mut story = comes_again(&waiting, 2, quiet - SignedDuration::from_secs(2));
+    story.searches_for(4, vec![whole(1)]);
+    let (created, _) = story.writes();
+    assert_eq!(
+        (created.state, created.sent),
+        (State::Created, waiting.sent)
+    );
+    assert_eq!(story.ends_again(), Duration::from_secs(1));
+}
