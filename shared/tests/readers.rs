@@ -48,7 +48,12 @@ const READERS: [Reader; 4] = [
         name: "metadata",
         read: metadata,
         takes: |it| it["id"].is_string() && it["dataTypes"].is_array(),
-        required: &["id", "dataTypes.id", "dataFields.id"],
+        required: &[
+            "id",
+            "dataTypes.id",
+            "dataFields.id",
+            "presentationFields.id",
+        ],
     },
     Reader {
         name: "subscription",
@@ -69,7 +74,7 @@ fn instance(json: &Value) -> serde_json::Result<Read> {
     let status = (
         it.status.is_archived,
         it.status.is_soft_deleted,
-        it.status.is_hard_deleted,
+        (it.status.is_hard_deleted, it.status.hard_deleted),
         substatus.map(|it| (it.label.clone(), it.description.clone())),
     );
     Ok(Read::from([
@@ -79,6 +84,7 @@ fn instance(json: &Value) -> serde_json::Result<Read> {
         ("status", shown(status)),
         ("data", shown(elements)),
         ("dataValues", shown(it.data_values)),
+        ("presentationTexts", shown(it.presentation_texts)),
         ("completeConfirmations", shown(it.confirmed_by)),
         ("created", shown(it.created)),
         ("lastChanged", shown(it.last_changed)),
@@ -104,6 +110,7 @@ fn element_value(it: &DataElement) -> Read {
         ("references", shown(&it.references)),
         ("fileScanResult", shown(scan)),
         ("deleteStatus", shown(it.is_live())),
+        ("locked", shown(it.locked)),
     ])
 }
 
@@ -113,6 +120,7 @@ fn metadata(json: &Value) -> serde_json::Result<Read> {
         ("id", shown(it.id)),
         ("dataTypes", shown(it.data_types)),
         ("dataFields", shown(it.data_fields)),
+        ("presentationFields", shown(it.presentation_fields)),
         ("partyTypesAllowed", shown(it.party_types_allowed)),
     ]))
 }

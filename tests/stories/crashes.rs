@@ -44,7 +44,8 @@ async fn relayed_after_a_kill(action: impl FnOnce(Gate) -> Action) -> Story {
     assert_eq!(story.altinn_wire.faults().applied(rule), 1);
     gate.open();
     let item = story.reaches(ROUTE, &a, "done").await;
-    assert_eq!(item["attempts"], 2);
+    // A search before B is quiet may have found nothing yet.
+    assert!(item["attempts"].as_u64() >= Some(2), "{item}");
     story.settled().await;
     let b = story.the_b(ROUTE, &a);
     assert_eq!(b.attachments.len(), 1);

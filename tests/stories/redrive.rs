@@ -850,7 +850,7 @@ async fn the_cause_is_mended_and_what_it_failed_is_redriven_and_nothing_else() {
         .invoke(&json!({ "action": "redrive", "routes": [] }))
         .await;
     let refused = refused.expect_err("there is no such filter").to_string();
-    assert!(refused.contains("no filter \"routes\""), "{refused}");
+    assert!(refused.contains("no field \"routes\""), "{refused}");
     let log = story.logs().join("\n");
     assert!(log.contains("\"message\":\"redriven\"") && !log.contains("no trigger at all"));
     story.end().await;

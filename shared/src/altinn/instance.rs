@@ -255,9 +255,9 @@ struct Wire {
     status: Status,
     #[serde(default)]
     data: Vec<DataElement>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     data_values: BTreeMap<String, String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     presentation_texts: BTreeMap<String, String>,
     #[serde(default)]
     complete_confirmations: Vec<Confirmation>,
@@ -269,6 +269,24 @@ struct Wire {
     created_by: Option<String>,
     #[serde(default)]
     last_changed_by: Option<String>,
+}
+
+/// A dictionary of texts. An entry that is none hides nothing of the instance.
+fn texts<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let entries = BTreeMap::<String, Value>::deserialize(deserializer)?;
+    let text = |value| match value {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    };
+    Ok(entries
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, text(value)?)))
+        .collect())
 }
 
 impl Instance {
@@ -384,6 +402,21 @@ mod tests {
         let mut form = app_form();
         form.as_object_mut().unwrap().remove("dataValues");
         assert!(Instance::from_json(form).unwrap().data_values.is_empty());
+    }
+
+    #[test]
+    fn an_entry_of_a_dictionary_that_is_no_text_hides_nothing() {
+        let mut form = app_form();
+        form["dataValues"] =
+            json!({"stafett.relay": "r:1", "links": {"apps": "x"}, "none": null, "count": 3});
+        let read = Instance::from_json(form).unwrap().data_values;
+        assert_eq!(
+            read.into_iter().collect::<Vec<_>>(),
+            [
+                ("count".to_owned(), "3".to_owned()),
+                ("stafett.relay".to_owned(), "r:1".to_owned())
+            ]
+        );
     }
 
     #[test]
