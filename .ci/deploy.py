@@ -208,7 +208,7 @@ def trespasses(stack):
         ("RedriveRole", "sqs", "receive_message", {"QueueUrl": queue}),
         ("RedriveRole", "sqs", "send_message", {"QueueUrl": dead, "MessageBody": "none"}),
         ("RedriveRole", "dynamodb", "put_item", {"TableName": table, "Item": key}),
-        ("RedriveRole", "secretsmanager", "get_secret_value", {"SecretId": secret}),
+        ("RedriveRole", "secretsmanager", "get_secret_value", {"SecretId": stack.ids["EventsSecret"]}),
     ]
     for role, service, call, arguments in attempts:
         if not refused(stack, role, service, call, **arguments):
