@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
-    TimeToLiveStatus,
+    TimeToLiveStatus, TransactWriteItem, Update,
 };
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, Message, MessageSystemAttributeName,
@@ -295,6 +296,80 @@ async fn an_update_is_made_only_while_its_condition_holds() {
         .await
         .unwrap();
     assert_eq!(read.item.unwrap()["state"], text("created"));
+}
+
+#[tokio::test]
+async fn a_transaction_writes_all_of_its_items_or_none_and_tells_which_condition_failed() {
+    let aws = aws(|_| {}).await;
+    for relay in ["route", "route#part"] {
+        aws.claim("guid", relay, "claimed").await.unwrap();
+    }
+    let update = |relay: &str, from: &str, to: &str| {
+        let update = Update::builder()
+            .table_name(&aws.resources.table)
+            .key("pk", text("guid"))
+            .key("sk", text(relay))
+            .update_expression("SET #state = :to")
+            .condition_expression("#state = :from")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":from", text(from))
+            .expression_attribute_values(":to", text(to))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .unwrap();
+        TransactWriteItem::builder().update(update).build()
+    };
+    let states = async || {
+        let mut states = Vec::new();
+        for relay in ["route", "route#part"] {
+            let read = aws
+                .dynamodb
+                .get_item()
+                .table_name(&aws.resources.table)
+                .key("pk", text("guid"))
+                .key("sk", text(relay))
+                .consistent_read(true);
+            let item = read.send().await.unwrap().item.unwrap();
+            states.push(item["state"].as_s().unwrap().clone());
+        }
+        states
+    };
+    let write = |items: [TransactWriteItem; 2]| {
+        let token = uuid::Uuid::new_v4().to_string();
+        let write = aws.dynamodb.transact_write_items();
+        write
+            .set_transact_items(Some(items.into()))
+            .client_request_token(token)
+            .send()
+    };
+    write([
+        update("route", "claimed", "waiting"),
+        update("route#part", "claimed", "waiting"),
+    ])
+    .await
+    .unwrap();
+    assert_eq!(states().await, ["waiting", "waiting"]);
+
+    let refused = write([
+        update("route", "waiting", "done"),
+        update("route#part", "claimed", "done"),
+    ])
+    .await
+    .unwrap_err()
+    .into_service_error();
+    let TransactWriteItemsError::TransactionCanceledException(canceled) = refused else {
+        panic!("{refused:?}")
+    };
+    let [first, second] = canceled.cancellation_reasons() else {
+        panic!("{canceled:?}")
+    };
+    assert!(
+        first.code().is_none_or(|code| code == "None"),
+        "{canceled:?}"
+    );
+    assert_eq!(second.code(), Some("ConditionalCheckFailed"));
+    assert_eq!(second.item().unwrap()["state"], text("waiting"));
+    assert_eq!(states().await, ["waiting", "waiting"]);
 }
 
 #[tokio::test]
