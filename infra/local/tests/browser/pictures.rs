@@ -33,6 +33,13 @@ async fn pictures_of_the_playground_are_taken() {
     bench.open("/clock").await;
     bench.press("wind-15m").await;
     bench.open(&relay).await;
+    // B is adopted while its app may still be at work, and looked at once more when it cannot be.
+    bench
+        .until_shown("B had been made already and was adopted.")
+        .await;
+    bench.open("/clock").await;
+    bench.press("wind-30m").await;
+    bench.open(&relay).await;
     bench.until_state("done").await;
     picture(&bench, "timeline", "timeline", 1000).await;
     bench.open(crate::OFFICERS).await;
