@@ -1,7 +1,8 @@
 //! What a found B lacks of one that was made without a fault.
 //!
 //! app-lib makes an instance first, then its elements, then the presentation texts and data values that it copies from
-//! the form, and starts the process last; where it stops, the rest never comes (measured: wire protocol §11.4).
+//! the form, and starts the process last; where it stops, the rest never comes (measured:
+//! tests/recorded/older/v8.12.7-create-storage-429-process.json, where the last step fails).
 
 use std::collections::BTreeMap;
 

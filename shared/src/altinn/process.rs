@@ -1,7 +1,7 @@
 //! Whether an instance's process was started, and whether its workflow engine is done.
 //!
 //! An app that stopped early has made an instance with a current task and an empty history: its start hooks never ran, nor
-//! did it make further forms or tell of the instance (measured: wire protocol §11.4). Apps from version 9 on run these
+//! did it make further forms or tell of the instance (measured on app-lib 8.12.7). Apps from version 9 on run these
 //! steps in an engine, and show its state in the process (measured: tests/recorded/v9/v9-process).
 
 use serde::Deserialize;

@@ -42,8 +42,8 @@ impl Altinn {
     /// The instances of `app` that were made within `created`, both ends included, and whose `dataValues` carry the
     /// relay's stamp under one of `keys`. Each once, hard-deleted ones included.
     ///
-    /// Not narrowed to an owner: Storage answers an empty list for one whom the register does not know, or does not
-    /// find while it is down (measured: tests/recorded/query-identifier-*), which would look like "there is none".
+    /// Not narrowed to an owner: Storage answers an empty list for a number that the register does not know (measured:
+    /// tests/recorded/query-identifier-unknown.json), which would look like "there is none".
     ///
     /// # Errors
     /// [`AltinnError`], also when the list does not end, or when an instance that cannot be read carries the stamp:
