@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use stafett::{
+use stafett_core::{instance::Instance, relay::RelayId};
+use stafett_runtime::{
     altinn::{
-        Altinn, Budget, Connection, Instance,
+        Altinn, Budget, Connection,
         cursor::Cursor,
         list::{InstanceQuery, ProcessFilter},
     },
     clock::Clock,
-    relay::RelayId,
     settings::Source,
 };
 use stories::{Folder, PERMIT, ROUTE, Story, permit_alone};

@@ -12,9 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 use local::altinn::Stage;
 use local::wire::On;
 use serde_json::{Value, json};
-use stafett::{
+use stafett_core::relay::{Holder, Record, RelayId, State};
+use stafett_runtime::{
     ledger::{Ledger, Put},
-    relay::{Holder, Record, RelayId, State},
     settings::{LedgerSettings, Source},
 };
 use stories::{Binaries, CASEWORK, Folder, PERMIT, ROUTE, Story, peak_memory, permit_alone, stamp};

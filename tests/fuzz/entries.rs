@@ -8,15 +8,11 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use lambda_http::http::{Request, StatusCode, header};
 use receive::Receive;
 use serde_json::{Value, json};
-use stafett::altinn::{ApplicationMetadata, Instance, process::Progress};
-use stafett::clock::Clock;
-use stafett::completeness;
-use stafett::preflight;
-use stafett::relay::decide::Engine;
-use stafett::route::Routes;
-use stafett::settings::Source;
-use stafett::transform;
-use stafett::trigger::Trigger;
+use stafett_core::{
+    completeness, instance::Instance, metadata::ApplicationMetadata, preflight, process::Progress,
+    relay::decide::Engine, route::Routes, transform, trigger::Trigger,
+};
+use stafett_runtime::{clock::Clock, settings::Source};
 use tempfile::TempDir;
 
 const ROUTE: &str = include_str!("../../infra/routes/permit-to-casework.yaml");

@@ -17,7 +17,7 @@ use local::aws::Endpoints;
 use local::wire::On;
 use reconcile::{CLOSING, Reconcile};
 use serde_json::{Value, json};
-use stafett::{clock::Clock, settings::Source};
+use stafett_runtime::{clock::Clock, settings::Source};
 use stories::{Folder, PERMIT, ROUTE, Story, permit_alone, permit_route, routes};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -17,9 +17,11 @@ use local::deployment::sample_routes;
 use local::wire::{Action, Answer, Faults, On, RuleId, Wire};
 use redrive::Redrive;
 use serde_json::{Value, json};
-use stafett::ledger::Ledger;
-use stafett::relay::{Holder, Reason, Record, RelayId, State};
-use stafett::settings::{LedgerSettings, Source};
+use stafett_core::relay::{Holder, Reason, Record, RelayId, State};
+use stafett_runtime::{
+    ledger::Ledger,
+    settings::{LedgerSettings, Source},
+};
 use stories::{ROUTE, Story, binaries, eventually, permit_alone, permit_route, routes};
 use uuid::Uuid;
 
@@ -71,7 +73,7 @@ impl Desk {
         });
         let settings = LedgerSettings::read(&source).expect("the ledger's settings");
         let of_altinn = clock.clone();
-        let its_clock = stafett::clock::Clock::reading(move || of_altinn.now());
+        let its_clock = stafett_runtime::clock::Clock::reading(move || of_altinn.now());
         let redrive = Redrive::new(&source, &wired.sdk_config(), its_clock).await;
         Self {
             clock,

@@ -15,21 +15,23 @@ use std::{sync::Arc, time::Duration};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use stafett::{
-    altinn::{Altinn, Connection},
-    clock::Clock,
-    ledger::Ledger,
-    metrics::{Outcome, Relayed},
-    queue::Queue,
+use stafett_core::{
     relay::{
         Reason,
         decide::{Verdict, backoff},
     },
     route::Routes,
+    trigger::Trigger,
+};
+use stafett_runtime::{
+    altinn::{Altinn, Connection},
+    clock::Clock,
+    ledger::Ledger,
+    metrics::{Outcome, Relayed},
+    queue::Queue,
     settings::{LedgerSettings, QueueSettings, RouteSettings, Source},
     start::StartError,
     telemetry::{Causes, Trace},
-    trigger::Trigger,
 };
 
 mod relay;

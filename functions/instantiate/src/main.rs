@@ -9,7 +9,7 @@ use aws_config::BehaviorVersion;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use instantiate::Instantiate;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use stafett::{clock::Clock, settings::Source, start, telemetry};
+use stafett_runtime::{clock::Clock, settings::Source, start, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! A relay: takes the steps that [`stafett::relay::decide`] names, and reports what came of them.
+//! A relay: takes the steps that [`stafett_core::relay::decide`] names, and reports what came of them.
 //!
 //! Of a route with `each` the relay without a digest stands for the whole set: it claims, reads A, and
 //! then runs one relay per value, each under a claim of its own.
@@ -12,17 +12,20 @@ use std::{
 use futures_util::{StreamExt, future::BoxFuture, stream};
 use http::StatusCode;
 use jiff::Timestamp;
-use stafett::{
-    altinn::{Altinn, AltinnError, Budget, Instance},
+use stafett_core::{
     id::InstanceId,
-    ledger::{MEMORY, Put},
+    instance::Instance,
     relay::{
         Holder, Reason, Record, RelayId, State,
         decide::{Answer, Attempt, Evidence, Parts, Policy, Problem, Step, Verdict},
     },
     route::{Mode, Route},
-    telemetry::{Causes, Trace},
     trigger::Trigger,
+};
+use stafett_runtime::{
+    altinn::{Altinn, AltinnError, Budget},
+    ledger::{MEMORY, Put},
+    telemetry::{Causes, Trace},
 };
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -168,7 +171,7 @@ impl Work<'_> {
                 .take(&step, &attempt, std::mem::take(&mut read_ahead))
                 .await;
             tracing::debug!(
-                target: "stafett::step",
+                target: "stafett_runtime::step",
                 step = report::name(&step),
                 ms = step_started.elapsed().as_millis(),
                 "step"

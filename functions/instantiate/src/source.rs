@@ -4,8 +4,8 @@ use futures_util::future::try_join_all;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use stafett::{
-    altinn::{Altinn, AltinnError, Budget, Instance, Trouble},
+use stafett_core::{
+    instance::Instance,
     preflight::{self, CheckedDraft},
     relay::{
         Reason,
@@ -14,6 +14,7 @@ use stafett::{
     route::Route,
     transform::{self, TransformError},
 };
+use stafett_runtime::altinn::{Altinn, AltinnError, Budget, Trouble};
 
 /// What B shall be, checked against B's metadata.
 #[derive(Debug)]

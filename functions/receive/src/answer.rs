@@ -5,11 +5,11 @@ use lambda_http::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
 };
 use serde_json::{Value, json};
-use stafett::{
+use stafett_core::{
     id::{InstanceId, RouteName},
-    ledger::Standing,
     relay::Reason,
 };
+use stafett_runtime::ledger::Standing;
 
 #[derive(Debug)]
 pub(crate) enum Answer {

@@ -2,7 +2,7 @@
 
 use lambda_http::{Request, http::header::CONTENT_TYPE};
 use serde_json::{Map, Value, error::Category};
-use stafett::id::InvalidId;
+use stafett_core::id::InvalidId;
 use thiserror::Error;
 
 use crate::problem::Problem;

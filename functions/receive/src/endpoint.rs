@@ -1,7 +1,7 @@
 //! Which call it is: decided by the path alone, before anything else is looked at.
 
 use lambda_http::{Request, RequestExt, http::Method, request::RequestContext};
-use stafett::id::InstanceId;
+use stafett_core::id::InstanceId;
 
 use crate::{problem::Problem, secret::EventsSecret};
 

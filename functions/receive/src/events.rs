@@ -6,7 +6,7 @@
 //! `resourceinstance` (measured, tests/recorded/events/events-webhook-dialogporten.json).
 
 use lambda_http::Request;
-use stafett::{
+use stafett_core::{
     id::{AppId, InstanceId},
     trigger::Cause,
 };

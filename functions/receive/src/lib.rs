@@ -36,15 +36,17 @@ use lambda_http::{
     Body, Request, Response,
     http::{HeaderValue, header::CACHE_CONTROL},
 };
-use stafett::{
+use stafett_core::{
+    id::{AppId, InstanceId, RouteName},
+    route::Routes,
+    trigger::{Cause, Trigger},
+};
+use stafett_runtime::{
     caller::CallerVerifier,
     clock::Clock,
-    id::{AppId, InstanceId, RouteName},
     ledger::Ledger,
     queue::{Queue, QueueError},
-    route::Routes,
     telemetry::Trace,
-    trigger::{Cause, Trigger},
 };
 
 pub use self::secret::EventsSecret;

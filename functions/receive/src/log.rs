@@ -4,11 +4,8 @@
 use std::time::Duration;
 
 use lambda_http::{Request, RequestExt};
-use stafett::{
-    id::InstanceId,
-    telemetry::{Causes, Trace},
-    trigger::Cause,
-};
+use stafett_core::{id::InstanceId, trigger::Cause};
+use stafett_runtime::telemetry::{Causes, Trace};
 
 use crate::{answer::Answer, problem::Problem};
 

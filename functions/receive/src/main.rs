@@ -8,7 +8,7 @@ use lambda_http::{
     service_fn,
 };
 use receive::{Receive, event, handle};
-use stafett::{clock::Clock, settings::Source, start, telemetry};
+use stafett_runtime::{clock::Clock, settings::Source, start, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -10,7 +10,7 @@ use lambda_http::{
     },
 };
 use serde_json::json;
-use stafett::{
+use stafett_runtime::{
     caller::{CallerError, MissingRight},
     ledger::LedgerError,
     queue::QueueError,

@@ -1,7 +1,7 @@
 //! `GET /relays/{party}/{guid}`: what became of an A instance.
 
 use lambda_http::Request;
-use stafett::id::InstanceId;
+use stafett_core::id::InstanceId;
 
 use crate::{Receive, answer::Answer, authorization, log::Entry, problem::Problem};
 

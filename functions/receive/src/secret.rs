@@ -4,7 +4,7 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use stafett::settings::{EventsSettings, SettingError};
+use stafett_runtime::settings::{EventsSettings, SettingError};
 use subtle::ConstantTimeEq;
 
 /// The secret, kept as its digest: comparing digests takes the same time whatever was guessed,

@@ -1,11 +1,11 @@
 //! How the function comes to its parts.
 
-use stafett::{
+use stafett_core::route::Routes;
+use stafett_runtime::{
     caller::CallerVerifier,
     clock::Clock,
     ledger::Ledger,
     queue::Queue,
-    route::Routes,
     settings::{
         CallerSettings, EventsSettings, LedgerSettings, QueueSettings, RouteSettings, Source,
     },

@@ -1,7 +1,7 @@
 //! `POST /triggers`: app A says that an instance may be ready.
 
 use lambda_http::{Request, RequestExt, request::RequestContext};
-use stafett::{
+use stafett_core::{
     id::{AppId, InstanceId},
     trigger::Cause,
 };

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use stafett::{
-    altinn::Instance,
+use stafett_core::{
     id::{InstanceId, RouteName},
+    instance::Instance,
 };
 
 /// How many instances a report names.

@@ -3,10 +3,8 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use stafett::{
-    ledger::{DueKey, Standing},
-    relay::State,
-};
+use stafett_core::relay::State;
+use stafett_runtime::ledger::{DueKey, Standing};
 
 use crate::{
     run::{Progress, Run, Work},

@@ -4,15 +4,15 @@
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use http::StatusCode;
-use stafett::{
-    altinn::{Instance, create::SOURCE},
+use stafett_core::{
     id::InstanceId,
-    ledger::Standing,
+    instance::Instance,
     preflight::STAMP,
     relay::{Reason, RelayId, State},
     route::{Mode, Route},
     transform::open_since,
 };
+use stafett_runtime::{altinn::create::SOURCE, ledger::Standing};
 
 use crate::{
     answer::{Doubled, Trace},

@@ -23,12 +23,12 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
-use stafett::{
+use stafett_core::route::Routes;
+use stafett_runtime::{
     altinn::{Altinn, Connection},
     clock::Clock,
     ledger::Ledger,
     queue::Queue,
-    route::Routes,
     settings::{LedgerSettings, QueueSettings, ReconcileSettings, RouteSettings, Source},
     start::StartError,
 };

@@ -3,19 +3,17 @@
 //!
 //! Storage's own time of the last change, by which a window of a list is cut, can fall behind the document's, by
 //! seconds or by days, where somebody writes data values beside a change of the process
-//! ([`stafett::altinn::cursor`]). Such an A lies in a window that was looked through long ago. So once an hour
+//! ([`stafett_runtime::altinn::cursor`]). Such an A lies in a window that was looked through long ago. So once an hour
 //! the lists are looked through that do not lean on it: what ended within the last days, and what stands in
 //! the route's task.
 
 use std::time::{Duration, Instant};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use stafett::{
-    altinn::{
-        cursor::{Cursor, Place},
-        list::{InstanceQuery, Page, ProcessFilter},
-    },
-    route::{Gate, Route},
+use stafett_core::route::{Gate, Route};
+use stafett_runtime::altinn::{
+    cursor::{Cursor, Place},
+    list::{InstanceQuery, Page, ProcessFilter},
 };
 
 use crate::{

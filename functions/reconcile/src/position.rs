@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use stafett::altinn::cursor::Place;
+use stafett_runtime::altinn::cursor::Place;
 use thiserror::Error;
 
 /// The version that is written and read.

@@ -1,7 +1,7 @@
 //! What the function is asked: everything, one route, or only to look.
 
 use serde_json::Value;
-use stafett::{id::RouteName, route::Routes};
+use stafett_core::{id::RouteName, route::Routes};
 use thiserror::Error;
 
 /// A request that has been read.

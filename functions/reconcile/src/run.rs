@@ -6,12 +6,14 @@ use std::{
 };
 
 use jiff::Timestamp;
-use stafett::{
-    altinn::Budget,
+use stafett_core::{
     id::InstanceId,
-    metrics::{self, Reconciled},
     route::Route,
     trigger::{Cause, Trigger},
+};
+use stafett_runtime::{
+    altinn::Budget,
+    metrics::{self, Reconciled},
 };
 use uuid::Uuid;
 

@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use stafett::id::{InstanceId, RouteName};
+use stafett_core::id::{InstanceId, RouteName};
 use uuid::Uuid;
 
 use crate::{instances::Shows, position::earlier, run::Run, trouble::Trouble};

@@ -1,11 +1,10 @@
 //! What keeps a run from looking on at a route.
 
-use stafett::{
+use stafett_core::{id::InstanceId, relay::RelayId};
+use stafett_runtime::{
     altinn::{self, AltinnError, Budget},
-    id::InstanceId,
     ledger::LedgerError,
     queue::QueueError,
-    relay::RelayId,
     telemetry::Causes,
 };
 use thiserror::Error;

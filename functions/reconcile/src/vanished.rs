@@ -7,12 +7,12 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use stafett::{
-    altinn::Instance,
-    ledger::{Reopened, Reopening, Standing},
+use stafett_core::{
+    instance::Instance,
     relay::{RelayId, Sent, State, decide::MAX_RECEIVES},
     route::Mode,
 };
+use stafett_runtime::ledger::{Reopened, Reopening, Standing};
 
 use crate::{
     run::{Run, Work},

@@ -1,11 +1,11 @@
 //! What is known of a dead letter: which relay it means, and how that stands.
 
-use stafett::{
+use stafett_core::{
     id::{InstanceId, RouteName},
-    ledger::Standing,
     relay::{Reason, RelayId, State},
     trigger::{MessageError, Trigger},
 };
+use stafett_runtime::ledger::Standing;
 
 /// What is known of a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub(crate) fn relay(trigger: &Trigger) -> RelayId {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use stafett::trigger::Cause;
+    use stafett_core::trigger::Cause;
 
     use super::*;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use stafett::{
+use stafett_core::{
     id::RouteName,
     relay::{Reason, State},
 };
@@ -145,7 +145,7 @@ impl Groups {
 mod tests {
     use jiff::ToSpan;
     use proptest::{collection::vec, option, prelude::*, sample::select};
-    use stafett::id::InstanceId;
+    use stafett_core::id::InstanceId;
     use uuid::Uuid;
 
     use super::*;

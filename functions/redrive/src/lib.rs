@@ -17,13 +17,12 @@ use std::{
 };
 
 use serde_json::Value;
-use stafett::{
+use stafett_core::{relay::RelayId, route::Routes};
+use stafett_runtime::{
     altinn::Connection,
     clock::Clock,
     dead_letters::{DeadLetter, DeadLetters, batches},
     ledger::{Ledger, LedgerError, Standing},
-    relay::RelayId,
-    route::Routes,
     settings::{DeadLetterSettings, LedgerSettings, QueueSettings, RouteSettings, Source},
     start::StartError,
 };

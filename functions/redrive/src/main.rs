@@ -6,7 +6,7 @@ use aws_config::BehaviorVersion;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use redrive::Redrive;
 use serde_json::Value;
-use stafett::{clock::Clock, settings::Source, start, telemetry};
+use stafett_runtime::{clock::Clock, settings::Source, start, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

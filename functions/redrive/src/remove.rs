@@ -10,14 +10,17 @@ use aws_config::SdkConfig;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
-use stafett::{
-    altinn::{Altinn, AltinnError, Budget, Connection, Instance, repair::Repair},
-    clock::Clock,
+use stafett_core::{
     id::{AppId, InstanceId, RouteName},
-    ledger::{Ledger, LedgerError, Standing},
+    instance::Instance,
     preflight::STAMP,
     relay::{RelayId, State},
     route::{Mode, Route, Routes},
+};
+use stafett_runtime::{
+    altinn::{Altinn, AltinnError, Budget, Connection, repair::Repair},
+    clock::Clock,
+    ledger::{Ledger, LedgerError, Standing},
     start::StartError,
 };
 use thiserror::Error;

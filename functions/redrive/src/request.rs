@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use stafett::{
+use stafett_core::{
     id::{InstanceId, InvalidId, RouteName},
     relay::{Reason, RelayId},
 };

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::Serialize;
-use stafett::{
+use stafett_runtime::{
     clock::Clock,
     dead_letters::{
         BATCH, CALL, DeadLetter, DeadLetters, DeadLettersError, HIDDEN_FOR, Receipt, SentBack,

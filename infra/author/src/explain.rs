@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use stafett::{
+use stafett_core::{
     route::{EvaluationError, Mode, Route, Scope, model},
     transform::{self, TransformError},
 };
@@ -270,9 +270,9 @@ impl Explain<'_> {
     fn owner(&self) -> Vec<Explained> {
         let rule = &self.route().to.owner;
         let kind = match rule {
-            stafett::route::OwnerRule::Organisation(_) => "organisation",
-            stafett::route::OwnerRule::Person(_) => "person",
-            stafett::route::OwnerRule::Party(_) => "party",
+            stafett_core::route::OwnerRule::Organisation(_) => "organisation",
+            stafett_core::route::OwnerRule::Person(_) => "person",
+            stafett_core::route::OwnerRule::Party(_) => "party",
         };
         let field = format!("to.owner.{kind}");
         let drafts = self.drafts().unwrap_or_default();

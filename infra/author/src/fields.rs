@@ -1,7 +1,7 @@
 //! The fields of B's form, one by one, each with the scope in which its expression is evaluated.
 
 use serde_json::Value;
-use stafett::route::{
+use stafett_core::route::{
     EvaluationError, Expression, Scope,
     model::{Group, Node},
 };

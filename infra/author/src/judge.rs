@@ -3,9 +3,9 @@
 use std::fmt;
 
 use serde_json::{Map, Value};
-use stafett::{
-    altinn::ApplicationMetadata,
+use stafett_core::{
     draft::Draft,
+    metadata::ApplicationMetadata,
     preflight::{self, CheckedDraft, Form, Objection},
     route::{Mode, Target},
     xml,

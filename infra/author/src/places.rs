@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ops::Range};
 
 use granit_parser::{Event, Parser, Span, StrInput};
-use stafett::route::{MAX_BYTES, written};
+use stafett_core::route::{MAX_BYTES, written};
 
 use crate::finding::Place;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde_json::{Map, Value};
-use stafett::altinn::Instance;
+use stafett_core::instance::Instance;
 
 /// An A instance with its form data. Holds personal data, and so does not print it.
 #[derive(Clone)]

@@ -7,10 +7,7 @@
 use std::{fs, path::PathBuf};
 
 use serde_json::{Value, json};
-use stafett::{
-    altinn::{ApplicationMetadata, Instance},
-    route::Route,
-};
+use stafett_core::{instance::Instance, metadata::ApplicationMetadata, route::Route};
 
 use crate::{places::Places, source::Source, try_out::Written};
 

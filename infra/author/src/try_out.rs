@@ -5,14 +5,15 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use stafett::{
-    altinn::{ApplicationMetadata, create::SOURCE},
+use stafett_core::{
     draft::{Draft, Owner},
     id::{AppId, InstanceId},
+    metadata::ApplicationMetadata,
     relay::RelayId,
     route::{Gate, Route},
     transform,
 };
+use stafett_runtime::altinn::create::SOURCE;
 use uuid::Uuid;
 
 use crate::{
@@ -313,7 +314,7 @@ impl Preview {
             stamps.insert(key, relay.to_string());
         }
         // Only the complete request carries a second one.
-        if judged.prefill.is_none() && route.to.mode == stafett::route::Mode::Complete {
+        if judged.prefill.is_none() && route.to.mode == stafett_core::route::Mode::Complete {
             stamps.insert(SOURCE.to_owned(), source.instance.id.to_string());
         }
         let from = |element: Uuid| {

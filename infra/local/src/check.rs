@@ -14,7 +14,7 @@ use author::{
 };
 use clap::Args;
 use jiff::Timestamp;
-use stafett::{
+use stafett_core::{
     id::AppId,
     route::{Routes, file_schema::file_schema},
 };

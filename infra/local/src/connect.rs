@@ -3,7 +3,7 @@
 use aws_config::BehaviorVersion;
 use aws_types::SdkConfig;
 use secrecy::SecretString;
-use stafett::{
+use stafett_runtime::{
     altinn::{Altinn, Connection},
     clock::Clock,
     settings::{SecretError, SecretSource, Source},

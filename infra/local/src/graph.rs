@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use author::graph::Graph;
 use clap::Args;
-use stafett::route::Routes;
+use stafett_core::route::Routes;
 
 use crate::{Failure, bench, terminal};
 

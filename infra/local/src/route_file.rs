@@ -14,9 +14,9 @@ use local::{
     altinn::{App, Config, InstanceFolders, Register},
     deployment,
 };
-use stafett::{
-    altinn::Instance,
+use stafett_core::{
     id::AppId,
+    instance::Instance,
     route::{Route, Routes},
 };
 

@@ -18,10 +18,9 @@ use clap::Args;
 use futures_util::future::try_join_all;
 use local::altinn::InstanceFolders;
 use serde_json::{Map, Value};
-use stafett::{
-    altinn::{Altinn, ApplicationMetadata, Budget},
-    id::InstanceId,
-    route::Route,
+use stafett_core::{id::InstanceId, metadata::ApplicationMetadata, route::Route};
+use stafett_runtime::{
+    altinn::{Altinn, Budget},
     settings,
 };
 

@@ -17,7 +17,7 @@ use local::{
 use regex::Regex;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
-use stafett::route::Routes;
+use stafett_core::route::Routes;
 use tempfile::TempDir;
 
 const PERMIT: &str = "ttd/permit";

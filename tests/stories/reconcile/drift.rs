@@ -7,9 +7,9 @@ use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use local::altinn::Stage;
 use serde_json::{Value, json};
-use stafett::{
+use stafett_core::relay::{Holder, Record, RelayId, State};
+use stafett_runtime::{
     ledger::{Ledger, Put},
-    relay::{Holder, Record, RelayId, State},
     settings::{LedgerSettings, Source},
 };
 use stories::{ROUTE, Story, permit_route};

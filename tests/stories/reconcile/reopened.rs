@@ -6,12 +6,14 @@ use jiff::Timestamp;
 use local::altinn::Stage;
 use local::deployment::Plan;
 use serde_json::{Value, json};
-use stafett::{
+use stafett_core::{
+    id::InstanceId,
+    relay::{Holder, Record, RelayId, Sent, State},
+};
+use stafett_runtime::{
     altinn::{Budget, Connection, repair::Repair},
     clock::Clock,
-    id::InstanceId,
     ledger::{Ledger, Put, Reopened, Reopening, Standing},
-    relay::{Holder, Record, RelayId, Sent, State},
     settings::{LedgerSettings, Source},
 };
 use stories::{CASEWORK, PERMIT, ROUTE, Story, permit_alone, routes, stamp};

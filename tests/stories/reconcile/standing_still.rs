@@ -6,10 +6,12 @@ use local::altinn::{Fault, Stage};
 use local::aws::Endpoints;
 use local::wire::{Action, Answer, On};
 use serde_json::json;
-use stafett::{
+use stafett_core::{
     id::InstanceId,
-    ledger::{Ledger, Put},
     relay::{Holder, Record, RelayId, State},
+};
+use stafett_runtime::{
+    ledger::{Ledger, Put},
     settings::{LedgerSettings, Source},
 };
 use stories::{Attachment, CASEWORK, PERMIT, ROUTE, Story, permit_route};

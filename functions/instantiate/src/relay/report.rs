@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use stafett::{
-    metrics::{Outcome, Relayed},
-    relay::{
-        Reason, State,
-        decide::{Attempt, Step, Verdict},
-    },
+use stafett_core::relay::{
+    Reason, State,
+    decide::{Attempt, Step, Verdict},
 };
+use stafett_runtime::metrics::{Outcome, Relayed};
 
 use super::Work;
 

@@ -4,17 +4,19 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use http::StatusCode;
 use jiff::Timestamp;
-use stafett::{
-    altinn::{AltinnError, Instance, process::Progress, repair::Repair},
+use stafett_core::{
     completeness::{self, Alike},
     draft::Attachment,
     id::{AppId, InstanceId},
+    instance::Instance,
     preflight::{Form, STAMP},
+    process::Progress,
     relay::{
         Reason, Record,
         decide::{Answer, Engine, Evidence, Found, Lacks, Problem, Quiet},
     },
 };
+use stafett_runtime::altinn::{AltinnError, repair::Repair};
 
 use super::{Work, unprepared};
 use crate::source::Ready;

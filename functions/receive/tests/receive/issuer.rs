@@ -26,7 +26,7 @@ use jsonwebtoken::{
     jwk::{AlgorithmParameters, Jwk},
 };
 use serde_json::{Value, json};
-use stafett::settings::CallerSettings;
+use stafett_runtime::settings::CallerSettings;
 use tokio::task::JoinSet;
 
 pub(crate) const SCOPE: &str = "ttd:stafett.trigger";

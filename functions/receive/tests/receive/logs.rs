@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use lambda_http::http::StatusCode;
 use local::wire::{Action, Answer, On};
 use serde_json::{Value, json};
-use stafett::telemetry;
+use stafett_runtime::telemetry;
 use tracing::{Dispatch, dispatcher::DefaultGuard};
 use tracing_subscriber::filter::LevelFilter;
 

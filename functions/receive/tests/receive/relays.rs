@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use lambda_http::http::StatusCode;
 use local::wire::{Action, Answer, On};
 use serde_json::{Value, json};
-use stafett::{
+use stafett_core::{
     id::InstanceId,
     relay::{Holder, Reason, Record, RelayId, State},
 };

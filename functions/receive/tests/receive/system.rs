@@ -17,12 +17,12 @@ use local::{
 };
 use receive::{EventsSecret, Receive, handle};
 use serde_json::{Value, json};
-use stafett::{
+use stafett_core::route::Routes;
+use stafett_runtime::{
     caller::CallerVerifier,
     clock::Clock,
     ledger::Ledger,
     queue::Queue,
-    route::Routes,
     settings::{LedgerSettings, QueueSettings, Source},
 };
 use tempfile::TempDir;

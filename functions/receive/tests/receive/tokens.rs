@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
-use stafett::caller::{CallerError, CallerVerifier, KeysError, MissingRight, TokenFault};
+use stafett_runtime::caller::{CallerError, CallerVerifier, KeysError, MissingRight, TokenFault};
 
 use crate::issuer::{Issuer, KID, ORGANISATION, Reply, SCOPE, header, jwk, key, packed, sign};
 

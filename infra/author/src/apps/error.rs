@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use stafett::id::AppId;
+use stafett_core::id::AppId;
 use thiserror::Error;
 
 /// Why the files of an app cannot be used.

@@ -11,7 +11,7 @@ use std::{
 
 use reqwest::{Client, StatusCode, Url, header, redirect};
 use serde_json::Value;
-use stafett::{altinn::metadata::ApplicationMetadata, id::AppId};
+use stafett_core::{id::AppId, metadata::ApplicationMetadata};
 use thiserror::Error;
 
 #[cfg(doc)]

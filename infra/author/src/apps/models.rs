@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use stafett::altinn::metadata::DataType;
+use stafett_core::metadata::DataType;
 
 use super::{AppFilesError, Prefill, Unheeded, code::Code, layout, text, xml};
 

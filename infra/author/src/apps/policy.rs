@@ -15,7 +15,7 @@ use std::{
     path::Path,
 };
 
-use stafett::id::AppId;
+use stafett_core::id::AppId;
 
 use super::{AppFilesError, Policy, Unheeded, xml, xml::Element};
 

@@ -12,7 +12,7 @@ use serde::{
 };
 use serde_json::Value;
 use serde_path_to_error::{Path as FieldPath, Segment};
-use stafett::altinn::tolerant::Tolerant;
+use stafett_core::tolerant::Tolerant;
 
 use super::AppFilesError;
 

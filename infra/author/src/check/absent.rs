@@ -1,6 +1,6 @@
 //! What could not be checked, as no file of an app tells it.
 
-use stafett::{
+use stafett_core::{
     id::AppId,
     route::{Gate, Route},
 };

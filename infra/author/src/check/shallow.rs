@@ -2,7 +2,7 @@
 
 use std::{ops::Range, path::Path};
 
-use stafett::{
+use stafett_core::{
     id::{AppId, RouteName},
     route::{Mistake, RouteError, Words, file_schema::file_schema},
 };

@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use serde_json::Value;
-use stafett::route::{
+use stafett_core::route::{
     Expression, OwnerRule, Scope,
     model::{self, Node},
 };
@@ -231,7 +231,7 @@ fn model_reads(group: &model::Group, name: &str) -> bool {
 fn attachments(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     let rules = &subject.route.attachments;
     for (index, rule) in rules.iter().enumerate() {
-        let same = |other: &&stafett::route::AttachmentRule| {
+        let same = |other: &&stafett_core::route::AttachmentRule| {
             other.from == rule.from && other.to == rule.to
         };
         if rules[..index].iter().any(|other| same(&other)) {

@@ -1,7 +1,7 @@
 //! What one version of a route makes of one A instance, in a form that can be compared.
 
 use serde_json::{Map, Value, json};
-use stafett::{
+use stafett_core::{
     draft::Attachment,
     preflight::Objections,
     route::{Mode, Route},

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use stafett::id::InstanceId;
+use stafett_core::id::InstanceId;
 
 use super::text;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::Value;
-use stafett::id::InstanceId;
+use stafett_core::id::InstanceId;
 
 use super::report::{Example, Failure, FieldChange, Noted, Report};
 use crate::explain::text::short;

@@ -1,7 +1,7 @@
 //! The names of what can be explained.
 
 use serde_json::{Map, Value};
-use stafett::route::Route;
+use stafett_core::route::Route;
 use thiserror::Error;
 
 use crate::fields;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use stafett::route::{Expression, Scope};
+use stafett_core::route::{Expression, Scope};
 
 use crate::fields::Row;
 

@@ -1,6 +1,6 @@
 //! What is wrong, at its place in the route file.
 
-use stafett::{
+use stafett_core::{
     preflight::Objection,
     route::{EvaluationError, MappingError},
     transform::TransformError,

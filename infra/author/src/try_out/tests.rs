@@ -80,10 +80,10 @@ proptest! {
         let file = File::of(ROUTE);
         let since = transform::open_since(&file.route.gate, &source.instance).expect("open");
         let draft = transform::drafts(&file.route, &source.instance, source.data.clone(), since).expect("parts").remove(0).draft.expect("a draft");
-        let checked = stafett::preflight::check(draft, &file.route.to, &b(|_| {})).expect("taken");
+        let checked = stafett_core::preflight::check(draft, &file.route.to, &b(|_| {})).expect("taken");
         let tried = TryOut::of(file.written(), &source, Some(&b(|_| {})));
         let preview = tried.parts[0].b.as_ref().expect("a draft");
-        let stafett::preflight::Form::Xml(xml) = checked.form else { panic!("complete") };
+        let stafett_core::preflight::Form::Xml(xml) = checked.form else { panic!("complete") };
         prop_assert_eq!(preview.xml.as_ref(), Some(&xml));
         prop_assert_eq!(&preview.model, &checked.draft.model);
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use author::apps::{AppFiles, AppFilesError, Apps, Policy, Prefill, Task};
 use serde::Deserialize;
 use serde_json::Value;
-use stafett::altinn::{metadata::contributors, tolerant};
+use stafett_core::{metadata::contributors, tolerant};
 
 use super::library::Library;
 use super::model::{CsharpModels, Model};

@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::Value;
-use stafett::altinn::tolerant::field;
+use stafett_core::tolerant::field;
 
 use super::folder::INSTANCE;
 

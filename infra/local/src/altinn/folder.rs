@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
-use stafett::altinn::tolerant;
+use stafett_core::tolerant;
 use uuid::Uuid;
 
 use super::app::{AppDefinition, LoadError, read_json};

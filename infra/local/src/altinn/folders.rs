@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use stafett::altinn::tolerant;
+use stafett_core::tolerant;
 use tokio::sync::watch;
 
 use super::Config;

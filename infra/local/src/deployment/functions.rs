@@ -15,7 +15,7 @@ use receive::Receive;
 use reconcile::Reconcile;
 use redrive::Redrive;
 use serde_json::Value;
-use stafett::{clock::Clock, settings::Source, start::StartError};
+use stafett_runtime::{clock::Clock, settings::Source, start::StartError};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 

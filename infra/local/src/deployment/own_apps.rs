@@ -7,7 +7,7 @@ use std::{
 };
 
 use author::apps::{Apps, Unheeded};
-use stafett::{id::AppId, route::Routes};
+use stafett_core::{id::AppId, route::Routes};
 
 use super::{DeployError, Plan, sample_apps};
 use crate::altinn::{App, LoadError, Organisation, Register, ServiceOwner};

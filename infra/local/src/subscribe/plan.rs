@@ -1,7 +1,7 @@
 //! What is there against what the routes need.
 
 use reqwest::Url;
-use stafett::altinn::subscriptions::{Endpoint, Subscription, Topic};
+use stafett_runtime::altinn::subscriptions::{Endpoint, Subscription, Topic};
 
 /// The subscriptions of our organisation, by what is to be done about them.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use proptest::{prelude::*, sample::select};
-    use stafett::altinn::subscriptions::Kind;
+    use stafett_runtime::altinn::subscriptions::Kind;
 
     use super::*;
 

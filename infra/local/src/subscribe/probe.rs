@@ -5,7 +5,7 @@ use std::fmt;
 use reqwest::{StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use stafett::settings::ApiSettings;
+use stafett_runtime::settings::ApiSettings;
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,7 +26,7 @@ pub(super) enum Finding {
 impl Finding {
     /// Calls the address as Altinn does to validate it; the function passes that event over.
     pub(super) async fn of(api: &ApiSettings, secret: &SecretString) -> Self {
-        let Ok(http) = stafett::altinn::http_client() else {
+        let Ok(http) = stafett_runtime::altinn::http_client() else {
             return Self::Silent;
         };
         let base = api.url.as_str().trim_end_matches('/');

@@ -1,7 +1,7 @@
 //! The table of subscriptions. It shows no secret, and of other systems' addresses the host alone.
 
 use reqwest::Url;
-use stafett::altinn::subscriptions::{Subscription, Topic};
+use stafett_runtime::altinn::subscriptions::{Subscription, Topic};
 
 const HEAD: [&str; 5] = ["subscription", "app", "events", "address", "state"];
 

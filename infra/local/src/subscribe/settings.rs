@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
-use stafett::settings::{EventsSettings, SettingError, Source};
+use stafett_runtime::settings::{EventsSettings, SettingError, Source};
 
 use crate::{Failure, connect};
 

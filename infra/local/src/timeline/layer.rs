@@ -93,7 +93,7 @@ where
         let about = context
             .event_scope(event)
             .and_then(|mut scope| scope.find_map(|span| span.extensions().get::<About>().cloned()));
-        let is_step = event.metadata().target() == "stafett::step";
+        let is_step = event.metadata().target() == "stafett_runtime::step";
         match about {
             Some(about) if is_step => self.step(&about, &fields),
             Some(about) if message == "relay" => {

@@ -34,8 +34,8 @@ fn a_delivery_is_seen_from_its_trigger_to_its_b() {
             "answered"
         );
         span(INSTANCE, 1).in_scope(|| {
-            tracing::debug!(target: "stafett::step", step = "claim", ms = 4, "step");
-            tracing::debug!(target: "stafett::step", step = "create", ms = 40, "step");
+            tracing::debug!(target: "stafett_runtime::step", step = "claim", ms = 4, "step");
+            tracing::debug!(target: "stafett_runtime::step", step = "create", ms = 40, "step");
             tracing::info!(
                 outcome = "done",
                 b = "1/2",
@@ -75,7 +75,7 @@ fn a_delivery_is_seen_from_its_trigger_to_its_b() {
 fn a_delivery_that_is_dropped_halfway_is_cut_short_and_repeats_of_a_failed_relay_are_counted() {
     let timeline = heard(|| {
         let work = async {
-            tracing::debug!(target: "stafett::step", step = "claim", ms = 4, "step");
+            tracing::debug!(target: "stafett_runtime::step", step = "claim", ms = 4, "step");
             std::future::pending::<()>().await;
         };
         let mut work = Box::pin(work.instrument(span(INSTANCE, 1)));

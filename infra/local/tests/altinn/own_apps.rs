@@ -6,7 +6,7 @@ use local::altinn::{FormContent, Stage, Submission, SubmissionOwner};
 use local::deployment::{OwnApps, Plan};
 use reqwest::Method;
 use serde_json::json;
-use stafett::route::Routes;
+use stafett_core::route::Routes;
 
 use super::support::{Altinn, KARI, SCOPES, element, file, model, part, read};
 

@@ -11,7 +11,7 @@ use local::{
     timeline::Timeline,
 };
 use reqwest::{Client, Response, redirect::Policy};
-use stafett::route::Routes;
+use stafett_core::route::Routes;
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use local::aws::{LocalAws, Stack, Template, Values};
 use serde_json::{Value, json};
-use stafett::settings::{
+use stafett_runtime::settings::{
     AltinnSettings, CallerSettings, DeadLetterSettings, EventsSettings, LedgerSettings,
     MaskinportenSettings, QueueSettings, RouteSettings, Source,
 };

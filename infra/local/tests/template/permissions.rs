@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axum::{Json, Router, extract::State};
 use local::aws::{Endpoints, Values};
 use serde_json::{Value, json};
-use stafett::{ledger::Ledger, settings::LedgerSettings};
+use stafett_runtime::{ledger::Ledger, settings::LedgerSettings};
 use tokio::{net::TcpListener, sync::mpsc};
 
 use crate::{KEY, functions, keyed, properties, template, values};

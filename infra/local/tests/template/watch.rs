@@ -9,8 +9,11 @@ use jiff::Timestamp;
 use local::aws::{Template, Values};
 use regex::Regex;
 use serde_json::{Value, json};
-use stafett::metrics::{self, Outcome, Reconciled, Relayed};
-use stafett::{relay::Reason, telemetry};
+use stafett_core::relay::Reason;
+use stafett_runtime::{
+    metrics::{self, Outcome, Reconciled, Relayed},
+    telemetry,
+};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::{functions, properties, template, values};

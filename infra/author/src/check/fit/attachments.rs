@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use stafett::{altinn::metadata::DataType, route::Gate};
+use stafett_core::{metadata::DataType, route::Gate};
 
 use super::{Fit, target::data_type};
 use crate::{

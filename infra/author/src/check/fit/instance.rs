@@ -4,7 +4,7 @@
 //! ProcessState.cs, InstanceStatus.cs, DataElement.cs.)
 
 use serde_json::{Value, json};
-use stafett::{altinn::metadata::PartyTypesAllowed, route::Gate};
+use stafett_core::{metadata::PartyTypesAllowed, route::Gate};
 
 /// The schema of the instances of an app that a route's gate lets through. `owners` are the owners
 /// that the app admits, where that is known.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stafett::route::{
+use stafett_core::route::{
     Expression, Scope,
     model::{Group, Node as Written},
 };

@@ -2,7 +2,7 @@
 //!
 //! (Altinn/app-lib-dotnet: src/Altinn.App.Core/Implementation/PrefillSI.cs.)
 
-use stafett::route::{
+use stafett_core::route::{
     OwnerRule,
     model::{Group, Node},
 };

@@ -1,6 +1,6 @@
 //! What the text of an expression says before it is evaluated.
 
-use stafett::route::Expression;
+use stafett_core::route::Expression;
 
 /// The names in `source` that stand outside of quotes and are no fields of something else.
 fn names(source: &str) -> Vec<&str> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use stafett::route::{Each, Gate, OwnerRule};
+use stafett_core::route::{Each, Gate, OwnerRule};
 
 use super::{Fit, mapping::Mapping, reading, shape::Kind, source::Lead, target::data_type};
 use crate::{

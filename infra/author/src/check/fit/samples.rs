@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
-use stafett::{id::AppId, route::Gate};
+use stafett_core::{id::AppId, route::Gate};
 
 use super::{
     limits::Limits,
@@ -367,8 +367,8 @@ mod tests {
             assert_eq!(samples.len(), TURNS + 7);
             for sample in samples {
                 let instance =
-                    stafett::altinn::instance::Instance::from_json(sample.instance).unwrap();
-                assert!(stafett::transform::open_since(&gate, &instance).is_some());
+                    stafett_core::instance::Instance::from_json(sample.instance).unwrap();
+                assert!(stafett_core::transform::open_since(&gate, &instance).is_some());
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What the route says of B's form, against B's own word.
 
 use serde_json::Value;
-use stafett::{altinn::metadata::DataType, preflight::FORM_CONTENT_TYPE, route::Mode};
+use stafett_core::{metadata::DataType, preflight::FORM_CONTENT_TYPE, route::Mode};
 
 use super::{Fit, shape::FormSchema};
 use crate::{

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use stafett::{
+use stafett_core::{
     route::{Route, Routes, Scope, model},
     schema::Schema,
 };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use stafett::route::{EvaluationError, Route, Scope, model};
+use stafett_core::route::{EvaluationError, Route, Scope, model};
 
 use super::{
     Fit,

@@ -7,7 +7,7 @@ use std::{
 
 use http::{Method, StatusCode, header};
 use jiff::Timestamp;
-use stafett::id::AppId;
+use stafett_core::id::AppId;
 
 use crate::{
     altinn::{Fault, FaultId, Step, Trouble},

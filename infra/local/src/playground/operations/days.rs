@@ -3,7 +3,7 @@
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use minijinja::{Value, context};
 use serde::Deserialize;
-use stafett::id::AppId;
+use stafett_core::id::AppId;
 
 use super::{
     bad_days::{BadDay, Length, Side},

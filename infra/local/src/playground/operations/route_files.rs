@@ -17,7 +17,7 @@ use author::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
-use stafett::route::Routes;
+use stafett_core::route::Routes;
 
 use super::ledger::shown;
 use crate::playground::Site;

@@ -6,7 +6,7 @@ use axum::{Form, extract::State, http::StatusCode, response::Response};
 use minijinja::{Value, context, value::Serde};
 use serde::Deserialize;
 use serde_json::json;
-use stafett::{relay::Reason, trigger::Trigger};
+use stafett_core::{relay::Reason, trigger::Trigger};
 
 use super::ledger::{self, Relay, shown, shown_ms};
 use crate::{

@@ -12,7 +12,7 @@ use jsonschema::Validator;
 use minijinja::{Value as Shown, context};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use stafett::{id::AppId, route::Gate};
+use stafett_core::{id::AppId, route::Gate};
 
 use crate::{
     altinn::{

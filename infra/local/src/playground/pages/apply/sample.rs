@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use serde_json::{Map, Value};
 
-use stafett::altinn::tolerant::field;
+use stafett_core::tolerant::field;
 
 use crate::altinn::{
     App, LocalAltinn,

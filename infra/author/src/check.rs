@@ -1,0 +1,176 @@
+//! What is wrong with a directory of routes.
+//!
+//! What is wrong with a file is told by its reader ([`stafett_core::route`]) and put into words by [`shallow`];
+//! what it may say and hardly means is [`suspicion`]; what the apps' own files tell is [`fit`], and what
+//! they do not, as they are not there, [`absent`].
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use stafett_core::route::{MAX_BYTES, Route, RouteErrors, Routes};
+use thiserror::Error;
+
+use crate::{
+    apps::Apps,
+    finding::{Finding, Severity},
+    places::Places,
+};
+
+mod absent;
+pub mod fit;
+mod shallow;
+mod suspicion;
+mod words;
+
+/// Of a file with more findings than these, these are told.
+const MAX_FINDINGS: usize = 100;
+
+/// One route that loads, as its file has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    /// The route.
+    pub(crate) route: &'a Route,
+    /// Its file.
+    pub(crate) file: &'a Path,
+    /// Where its fields stand.
+    pub(crate) places: &'a Places,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The routes that load, by name.
+    pub routes: Vec<String>,
+    /// What is wrong, by file and place.
+    pub findings: Vec<Finding>,
+    /// What could not be checked or told, and what it takes, a line each.
+    pub unchecked: Vec<String>,
+    /// The files' texts, for showing the places.
+    #[serde(skip)]
+    pub texts: BTreeMap<PathBuf, String>,
+}
+
+impl Report {
+    /// How many findings are so bad.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        let of = |finding: &&Finding| finding.severity == severity;
+        self.findings.iter().filter(of).count()
+    }
+
+    /// The findings in this file.
+    pub fn of_file(&self, file: &Path) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |it| it.file == file)
+    }
+}
+
+/// Why nothing could be checked.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CheckError {
+    /// There is no such directory, it cannot be read, or no route is in it.
+    #[error("{0}")]
+    NoRoutes(#[from] RouteErrors),
+}
+
+/// Checks the routes in `dir`, or the one in the file `dir`, against the files of those `apps` that
+/// are at hand. `now` is what a route's `since` is compared with.
+///
+/// # Errors
+/// [`CheckError`] when there is nothing to check.
+pub fn check(dir: &Path, apps: &Apps, now: Timestamp) -> Result<Report, CheckError> {
+    let files = if dir.is_file() {
+        vec![dir.to_owned()]
+    } else {
+        Routes::files(dir)?
+    };
+    let texts: BTreeMap<PathBuf, String> = files.iter().map(|it| (it.clone(), text(it))).collect();
+    let places: BTreeMap<&Path, Places> = texts
+        .iter()
+        .map(|(file, text)| (file.as_path(), Places::of(text)))
+        .collect();
+    let nowhere = Places::default();
+    let places_of = |file: &Path| places.get(file).unwrap_or(&nowhere);
+
+    let (sound, errors) = Routes::read(&files);
+    let mut findings: Vec<Finding> = errors
+        .iter()
+        .map(|error| {
+            let text = texts.get(&error.file).map_or("", String::as_str);
+            shallow::finding(error, text, places_of(&error.file))
+        })
+        .collect();
+    let mut unchecked = BTreeSet::new();
+    for (file, route) in &sound {
+        let subject = Subject {
+            route,
+            file,
+            places: places_of(file),
+        };
+        let (a, b) = (apps.get(&route.from), apps.get(&route.to.app));
+        findings.extend(suspicion::findings(&subject, now));
+        findings.extend(fit::findings(&subject, a, b));
+        unchecked.extend(absent::of(route, a, b));
+    }
+    let mut unchecked: Vec<String> = unchecked.into_iter().collect();
+    unchecked.extend(cut(&mut findings));
+    let mut routes: Vec<String> = sound.iter().map(|(_, it)| it.name.to_string()).collect();
+    routes.sort();
+    Ok(Report {
+        routes,
+        findings,
+        unchecked,
+        texts,
+    })
+}
+
+/// Sorts the findings by file and place, and leaves some of each file, errors first; says of how many.
+fn cut(findings: &mut Vec<Finding>) -> Vec<String> {
+    let mut counts: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    findings.sort_by(|a, b| (&a.file, a.severity).cmp(&(&b.file, b.severity)));
+    findings.retain(|finding| {
+        let count = counts.entry(finding.file.clone()).or_default();
+        *count += 1;
+        *count <= MAX_FINDINGS
+    });
+    let place = |finding: &Finding| finding.place.as_ref().map(|place| place.range.start);
+    findings.sort_by(|a, b| (&a.file, place(a)).cmp(&(&b.file, place(b))));
+    let left_out = counts.iter().filter(|(_, count)| **count > MAX_FINDINGS);
+    left_out
+        .map(|(file, count)| {
+            let more = count - MAX_FINDINGS;
+            format!("{}: {more} more findings are left out", file.display())
+        })
+        .collect()
+}
+
+/// The text of a file that a route can be in; what cannot be read or is too large has none to show.
+fn text(file: &Path) -> String {
+    let is_small = std::fs::metadata(file).is_ok_and(|it| it.is_file() && it.len() <= MAX_BYTES);
+    let bytes = if is_small {
+        std::fs::read(file).ok()
+    } else {
+        None
+    };
+    String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_very_many_findings_no_error_is_left_out_for_a_warning() {
+        let warning = |_| Finding::warning("doubt", "a.yaml", "doubt");
+        let mut findings: Vec<Finding> = (0..2 * MAX_FINDINGS).map(warning).collect();
+        findings.push(Finding::error("wrong", "a.yaml", "wrong"));
+        findings.push(Finding::warning("doubt", "b.yaml", "doubt"));
+        let notes = cut(&mut findings);
+        assert_eq!(notes, ["a.yaml: 101 more findings are left out"]);
+        assert_eq!(findings.len(), MAX_FINDINGS + 1);
+        assert!(findings.iter().any(|it| it.severity == Severity::Error));
+    }
+}

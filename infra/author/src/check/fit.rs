@@ -1,0 +1,219 @@
+//! Whether a route fits the apps that it stands between, as far as their files are at hand.
+//!
+//! What a path, a constant or a policy tells by itself is told without data; every other expression is
+//! tried with instances of A that its schemas admit, from the least to all that may be in them.
+
+mod admit;
+mod attachments;
+mod instance;
+mod limits;
+mod mapping;
+mod prefill;
+mod reading;
+mod regular;
+mod rights;
+mod samples;
+mod shape;
+mod source;
+mod target;
+mod trial;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, ops::Range};
+
+use stafett_core::route::{Mode, Route};
+
+use self::{
+    admit::Target,
+    mapping::{Leaf, Mapping},
+    shape::FormSchema,
+    source::Source,
+};
+use super::Subject;
+use crate::{
+    apps::AppFiles,
+    fields::without_indexes,
+    finding::{Finding, Place},
+};
+
+/// What is wrong with a route for these apps; of an app whose files are not at hand, nothing is.
+pub(crate) fn findings(
+    subject: &Subject<'_>,
+    a: Option<&AppFiles>,
+    b: Option<&AppFiles>,
+) -> Vec<Finding> {
+    let route = subject.route;
+    let mut fit = Fit {
+        subject,
+        found: Vec::new(),
+    };
+    let instance = instance::schema(&route.gate, a.map(|a| a.metadata.party_types_allowed));
+    let source = Source::new(&instance, a);
+    if let Some(a) = a {
+        rights::gate(&mut fit, a);
+        rights::rejection(&mut fit, a);
+        rights::source(&mut fit, a);
+        for (data_type, schema) in &a.schemas {
+            if route.data_types().contains(data_type.as_str()) {
+                fit.references(
+                    &FormSchema::new(schema),
+                    "from.app",
+                    &format!("the schema `{data_type}` of {}", a.id),
+                );
+            }
+        }
+    }
+    let form = b.and_then(|b| target::form(&mut fit, b));
+    let theirs = b.zip(form).and_then(|(b, form)| b.schemas.get(&form.id));
+    let document = theirs.or(route
+        .to
+        .schema
+        .as_ref()
+        .map(stafett_core::schema::Schema::document));
+    let form_schema = document.map(FormSchema::new);
+    if let Some(b) = b {
+        rights::target(&mut fit, b, form.map(|form| form.id.as_str()));
+        if let Some(form) = form {
+            target::agrees(&mut fit, b, form);
+            target::stamp(&mut fit, b, form, form_schema.as_ref());
+            prefill::check(&mut fit, b, &form.id);
+        }
+    }
+    if let Some(schema) = &form_schema {
+        fit.references(
+            schema,
+            "to.app",
+            &format!("the schema of {}'s form", route.to.app),
+        );
+    }
+    attachments::check(&mut fit, a, b);
+    let target = form_schema.as_ref().map(|form| Target {
+        form,
+        is_validated: route.to.schema.is_some(),
+    });
+    let leaves = model(&mut fit, &source, target, b);
+    let samples = samples::samples(&source, &route.from, &route.gate, &route.data_types());
+    trial::fields(&mut fit, &samples, &leaves, target);
+    trial::forms(&mut fit, &samples);
+    fit.found
+}
+
+/// Checks `each`, the owner and `model:`, and gives the fields that are left to be tried with data.
+fn model<'b>(
+    fit: &mut Fit<'_>,
+    source: &Source<'_>,
+    target: Option<Target<'_, 'b>>,
+    b: Option<&AppFiles>,
+) -> BTreeMap<String, Leaf<'b>> {
+    let route = fit.route();
+    let mut mapping = Mapping {
+        fit,
+        source,
+        target,
+        names: Vec::new(),
+        leaves: BTreeMap::new(),
+    };
+    if let Some(each) = &route.each {
+        rights::each(&mut mapping, each);
+    }
+    rights::owner(&mut mapping, &route.to.owner, b);
+    let root = target.map(|target| target.form.root());
+    mapping.group(&route.model, "model", root.as_ref());
+    mapping.leaves
+}
+
+/// A route, and what was found about it so far.
+pub(super) struct Fit<'f> {
+    subject: &'f Subject<'f>,
+    found: Vec<Finding>,
+}
+
+impl<'f> Fit<'f> {
+    fn route(&self) -> &'f Route {
+        self.subject.route
+    }
+
+    fn is_prefill(&self) -> bool {
+        matches!(self.route().to.mode, Mode::Prefill { .. })
+    }
+
+    fn error(&self, code: &'static str, field: &str, message: impl Into<String>) -> Finding {
+        Finding::error(code, self.subject.file, message)
+            .field(field)
+            .at(self.subject.places.value(field))
+    }
+
+    fn warning(&self, code: &'static str, field: &str, message: impl Into<String>) -> Finding {
+        Finding::warning(code, self.subject.file, message)
+            .field(field)
+            .at(self.subject.places.value(field))
+    }
+
+    fn push(&mut self, finding: Finding) {
+        self.found.push(finding);
+    }
+
+    /// Whether something was found about a field.
+    fn has(&self, field: &str) -> bool {
+        self.found
+            .iter()
+            .any(|finding| finding.field.as_deref() == Some(field))
+    }
+
+    /// Whether something was found about a field, or about what is around or in it.
+    fn has_near(&self, field: &str) -> bool {
+        let field = without_indexes(field);
+        let is_in = |inner: &str, outer: &str| {
+            inner
+                .strip_prefix(outer)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let told = self
+            .found
+            .iter()
+            .filter_map(|finding| finding.field.as_deref());
+        told.map(|told| told.strip_suffix(".$each").unwrap_or(told))
+            .any(|told| is_in(told, &field) || is_in(&field, told))
+    }
+
+    /// Where a piece of a path stands in a field's expression.
+    fn piece(&self, field: &str, path: &str, piece: Range<usize>) -> Option<Place> {
+        let whole = self.subject.places.word(field, path)?;
+        if whole.range.len() != path.len() {
+            return Some(whole);
+        }
+        let start = whole.range.start;
+        Some(
+            self.subject
+                .places
+                .place(start + piece.start..start + piece.end),
+        )
+    }
+
+    /// Tells of references that are not followed.
+    fn references(&mut self, schema: &FormSchema<'_>, field: &str, whose: &str) {
+        for (reference, (place, is_remote)) in shape::dangling(schema) {
+            let place = if place.is_empty() {
+                String::new()
+            } else {
+                format!(" in `{place}`")
+            };
+            let finding = if is_remote {
+                self.warning("reference", field, format!("{whose} refers to another document{place}, which is never fetched: `{reference}`"))
+                    .help("what it says there is not checked; copy its definitions into the schema")
+            } else {
+                self.warning(
+                    "reference",
+                    field,
+                    format!(
+                        "{whose} refers to a definition{place} that it does not have: `{reference}`"
+                    ),
+                )
+                .help("what it says there is not checked")
+            };
+            self.push(finding);
+        }
+    }
+}

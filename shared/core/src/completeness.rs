@@ -1,0 +1,115 @@
+//! What a found B lacks of one that was made without a fault.
+//!
+//! app-lib makes an instance first, then its elements, then the presentation texts and data values that it copies from
+//! the form, and starts the process last; where it stops, the rest never comes (measured:
+//! tests/recorded/older/v8.12.7-create-storage-429-process.json, where the last step fails).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    draft::Attachment,
+    instance::{DataElement, Instance},
+    metadata::{ApplicationMetadata, DataField},
+    preflight::CheckedDraft,
+    process::Progress,
+    relay::decide::Lacks,
+};
+
+/// Attachments of one data type and size, and what B has of them. Storage decodes file names, so that names tell nothing
+/// (measured: tests/recorded/create-filename-plus).
+#[derive(Debug, Default)]
+pub struct Alike<'a> {
+    /// What the draft has.
+    pub wanted: Vec<&'a Attachment>,
+    /// What B has.
+    pub there: Vec<&'a DataElement>,
+}
+
+impl Alike<'_> {
+    /// How many B lacks.
+    #[must_use]
+    pub fn lacking(&self) -> usize {
+        self.wanted.len().saturating_sub(self.there.len())
+    }
+}
+
+/// The draft's attachments by data type and size, each group with the elements of `b` that may be them.
+#[must_use]
+pub fn alike<'a>(checked: &'a CheckedDraft, b: &'a Instance) -> Vec<Alike<'a>> {
+    let mut groups: BTreeMap<(&str, u64), Alike<'a>> = BTreeMap::new();
+    for attachment in &checked.draft.attachments {
+        let key = (attachment.data_type.as_str(), attachment.size);
+        groups.entry(key).or_default().wanted.push(attachment);
+    }
+    for element in b.data.iter().filter(|element| element.is_live()) {
+        if let Some(group) = groups.get_mut(&(element.data_type.as_str(), element.size)) {
+            group.there.push(element);
+        }
+    }
+    groups.into_values().collect()
+}
+
+/// What `b` lacks of what a clean one has.
+#[must_use]
+pub fn lacks(
+    checked: &CheckedDraft,
+    metadata: &ApplicationMetadata,
+    b: &Instance,
+    progress: Progress,
+) -> Lacks {
+    let model = &checked.draft.model;
+    let copied = |fields: &[DataField], there: &BTreeMap<String, String>| {
+        expected(fields, &checked.form_type, model).all(|id| there.contains_key(id))
+    };
+    Lacks {
+        form: b.elements(&checked.form_type).is_empty(),
+        attachments: alike(checked, b).iter().map(Alike::lacking).sum(),
+        copies: !copied(&metadata.data_fields, &b.data_values)
+            || !copied(&metadata.presentation_fields, &b.presentation_texts),
+        start: !progress.started,
+    }
+}
+
+/// The ids of the fields that B's app copies when it saves this form. app-lib stops at the first field of another data
+/// type (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Data/InstanceDataUnitOfWork.cs).
+fn expected<'a>(
+    fields: &'a [DataField],
+    form_type: &'a str,
+    model: &'a Map<String, Value>,
+) -> impl Iterator<Item = &'a str> {
+    let of_form = |field: &&DataField| field.data_type_id.as_deref() == Some(form_type);
+    fields
+        .iter()
+        .take_while(of_form)
+        .filter(|field| {
+            field
+                .path
+                .as_deref()
+                .is_some_and(|path| has_value(model, path))
+        })
+        .map(|field| field.id.as_str())
+}
+
+/// Whether the form has a value of its own at a dotted path. Names are compared without case, as app-lib does.
+fn has_value(model: &Map<String, Value>, path: &str) -> bool {
+    let (name, rest) = match path.split_once('.') {
+        Some((name, rest)) => (name, Some(rest)),
+        None => (path, None),
+    };
+    let value = model
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value);
+    match (value, rest) {
+        (Some(Value::Object(group)), Some(rest)) => has_value(group, rest),
+        (Some(Value::String(text)), None) => !text.is_empty(),
+        (Some(Value::Number(_) | Value::Bool(_)), None) => true,
+        // A path through a list names no single value.
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+//! What Stafett decides: pure functions and types, without async, HTTP or AWS.
+//!
+//! Stafett carries the baton between Altinn 3 apps: when an instance of app A
+//! reaches an agreed point, exactly one complete instance of app B appears.
+//!
+//! The words: a [`route`] says from which app, when, to which app and how. A
+//! [`trigger`] says that an A instance may be ready. The data of the A [`instance`] is
+//! turned into a [`draft`] by [`transform`], [`preflight`] checks the draft against B's
+//! [`metadata`], and one [`relay`] (one route × one A instance × one key) makes or adopts
+//! one B. [`relay::decide`] says what happens next with a relay.
+
+#![warn(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+pub mod completeness;
+pub mod draft;
+pub mod id;
+pub mod instance;
+pub mod metadata;
+pub mod preflight;
+pub mod process;
+pub mod relay;
+pub mod route;
+pub mod schema;
+pub mod tolerant;
+pub mod transform;
+pub mod trigger;
+pub mod xml;

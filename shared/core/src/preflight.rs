@@ -1,0 +1,396 @@
+//! Refuse locally what B would refuse late: a late refusal is what leaves orphans.
+//!
+//! The draft is checked against B's own metadata by the rules that B applies to a
+//! multipart request (Altinn/app-lib-dotnet: src/Altinn.App.Api/Helpers/RequestHandling/
+//! RequestPartValidator.cs, src/Altinn.App.Core/Helpers/AllowedContributorsHelper.cs), and
+//! against B's JSON schema where the route names one.
+
+mod prefill;
+
+use std::{collections::BTreeMap, fmt};
+
+use thiserror::Error;
+
+use crate::{
+    draft::{Attachment, Draft, Owner},
+    metadata::{ApplicationMetadata, DataType},
+    relay::{Reason, decide::Problem},
+    route::{Mode, Target},
+    xml::{self, XmlError},
+};
+
+/// The media type of the form part.
+pub const FORM_CONTENT_TYPE: &str = "application/xml";
+/// B takes no larger request (Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs).
+const MAX_REQUEST: u64 = 2000 * 1024 * 1024;
+/// The key of the stamp in B's `dataValues`.
+pub const STAMP: &str = "stafett.relay";
+/// What a part without its content takes at most.
+const PART_OVERHEAD: u64 = 1024;
+const MIB: u64 = 1024 * 1024;
+/// Only the app itself may write these (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Data/DataElementAccessChecker.cs).
+const APP_OWNED: &str = "ref-data-as-pdf";
+
+/// A draft that B will take, as far as B's metadata and schema tell. Does not print its data.
+#[derive(Clone)]
+pub struct CheckedDraft {
+    /// What B shall be.
+    pub draft: Draft,
+    /// B's form data type.
+    pub form_type: String,
+    /// B's form, and how it is sent.
+    pub form: Form,
+}
+
+/// B's form, and how it is sent.
+#[derive(Clone)]
+pub enum Form {
+    /// As XML, in the one multipart request.
+    Xml(String),
+    /// As texts by dotted path, in the simplified request. The relay's id is one of them.
+    Prefill {
+        /// The texts.
+        texts: BTreeMap<String, String>,
+        /// The field that carries the relay's id.
+        stamp: String,
+        /// The key of B's `dataValues` to which B copies that field.
+        key: String,
+    },
+}
+
+impl fmt::Debug for CheckedDraft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CheckedDraft")
+            .field("draft", &self.draft)
+            .field("form_type", &self.form_type)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One thing that B would refuse. Names data types and fields, never values.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Objection {
+    /// The route names no form data type, and B does not have exactly one.
+    #[error("B has {0} data types with app logic: name one in to.dataType")]
+    FormType(usize),
+    /// B has no such data type, or one that cannot be used so.
+    #[error("data type `{data_type}`: {problem}")]
+    DataType {
+        /// B's data type.
+        data_type: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// B's schema does not admit the form.
+    #[error("{0}")]
+    Schema(crate::schema::Violation),
+    /// B does not show the field that carries the relay's id.
+    #[error(
+        "to.stamp: B's dataFields show no field `{0}` of its form: add it to B's applicationmetadata, or leave `mode: prefill`"
+    )]
+    Stamp(String),
+    /// A value that is no text.
+    #[error("{0}: `mode: prefill` carries texts, numbers and true/false only")]
+    NotFlat(String),
+    /// A text that B would not read from `mode: prefill` as it is meant.
+    #[error("{field}: {problem}")]
+    Prefill {
+        /// The field, as a dotted path.
+        field: String,
+        /// What the text is, and what B makes of it.
+        problem: &'static str,
+    },
+    /// XML cannot carry the form.
+    #[error("{0}")]
+    Xml(#[from] XmlError),
+    /// B does not admit such owners.
+    #[error("B admits no {0} as owner (partyTypesAllowed)")]
+    Owner(&'static str),
+    /// All of it together is too large.
+    #[error("the request would have {0} bytes, B takes {MAX_REQUEST}")]
+    TooLarge(u64),
+}
+
+/// All that B would refuse.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub struct Objections(pub Vec<Objection>);
+
+impl fmt::Display for Objections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("; "))
+    }
+}
+
+impl Objections {
+    /// The problem that stands in the relay's way.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        Problem::new(Reason::DraftRefused).because(self.to_string())
+    }
+}
+
+/// Checks a draft for `target`, whose metadata this is.
+///
+/// # Errors
+/// Everything that B would refuse.
+pub fn check(
+    draft: Draft,
+    target: &Target,
+    metadata: &ApplicationMetadata,
+) -> Result<CheckedDraft, Objections> {
+    let mut check = Check {
+        metadata,
+        org: target.app.org(),
+        objections: Vec::new(),
+    };
+    let mut draft = draft;
+    // A prefilled form is a part of B's, which B completes and orders itself: there the schema tells the types of fields alone.
+    if let Some(schema) = &target.schema
+        && target.mode == Mode::Complete
+    {
+        let violations = schema.violations(&draft.model);
+        check
+            .objections
+            .extend(violations.into_iter().map(Objection::Schema));
+        draft.model = schema.ordered(draft.model);
+    }
+    let form_type = check.form_type(target.data_type.as_deref());
+    let xml = xml::write(&target.root, &draft.model)
+        .map_err(|error| check.objections.push(error.into()))
+        .ok();
+    let size_of_form = xml.as_ref().map_or(0, |xml| xml.len() as u64);
+    let form = match &target.mode {
+        Mode::Complete => {
+            if let (Some(form_type), Some(_)) = (form_type, &xml) {
+                check.form(form_type, size_of_form);
+            }
+            Form::Xml(xml.unwrap_or_default())
+        }
+        Mode::Prefill { stamp } => {
+            let schema = target.schema.as_ref();
+            let texts = prefill::texts(&draft.model, schema, &mut check.objections);
+            check.prefill(form_type, texts, stamp)
+        }
+    };
+    check.attachments(&draft.attachments);
+    check.owner(&draft.owner);
+    // Sizes are A's word: their sum may be more than any number holds.
+    let size = draft
+        .attachments
+        .iter()
+        .map(|attachment| attachment.size.saturating_add(PART_OVERHEAD))
+        .fold(size_of_form + 2 * PART_OVERHEAD, u64::saturating_add);
+    if size > MAX_REQUEST {
+        check.objections.push(Objection::TooLarge(size));
+    }
+    match form_type {
+        Some(form_type) if check.objections.is_empty() => Ok(CheckedDraft {
+            draft,
+            form_type: form_type.id.clone(),
+            form,
+        }),
+        _ => Err(Objections(check.objections)),
+    }
+}
+
+struct Check<'a> {
+    metadata: &'a ApplicationMetadata,
+    /// B's organisation, whose token we have.
+    org: &'a str,
+    objections: Vec<Objection>,
+}
+
+impl<'a> Check<'a> {
+    fn object(&mut self, data_type: &str, problem: impl Into<String>) {
+        self.objections.push(Objection::DataType {
+            data_type: data_type.to_owned(),
+            problem: problem.into(),
+        });
+    }
+
+    fn data_type(&mut self, id: &str) -> Option<&'a DataType> {
+        let found = self
+            .metadata
+            .data_types
+            .iter()
+            .find(|data_type| data_type.id == id);
+        if found.is_none() {
+            let known: Vec<_> = self
+                .metadata
+                .data_types
+                .iter()
+                .map(|t| format!("`{}`", t.id))
+                .collect();
+            self.object(
+                id,
+                format!("B has none of this id, it has {}", known.join(", ")),
+            );
+        }
+        found
+    }
+
+    fn form_type(&mut self, named: Option<&str>) -> Option<&'a DataType> {
+        if let Some(id) = named {
+            let data_type = self.data_type(id)?;
+            if !data_type.is_form() {
+                self.object(
+                    id,
+                    "B takes it for an attachment: it has no appLogic.classRef",
+                );
+                return None;
+            }
+            return Some(data_type);
+        }
+        let forms: Vec<&DataType> = self
+            .metadata
+            .data_types
+            .iter()
+            .filter(|data_type| data_type.is_form())
+            .collect();
+        match forms.as_slice() {
+            [only] => Some(only),
+            _ => {
+                self.objections.push(Objection::FormType(forms.len()));
+                None
+            }
+        }
+    }
+
+    /// What goes for every part.
+    fn part(&mut self, data_type: &DataType, content_type: &str, size: u64) {
+        let allowed = &data_type.allowed_content_types;
+        if !allowed.is_empty() && !allowed.iter().any(|allowed| allowed == content_type) {
+            self.object(
+                &data_type.id,
+                format!("B takes {}, this is {content_type}", allowed.join(", ")),
+            );
+        }
+        if size == 0 {
+            self.object(&data_type.id, "an element without content, which B refuses");
+        }
+        if data_type.max_size > 0 && size > data_type.max_size.saturating_mul(MIB) {
+            let limit = data_type.max_size;
+            self.object(
+                &data_type.id,
+                format!("{size} bytes, B takes {limit} MiB at most"),
+            );
+        }
+        let contributors = &data_type.allowed_contributors;
+        let ours = format!("org:{}", self.org);
+        // Who is admitted by number cannot be told here.
+        let admitted = |c: &String| c.eq_ignore_ascii_case(&ours) || c.starts_with("orgno:");
+        if !contributors.is_empty() && !contributors.iter().any(admitted) {
+            self.object(
+                &data_type.id,
+                format!("B admits {} to add it, not {ours}", contributors.join(", ")),
+            );
+        }
+        if data_type.id == APP_OWNED {
+            self.object(&data_type.id, "only B itself writes it");
+        }
+    }
+
+    fn count(&mut self, data_type: &DataType, count: u64) {
+        if data_type.max_count > 0 && count > data_type.max_count {
+            let limit = data_type.max_count;
+            self.object(
+                &data_type.id,
+                format!("{count} elements, B takes {limit} at most"),
+            );
+        }
+    }
+
+    fn form(&mut self, data_type: &DataType, size: u64) {
+        self.part(data_type, FORM_CONTENT_TYPE, size);
+    }
+
+    fn prefill(
+        &mut self,
+        form_type: Option<&DataType>,
+        texts: BTreeMap<String, String>,
+        stamp: &str,
+    ) -> Form {
+        let shown = self.metadata.data_fields.iter().find(|field| {
+            field.path.as_deref() == Some(stamp)
+                && form_type.is_some_and(|form| field.data_type_id.as_deref() == Some(&form.id))
+        });
+        if shown.is_none() {
+            self.objections.push(Objection::Stamp(stamp.to_owned()));
+        }
+        let key = shown.map(|field| field.id.clone()).unwrap_or_default();
+        Form::Prefill {
+            texts,
+            stamp: stamp.to_owned(),
+            key,
+        }
+    }
+
+    fn attachments(&mut self, attachments: &[Attachment]) {
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for attachment in attachments {
+            let count = counts.entry(&attachment.data_type).or_default();
+            *count += 1;
+            let first = *count == 1;
+            let known = if first {
+                self.data_type(&attachment.data_type)
+            } else {
+                self.metadata
+                    .data_types
+                    .iter()
+                    .find(|t| t.id == attachment.data_type)
+            };
+            let Some(data_type) = known else { continue };
+            if data_type.is_form() && first {
+                self.object(&data_type.id, "a form, and no place for attachments");
+            }
+            if attachment.content_type.contains(';') {
+                self.object(
+                    &data_type.id,
+                    "a media type with parameters, which B refuses after it has made the instance",
+                );
+            }
+            self.part(data_type, &attachment.content_type, attachment.size);
+        }
+        for (data_type, count) in counts {
+            if let Some(data_type) = self.metadata.data_types.iter().find(|t| t.id == data_type) {
+                self.count(data_type, count);
+            }
+        }
+    }
+
+    fn owner(&mut self, owner: &Owner) {
+        let allowed = self.metadata.party_types_allowed;
+        let any =
+            allowed.person || allowed.organisation || allowed.sub_unit || allowed.bankruptcy_estate;
+        if !any {
+            return;
+        }
+        match owner {
+            Owner::Person(_) if !allowed.person => {
+                self.objections.push(Objection::Owner("person"));
+            }
+            // Which kind of organisation a number is, only the register tells.
+            Owner::Organisation(_)
+                if !(allowed.organisation || allowed.sub_unit || allowed.bankruptcy_estate) =>
+            {
+                self.objections.push(Objection::Owner("organisation"));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl CheckedDraft {
+    /// The key of B's `dataValues` that holds the stamp.
+    #[must_use]
+    pub fn stamp_key(&self) -> &str {
+        match &self.form {
+            Form::Xml(_) => STAMP,
+            Form::Prefill { key, .. } => key,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

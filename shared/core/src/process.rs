@@ -1,0 +1,134 @@
+//! Whether an instance's process was started, and whether its workflow engine is done.
+//!
+//! An app that stopped early has made an instance with a current task and an empty history: its start hooks never ran, nor
+//! did it make further forms or tell of the instance (measured on app-lib 8.12.7). Apps from version 9 on run these
+//! steps in an engine, and show its state in the process (measured: tests/recorded/v9/v9-process).
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{relay::decide::Engine, tolerant};
+
+/// How far the process of an instance has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Its history has the start of a task.
+    pub started: bool,
+    /// Where its workflow engine stands.
+    pub engine: Engine,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct History {
+    #[serde(default)]
+    process_history: Vec<Event>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    #[serde(default)]
+    event_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Process {
+    #[serde(default)]
+    workflow: Option<Workflow>,
+}
+
+#[derive(Deserialize)]
+struct Workflow {
+    #[serde(default)]
+    status: Option<String>,
+}
+
+impl Progress {
+    /// Reads an instance's process and its history, as its app answers them.
+    ///
+    /// # Errors
+    /// When one of them is no such document.
+    pub fn read(process: &Value, history: &Value) -> serde_json::Result<Self> {
+        let process: Process = tolerant::read(process)?;
+        let history: History = tolerant::read(history)?;
+        Ok(Self {
+            started: history.is_started(),
+            engine: process.engine(),
+        })
+    }
+}
+
+impl History {
+    fn is_started(&self) -> bool {
+        let starts = |event: &Event| event.event_type.as_deref() == Some("process_StartTask");
+        self.process_history.iter().any(starts)
+    }
+}
+
+impl Process {
+    fn engine(&self) -> Engine {
+        let workflow = self.workflow.as_ref();
+        match workflow.and_then(|workflow| workflow.status.as_deref()) {
+            None | Some("idle") => Engine::Idle,
+            Some("failed") => Engine::Stopped,
+            // `processing`, or a word of a later version.
+            Some(_) => Engine::Working,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn recorded(name: &str) -> Value {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/recorded");
+        let case = fs::read(folder.join(format!("{name}.json"))).unwrap();
+        serde_json::from_slice(&case).unwrap()
+    }
+
+    fn engine(process: Value) -> Engine {
+        tolerant::read::<Process>(&process).unwrap().engine()
+    }
+
+    #[test]
+    fn a_recorded_history_has_the_start_of_a_task() {
+        for name in ["app-process-history", "v9/v9-process-history"] {
+            let history = recorded(name)["answer"]["body"].clone();
+            assert!(
+                tolerant::read::<History>(&history).unwrap().is_started(),
+                "{name}"
+            );
+        }
+        for empty in [
+            json!({"processHistory": []}),
+            json!({"processHistory": null}),
+            json!({}),
+        ] {
+            assert!(!tolerant::read::<History>(&empty).unwrap().is_started());
+        }
+    }
+
+    #[test]
+    fn an_engine_is_idle_at_work_or_stopped_and_older_apps_have_none() {
+        assert_eq!(
+            engine(recorded("app-process-owner")["answer"]["body"].clone()),
+            Engine::Idle
+        );
+        assert_eq!(
+            engine(recorded("v9/v9-process")["answer"]["body"].clone()),
+            Engine::Idle
+        );
+        let failed = &recorded("v9/v9-create-step-failed")["then"]["GET /process"]["body"];
+        assert_eq!(engine(failed.clone()), Engine::Stopped);
+        assert_eq!(
+            engine(json!({"workflow": {"status": "processing"}})),
+            Engine::Working
+        );
+    }
+}

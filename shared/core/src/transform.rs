@@ -1,0 +1,316 @@
+//! From a route and A's data to the draft of B.
+//!
+//! Pure: the same route and data give the same draft. No clock, no randomness, no
+//! environment.
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::{Timestamp, tz::TimeZone};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::{
+    draft::{Attachment, Draft, Owner, storable},
+    instance::{DataElement, Instance},
+    relay::{Reason, decide::Problem},
+    route::{AttachmentRule, EvaluationError, Gate, MappingError, OwnerRule, Route, Scope, model},
+};
+
+/// A's PDF of a form (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Pdf/PdfService.cs).
+const PDF: &str = "ref-data-as-pdf";
+
+/// No draft, and why. Names fields and data types, never values.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TransformError {
+    /// A field of B could not be filled.
+    #[error("route {route}: {source}")]
+    Mapping {
+        /// The route.
+        route: String,
+        /// The field, and why.
+        source: MappingError,
+    },
+    /// B's owner could not be determined.
+    #[error("route {route}: to.owner.{kind}: {problem}")]
+    Owner {
+        /// The route.
+        route: String,
+        /// The kind of owner that the route names.
+        kind: &'static str,
+        /// Why.
+        problem: String,
+    },
+    /// An element that the route requires is not there.
+    #[error("A has no `{0}`, which the route requires")]
+    AttachmentMissing(String),
+    /// An element's virus scan is not done.
+    #[error("the virus scan of a `{0}` is not done")]
+    AttachmentScanned(String),
+    /// An element's virus scan found something.
+    #[error("the virus scan found something in a `{0}`")]
+    AttachmentInfected(String),
+    /// The values of `each` cannot be told apart.
+    #[error("route {route}: key: {problem}")]
+    Keys {
+        /// The route.
+        route: String,
+        /// Why.
+        problem: String,
+    },
+    /// The due date lies outside of all calendars.
+    #[error("route {route}: due: gives no date")]
+    Due {
+        /// The route.
+        route: String,
+    },
+}
+
+impl TransformError {
+    /// Whether the draft may come about later, without anybody changing anything.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::AttachmentMissing(_) | Self::AttachmentScanned(_)
+        )
+    }
+
+    /// The problem that stands in the relay's way.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let reason = match self {
+            Self::Mapping { .. } | Self::Owner { .. } | Self::Due { .. } => Reason::MappingFailed,
+            Self::Keys { .. } => Reason::KeysAmbiguous,
+            Self::AttachmentMissing(_) => Reason::AttachmentMissing,
+            Self::AttachmentScanned(_) => Reason::AttachmentScanned,
+            Self::AttachmentInfected(_) => Reason::AttachmentInfected,
+        };
+        Problem::new(reason).because(self.to_string())
+    }
+}
+
+/// When the route's gate opened for this A instance; `None` if it is not open.
+#[must_use]
+pub fn open_since(gate: &Gate, source: &Instance) -> Option<Timestamp> {
+    let ended = source.process.ended;
+    match gate {
+        Gate::Completed => ended,
+        Gate::Task(wanted) => ended.or_else(|| {
+            let task = source.process.current_task.as_ref()?;
+            if task.element_id == *wanted {
+                task.started.or(source.created)
+            } else {
+                None
+            }
+        }),
+    }
+}
+
+/// One relay's share of an A instance.
+pub struct Part {
+    /// What tells it from the route's other relays of the instance; may be personal. `None` without `each`.
+    pub key: Option<String>,
+    /// Its draft.
+    pub draft: Result<Draft, TransformError>,
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Part")
+            .field("draft", &self.draft)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The drafts of the B that an A instance leads to: one, or one per value of the route's `each`.
+/// `data` is A's form data by data type: an object, or a list where A has several.
+///
+/// # Errors
+/// [`TransformError`] when the values cannot be told apart; what is wrong with one of them stands in its part.
+pub fn drafts(
+    route: &Route,
+    source: &Instance,
+    data: Map<String, Value>,
+    open_since: Timestamp,
+) -> Result<Vec<Part>, TransformError> {
+    let paths = route.paths();
+    let scope = Scope::new(source.raw.clone(), data, paths.iter().map(String::as_str));
+    let Some(each) = &route.each else {
+        let draft = draft(route, source, &scope, open_since);
+        return Ok(vec![Part { key: None, draft }]);
+    };
+    let refused = |problem: String| TransformError::Keys {
+        route: route.name.to_string(),
+        problem,
+    };
+    let scopes = each
+        .list
+        .each(&each.name, &scope)
+        .map_err(|error| refused(error.to_string()))?;
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut parts = Vec::new();
+    for (index, scope) in scopes.iter().enumerate() {
+        let key = match each.key.evaluate(scope) {
+            Ok(Some(Value::String(text))) if !text.trim().is_empty() => text.trim().to_owned(),
+            Ok(Some(Value::Number(number))) => number.to_string(),
+            Ok(_) => {
+                return Err(refused(format!(
+                    "value {index} of `each` has no key: a text or a number is needed"
+                )));
+            }
+            Err(error) => return Err(refused(format!("value {index} of `each`: {error}"))),
+        };
+        if let Some(first) = seen.insert(key.clone(), index) {
+            return Err(refused(format!(
+                "values {first} and {index} of `each` have the same key"
+            )));
+        }
+        parts.push(Part {
+            key: Some(key),
+            draft: draft(route, source, scope, open_since),
+        });
+    }
+    Ok(parts)
+}
+
+fn draft(
+    route: &Route,
+    source: &Instance,
+    scope: &Scope,
+    open_since: Timestamp,
+) -> Result<Draft, TransformError> {
+    let name = || route.name.to_string();
+    let owner = owner(&route.to.owner, scope).map_err(|(kind, problem)| TransformError::Owner {
+        route: name(),
+        kind,
+        problem,
+    })?;
+    let model = model::fill(&route.model, scope).map_err(|source| TransformError::Mapping {
+        route: name(),
+        source,
+    })?;
+    let mut attachments = Vec::new();
+    for rule in &route.attachments {
+        attachments.extend(pick(rule, source)?);
+    }
+    let due = match route.due {
+        None => None,
+        Some(span) => {
+            let due = open_since.to_zoned(TimeZone::UTC).checked_add(span);
+            Some(
+                due.map_err(|_| TransformError::Due { route: name() })?
+                    .timestamp(),
+            )
+        }
+    };
+    Ok(Draft {
+        owner,
+        model,
+        attachments,
+        due,
+    })
+}
+
+fn owner(rule: &OwnerRule, scope: &Scope) -> Result<Owner, (&'static str, String)> {
+    let digits = |value: &Value, count: usize| {
+        let text = match value {
+            Value::String(text) => text.trim().to_owned(),
+            Value::Number(number) => number.to_string(),
+            _ => return None,
+        };
+        (text.len() == count && text.bytes().all(|b| b.is_ascii_digit())).then_some(text)
+    };
+    let value = |kind| match rule.expression().evaluate(scope) {
+        Ok(Some(value)) => Ok(value),
+        Ok(None) => Err((
+            kind,
+            EvaluationError::Empty(rule.expression().source().into()).to_string(),
+        )),
+        Err(error) => Err((kind, error.to_string())),
+    };
+    match rule {
+        OwnerRule::Organisation(_) => digits(&value("organisation")?, 9)
+            .map(Owner::Organisation)
+            .ok_or(("organisation", "not nine digits".into())),
+        // As a number it may have lost its leading zero: text only.
+        OwnerRule::Person(_) => match value("person")? {
+            text @ Value::String(_) => digits(&text, 11).map(Owner::Person),
+            _ => None,
+        }
+        .ok_or(("person", "not a text of eleven digits".into())),
+        OwnerRule::Party(_) => {
+            let value = value("party")?;
+            let party = value
+                .as_u64()
+                .or_else(|| value.as_str()?.trim().parse().ok());
+            party
+                .and_then(|party| u32::try_from(party).ok())
+                .map(Owner::Party)
+                .ok_or(("party", "not a party id".into()))
+        }
+    }
+}
+
+/// The elements of A that a rule names: of PDFs the newest of each task, of all else every one.
+fn pick(rule: &AttachmentRule, source: &Instance) -> Result<Vec<Attachment>, TransformError> {
+    let mut elements = source.elements(&rule.from);
+    if rule.from == PDF {
+        let mut newest: BTreeMap<Option<&str>, &DataElement> = BTreeMap::new();
+        for element in elements {
+            let task = element
+                .references
+                .iter()
+                .find_map(|reference| reference.value.as_deref());
+            newest.insert(task, element);
+        }
+        elements = newest.into_values().collect();
+    }
+    if elements.is_empty() && rule.required {
+        return Err(TransformError::AttachmentMissing(rule.from.clone()));
+    }
+    if elements.iter().any(|element| element.is_infected()) {
+        return Err(TransformError::AttachmentInfected(rule.from.clone()));
+    }
+    if elements.iter().any(|element| element.is_being_scanned()) {
+        return Err(TransformError::AttachmentScanned(rule.from.clone()));
+    }
+    Ok(elements
+        .into_iter()
+        .map(|element| attachment(rule, element))
+        .collect())
+}
+
+fn attachment(rule: &AttachmentRule, element: &DataElement) -> Attachment {
+    let content_type = element
+        .content_type
+        .clone()
+        .unwrap_or_else(|| "application/octet-stream".into());
+    // An element that is added to an instance must have a name with an ending
+    // (Altinn/app-lib-dotnet: src/Altinn.App.Api/Helpers/RequestHandling/DataRestrictionValidation.cs).
+    let mut filename = element
+        .filename
+        .clone()
+        .unwrap_or_else(|| rule.from.clone());
+    if !filename.contains('.') {
+        filename.push_str(match content_type.as_str() {
+            "application/pdf" => ".pdf",
+            "application/xml" | "text/xml" => ".xml",
+            "application/json" => ".json",
+            "image/png" => ".png",
+            "image/jpeg" => ".jpg",
+            "text/plain" => ".txt",
+            _ => ".bin",
+        });
+    }
+    Attachment {
+        element: element.id,
+        data_type: rule.to.clone(),
+        // As B would name it anyway: nothing in it means anything to a header.
+        filename: storable(&filename),
+        content_type,
+        size: element.size,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,385 @@
+//! The one request that makes B: form, attachments and stamp together.
+//!
+//! Attachments flow from A's Storage into the multipart body as they are read, never
+//! held. The stamp stands in the instance template, so that even a B that its app left
+//! half-made carries it.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use http::{StatusCode, header};
+use reqwest::{
+    Body, RequestBuilder, Response,
+    multipart::{self, Part},
+};
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value, json};
+use stafett_core::{
+    draft::Attachment,
+    id::{AppId, InstanceId},
+    instance::Instance,
+    preflight::{CheckedDraft, FORM_CONTENT_TYPE, Form, STAMP},
+    relay::{
+        Reason, RelayId,
+        answer::classify,
+        decide::{Answer, Problem, Quiet, Reply},
+    },
+};
+use tokio::time::Instant;
+
+use super::{Altinn, AltinnError, Budget, Trouble, json, refusal};
+
+/// The key of A's instance id in B's `dataValues`.
+pub const SOURCE: &str = "stafett.source";
+/// The token must outlive the request by this much: B checks it without any leeway, also at the end.
+const TOKEN_MARGIN: Duration = Duration::from_secs(60);
+
+/// How much of the request's body went out.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// Attachments that were sent whole.
+    sent: AtomicUsize,
+    /// An attachment that could not be read.
+    broken: OnceLock<AltinnError>,
+}
+
+impl Altinn {
+    /// Sends the one request that makes B, within what is left of the budget. Never sent twice.
+    pub async fn create(
+        &self,
+        budget: &Arc<Budget>,
+        app: &AppId,
+        relay: &RelayId,
+        source: InstanceId,
+        checked: &CheckedDraft,
+    ) -> Answer {
+        let url = match checked.form {
+            Form::Xml(_) => self.app(app, "instances"),
+            Form::Prefill { .. } => self.app(app, "instances/create"),
+        };
+        let left = budget.left();
+        if left.is_zero() {
+            return Answer::NotSent(Problem::new(Reason::OutOfTime));
+        }
+        let token = match self.0.tokens.get(left + TOKEN_MARGIN, left).await {
+            Ok(token) => token,
+            Err(error) => {
+                return Answer::NotSent(
+                    Problem::new(Reason::TargetUnavailable).because(error.to_string()),
+                );
+            }
+        };
+        let progress = Arc::new(Progress::default());
+        let request = self.0.http.post(&url).bearer_auth(token.expose_secret());
+        let request = match self.fill(request, budget, relay, source, checked, &progress) {
+            Ok(request) => request,
+            Err(error) => {
+                return Answer::NotSent(
+                    Problem::new(Reason::DraftRefused).because(error.to_string()),
+                );
+            }
+        };
+        let started = Instant::now();
+        let sent = request.timeout(budget.left()).send();
+        match budget.count(sent).await {
+            Err(error) => unanswered(&error, &progress, checked),
+            Ok(answer) if answer.status() == StatusCode::CREATED => created(answer).await,
+            Ok(answer) => {
+                if answer.status() == StatusCode::UNAUTHORIZED {
+                    self.0.tokens.forget(&token).await;
+                }
+                Answer::Unclear(classify(&refusal::read(answer, started.elapsed()).await))
+            }
+        }
+    }
+
+    fn fill(
+        &self,
+        request: RequestBuilder,
+        budget: &Arc<Budget>,
+        relay: &RelayId,
+        source: InstanceId,
+        checked: &CheckedDraft,
+        progress: &Arc<Progress>,
+    ) -> reqwest::Result<RequestBuilder> {
+        let xml = match &checked.form {
+            Form::Xml(xml) => xml,
+            Form::Prefill { texts, stamp, .. } => {
+                let mut template = owner_and_due(checked);
+                let mut texts = texts.clone();
+                texts.insert(stamp.clone(), relay.to_string());
+                template.insert("prefill".into(), json!(texts));
+                return Ok(request.json(&template));
+            }
+        };
+        let instance = template(relay, source, checked).to_string();
+        let mut form = multipart::Form::new()
+            .part(
+                "instance",
+                Part::text(instance).mime_str("application/json")?,
+            )
+            .part(
+                checked.form_type.clone(),
+                Part::text(xml.clone()).mime_str(FORM_CONTENT_TYPE)?,
+            );
+        for attachment in &checked.draft.attachments {
+            let body = self.attachment_body(budget, source, attachment, progress);
+            let part = attachment_part(attachment, body)?;
+            form = form.part(attachment.data_type.clone(), part);
+        }
+        Ok(request.multipart(form))
+    }
+
+    /// A's element as a body, opened when its turn comes.
+    pub(super) fn attachment_body(
+        &self,
+        budget: &Arc<Budget>,
+        source: InstanceId,
+        attachment: &Attachment,
+        progress: &Arc<Progress>,
+    ) -> Body {
+        let (altinn, budget, progress) = (self.clone(), budget.clone(), progress.clone());
+        let (element, size) = (attachment.element, attachment.size);
+        let opened = async move {
+            let bytes = altinn.attachment(&budget, source, element).await?;
+            Ok::<_, AltinnError>(bytes.map_ok(Some).chain(stream::once(async { Ok(None) })))
+        };
+        let noted = progress.clone();
+        let mut seen = 0_u64;
+        let bytes = stream::once(opened).try_flatten().map(move |chunk| {
+            let chunk = chunk?;
+            match chunk {
+                Some(bytes) => {
+                    seen += bytes.len() as u64;
+                    Ok(bytes)
+                }
+                // What is cut short, or grew, must not pass for the whole.
+                None if seen != size => Err(AltinnError::new(
+                    &format!("read data element {element} of instance {source} whole"),
+                    Trouble::Malformed("of the size that its instance names"),
+                )),
+                None => {
+                    progress.sent.fetch_add(1, Ordering::Relaxed);
+                    Ok(bytes::Bytes::new())
+                }
+            }
+        });
+        Body::wrap_stream(bytes.map_err(move |error: AltinnError| {
+            let told = std::io::Error::other(error.to_string());
+            // The first failure is the one that counts.
+            let _ = noted.broken.set(error);
+            told
+        }))
+    }
+}
+
+/// A part of known length, so that the whole request has one.
+fn attachment_part(attachment: &Attachment, body: Body) -> reqwest::Result<Part> {
+    Part::stream_with_length(body, attachment.size)
+        .file_name(attachment.filename.clone())
+        .mime_str(&attachment.content_type)
+}
+
+/// The instance template: owner, due date, and both stamps.
+fn template(relay: &RelayId, source: InstanceId, checked: &CheckedDraft) -> Value {
+    let mut template = owner_and_due(checked);
+    let stamps = json!({ STAMP: relay.to_string(), SOURCE: source.to_string() });
+    template.insert("dataValues".into(), stamps);
+    template.into()
+}
+
+fn owner_and_due(checked: &CheckedDraft) -> Map<String, Value> {
+    let mut template = Map::new();
+    template.insert("instanceOwner".into(), checked.draft.owner.template());
+    if let Some(due) = checked.draft.due {
+        template.insert("dueBefore".into(), due.to_string().into());
+    }
+    template
+}
+
+impl Progress {
+    /// Why an attachment could not be read, if one could not.
+    pub(super) fn broken(&self) -> Option<&AltinnError> {
+        self.broken.get()
+    }
+}
+
+/// No answer, which says nothing of what exists unless there was no connection. A body that was not handed over whole
+/// makes nothing, and B's app is done with it (measured: tests/recorded/create-half-closed, create-cut-off).
+fn unanswered(error: &reqwest::Error, progress: &Progress, checked: &CheckedDraft) -> Answer {
+    let what = super::transport(error);
+    let problem = match progress.broken() {
+        Some(broken) => Problem::new(Reason::SourceUnavailable)
+            .because(broken.to_string())
+            .after(broken.retry_after()),
+        None => {
+            let reason = Reason::TargetUnavailable;
+            Problem::new(reason).because(format!("B did not answer ({what})"))
+        }
+    };
+    if error.is_connect() {
+        return Answer::NotSent(problem);
+    }
+    let whole = progress.sent.load(Ordering::Relaxed) == checked.draft.attachments.len();
+    Answer::Unclear(Reply {
+        problem,
+        refused: false,
+        nothing_made: !whole,
+        quiet: if whole { Quiet::Settled } else { Quiet::Now },
+        instance: None,
+    })
+}
+
+/// 201: B's id is in the body, and in the `Location` should the body not arrive whole.
+async fn created(answer: Response) -> Answer {
+    let location = answer.headers().get(header::LOCATION).and_then(|location| {
+        let mut segments = location.to_str().ok()?.rsplit('/');
+        let (guid, party) = (segments.next()?, segments.next()?);
+        format!("{party}/{guid}").parse().ok()
+    });
+    let json = json::read(answer).await.ok();
+    let instance = json.and_then(|json| Instance::from_json(json).ok());
+    match instance.map(|instance| instance.id).or(location) {
+        Some(id) => Answer::Created(id),
+        // The app is done, and B is there to be found.
+        None => Answer::Unclear(Reply {
+            problem: Problem::new(Reason::OutcomeUnknown)
+                .because("B answered 201, and its answer does not name the instance"),
+            refused: false,
+            nothing_made: false,
+            quiet: Quiet::Now,
+            instance: None,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+    use stafett_core::draft::{Draft, Owner, storable};
+
+    /// The parts of a multipart body as a parser reads them: name, filename, content.
+    async fn read_back(form: multipart::Form) -> Vec<(String, Option<String>, Vec<u8>)> {
+        let request = reqwest::Client::new()
+            .post("http://127.0.0.1/")
+            .multipart(form)
+            .build()
+            .unwrap();
+        let declared = request.headers()[header::CONTENT_TYPE]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let boundary = multer::parse_boundary(declared).unwrap();
+        let length: usize = request.headers()[header::CONTENT_LENGTH]
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let mut request = request;
+        let body = request.body_mut().take().unwrap();
+        let bytes = http_body_util::BodyExt::collect(body)
+            .await
+            .unwrap()
+            .to_bytes();
+        assert_eq!(bytes.len(), length, "the request says how long it is");
+        let mut parser =
+            multer::Multipart::new(stream::iter([Ok::<_, std::io::Error>(bytes)]), boundary);
+        let mut parts = Vec::new();
+        while let Some(part) = parser.next_field().await.unwrap() {
+            let filename = part.file_name().map(str::to_owned);
+            let name = part.name().unwrap().to_owned();
+            parts.push((name, filename, part.bytes().await.unwrap().to_vec()));
+        }
+        parts
+    }
+
+    proptest! {
+        #[test]
+        fn no_filename_and_no_content_breaks_out_of_its_part(
+            filename in ".{1,40}",
+            content in proptest::collection::vec(any::<u8>(), 1..200),
+            form in "\\PC{0,100}",
+        ) {
+            let attachment = Attachment {
+                element: uuid::Uuid::nil(),
+                data_type: "vedlegg".into(),
+                filename: storable(&filename),
+                content_type: "application/pdf".into(),
+                size: content.len() as u64,
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let parts = runtime.block_on(async {
+                let body = Body::wrap_stream(stream::iter([Ok::<_, std::io::Error>(content.clone())]));
+                let form = multipart::Form::new()
+                    .part("model", Part::text(form.clone()))
+                    .part("vedlegg", attachment_part(&attachment, body).unwrap());
+                read_back(form).await
+            });
+            prop_assert_eq!(parts.len(), 2);
+            prop_assert_eq!(&parts[0], &("model".to_owned(), None, form.into_bytes()));
+            prop_assert_eq!(&parts[1], &("vedlegg".to_owned(), Some(storable(&filename)), content));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_content_type_breaks_out_of_its_part(
+            before in "(application/pdf(; )?)?", text in ".{0,20}", forged in "(\r?\n|\r|\x00|\"|--)?(x: y)?"
+        ) {
+            let attachment = Attachment {
+                element: uuid::Uuid::nil(),
+                data_type: "vedlegg".into(),
+                filename: "a.pdf".into(),
+                content_type: format!("{before}{text}{forged}"),
+                size: 3,
+            };
+            let body = Body::wrap_stream(stream::iter([Ok::<_, std::io::Error>("pdf")]));
+            // What is no media type is refused before anything is sent.
+            if let Ok(part) = attachment_part(&attachment, body) {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let parts = runtime.block_on(read_back(multipart::Form::new().part("vedlegg", part)));
+                prop_assert_eq!(parts, vec![("vedlegg".to_owned(), Some("a.pdf".to_owned()), b"pdf".to_vec())]);
+                prop_assert!(!attachment.content_type.contains(['\r', '\n', '\0']));
+            }
+        }
+    }
+
+    #[test]
+    fn the_template_carries_owner_due_date_and_both_stamps_and_nothing_else() {
+        let source: InstanceId = "50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"
+            .parse()
+            .unwrap();
+        let relay = RelayId::new("permit-to-casework".parse().unwrap(), source);
+        let draft = Draft {
+            owner: Owner::Organisation("310075728".into()),
+            model: Map::new(),
+            attachments: Vec::new(),
+            due: Some("2026-10-01T00:00:00Z".parse::<Timestamp>().unwrap()),
+        };
+        let checked = CheckedDraft {
+            draft,
+            form_type: "model".into(),
+            form: Form::Xml(String::new()),
+        };
+        assert_eq!(
+            template(&relay, source, &checked),
+            json!({
+                "instanceOwner": {"organisationNumber": "310075728"},
+                "dataValues": {
+                    "stafett.relay": "permit-to-casework:3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77",
+                    "stafett.source": "50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77",
+                },
+                "dueBefore": "2026-10-01T00:00:00Z",
+            })
+        );
+    }
+}

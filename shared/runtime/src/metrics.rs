@@ -1,0 +1,509 @@
+//! Metrics: one record a line on the same output as the logs, in CloudWatch's embedded metric format.
+//!
+//! Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format". CloudWatch takes the
+//! numbers out of the log; no call is made for them.
+//!
+//! A record is built of route names, reason codes and numbers alone, so that nothing personal can be in
+//! one. It is an event of `tracing` with a target of its own ([`TARGET`]) and one field, the finished
+//! line: [`crate::telemetry`] writes it, and a host program with another subscriber decides for itself.
+//!
+//! | metric | unit | dimensions | counts |
+//! |---|---|---|---|
+//! | `Created` | Count | Route | B that were made |
+//! | `Adopted` | Count | Route | B that were found already made |
+//! | `Incomplete` | Count | none; Route | B that lack something that cannot be made afterwards |
+//! | `Waiting` | Count | Route | deliveries that ended with the relay waiting |
+//! | `Failed` | Count | Route; Route, Reason | relays that were refused for good |
+//! | `Doubles` | Count | none; Route | second live B of one relay, which must never be |
+//! | `SecondsToB` | Seconds | Route | from the moment that the gate opened to B |
+//! | `AltinnCalls` | Count | Route | calls to Altinn that a delivery made |
+//! | `AltinnMilliseconds` | Milliseconds | Route | how long these took, one after the other |
+//! | `Reconciled` | Count | Route | runs of reconcile that came to the end of the route's A and B |
+//! | `Missed` | Count | none; Route | relays that nobody had triggered, found by reconcile |
+//! | `Due` | Count | none; Route | relays that stood still, enqueued again by reconcile |
+//! | `Vanished` | Count | none; Route | B that are on record and deleted |
+//! | `RunsFinished` | Count | none | runs of reconcile that came to the end of all routes |
+//!
+//! What an alarm is on is counted without a dimension as well: an alarm cannot add routes up.
+
+use std::{sync::OnceLock, time::Duration};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use stafett_core::{id::RouteName, relay::Reason};
+
+/// The target of the events that carry a record.
+pub const TARGET: &str = "stafett::metrics";
+
+/// The name of the one field of these events: the record, one line of JSON.
+pub(crate) const FIELD: &str = "record";
+
+/// The variable that names the namespace of all metrics, so that two deployments in one account are told
+/// apart.
+const NAMESPACE_VARIABLE: &str = "STAFETT_METRICS_NAMESPACE";
+/// The namespace where none is named.
+const NAMESPACE: &str = "Stafett";
+
+fn namespace() -> &'static str {
+    static NAMED: OnceLock<String> = OnceLock::new();
+    NAMED.get_or_init(|| {
+        let named = std::env::var(NAMESPACE_VARIABLE).ok();
+        let named = named.filter(|name| !name.is_empty());
+        named.unwrap_or_else(|| NAMESPACE.to_owned())
+    })
+}
+
+const ROUTE: &str = "Route";
+const REASON: &str = "Reason";
+
+/// What one delivery of a trigger came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// B was made.
+    Created,
+    /// B was found already made.
+    Adopted,
+    /// The relay was refused for good.
+    Failed(Reason),
+    /// The relay waits.
+    Waiting,
+    /// Nothing new: the relay was finished or had failed before, another delivery works on it, or only
+    /// its after-steps were to be done.
+    Unchanged,
+}
+
+/// One delivery of a trigger.
+#[derive(Debug, Clone, Copy)]
+pub struct Relayed<'a> {
+    /// The route.
+    pub route: &'a RouteName,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// More than one live B carries the relay's stamp.
+    pub doubled: bool,
+    /// B was put on record though it lacks something that cannot be made afterwards.
+    pub incomplete: bool,
+    /// From the moment that the gate opened to B, in seconds, where B was made or adopted.
+    pub seconds_to_b: Option<f64>,
+    /// How many calls to Altinn it made, and how long these took, one after the other; `None` where
+    /// another record tells it.
+    pub altinn: Option<(u32, Duration)>,
+}
+
+impl Relayed<'_> {
+    /// Tells it to CloudWatch as of `now`.
+    pub fn emit(&self, now: Timestamp) {
+        emit(&self.record(now));
+    }
+
+    fn record(&self, now: Timestamp) -> Record {
+        let record = Record::new(self.route, now);
+        let record = match self.altinn {
+            Some((calls, waited)) => record.counted("AltinnCalls", calls.into()).measured(
+                "AltinnMilliseconds",
+                Unit::Milliseconds,
+                waited.as_secs_f64() * 1_000.0,
+            ),
+            None => record,
+        };
+        let record = match self.outcome {
+            Outcome::Created => record.counted("Created", 1),
+            Outcome::Adopted => record.counted("Adopted", 1),
+            Outcome::Waiting => record.counted("Waiting", 1),
+            Outcome::Failed(reason) => record.failed(reason),
+            Outcome::Unchanged => record,
+        };
+        let record = match self.seconds_to_b {
+            Some(seconds) => record.measured("SecondsToB", Unit::Seconds, seconds),
+            None => record,
+        };
+        let record = if self.incomplete {
+            record.totalled("Incomplete", 1)
+        } else {
+            record
+        };
+        if self.doubled {
+            record.totalled("Doubles", 1)
+        } else {
+            record
+        }
+    }
+}
+
+/// What one run of reconcile came to for one route.
+#[derive(Debug, Clone, Copy)]
+pub struct Reconciled<'a> {
+    /// The route.
+    pub route: &'a RouteName,
+    /// The run came to the end of the route's A and B. One that stopped before its deadline, or met
+    /// trouble, goes on from there the next time.
+    pub finished: bool,
+    /// Relays that nobody had triggered.
+    pub missed: u64,
+    /// Relays that stood still and were enqueued again.
+    pub due: u64,
+    /// Second live B of one relay.
+    pub doubles: u64,
+    /// B that are on record and deleted.
+    pub vanished: u64,
+}
+
+impl Reconciled<'_> {
+    /// Tells it to CloudWatch as of `now`.
+    pub fn emit(&self, now: Timestamp) {
+        emit(&self.record(now));
+    }
+
+    /// Zeros are told as well: an alarm can then tell "none" from "nobody looked".
+    fn record(&self, now: Timestamp) -> Record {
+        let record = Record::new(self.route, now)
+            .totalled("Missed", self.missed)
+            .totalled("Due", self.due)
+            .totalled("Doubles", self.doubles)
+            .totalled("Vanished", self.vanished);
+        if self.finished {
+            record.counted("Reconciled", 1)
+        } else {
+            record
+        }
+    }
+}
+
+/// Tells CloudWatch as of `now` that a run of reconcile came to the end of all routes.
+pub fn run_finished(now: Timestamp) {
+    emit(&Record::of_all_routes(now).totalled("RunsFinished", 1));
+}
+
+fn emit(record: &Record) {
+    if record.is_empty() {
+        return;
+    }
+    // The lowest level: whoever does not know this target does not print it among other lines.
+    tracing::trace!(target: TARGET, record = record.line().as_str());
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Unit {
+    Count,
+    Seconds,
+    Milliseconds,
+}
+
+impl Unit {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "Count",
+            Self::Seconds => "Seconds",
+            Self::Milliseconds => "Milliseconds",
+        }
+    }
+}
+
+/// One record: what CloudWatch is to take out of it, and the members that it takes it from.
+struct Record {
+    at: Timestamp,
+    members: Map<String, Value>,
+    total: Vec<Value>,
+    by_route: Vec<Value>,
+    by_reason: Vec<Value>,
+}
+
+impl Record {
+    fn new(route: &RouteName, at: Timestamp) -> Self {
+        let mut record = Self::of_all_routes(at);
+        record
+            .members
+            .insert(ROUTE.to_owned(), route.as_str().into());
+        record
+    }
+
+    fn of_all_routes(at: Timestamp) -> Self {
+        Self {
+            at,
+            members: Map::new(),
+            total: Vec::new(),
+            by_route: Vec::new(),
+            by_reason: Vec::new(),
+        }
+    }
+
+    /// Whether it has nothing to tell.
+    fn is_empty(&self) -> bool {
+        self.total.is_empty() && self.by_route.is_empty() && self.by_reason.is_empty()
+    }
+
+    /// Counted without a dimension, and by route where the record is of one.
+    fn totalled(mut self, name: &'static str, count: u64) -> Self {
+        self.members.insert(name.to_owned(), count.into());
+        self.total.push(definition(name, Unit::Count));
+        self
+    }
+
+    fn counted(mut self, name: &'static str, count: u64) -> Self {
+        self.members.insert(name.to_owned(), count.into());
+        self.by_route.push(definition(name, Unit::Count));
+        self
+    }
+
+    /// A measurement; one that clocks of different machines have made negative counts as zero, and one
+    /// that is no number is left out.
+    fn measured(mut self, name: &'static str, unit: Unit, value: f64) -> Self {
+        if value.is_finite() {
+            self.members.insert(name.to_owned(), value.max(0.0).into());
+            self.by_route.push(definition(name, unit));
+        }
+        self
+    }
+
+    fn failed(mut self, reason: Reason) -> Self {
+        const FAILED: &str = "Failed";
+        self.members.insert(REASON.to_owned(), reason.code().into());
+        self.members.insert(FAILED.to_owned(), 1.into());
+        self.by_reason.push(definition(FAILED, Unit::Count));
+        self
+    }
+
+    /// The line. It names a moment and a level as Lambda reads them, the highest there is: a function
+    /// whose application log level is above `INFO` would else lose its metrics with its logs (AWS Lambda
+    /// Developer Guide, "Log-level filtering").
+    fn line(&self) -> String {
+        let directive = |dimensions: Value, metrics: &[Value]| {
+            (!metrics.is_empty()).then(
+                || json!({ "Namespace": namespace(), "Dimensions": dimensions, "Metrics": metrics }),
+            )
+        };
+        let total = match self.members.contains_key(ROUTE) {
+            true => json!([[], [ROUTE]]),
+            false => json!([[]]),
+        };
+        let directives: Vec<Value> = [
+            directive(total, &self.total),
+            directive(json!([[ROUTE]]), &self.by_route),
+            directive(json!([[ROUTE], [ROUTE, REASON]]), &self.by_reason),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let mut line = Map::new();
+        line.insert("timestamp".to_owned(), self.at.to_string().into());
+        line.insert("level".to_owned(), "FATAL".into());
+        line.insert(
+            "_aws".to_owned(),
+            json!({ "Timestamp": self.at.as_millisecond(), "CloudWatchMetrics": directives }),
+        );
+        line.extend(self.members.clone());
+        Value::Object(line).to_string()
+    }
+}
+
+fn definition(name: &str, unit: Unit) -> Value {
+    json!({ "Name": name, "Unit": unit.as_str() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::{collection::vec, option, prelude::*, sample::select};
+
+    use super::*;
+
+    fn route() -> RouteName {
+        "permit-to-casework".parse().unwrap()
+    }
+
+    fn parsed(record: &Record) -> Value {
+        serde_json::from_str(&record.line()).unwrap()
+    }
+
+    /// The rules of the specification, as far as a document can break them.
+    fn check(document: &Value) {
+        let at = document["_aws"]["Timestamp"].as_i64().unwrap();
+        let written: Timestamp = document["timestamp"].as_str().unwrap().parse().unwrap();
+        assert_eq!(at, written.as_millisecond(), "milliseconds since 1970");
+        let directives = document["_aws"]["CloudWatchMetrics"].as_array().unwrap();
+        assert!(!directives.is_empty());
+        let mut told = BTreeSet::new();
+        for directive in directives {
+            let namespace = directive["Namespace"].as_str().unwrap();
+            assert!((1..=1024).contains(&namespace.len()));
+            let sets = directive["Dimensions"].as_array().unwrap();
+            assert!(!sets.is_empty());
+            for set in sets {
+                let set = set.as_array().unwrap();
+                assert!(set.len() <= 30);
+                for dimension in set {
+                    let value = document[dimension.as_str().unwrap()].as_str().unwrap();
+                    assert!((1..=1024).contains(&value.len()));
+                    assert!(value.is_ascii() && !value.starts_with(':'));
+                    told.insert(dimension.as_str().unwrap());
+                }
+            }
+            let metrics = directive["Metrics"].as_array().unwrap();
+            assert!((1..=100).contains(&metrics.len()));
+            for metric in metrics {
+                let name = metric["Name"].as_str().unwrap();
+                assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+                assert!(document[name].is_number(), "{name} of {document}");
+                let unit = metric["Unit"].as_str().unwrap();
+                assert!(["Count", "Seconds", "Milliseconds"].contains(&unit));
+                assert!(told.insert(name), "{name} is counted twice");
+            }
+        }
+        // Nothing is in a record but what it tells CloudWatch or Lambda.
+        told.extend(["_aws", "timestamp", "level"]);
+        let members: BTreeSet<&str> = document
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(members, told);
+    }
+
+    fn any_outcome() -> impl Strategy<Value = Outcome> {
+        let failed = select(Reason::ALL).prop_map(Outcome::Failed);
+        let other = [
+            Outcome::Created,
+            Outcome::Adopted,
+            Outcome::Waiting,
+            Outcome::Unchanged,
+        ];
+        prop_oneof![failed, select(other.to_vec())]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_delivery_comes_to_cloudwatch_can_read_it(
+            name in "[a-z][a-z0-9-]{0,62}", outcome in any_outcome(), doubled in any::<bool>(),
+            incomplete in any::<bool>(), seconds_to_b in option::of(any::<f64>()), altinn in option::of((any::<u32>(), any::<Duration>())),
+            second in 0i64..4_000_000_000,
+        ) {
+            let route = name.parse().unwrap();
+            let relayed = Relayed { route: &route, outcome, doubled, incomplete, seconds_to_b, altinn };
+            let record = relayed.record(Timestamp::from_second(second).unwrap());
+            let told = outcome != Outcome::Unchanged || doubled || incomplete || altinn.is_some();
+            prop_assert_eq!(record.is_empty(), !told && !seconds_to_b.is_some_and(f64::is_finite));
+            if !record.is_empty() {
+                check(&parsed(&record));
+            }
+        }
+
+        #[test]
+        fn whatever_a_reconciliation_comes_to_cloudwatch_can_read_it(
+            counts in vec(any::<u32>(), 4), finished in any::<bool>(), second in 0i64..4_000_000_000,
+        ) {
+            let counts: Vec<u64> = counts.into_iter().map(u64::from).collect();
+            let [missed, due, doubles, vanished] = counts[..] else { unreachable!() };
+            let route = route();
+            let reconciled = Reconciled { route: &route, finished, missed, due, doubles, vanished };
+            let document = parsed(&reconciled.record(Timestamp::from_second(second).unwrap()));
+            check(&document);
+            prop_assert_eq!(document.get("Reconciled").is_some(), finished);
+            prop_assert_eq!(&document["Missed"], missed);
+        }
+    }
+
+    #[test]
+    fn a_failure_is_counted_by_route_and_by_reason() {
+        let relayed = Relayed {
+            route: &route(),
+            outcome: Outcome::Failed(Reason::MappingFailed),
+            doubled: true,
+            incomplete: false,
+            seconds_to_b: None,
+            altinn: Some((3, Duration::from_micros(120_500))),
+        };
+        assert_eq!(
+            parsed(&relayed.record(Timestamp::from_millisecond(1_795_341_600_123).unwrap())),
+            json!({
+                "timestamp": "2026-11-22T10:00:00.123Z",
+                "level": "FATAL",
+                "_aws": {
+                    "Timestamp": 1_795_341_600_123_i64,
+                    "CloudWatchMetrics": [
+                        {
+                            "Namespace": "Stafett",
+                            "Dimensions": [[], ["Route"]],
+                            "Metrics": [{ "Name": "Doubles", "Unit": "Count" }],
+                        },
+                        {
+                            "Namespace": "Stafett",
+                            "Dimensions": [["Route"]],
+                            "Metrics": [
+                                { "Name": "AltinnCalls", "Unit": "Count" },
+                                { "Name": "AltinnMilliseconds", "Unit": "Milliseconds" },
+                            ],
+                        },
+                        {
+                            "Namespace": "Stafett",
+                            "Dimensions": [["Route"], ["Route", "Reason"]],
+                            "Metrics": [{ "Name": "Failed", "Unit": "Count" }],
+                        },
+                    ],
+                },
+                "Route": "permit-to-casework",
+                "AltinnCalls": 3,
+                "AltinnMilliseconds": 120.5,
+                "Reason": "mapping_failed",
+                "Failed": 1,
+                "Doubles": 1,
+            })
+        );
+    }
+
+    #[test]
+    fn a_b_that_lacks_something_is_counted_by_route_and_for_all_routes_together() {
+        let relayed = Relayed {
+            route: &route(),
+            outcome: Outcome::Adopted,
+            doubled: false,
+            incomplete: true,
+            seconds_to_b: None,
+            altinn: None,
+        };
+        let document = parsed(&relayed.record(Timestamp::UNIX_EPOCH));
+        check(&document);
+        assert_eq!(
+            (&document["Adopted"], &document["Incomplete"]),
+            (&json!(1), &json!(1))
+        );
+        let total = &document["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(total["Dimensions"], json!([[], ["Route"]]));
+        assert_eq!(total["Metrics"][0]["Name"], "Incomplete");
+    }
+
+    #[test]
+    fn a_run_that_finished_is_counted_for_all_routes_together() {
+        let record = Record::of_all_routes(Timestamp::UNIX_EPOCH).totalled("RunsFinished", 1);
+        let document = parsed(&record);
+        check(&document);
+        assert_eq!(document["RunsFinished"], 1);
+        assert_eq!(
+            document["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
+            json!([[]])
+        );
+    }
+
+    #[test]
+    fn clocks_that_differ_make_no_negative_time() {
+        let seconds = |seconds_to_b| {
+            let route = route();
+            let relayed = Relayed {
+                route: &route,
+                outcome: Outcome::Created,
+                doubled: false,
+                incomplete: false,
+                seconds_to_b: Some(seconds_to_b),
+                altinn: None,
+            };
+            parsed(&relayed.record(Timestamp::UNIX_EPOCH))
+                .get("SecondsToB")
+                .cloned()
+        };
+        assert_eq!(seconds(-2.5), Some(json!(0.0)));
+        assert_eq!(seconds(2.5), Some(json!(2.5)));
+        assert_eq!(seconds(f64::NAN), None);
+    }
+}

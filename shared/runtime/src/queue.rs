@@ -1,0 +1,189 @@
+//! The queue of triggers.
+//!
+//! A trigger that is sent twice is harmless, one that is lost is not: whoever
+//! cannot send says so to its own caller, who then repeats the whole call.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_sdk_sqs::{
+    Client,
+    config::{retry::RetryConfig, timeout::TimeoutConfig},
+    error::SdkError,
+    operation::{
+        change_message_visibility::ChangeMessageVisibilityError,
+        send_message_batch::SendMessageBatchError,
+    },
+    types::{
+        MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+        SendMessageBatchRequestEntry,
+    },
+};
+use stafett_core::trigger::Trigger;
+use thiserror::Error;
+
+use crate::{settings::QueueSettings, telemetry::Trace};
+
+/// The most messages that one call may carry (Amazon SQS API Reference, SendMessageBatch).
+const BATCH: usize = 10;
+
+/// A little less than twelve hours, since the receipt lies some minutes back.
+const LONGEST_WAIT_SECONDS: u128 = 11 * 3600;
+
+const CONNECT: Duration = Duration::from_secs(1);
+const ATTEMPT: Duration = Duration::from_secs(2);
+const ATTEMPTS: u32 = 3;
+/// `receive` has ten seconds in all, and may have spent five on the issuer's keys.
+const CALL: Duration = Duration::from_secs(4);
+
+/// Triggers that did not get into the queue.
+#[derive(Debug, Error)]
+pub enum QueueError {
+    /// The queue did not answer, or refused a whole call.
+    #[error(
+        "{unsent} of {total} triggers were not queued, since the call failed; send them again, and if this lasts see that STAFETT_QUEUE_URL names the queue and sqs:SendMessage is allowed on it"
+    )]
+    Unreachable {
+        /// Triggers that were not queued, or may not have been.
+        unsent: usize,
+        /// Triggers that were to be sent.
+        total: usize,
+        /// What the SDK said.
+        #[source]
+        source: Box<SdkError<SendMessageBatchError>>,
+    },
+    /// The queue took the call, but not each of its messages.
+    #[error(
+        "{unsent} of {total} triggers were not queued, since the queue refused them ({code}); send them again"
+    )]
+    Refused {
+        /// Triggers that were not queued.
+        unsent: usize,
+        /// Triggers that were to be sent.
+        total: usize,
+        /// The error code that SQS gave for the first of them.
+        code: String,
+    },
+    /// A trigger cannot be written as a message; nothing was queued.
+    #[error("no trigger was queued, since one cannot be written as a message")]
+    Unwritable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A message whose visibility could not be changed.
+#[derive(Debug, Error)]
+#[error(
+    "a message could not be put back when it was to be; it comes again after the queue's own visibility timeout; see that sqs:ChangeMessageVisibility is allowed"
+)]
+pub struct PutBackError(#[source] Box<SdkError<ChangeMessageVisibilityError>>);
+
+/// The queue that `instantiate` reads.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    client: Client,
+    url: String,
+}
+
+impl Queue {
+    /// A client of the queue at `settings.url`. Its calls take four seconds at most, three attempts included.
+    #[must_use]
+    pub fn new(aws: &aws_config::SdkConfig, settings: &QueueSettings) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT)
+            .operation_attempt_timeout(ATTEMPT)
+            .operation_timeout(CALL)
+            .build();
+        let config = aws_sdk_sqs::config::Builder::from(aws)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .build();
+        Self {
+            client: Client::from_conf(config),
+            url: settings.url.clone(),
+        }
+    }
+
+    /// Makes a received message visible again after `wait`, in whole seconds; at once if zero.
+    ///
+    /// # Errors
+    /// [`PutBackError`]; the message then comes again after the queue's own visibility timeout.
+    pub async fn put_back(&self, receipt: &str, wait: Duration) -> Result<(), PutBackError> {
+        // SQS keeps a message invisible for twelve hours at most, counted from its receipt
+        // (Amazon SQS API Reference, ChangeMessageVisibility).
+        let seconds = wait.as_millis().div_ceil(1000).min(LONGEST_WAIT_SECONDS);
+        self.client
+            .change_message_visibility()
+            .queue_url(&self.url)
+            .receipt_handle(receipt)
+            .visibility_timeout(i32::try_from(seconds).unwrap_or_default())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| PutBackError(Box::new(error)))
+    }
+
+    /// Sends each trigger as one message, ten a call, with the trace header of whoever sends it
+    /// (`AWSTraceHeader`, Amazon SQS Developer Guide, "Message system attributes"). A header that is none
+    /// is left out: SQS would refuse the messages.
+    ///
+    /// A batch that is refused in part does not stop the ones after it; a call that fails does.
+    ///
+    /// # Errors
+    /// [`QueueError`] when any trigger was not queued. Others of the same call may have been.
+    pub async fn send(&self, triggers: &[Trigger], trace: Option<&str>) -> Result<(), QueueError> {
+        let total = triggers.len();
+        let trace = trace
+            .and_then(Trace::read)
+            .map(system_attribute)
+            .transpose()?;
+        let mut entries = Vec::with_capacity(total);
+        for (position, trigger) in triggers.iter().enumerate() {
+            let body = trigger
+                .to_message()
+                .map_err(|error| QueueError::Unwritable(error.into()))?;
+            let entry = SendMessageBatchRequestEntry::builder()
+                .id((position % BATCH).to_string())
+                .message_body(body)
+                .set_message_system_attributes(trace.clone())
+                .build()
+                .map_err(|error| QueueError::Unwritable(error.into()))?;
+            entries.push(entry);
+        }
+        let mut sent = 0;
+        let mut refusal = None;
+        for batch in entries.chunks(BATCH) {
+            let answer = self
+                .client
+                .send_message_batch()
+                .queue_url(&self.url)
+                .set_entries(Some(batch.to_vec()))
+                .send()
+                .await
+                .map_err(|error| QueueError::Unreachable {
+                    unsent: total - sent,
+                    total,
+                    source: Box::new(error),
+                })?;
+            sent += answer.successful.len();
+            refusal = refusal.or(answer.failed.into_iter().next().map(|entry| entry.code));
+        }
+        // Counted by what the queue confirmed, so that an answer that names neither counts as not queued.
+        if sent >= total {
+            return Ok(());
+        }
+        Err(QueueError::Refused {
+            unsent: total - sent,
+            total,
+            code: refusal.unwrap_or_else(|| "no confirmation".to_owned()),
+        })
+    }
+}
+
+type SystemAttributes = HashMap<MessageSystemAttributeNameForSends, MessageSystemAttributeValue>;
+
+fn system_attribute(trace: Trace) -> Result<SystemAttributes, QueueError> {
+    let value = MessageSystemAttributeValue::builder()
+        .data_type("String")
+        .string_value(trace.as_str())
+        .build()
+        .map_err(|error| QueueError::Unwritable(error.into()))?;
+    Ok([(MessageSystemAttributeNameForSends::AwsTraceHeader, value)].into())
+}
