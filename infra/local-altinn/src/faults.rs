@@ -13,7 +13,7 @@ pub enum Fault {
     /// The app's instantiation validator refuses, with this message: 403 before anything is created.
     InstantiationRefused(String),
     /// One creation runs into these troubles, each at its step.
-    Creation(Vec<(Step, Trouble)>),
+    Creation(Vec<(CreationStep, CallFault)>),
     /// The app's own code (a data processor, a file validator) refuses the parts when the instance exists: problem details with this status.
     PartsRefused(u16),
     /// The caller's token expires right after the instance was created: later steps and the cleanup are refused.
@@ -49,7 +49,7 @@ pub enum Fault {
 /// A step of a creation, in the order of app-lib: the calls that it makes to Storage, and to the workflow engine where there is one
 /// (measured; Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum CreationStep {
     /// Creating the instance, with the template's data values and the first task.
     Instance,
     /// Storing one element; the parts are counted from 0.
@@ -74,7 +74,7 @@ pub enum Step {
     CleanUp,
 }
 
-impl Step {
+impl CreationStep {
     /// Every step at which one call is made, and the elements as one.
     pub const ALL: [Self; 10] = [
         Self::Instance,
@@ -102,7 +102,7 @@ impl Step {
 ///
 /// A step that the creation never comes to is never struck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum CallFault {
     /// The call is made so much later, by the clock of the world. Goes together with other troubles at the same step. The app goes on when
     /// its caller has gone.
     Delayed(Duration),
@@ -119,19 +119,23 @@ pub enum Trouble {
 impl Fault {
     /// A creation has trouble at one step.
     #[must_use]
-    pub fn at(step: Step, trouble: Trouble) -> Self {
+    pub fn at(step: CreationStep, trouble: CallFault) -> Self {
         Self::Creation(vec![(step, trouble)])
     }
 
     /// A creation whose calls are each so much later, by the clock of the world.
     #[must_use]
     pub fn each_step_delayed(by: Duration) -> Self {
-        Self::Creation(Step::ALL.map(|step| (step, Trouble::Delayed(by))).to_vec())
+        Self::Creation(
+            CreationStep::ALL
+                .map(|step| (step, CallFault::Delayed(by)))
+                .to_vec(),
+        )
     }
 
     /// The same creation has one more trouble. Other faults stay as they are.
     #[must_use]
-    pub fn and(mut self, step: Step, trouble: Trouble) -> Self {
+    pub fn and(mut self, step: CreationStep, trouble: CallFault) -> Self {
         if let Self::Creation(troubles) = &mut self {
             troubles.push((step, trouble));
         }

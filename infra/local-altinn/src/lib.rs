@@ -54,7 +54,7 @@ use tokio::task::JoinHandle;
 
 pub use app::{App, AppSettings, DataType, LoadError};
 pub use events::EventSettings;
-pub use faults::{Fault, FaultId, Faults, Step, Trouble};
+pub use faults::{CallFault, CreationStep, Fault, FaultId, Faults};
 pub use folders::{FilledIn, InstanceFolders};
 pub use keys::DevelopmentKey;
 pub use library::Library;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::Visit;
 use crate::answer;
-use crate::faults::{Fault, Step, Trouble};
+use crate::faults::{CallFault, CreationStep, Fault};
 
 /// What a service says with a status that a fault gave it, as in the recorded conversations.
 const INJECTED: &str = r#"{"title":"injected"}"#;
@@ -17,7 +17,7 @@ const INJECTED: &str = r#"{"title":"injected"}"#;
 /// The calls of one creation.
 pub(super) struct Calls {
     visit: Visit,
-    troubles: Vec<(Step, Trouble)>,
+    troubles: Vec<(CreationStep, CallFault)>,
     expires_inside: bool,
 }
 
@@ -70,12 +70,12 @@ impl Calls {
     /// Makes one call; `effect` is what the service does.
     pub(super) async fn call<T>(
         &self,
-        step: Step,
+        step: CreationStep,
         effect: impl FnOnce() -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         self.delay(step).await;
         self.require_token(step)?;
-        if step == Step::Instance && self.visit.strikes(&Fault::StorageDown) {
+        if step == CreationStep::Instance && self.visit.strikes(&Fault::StorageDown) {
             return Err(CallError::NoAnswer);
         }
         self.meet_trouble(step, effect)
@@ -90,24 +90,27 @@ impl Calls {
         }
     }
 
-    fn require_token(&self, step: Step) -> Result<(), CallError> {
+    fn require_token(&self, step: CreationStep) -> Result<(), CallError> {
         let is_the_engines = matches!(
             step,
-            Step::FurtherForms | Step::Process | Step::Submission | Step::Poll
+            CreationStep::FurtherForms
+                | CreationStep::Process
+                | CreationStep::Submission
+                | CreationStep::Poll
         );
         if is_the_engines && self.visit.app.library().has_engine() {
             return Ok(());
         }
-        let has_expired = self.expires_inside && step != Step::Instance;
+        let has_expired = self.expires_inside && step != CreationStep::Instance;
         if has_expired || !self.visit.caller.is_alive(&self.visit.world) {
             return Err(CallError::answered(StatusCode::UNAUTHORIZED, ""));
         }
         Ok(())
     }
 
-    async fn delay(&self, step: Step) {
+    async fn delay(&self, step: CreationStep) {
         for trouble in self.at(step) {
-            if let Trouble::Delayed(by) = trouble {
+            if let CallFault::Delayed(by) = trouble {
                 self.wait(by).await;
             }
         }
@@ -123,23 +126,23 @@ impl Calls {
 
     fn meet_trouble<T>(
         &self,
-        step: Step,
+        step: CreationStep,
         effect: impl FnOnce() -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         let trouble = self
             .at(step)
-            .find(|trouble| !matches!(trouble, Trouble::Delayed(_)));
+            .find(|trouble| !matches!(trouble, CallFault::Delayed(_)));
         let injected = |status| CallError::Answered(status, INJECTED.to_owned());
         match trouble {
-            None | Some(Trouble::Delayed(_)) => effect(),
-            Some(Trouble::Refused(status)) => Err(injected(status)),
-            Some(Trouble::Unreachable) => Err(CallError::NoAnswer),
-            Some(Trouble::DoneThen(status)) => effect().and(Err(injected(status))),
-            Some(Trouble::AnswerLost) => effect().and(Err(CallError::NoAnswer)),
+            None | Some(CallFault::Delayed(_)) => effect(),
+            Some(CallFault::Refused(status)) => Err(injected(status)),
+            Some(CallFault::Unreachable) => Err(CallError::NoAnswer),
+            Some(CallFault::DoneThen(status)) => effect().and(Err(injected(status))),
+            Some(CallFault::AnswerLost) => effect().and(Err(CallError::NoAnswer)),
         }
     }
 
-    fn at(&self, step: Step) -> impl Iterator<Item = Trouble> {
+    fn at(&self, step: CreationStep) -> impl Iterator<Item = CallFault> {
         self.troubles
             .iter()
             .filter(move |(at, _)| at.covers(step))

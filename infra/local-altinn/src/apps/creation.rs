@@ -14,7 +14,7 @@ use super::upload::{self, Problem};
 use super::{CREATED, Visit, form, workflow};
 use crate::answer::{self, Answer};
 use crate::disposition;
-use crate::faults::{Fault, Step};
+use crate::faults::{CreationStep, Fault};
 use crate::instance::{Element, Instance, Mark, Process};
 use crate::library::Library;
 use crate::register::Party;
@@ -29,7 +29,7 @@ pub(super) async fn create(
 ) -> Answer {
     let calls = Calls::begin(visit);
     let party_id = party.party_id();
-    let made = calls.call(Step::Instance, || {
+    let made = calls.call(CreationStep::Instance, || {
         let (app, now) = (&visit.app, visit.world.clock.now());
         let actor = visit.caller.actor();
         let mut instance = new_instance(
@@ -200,7 +200,7 @@ impl Creation {
 
     async fn store(&self, number: usize, element: Element) -> Result<(), CallError> {
         let put = || self.put(element);
-        self.calls.call(Step::Element(number), put).await
+        self.calls.call(CreationStep::Element(number), put).await
     }
 
     /// Storage takes an element.
@@ -232,19 +232,21 @@ impl Creation {
         if staged.presentation_texts != before.presentation_texts {
             let texts = staged.presentation_texts;
             let write = || self.change(|stored| stored.presentation_texts = texts);
-            self.calls.call(Step::PresentationTexts, write).await?;
+            self.calls
+                .call(CreationStep::PresentationTexts, write)
+                .await?;
         }
         if staged.data_values != before.data_values {
             let values = staged.data_values;
             let write = || self.change(|stored| stored.data_values = values);
-            self.calls.call(Step::DataValues, write).await?;
+            self.calls.call(CreationStep::DataValues, write).await?;
         }
         Ok(())
     }
 
     async fn read_back(&self) -> Result<(), CallError> {
         let read = || self.instance().map(|_| ());
-        self.calls.call(Step::ReadBack, read).await
+        self.calls.call(CreationStep::ReadBack, read).await
     }
 
     /// Starts the first task.
@@ -305,7 +307,7 @@ impl Creation {
                 stored.data_values = made.data_values;
             })
         };
-        calls.call(Step::FurtherForms, store).await
+        calls.call(CreationStep::FurtherForms, store).await
     }
 
     /// Storage notes that the process has started; until then its history is empty.
@@ -317,7 +319,7 @@ impl Creation {
             }
             self.change(|stored| stored.record_process(self.visit.caller.performer()))
         };
-        calls.call(Step::Process, write).await
+        calls.call(CreationStep::Process, write).await
     }
 
     /// Applies the caller's prefill to every form in `made`.
@@ -482,7 +484,7 @@ impl Creation {
                 instance.status.soft_deleted = Mark::at(now);
             })
         };
-        let deleted = self.calls.call(Step::CleanUp, delete).await;
+        let deleted = self.calls.call(CreationStep::CleanUp, delete).await;
         deleted.map_or(CleanUp::Denied, |()| CleanUp::Deleted)
     }
 }

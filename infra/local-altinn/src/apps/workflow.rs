@@ -16,7 +16,7 @@ use super::Visit;
 use super::calls::{CallError, Calls};
 use super::creation::{CleanUp, Creation, Failure};
 use crate::answer::{self, Answer, Refusal};
-use crate::faults::Step;
+use crate::faults::CreationStep;
 use crate::instance::Instance;
 use crate::workflow::{FailedWorkflow, Workflow, engine_time};
 
@@ -45,7 +45,7 @@ pub(super) async fn start(creation: Creation) -> Answer {
         });
         Ok(())
     };
-    let submitted = creation.calls.call(Step::Submission, accept).await;
+    let submitted = creation.calls.call(CreationStep::Submission, accept).await;
     match submitted {
         Ok(()) => {}
         Err(CallError::Answered(status, _)) if !is_accepted => {
@@ -53,7 +53,12 @@ pub(super) async fn start(creation: Creation) -> Answer {
         }
         Err(_) => return Err(acceptance_unknown(&creation).into()),
     }
-    if creation.calls.call(Step::Poll, || Ok(())).await.is_err() {
+    if creation
+        .calls
+        .call(CreationStep::Poll, || Ok(()))
+        .await
+        .is_err()
+    {
         // The app takes this for a failure of its own, and cleans up under the running workflow.
         let failure = Failure::Exception(CallError::NoAnswer);
         return Err(creation.failed(failure).await.into());

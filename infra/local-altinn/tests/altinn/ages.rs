@@ -1,6 +1,6 @@
 //! Apps on libraries of many ages.
 
-use local_altinn::{Fault, Library, Step, Trouble};
+use local_altinn::{CallFault, CreationStep, Fault, Library};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -79,7 +79,7 @@ async fn an_exception_is_cleaned_up_after_only_by_the_newest() {
     for (library, deleted) in [(Library::new(8, 12, 2), false), (Library::TODAY, true)] {
         let altinn = on(library).await;
         altinn.local.app(CONTRACT).unwrap().permit("delete");
-        let fault = Fault::at(Step::Process, Trouble::Refused(429));
+        let fault = Fault::at(CreationStep::Process, CallFault::Refused(429));
         altinn.local.faults().next(1, Some(CONTRACT), fault);
         altinn.replay(&case("create-full"), &[]).await.expect(429);
         let left = &altinn.local.instances(CONTRACT)[0];
@@ -92,21 +92,21 @@ async fn an_older_library_stores_part_after_part_and_writes_no_values() {
     for (name, step, status) in [
         (
             "older/v8.0.0-create-storage-400-data",
-            Step::Element(0),
+            CreationStep::Element(0),
             400,
         ),
         (
             "older/v8.0.0-create-storage-429-data",
-            Step::Element(0),
+            CreationStep::Element(0),
             429,
         ),
         (
             "older/v8.0.0-create-storage-429-process",
-            Step::Process,
+            CreationStep::Process,
             429,
         ),
     ] {
-        let fault = Fault::at(step, Trouble::Refused(status));
+        let fault = Fault::at(step, CallFault::Refused(status));
         let (case, reply) = creation(name, Some(fault)).await;
         assert_answers(&case, &reply, &[]);
     }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use app_files::Policy;
-use local_altinn::{Fault, Step, Trouble};
+use local_altinn::{CallFault, CreationStep, Fault};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -512,7 +512,10 @@ async fn late_failures_leave_a_half_made_instance_unless_the_policy_has_delete()
         ),
         (
             "a part fails",
-            Some(Fault::at(Step::ElementsFrom(1), Trouble::Refused(409))),
+            Some(Fault::at(
+                CreationStep::ElementsFrom(1),
+                CallFault::Refused(409),
+            )),
             vec![
                 instance(),
                 model(MODEL),
@@ -523,14 +526,14 @@ async fn late_failures_leave_a_half_made_instance_unless_the_policy_has_delete()
         ),
         (
             "the task fails",
-            Some(Fault::at(Step::Process, Trouble::Refused(502))),
+            Some(Fault::at(CreationStep::Process, CallFault::Refused(502))),
             vec![instance(), model(MODEL)],
             502,
             1,
         ),
         (
             "the answer is lost",
-            Some(Fault::at(Step::Instance, Trouble::AnswerLost)),
+            Some(Fault::at(CreationStep::Instance, CallFault::AnswerLost)),
             vec![instance(), model(MODEL)],
             500,
             0,
@@ -654,10 +657,11 @@ async fn storage_refusing_the_creation_keeps_its_status() {
         (503, "Service Unavailable"),
         (500, "Internal Server Error"),
     ] {
-        altinn
-            .local
-            .faults()
-            .next(1, None, Fault::at(Step::Instance, Trouble::Refused(status)));
+        altinn.local.faults().next(
+            1,
+            None,
+            Fault::at(CreationStep::Instance, CallFault::Refused(status)),
+        );
         let reply = altinn
             .create(CASEWORK, &[instance()])
             .await
@@ -883,7 +887,10 @@ async fn a_caller_that_hangs_up_does_not_stop_the_creation() {
     altinn.local.faults().next(
         1,
         Some(CASEWORK),
-        Fault::at(Step::Instance, Trouble::Delayed(Duration::from_millis(700))),
+        Fault::at(
+            CreationStep::Instance,
+            CallFault::Delayed(Duration::from_millis(700)),
+        ),
     );
     let request = altinn
         .creation(CASEWORK, &[instance(), model(MODEL)])
@@ -917,7 +924,10 @@ async fn a_token_that_expires_during_the_work_fails_the_rest_of_it() {
         altinn.local.faults().next(
             1,
             None,
-            Fault::at(Step::Instance, Trouble::Delayed(Duration::from_millis(300))),
+            Fault::at(
+                CreationStep::Instance,
+                CallFault::Delayed(Duration::from_millis(300)),
+            ),
         );
         let waiting = tokio::spawn(read(altinn.creation(CASEWORK, &[instance(), model(MODEL)])));
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -943,7 +953,10 @@ async fn a_limit_turns_away_with_retry_after_and_a_disturbance_by_chance() {
     altinn.local.faults().limit_creations(CASEWORK, 1, 7);
     altinn.local.faults().always(
         None,
-        Fault::at(Step::Instance, Trouble::Delayed(Duration::from_millis(400))),
+        Fault::at(
+            CreationStep::Instance,
+            CallFault::Delayed(Duration::from_millis(400)),
+        ),
     );
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
     loop {
