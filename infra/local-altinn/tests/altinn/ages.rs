@@ -44,7 +44,7 @@ async fn creation(name: &str, fault: Option<Fault>) -> (Conversation, Reply) {
 }
 
 #[tokio::test]
-async fn a_refused_form_is_what_each_age_makes_of_it() {
+async fn a_refused_form_is_answered_as_by_each_version() {
     for name in [
         "older/v7.15.3-create-form-bad-date",
         "older/v8.0.0-create-form-bad-date",
@@ -58,7 +58,7 @@ async fn a_refused_form_is_what_each_age_makes_of_it() {
 }
 
 #[tokio::test]
-async fn a_refused_form_leaves_a_tombstone_only_where_the_library_cleans_up() {
+async fn a_refused_form_leaves_a_deleted_instance_only_if_the_library_cleans_up() {
     for (library, deleted, status) in [
         (Library::new(8, 4, 9), false, 500),
         (Library::new(8, 5, 0), true, 400),
@@ -75,7 +75,7 @@ async fn a_refused_form_leaves_a_tombstone_only_where_the_library_cleans_up() {
 }
 
 #[tokio::test]
-async fn an_exception_is_cleaned_up_after_only_by_the_newest() {
+async fn only_the_newest_library_cleans_up_after_an_exception() {
     for (library, deleted) in [(Library::new(8, 12, 2), false), (Library::TODAY, true)] {
         let altinn = on(library).await;
         altinn.local.app(CONTRACT).unwrap().permit("delete");
@@ -88,7 +88,7 @@ async fn an_exception_is_cleaned_up_after_only_by_the_newest() {
 }
 
 #[tokio::test]
-async fn an_older_library_stores_part_after_part_and_writes_no_values() {
+async fn an_older_library_stores_parts_in_turn_and_writes_no_values() {
     for (name, step, status) in [
         (
             "older/v8.0.0-create-storage-400-data",
@@ -133,7 +133,7 @@ async fn contract(altinn: &Altinn) -> String {
 }
 
 #[tokio::test]
-async fn an_older_library_does_not_count_what_is_added() {
+async fn an_older_library_does_not_limit_added_elements() {
     for name in [
         "older/v8.0.0-app-data-post-form",
         "older/v8.0.0-app-data-post-over-max",
@@ -154,7 +154,7 @@ async fn an_older_library_does_not_count_what_is_added() {
 }
 
 #[tokio::test]
-async fn an_ended_process_is_refused_in_each_ages_words() {
+async fn an_ended_process_is_refused_as_by_each_version() {
     for name in [
         "older/v7.15.3-app-process-next-ended",
         "older/v8.0.0-app-process-next-ended",
@@ -181,7 +181,7 @@ async fn an_ended_process_is_refused_in_each_ages_words() {
 }
 
 #[tokio::test]
-async fn a_process_of_the_oldest_has_no_actions() {
+async fn the_oldest_library_has_no_actions() {
     let altinn = on(Library::new(7, 15, 3)).await;
     let id = contract(&altinn).await;
     let process = altinn

@@ -75,7 +75,7 @@ async fn a_status_of_storage_is_passed_on_as_recorded() {
 }
 
 #[tokio::test]
-async fn where_a_creation_stops_the_rest_never_comes() {
+async fn a_creation_that_fails_at_a_step_does_no_later_step() {
     // Of each step: what is there when Storage refuses it.
     let steps = [
         (CreationStep::Instance, None),
@@ -136,7 +136,7 @@ async fn a_clean_creation_has_a_history() {
 }
 
 #[tokio::test]
-async fn the_app_cleans_up_behind_every_step_where_the_policy_lets_it() {
+async fn the_app_cleans_up_after_every_step_if_the_policy_permits_it() {
     let steps = [
         CreationStep::Element(0),
         CreationStep::PresentationTexts,
@@ -174,7 +174,7 @@ async fn the_app_cleans_up_behind_every_step_where_the_policy_lets_it() {
 }
 
 #[tokio::test]
-async fn storage_that_does_not_know_a_data_type_yet_refuses_it_when_the_instance_exists() {
+async fn storage_refuses_an_unknown_data_type_after_the_instance_was_created() {
     let altinn = Altinn::start().await;
     altinn
         .local
@@ -202,7 +202,7 @@ async fn storage_that_does_not_know_a_data_type_yet_refuses_it_when_the_instance
 }
 
 #[tokio::test]
-async fn a_case_that_stopped_early_moves_on_when_its_form_is_there() {
+async fn an_incomplete_case_can_move_on_if_it_has_its_form() {
     let altinn = troubled(Fault::at(
         CreationStep::PresentationTexts,
         CallFault::Refused(429),
@@ -234,7 +234,7 @@ async fn a_case_that_stopped_early_moves_on_when_its_form_is_there() {
 }
 
 #[tokio::test]
-async fn a_case_without_its_form_does_not_move_on() {
+async fn a_case_without_its_form_cannot_move_on() {
     let altinn = troubled(Fault::at(
         CreationStep::ElementsFrom(0),
         CallFault::Refused(503),
@@ -298,7 +298,7 @@ async fn wind_until(
 }
 
 #[tokio::test]
-async fn the_app_goes_on_to_the_end_when_its_client_has_hung_up() {
+async fn the_app_completes_a_creation_after_its_client_disconnected() {
     let long = Duration::from_secs(100);
     let steps = [
         CreationStep::ElementsFrom(0),
@@ -326,7 +326,7 @@ fn history(altinn: &Altinn, case: &Value) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn an_instance_that_was_seen_complete_can_be_deleted_late() {
+async fn a_complete_instance_can_be_deleted_by_a_late_clean_up() {
     let late = Duration::from_secs(300);
     let fault = Fault::at(CreationStep::Process, CallFault::DoneThen(503));
     let altinn = troubled(fault.and(CreationStep::CleanUp, CallFault::Delayed(late))).await;
@@ -345,7 +345,7 @@ async fn an_instance_that_was_seen_complete_can_be_deleted_late() {
 }
 
 #[tokio::test]
-async fn the_clean_up_may_fail_as_well() {
+async fn the_clean_up_can_fail() {
     let fault = Fault::at(CreationStep::ReadBack, CallFault::Refused(500));
     let altinn = troubled(fault.and(CreationStep::CleanUp, CallFault::Refused(429))).await;
     altinn.local.app(CASEWORK).unwrap().permit("delete");

@@ -92,7 +92,7 @@ async fn a_creation_is_started_by_the_engine() {
 }
 
 #[tokio::test]
-async fn a_refused_form_leaves_what_it_left_before() {
+async fn a_refused_form_leaves_the_same_instance_as_in_version_8() {
     creation("v9-create-orphan", false, None).await;
     creation("v9-create-bad-form", true, None).await;
 }
@@ -109,7 +109,7 @@ async fn a_workflow_that_was_not_accepted_never_starts() {
 }
 
 #[tokio::test]
-async fn where_acceptance_is_unknown_the_engine_may_be_at_work_or_not() {
+async fn unknown_acceptance_may_or_may_not_start_a_workflow() {
     let name = "v9-create-acceptance-unknown";
     let unreachable = Fault::at(CreationStep::Submission, CallFault::Unreachable);
     let (altinn, _) = creation(name, true, Some(unreachable)).await;
@@ -120,7 +120,7 @@ async fn where_acceptance_is_unknown_the_engine_may_be_at_work_or_not() {
 }
 
 #[tokio::test]
-async fn a_failed_poll_is_no_failed_workflow() {
+async fn a_failed_poll_is_not_a_failed_workflow() {
     let failed = Fault::at(CreationStep::Poll, CallFault::Refused(502));
     for (name, may_delete) in [
         ("v9-create-poll-failed", false),
@@ -159,7 +159,7 @@ async fn a_failed_step_is_resumed_by_the_service_owner() {
 }
 
 #[tokio::test]
-async fn the_app_gives_up_after_a_hundred_seconds_and_the_engine_does_not() {
+async fn the_app_times_out_after_a_hundred_seconds_but_the_engine_continues() {
     let altinn = next_generation(true).await;
     let slow = Fault::at(CreationStep::Process, CallFault::Delayed(LATE));
     altinn.local.faults().next(1, Some(CASEWORK), slow);
@@ -186,7 +186,7 @@ async fn the_app_gives_up_after_a_hundred_seconds_and_the_engine_does_not() {
 }
 
 #[tokio::test]
-async fn the_engine_tries_again_what_may_pass() {
+async fn the_engine_retries_temporary_failures() {
     for trouble in [
         CallFault::Refused(503),
         CallFault::AnswerLost,
@@ -209,7 +209,7 @@ async fn the_engine_tries_again_what_may_pass() {
 }
 
 #[tokio::test]
-async fn instances_create_writes_form_and_prefill_after_the_answer_where_the_engine_is_late() {
+async fn instances_create_writes_form_and_prefill_after_the_response_if_the_engine_is_late() {
     let altinn = next_generation(false).await;
     let late = Fault::at(CreationStep::FurtherForms, CallFault::Delayed(LATE));
     let fault = late.and(CreationStep::Poll, CallFault::Refused(502));
