@@ -1,4 +1,4 @@
-//! The Lambda function `instantiate`: a batch of triggers in, one verdict per message out.
+//! The Lambda function `instantiate`: a batch of triggers in, one disposition per message out.
 //!
 //! The messages of a batch are worked on at the same time, each in a task of its own:
 //! neither a poisoned message nor a panic reaches the others.
@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use stafett_core::{
     relay::{
         Reason,
-        decide::{Verdict, backoff},
+        decide::{Disposition, backoff},
     },
     route::Routes,
     trigger::Trigger,
@@ -119,7 +119,7 @@ impl Instantiate {
             .attributes
             .get("AWSTraceHeader")
             .and_then(|header| Trace::read(header));
-        let verdict = match Trigger::from_message(message.body.as_deref().unwrap_or_default()) {
+        let disposition = match Trigger::from_message(message.body.as_deref().unwrap_or_default()) {
             Ok(trigger) => self.run(&trigger, trace.as_ref(), receives, left).await,
             Err(error) => {
                 tracing::error!(
@@ -129,13 +129,13 @@ impl Instantiate {
                     detail = %error,
                     "not a trigger; the message goes to the dead-letter queue"
                 );
-                Verdict::GiveUp
+                Disposition::GiveUp
             }
         };
-        let wait = match verdict {
-            Verdict::Acknowledge => return true,
-            Verdict::Again(wait) => wait,
-            Verdict::GiveUp => Duration::ZERO,
+        let wait = match disposition {
+            Disposition::Acknowledge => return true,
+            Disposition::Again(wait) => wait,
+            Disposition::GiveUp => Duration::ZERO,
         };
         if let Some(receipt) = &message.receipt_handle
             && let Err(error) = self.0.queue.put_back(receipt, wait).await
@@ -146,7 +146,7 @@ impl Instantiate {
     }
 
     /// A route that is not deployed here: an older container may have got a newer route's message.
-    fn without_route(trigger: &Trigger, receives: u32, now: Timestamp) -> Verdict {
+    fn without_route(trigger: &Trigger, receives: u32, now: Timestamp) -> Disposition {
         const PATIENCE: u32 = 8;
         tracing::error!(
             route = %trigger.route,
@@ -156,7 +156,7 @@ impl Instantiate {
             "no deployed route has this name"
         );
         if receives < PATIENCE {
-            return Verdict::Again(backoff(receives, trigger.instance.guid.as_u64_pair().0));
+            return Disposition::Again(backoff(receives, trigger.instance.guid.as_u64_pair().0));
         }
         if receives == PATIENCE {
             Relayed {
@@ -169,6 +169,6 @@ impl Instantiate {
             }
             .emit(now);
         }
-        Verdict::GiveUp
+        Disposition::GiveUp
     }
 }
