@@ -27,17 +27,16 @@ use stafett_core::{
 };
 use stafett_runtime::{
     altinn::{Altinn, AltinnError, Budget},
-    ledger::{self, MEMORY},
+    clock::Clock,
+    ledger::{self, Ledger, MEMORY},
+    settings::LedgerSettings,
     telemetry::{Causes, Trace},
 };
 use tokio::time::Instant;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::{
-    Instantiate,
-    source::{self, Ready, Share},
-};
+use crate::source::{self, Ready, Share};
 
 mod report;
 mod target;
@@ -45,23 +44,30 @@ mod target;
 /// How many relays of one A instance are worked on at the same time.
 const RELAYS_AT_ONCE: usize = 4;
 
-impl Instantiate {
+/// What every relay is worked on with.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) altinn: Altinn,
+    pub(crate) ledger: Ledger,
+    pub(crate) settings: LedgerSettings,
+    pub(crate) clock: Clock,
+}
+
+impl Context {
     /// Works on the relay of `trigger` for at most the time that is `left`.
     pub(crate) async fn run(
         &self,
+        route: &Route,
         trigger: &Trigger,
         trace: Option<&Trace>,
         receives: u32,
         left: Duration,
     ) -> Disposition {
-        let Some(route) = self.0.routes.get(&trigger.route) else {
-            return Self::without_route(trigger, receives, self.0.clock.now());
-        };
         let relay = RelayId::new(route.name.clone(), trigger.instance);
         // No request may last longer than the lease or the function.
-        let budget = Arc::new(Budget::new(left.min(self.0.settings.lease)));
+        let budget = Arc::new(Budget::new(left.min(self.settings.lease)));
         let delivery = Delivery {
-            function: self,
+            context: self,
             route,
             trigger,
             trace,
@@ -75,7 +81,7 @@ impl Instantiate {
 /// One delivery of a trigger.
 #[derive(Clone)]
 struct Delivery<'a> {
-    function: &'a Instantiate,
+    context: &'a Context,
     route: &'a Route,
     trigger: &'a Trigger,
     trace: Option<&'a Trace>,
@@ -149,7 +155,7 @@ struct RelayRun<'a> {
 impl RelayRun<'_> {
     async fn run(mut self) -> (Disposition, Option<State>) {
         let started = Instant::now();
-        let clock = self.delivery.function.0.clock.clone();
+        let clock = self.delivery.context.clock.clone();
         let mut attempt = self.attempt();
         // On the first receive nobody else is likely to hold the claim: A is read while it is written.
         let mut reads_ahead = self.delivery.receives == 1 && self.share.is_none();
@@ -220,7 +226,7 @@ impl RelayRun<'_> {
     }
 
     fn attempt(&self) -> Attempt {
-        let settings = &self.delivery.function.0.settings;
+        let settings = &self.delivery.context.settings;
         let policy = Policy {
             lease: settings.lease,
             settle: settings.settle,
@@ -243,7 +249,7 @@ impl RelayRun<'_> {
     }
 
     fn altinn(&self) -> &Altinn {
-        &self.delivery.function.0.altinn
+        &self.delivery.context.altinn
     }
 
     async fn put(&self, put: &Put) -> PutOutcome {
@@ -253,7 +259,7 @@ impl RelayRun<'_> {
             due,
             ..
         } = put;
-        let ledger = &self.delivery.function.0.ledger;
+        let ledger = &self.delivery.context.ledger;
         match ledger
             .put(&self.relay, self.source, record, *replaces, *due)
             .await
@@ -284,7 +290,7 @@ impl RelayRun<'_> {
                 }
                 Ok(mut shares) => match shares.pop() {
                     Some(share) => share.ready,
-                    None => Err(NotReady::Unavailable(no_draft())),
+                    None => Err(NotReady::Unavailable(draft_missing())),
                 },
             },
         };
@@ -377,7 +383,7 @@ impl RelayRun<'_> {
             return;
         }
         let now: BTreeSet<String> = now.map(RelayId::sort_key).collect();
-        match self.delivery.function.0.ledger.of_route(&self.relay).await {
+        match self.delivery.context.ledger.of_route(&self.relay).await {
             Ok(earlier) => {
                 for sort_key in earlier.into_iter().filter(|key| !now.contains(key)) {
                     if sort_key != self.relay.sort_key() {
@@ -413,6 +419,6 @@ fn not_followed(error: &AltinnError) -> Failure {
 }
 
 /// A step that needs the draft was to be taken without one. The core names such a step only after [`ReadOutcome::Ready`].
-fn no_draft() -> Failure {
+fn draft_missing() -> Failure {
     Failure::new(Reason::SourceUnavailable)
 }

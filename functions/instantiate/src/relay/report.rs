@@ -56,7 +56,7 @@ impl RelayRun<'_> {
     }
 
     fn measure(&self, end: &End) {
-        let now = self.delivery.function.0.clock.now();
+        let now = self.delivery.context.clock.now();
         let record = end.record.as_deref().filter(|_| !end.is_repeat);
         let made = record.is_some_and(|record| {
             matches!(record.state, State::Created | State::Done) && record.instance.is_some()

@@ -21,13 +21,13 @@ use stafett_core::{
 };
 use stafett_runtime::altinn::{AltinnError, repair::Repair};
 
-use super::{RelayRun, no_draft};
+use super::{RelayRun, draft_missing};
 use crate::source::Ready;
 
 impl RelayRun<'_> {
     /// Searches all apps in which this relay may have created a B, and weighs what it finds.
     pub(super) async fn search(&mut self, search: &Search) -> Result<Vec<Found>, Failure> {
-        let ready = self.ready.as_ref().ok_or_else(no_draft)?;
+        let ready = self.ready.as_ref().ok_or_else(draft_missing)?;
         let instances = self
             .stamped(ready, search.from..=search.until, search.claim())
             .await
@@ -109,7 +109,7 @@ impl RelayRun<'_> {
 
     pub(super) async fn create(&self) -> CreateOutcome {
         let Some(ready) = &self.ready else {
-            return CreateOutcome::NotSent(no_draft());
+            return CreateOutcome::NotSent(draft_missing());
         };
         let app = &self.route().to.app;
         let outcome = self
@@ -135,7 +135,7 @@ impl RelayRun<'_> {
 
     pub(super) async fn add_form(&self, id: InstanceId) -> AddFormOutcome {
         let Some(ready) = &self.ready else {
-            return AddFormOutcome::Unclear(no_draft(), Quiet::Now);
+            return AddFormOutcome::Unclear(draft_missing(), Quiet::Now);
         };
         let Form::Xml(xml) = &ready.checked.form else {
             // The form of `mode: prefill` cannot be added on its own.
@@ -189,7 +189,7 @@ impl RelayRun<'_> {
     /// Returns what cannot be added.
     async fn add_lacking(&self, half: &Found) -> Result<Lacks, FinishOutcome> {
         let (Some(ready), Some(b)) = (&self.ready, self.found.get(&half.id)) else {
-            return Err(FinishOutcome::Unclear(no_draft(), Quiet::Now));
+            return Err(FinishOutcome::Unclear(draft_missing(), Quiet::Now));
         };
         let form = b.elements(&ready.checked.form_type).first().copied();
         let is_prefill = matches!(ready.checked.form, Form::Prefill { .. });
