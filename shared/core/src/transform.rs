@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::{
     draft::{Attachment, Draft, Owner, storable},
     instance::{DataElement, Instance},
-    relay::{Reason, decide::Problem},
+    relay::{Reason, decide::Failure},
     route::{AttachmentRule, EvaluationError, Gate, MappingError, OwnerRule, Route, Scope, model},
 };
 
@@ -77,7 +77,7 @@ impl TransformError {
 
     /// The problem that stands in the relay's way.
     #[must_use]
-    pub fn problem(&self) -> Problem {
+    pub fn failure(&self) -> Failure {
         let reason = match self {
             Self::Mapping { .. } | Self::Owner { .. } | Self::Due { .. } => Reason::MappingFailed,
             Self::Keys { .. } => Reason::KeysAmbiguous,
@@ -85,7 +85,7 @@ impl TransformError {
             Self::AttachmentScanned(_) => Reason::AttachmentScanned,
             Self::AttachmentInfected(_) => Reason::AttachmentInfected,
         };
-        Problem::new(reason).because(self.to_string())
+        Failure::new(reason).because(self.to_string())
     }
 }
 
