@@ -112,7 +112,7 @@ impl<'a> Delivery<'a> {
             relay,
             source,
             share,
-            read: None,
+            read_ahead: None,
             a: None,
             made: false,
             ready: None,
