@@ -17,7 +17,7 @@ use local::aws::Endpoints;
 use local::wire::On;
 use reconcile::{CLOSING, Reconcile};
 use serde_json::{Value, json};
-use stafett_runtime::{clock::Clock, settings::Source};
+use stafett_runtime::{clock::Clock, settings::Environment};
 use stories::{Folder, PERMIT, ROUTE, Story, permit_alone, permit_route, routes};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -74,7 +74,7 @@ impl<'s> Observed<'s> {
         let queue = queue.await.expect("SQS answers").queue_url;
         let queue = queue.expect("a queue has a URL");
         let settings = &story.reconcile.settings().environment;
-        let source = Source::new(|name| match name {
+        let source = Environment::new(|name| match name {
             "STAFETT_QUEUE_URL" => Some(queue.clone()),
             _ => settings.get(name).cloned(),
         });

@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 use stafett_core::relay::{Holder, Reason, Record, RelayId, State};
 use stafett_runtime::{
     ledger::Ledger,
-    settings::{LedgerSettings, Source},
+    settings::{Environment, LedgerSettings},
+    telemetry::Causes,
 };
 use stories::{ROUTE, Story, binaries, eventually, permit_alone, permit_route, routes};
 use uuid::Uuid;
@@ -58,7 +59,7 @@ impl Desk {
             sqs: sqs_wire.url().to_owned(),
         };
         let resources = aws.resources().clone();
-        let source = Source::new(|name| match name {
+        let source = Environment::new(|name| match name {
             "STAFETT_ROUTES" => Some(sample_routes().display().to_string()),
             "STAFETT_TABLE" => Some(resources.table.clone()),
             "STAFETT_QUEUE_URL" => Some(resources.queue.url.clone()),
@@ -155,7 +156,7 @@ impl Desk {
     /// The error that comes instead of an answer.
     async fn refuse(&self, request: Value) -> String {
         let answer = self.redrive.handle(request, Some(TIME)).await;
-        answer.expect_err("it is refused").to_string()
+        Causes(&answer.expect_err("it is refused")).to_string()
     }
 
     /// How many messages show, and how many somebody has taken.

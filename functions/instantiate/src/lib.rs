@@ -29,7 +29,7 @@ use stafett_runtime::{
     ledger::Ledger,
     metrics::{Outcome, Relayed},
     queue::Queue,
-    settings::{LedgerSettings, QueueSettings, RouteSettings, Source},
+    settings::{Environment, LedgerSettings, QueueSettings, RouteSettings},
     start::StartError,
     telemetry::{Causes, Trace},
 };
@@ -57,19 +57,19 @@ struct Parts {
 }
 
 impl Instantiate {
-    /// The function as `source` sets it up.
+    /// The function as `environment` sets it up.
     ///
     /// # Errors
     /// [`StartError`]: one line that names the setting or the route file.
     pub async fn new(
-        source: &Source<'_>,
+        environment: &Environment<'_>,
         aws: &aws_config::SdkConfig,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let connection = Connection::read(source)?;
-        let settings = LedgerSettings::read(source)?;
-        let queue = Queue::new(aws, &QueueSettings::read(source)?);
-        let routes = Routes::load(&RouteSettings::read(source)?.directory)?;
+        let connection = Connection::read(environment)?;
+        let settings = LedgerSettings::read(environment)?;
+        let queue = Queue::new(aws, &QueueSettings::read(environment)?);
+        let routes = Routes::load(&RouteSettings::read(environment)?.directory)?;
         Ok(Self(Arc::new(Parts {
             routes,
             altinn: connection.open(aws, clock.clone()).await?,
@@ -138,7 +138,7 @@ impl Instantiate {
             Verdict::GiveUp => Duration::ZERO,
         };
         if let Some(receipt) = &message.receipt_handle
-            && let Err(error) = self.0.queue.put_back(receipt, wait).await
+            && let Err(error) = self.0.queue.delay(receipt, wait).await
         {
             tracing::warn!(message_id = message.message_id, reason = %Causes(&error), "not put back");
         }

@@ -9,7 +9,7 @@ use aws_config::BehaviorVersion;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use instantiate::Instantiate;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use stafett_runtime::{clock::Clock, settings::Source, start, telemetry};
+use stafett_runtime::{clock::Clock, settings::Environment, start, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -19,7 +19,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Error> {
     let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-    let function = Instantiate::new(&Source::environment(), &aws, Clock::system()).await?;
+    let function = Instantiate::new(&Environment::process(), &aws, Clock::system()).await?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         let left = left_until(event.context.deadline());
         Ok::<SqsBatchResponse, Error>(function.handle(event.payload, left).await)

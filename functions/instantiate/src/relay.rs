@@ -395,7 +395,7 @@ fn unfollowed(error: &AltinnError) -> Evidence {
     };
     Evidence::Trouble(
         Problem::new(reason)
-            .because(error.to_string())
+            .because(Causes(error).to_string())
             .after(error.retry_after()),
     )
 }

@@ -9,7 +9,7 @@ use stafett_core::{
     id::{InstanceId, RouteName},
     relay::Reason,
 };
-use stafett_runtime::ledger::Standing;
+use stafett_runtime::ledger::RelayStatus;
 
 #[derive(Debug)]
 pub(crate) enum Answer {
@@ -26,7 +26,7 @@ pub(crate) enum Answer {
     /// An event that starts nothing. Accepted all the same, or Altinn would repeat it for two days.
     NothingToDo,
     /// How the relays of an A instance stand.
-    Standing(Vec<Standing>),
+    Standing(Vec<RelayStatus>),
     Healthy {
         routes: usize,
     },
@@ -69,7 +69,7 @@ fn relays(instance: InstanceId, routes: &[RouteName]) -> Vec<Value> {
 }
 
 /// The key as its digest: the key itself may be personal.
-fn standing(standing: &Standing) -> Value {
+fn standing(standing: &RelayStatus) -> Value {
     json!({
         "route": standing.relay.route(),
         "key": standing.relay.digest(),

@@ -8,7 +8,7 @@ use lambda_http::{
     service_fn,
 };
 use receive::{Receive, event, handle};
-use stafett_runtime::{clock::Clock, settings::Source, start, telemetry};
+use stafett_runtime::{clock::Clock, settings::Environment, start, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -18,7 +18,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Error> {
     let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-    let receive = Receive::new(&Source::environment(), &aws, Clock::system()).await?;
+    let receive = Receive::new(&Environment::process(), &aws, Clock::system()).await?;
     let mut calls = Adapter::from(service_fn(async |request: Request| {
         Ok::<_, Infallible>(handle(&receive, request).await)
     }));

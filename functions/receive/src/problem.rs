@@ -14,6 +14,7 @@ use stafett_runtime::{
     caller::{CallerError, MissingRight},
     ledger::LedgerError,
     queue::QueueError,
+    telemetry::Causes,
 };
 use thiserror::Error;
 
@@ -33,7 +34,7 @@ pub(crate) enum Problem {
         "The call needs a Maskinporten access token; send it in the header Authorization: Bearer <token>."
     )]
     NoToken,
-    #[error("The caller is not let in: {0}.")]
+    #[error("The caller is not let in: {}.", Causes(.0))]
     Caller(CallerError),
     #[error(
         "Nobody can check access tokens just now; send the same call again after the seconds in Retry-After."
@@ -84,9 +85,7 @@ impl From<CallerError> for Problem {
 impl From<LedgerError> for Problem {
     fn from(error: LedgerError) -> Self {
         match error {
-            LedgerError::Unreadable { .. } | LedgerError::Malformed { .. } => {
-                Self::Unreadable(error)
-            }
+            LedgerError::Unreadable { .. } => Self::Unreadable(error),
             error => Self::Ledger(error),
         }
     }

@@ -7,7 +7,7 @@ use stafett_runtime::{
     ledger::Ledger,
     queue::Queue,
     settings::{
-        CallerSettings, EventsSettings, LedgerSettings, QueueSettings, RouteSettings, Source,
+        CallerSettings, Environment, EventsSettings, LedgerSettings, QueueSettings, RouteSettings,
     },
     start::StartError,
 };
@@ -15,20 +15,20 @@ use stafett_runtime::{
 use crate::{EventsSecret, Receive};
 
 impl Receive {
-    /// The function as `source` sets it up.
+    /// The function as `environment` sets it up.
     ///
     /// # Errors
     /// [`StartError`]: one line that names the setting or the route file.
     pub async fn new(
-        source: &Source<'_>,
+        environment: &Environment<'_>,
         aws: &aws_config::SdkConfig,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let events = EventsSettings::read(source)?;
-        let callers = CallerSettings::read(source)?;
-        let queue = QueueSettings::read(source)?;
-        let ledger = LedgerSettings::read(source)?;
-        let routes = Routes::load(&RouteSettings::read(source)?.directory)?;
+        let events = EventsSettings::read(environment)?;
+        let callers = CallerSettings::read(environment)?;
+        let queue = QueueSettings::read(environment)?;
+        let ledger = LedgerSettings::read(environment)?;
+        let routes = Routes::load(&RouteSettings::read(environment)?.directory)?;
         Ok(Self {
             routes,
             callers: CallerVerifier::new(callers)?,

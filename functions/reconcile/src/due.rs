@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use stafett_core::relay::State;
-use stafett_runtime::ledger::{DueKey, Standing};
+use stafett_runtime::ledger::{DueKey, RelayStatus};
 
 use crate::{
     run::{Progress, Run, Work},
@@ -55,7 +55,7 @@ impl DueRelays {
 pub(crate) async fn wake(
     run: &Run<'_>,
     work: &mut Work<'_>,
-    relays: &[Standing],
+    relays: &[RelayStatus],
 ) -> Result<(), Trouble> {
     let sources: Vec<_> = relays.iter().map(|relay| relay.source).collect();
     run.enqueue(work.route, &sources).await?;

@@ -12,7 +12,7 @@ use stafett_core::{
     route::{Mode, Route},
     transform::open_since,
 };
-use stafett_runtime::{altinn::create::SOURCE, ledger::Standing};
+use stafett_runtime::{altinn::create::SOURCE, ledger::RelayStatus};
 
 use crate::{
     answer::{Doubled, Trace},
@@ -56,7 +56,7 @@ pub(crate) async fn relay_missing(
         .iter()
         .map(|id| RelayId::new(route.name.clone(), *id))
         .collect();
-    let standings = run.parts.ledger.standings(&relays).await?;
+    let standings = run.parts.ledger.statuses(&relays).await?;
     let (mut missing, mut open) = (Vec::new(), Vec::new());
     let (mut failed, mut done, mut in_hand) = (0, 0, 0);
     for (instance, standing) in ready.iter().zip(standings) {
@@ -120,7 +120,7 @@ pub(crate) async fn compare_stamps(
         .filter_map(|b| Some((b, stamp(work.route, b, &keys)?)))
         .collect();
     let relays: Vec<RelayId> = stamped.iter().map(|(_, relay)| relay.clone()).collect();
-    let standings = run.parts.ledger.standings(&relays).await?;
+    let standings = run.parts.ledger.statuses(&relays).await?;
     // Those on record that were read and are there.
     let mut live: BTreeMap<InstanceId, Option<Instance>> = BTreeMap::new();
     for ((b, relay), standing) in stamped.into_iter().zip(standings) {
@@ -147,7 +147,7 @@ pub(crate) async fn compare_stamps(
 }
 
 /// The B of a relay that is made.
-fn on_record(standing: Standing) -> Option<(Standing, InstanceId)> {
+fn on_record(standing: RelayStatus) -> Option<(RelayStatus, InstanceId)> {
     let is_made = matches!(standing.state, State::Created | State::Done);
     let instance = standing.instance.filter(|_| is_made)?;
     Some((standing, instance))
@@ -202,9 +202,9 @@ async fn tell_restamped(
         .iter()
         .map(|(_, source)| RelayId::new(route.name.clone(), *source))
         .collect();
-    let standings = run.parts.ledger.standings(&whole).await?;
+    let standings = run.parts.ledger.statuses(&whole).await?;
     for ((b, source), standing) in suspects.into_iter().zip(standings) {
-        let is_of_b = |standing: &Standing| standing.instance == Some(b.id);
+        let is_of_b = |standing: &RelayStatus| standing.instance == Some(b.id);
         let recorded = match standing {
             Some(standing) if route.each.is_some() && !is_of_b(&standing) => {
                 let all = run.parts.ledger.of_source(source).await?;

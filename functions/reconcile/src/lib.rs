@@ -29,7 +29,7 @@ use stafett_runtime::{
     clock::Clock,
     ledger::Ledger,
     queue::Queue,
-    settings::{LedgerSettings, QueueSettings, ReconcileSettings, RouteSettings, Source},
+    settings::{Environment, LedgerSettings, QueueSettings, ReconcileSettings, RouteSettings},
     start::StartError,
 };
 
@@ -72,21 +72,21 @@ struct Parts {
 }
 
 impl Reconcile {
-    /// The function as `source` sets it up.
+    /// The function as `environment` sets it up.
     ///
     /// # Errors
     /// [`StartError`]: one line that names the setting or the route file.
     pub async fn new(
-        source: &Source<'_>,
+        environment: &Environment<'_>,
         aws: &aws_config::SdkConfig,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let connection = Connection::read(source)?;
-        let ledger_settings = LedgerSettings::read(source)?;
+        let connection = Connection::read(environment)?;
+        let ledger_settings = LedgerSettings::read(environment)?;
         let ledger = Ledger::new(aws, &ledger_settings);
-        let queue = Queue::new(aws, &QueueSettings::read(source)?);
-        let settings = ReconcileSettings::read(source)?;
-        let routes = Routes::load(&RouteSettings::read(source)?.directory)?;
+        let queue = Queue::new(aws, &QueueSettings::read(environment)?);
+        let settings = ReconcileSettings::read(environment)?;
+        let routes = Routes::load(&RouteSettings::read(environment)?.directory)?;
         Ok(Self(Arc::new(Parts {
             routes,
             altinn: connection.open(aws, clock.clone()).await?,

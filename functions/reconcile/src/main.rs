@@ -9,7 +9,7 @@ use aws_config::BehaviorVersion;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use reconcile::{Answer, Reconcile};
 use serde_json::Value;
-use stafett_runtime::{clock::Clock, settings::Source, start, telemetry};
+use stafett_runtime::{clock::Clock, settings::Environment, start, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -19,7 +19,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Error> {
     let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-    let function = Reconcile::new(&Source::environment(), &aws, Clock::system()).await?;
+    let function = Reconcile::new(&Environment::process(), &aws, Clock::system()).await?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         let left = left_until(event.context.deadline());
         let trace = event.context.xray_trace_id.as_deref();

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use stafett_core::route::{Gate, Route};
 use stafett_runtime::altinn::{
+    Call,
     cursor::{Cursor, Place},
     list::{InstanceQuery, Page, ProcessFilter},
 };
@@ -270,11 +271,11 @@ impl<'a> Pass<'a> {
         window: &mut Window,
     ) -> Result<Page, Trouble> {
         let query = window.cursor.list().clone();
-        let doing = format!("list the instances of {}", query.app);
+        let call = Call::ListInstances(query.app.clone());
         let altinn = &run.parts.altinn;
         let page = window
             .cursor
-            .page(altinn, &work.budget, &doing, |_| true)
+            .page(altinn, &work.budget, &call, |_| true)
             .await?;
         let report = &mut work.report;
         report.pages += 1;

@@ -14,6 +14,7 @@ use stafett_core::{
 use stafett_runtime::{
     altinn::Budget,
     metrics::{self, Reconciled},
+    telemetry::Causes,
 };
 use uuid::Uuid;
 
@@ -113,7 +114,7 @@ impl<'a> Run<'a> {
                 Ok(Progress::Cut) => steps.push_back((index, step)),
                 Err(trouble) if trouble.is_out_of_time(&work.budget) => {}
                 Err(trouble) => {
-                    let trouble = trouble.to_string();
+                    let trouble = Causes(&trouble).to_string();
                     tracing::error!(
                         route = %work.route.name,
                         reason = trouble,

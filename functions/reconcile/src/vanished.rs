@@ -12,7 +12,7 @@ use stafett_core::{
     relay::{RelayId, Sent, State, decide::MAX_RECEIVES},
     route::Mode,
 };
-use stafett_runtime::ledger::{Reopened, Reopening, Standing};
+use stafett_runtime::ledger::{RelayStatus, Reopened, Reopening};
 
 use crate::{
     run::{Run, Work},
@@ -30,7 +30,7 @@ pub(crate) async fn deal_with(
     run: &Run<'_>,
     work: &mut Work<'_>,
     b: &Instance,
-    standing: Standing,
+    standing: RelayStatus,
 ) -> Result<(), Trouble> {
     let relay = standing.relay.clone();
     let Some(sent) = request_of(b, run.parts.settle).filter(|_| standing.attempts < MOST_CLAIMS)
@@ -58,7 +58,7 @@ async fn open(
     run: &Run<'_>,
     work: &Work<'_>,
     b: &Instance,
-    mut standing: Standing,
+    mut standing: RelayStatus,
     sent: Sent,
 ) -> Result<bool, Trouble> {
     let ledger = &run.parts.ledger;
@@ -70,7 +70,7 @@ async fn open(
     let stamped_late = matches!(work.route.to.mode, Mode::Prefill { .. });
     for _ in 0..TRIES {
         let set = match &of_set {
-            Some(set) => ledger.standings(std::slice::from_ref(set)).await?.pop(),
+            Some(set) => ledger.statuses(std::slice::from_ref(set)).await?.pop(),
             None => None,
         };
         let reopening = Reopening {
@@ -90,7 +90,7 @@ async fn open(
             Reopened::Doubt => return Ok(false),
             Reopened::Conflict => {}
         }
-        let now = ledger.standings(std::slice::from_ref(&relay)).await?.pop();
+        let now = ledger.statuses(std::slice::from_ref(&relay)).await?.pop();
         match now.flatten() {
             Some(now)
                 if now.instance == Some(b.id)

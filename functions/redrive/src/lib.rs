@@ -22,9 +22,10 @@ use stafett_runtime::{
     altinn::Connection,
     clock::Clock,
     dead_letters::{DeadLetter, DeadLetters, batches},
-    ledger::{Ledger, LedgerError, Standing},
-    settings::{DeadLetterSettings, LedgerSettings, QueueSettings, RouteSettings, Source},
+    ledger::{Ledger, LedgerError, RelayStatus},
+    settings::{DeadLetterSettings, Environment, LedgerSettings, QueueSettings, RouteSettings},
     start::StartError,
+    telemetry::Causes,
 };
 use thiserror::Error;
 
@@ -76,20 +77,20 @@ pub struct Redrive {
 }
 
 impl Redrive {
-    /// The function as `source` sets it up.
+    /// The function as `environment` sets it up.
     ///
     /// # Errors
     /// [`StartError`]: one line that names the setting or the route file.
     pub async fn new(
-        source: &Source<'_>,
+        environment: &Environment<'_>,
         aws: &aws_config::SdkConfig,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let connection = Connection::read(source)?;
-        let dead_letters = DeadLetterSettings::read(source)?;
-        let queue = QueueSettings::read(source)?;
-        let ledger = LedgerSettings::read(source)?;
-        let routes = Routes::load(&RouteSettings::read(source)?.directory)?;
+        let connection = Connection::read(environment)?;
+        let dead_letters = DeadLetterSettings::read(environment)?;
+        let queue = QueueSettings::read(environment)?;
+        let ledger = LedgerSettings::read(environment)?;
+        let routes = Routes::load(&RouteSettings::read(environment)?.directory)?;
         Ok(Self {
             routes: routes.into(),
             ledger: Ledger::new(aws, &ledger),
@@ -268,8 +269,8 @@ impl Redrive {
         &self,
         walk: &mut Walk<'_>,
         relays: &[RelayId],
-    ) -> Option<Vec<Option<Standing>>> {
-        let mut error = match self.ledger.standings(relays).await {
+    ) -> Option<Vec<Option<RelayStatus>>> {
+        let mut error = match self.ledger.statuses(relays).await {
             Ok(standings) => return Some(standings),
             Err(error) => error,
         };
@@ -277,7 +278,7 @@ impl Redrive {
         if let LedgerError::Unreadable { .. } = error {
             let mut standings = Vec::with_capacity(relays.len());
             for relay in relays {
-                match self.ledger.standings(std::slice::from_ref(relay)).await {
+                match self.ledger.statuses(std::slice::from_ref(relay)).await {
                     Ok(found) => standings.extend(found),
                     Err(unreadable @ LedgerError::Unreadable { .. }) => {
                         walk.note(unreadable);
@@ -307,7 +308,11 @@ async fn finish(
     total: usize,
 ) -> Result<(Reach, usize), RedriveError> {
     let end = walk.end().await;
-    let trouble: Vec<String> = end.troubles.iter().map(ToString::to_string).collect();
+    let trouble: Vec<String> = end
+        .troubles
+        .iter()
+        .map(|it| Causes(it).to_string())
+        .collect();
     if let (0, Some(Stopped::Trouble), Some(first)) =
         (total, end.stopped, end.troubles.into_iter().next())
     {

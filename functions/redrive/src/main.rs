@@ -6,7 +6,7 @@ use aws_config::BehaviorVersion;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use redrive::Redrive;
 use serde_json::Value;
-use stafett_runtime::{clock::Clock, settings::Source, start, telemetry};
+use stafett_runtime::{clock::Clock, settings::Environment, start, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -16,11 +16,12 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Error> {
     let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-    let function = Redrive::new(&Source::environment(), &aws, Clock::system()).await?;
+    let function = Redrive::new(&Environment::process(), &aws, Clock::system()).await?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         let left = event.context.deadline().duration_since(SystemTime::now());
         let answer = function.handle(event.payload, left.ok()).await;
-        answer.map_err(Error::from)
+        // The runtime answers with the error's own text, so the causes must be part of it.
+        answer.map_err(|error| Error::from(telemetry::Causes(&error).to_string()))
     }))
     .await
 }

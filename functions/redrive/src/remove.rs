@@ -18,10 +18,9 @@ use stafett_core::{
     route::{Mode, Route, Routes},
 };
 use stafett_runtime::{
-    altinn::{Altinn, AltinnError, Budget, Connection, repair::Repair},
+    altinn::{Altinn, AltinnError, Budget, Connection, ConnectionError, repair::Repair},
     clock::Clock,
-    ledger::{Ledger, LedgerError, Standing},
-    start::StartError,
+    ledger::{Ledger, LedgerError, RelayStatus},
 };
 use thiserror::Error;
 use tokio::sync::OnceCell;
@@ -179,8 +178,8 @@ pub enum RemoveError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// The connection to Altinn could not be made.
-    #[error("Altinn cannot be called: {0}")]
-    Start(#[from] StartError),
+    #[error("Altinn cannot be called")]
+    Connection(#[from] ConnectionError),
 }
 
 /// The way to Altinn. It is opened for the first removal only: an operator who looks into the dead-letter
@@ -205,7 +204,7 @@ impl Way {
         }))
     }
 
-    async fn open(&self) -> Result<&Altinn, StartError> {
+    async fn open(&self) -> Result<&Altinn, ConnectionError> {
         let Parts {
             connection,
             aws,
@@ -301,8 +300,8 @@ impl Remove<'_> {
     }
 
     /// How the relay stands, and its B.
-    async fn on_record(&self, relay: &RelayId) -> Result<(Standing, InstanceId), RemoveError> {
-        let standings = self.ledger.standings(std::slice::from_ref(relay)).await?;
+    async fn on_record(&self, relay: &RelayId) -> Result<(RelayStatus, InstanceId), RemoveError> {
+        let standings = self.ledger.statuses(std::slice::from_ref(relay)).await?;
         let standing = standings.into_iter().flatten().next();
         let Some((standing, instance)) = standing.and_then(|it| it.instance.map(|b| (it, b)))
         else {
@@ -318,7 +317,7 @@ impl Remove<'_> {
     }
 
     /// Only a record that has stood for a while is changed to another B.
-    fn check_age(&self, standing: &Standing) -> Result<(), RemoveError> {
+    fn check_age(&self, standing: &RelayStatus) -> Result<(), RemoveError> {
         let age = self.now.duration_since(standing.updated);
         let age = Duration::try_from(age).unwrap_or_default();
         match UNDER_WAY.checked_sub(age) {

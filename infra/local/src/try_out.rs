@@ -124,7 +124,7 @@ async fn read(
     let path = Path::new(named);
     let source = match named.parse::<InstanceId>() {
         Ok(id) if !path.exists() => {
-            let altinn = connect::altinn(&settings::Source::environment()).await?;
+            let altinn = connect::altinn(&settings::Environment::process()).await?;
             let budget = Budget::new(PATIENCE);
             let source = from_altinn(&altinn, &budget, route, id).await?;
             let b = match altinn.metadata(&budget, &route.to.app).await {

@@ -6,7 +6,7 @@ use stafett_core::route::{Mistake, RouteError, RouteErrors};
 use thiserror::Error;
 
 use crate::{
-    altinn::{HttpError, token::KeyError},
+    altinn::{ConnectionError, HttpError},
     settings::{SecretError, SettingError},
     telemetry::Causes,
 };
@@ -20,28 +20,32 @@ pub enum StartError {
     /// A secret cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// The client's key cannot sign.
+    /// The client of Altinn cannot be made.
     #[error(transparent)]
-    Key(#[from] KeyError),
-    /// A route file is broken, or there is none where the setting says.
-    #[error("{setting}{0}", setting = setting(.0))]
-    Routes(#[from] RouteErrors),
+    Altinn(#[from] ConnectionError),
+    /// A route file is broken.
+    #[error(transparent)]
+    Routes(RouteErrors),
+    /// There is no directory of routes where the setting says.
+    #[error("STAFETT_ROUTES must name a directory of routes")]
+    NoRoutes(#[source] RouteErrors),
     /// No HTTP client.
     #[error("TLS cannot be set up")]
     Http(#[from] HttpError),
 }
 
-/// The setting that has to be corrected, where it is not a file.
-fn setting(errors: &RouteErrors) -> &'static str {
-    let is_elsewhere = |error: &RouteError| error.mistake == Mistake::NoRoutes;
-    if errors.0.iter().any(is_elsewhere) {
-        "STAFETT_ROUTES: "
-    } else {
-        ""
+impl From<RouteErrors> for StartError {
+    fn from(errors: RouteErrors) -> Self {
+        let is_elsewhere = |error: &RouteError| error.mistake == Mistake::NoRoutes;
+        if errors.0.iter().any(is_elsewhere) {
+            Self::NoRoutes(errors)
+        } else {
+            Self::Routes(errors)
+        }
     }
 }
 
-/// The exit code of a function's `main`; what ended it is logged.
+/// The exit code of a function's `main`. Logs the error, if there is one.
 #[must_use]
 pub fn exit(outcome: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
     match outcome {
@@ -61,10 +65,10 @@ mod tests {
     use stafett_core::route::Routes;
 
     #[test]
-    fn a_directory_without_routes_is_said_with_the_setting_that_names_it() {
+    fn an_error_about_the_directory_of_routes_names_its_setting() {
         let error = Routes::load(Path::new("/nowhere")).map(drop).unwrap_err();
-        let start = "STAFETT_ROUTES: /nowhere: the directory of routes cannot be read: ";
-        let line = StartError::from(error).to_string();
+        let start = "STAFETT_ROUTES must name a directory of routes: /nowhere: the directory of routes cannot be read: ";
+        let line = Causes(&StartError::from(error)).to_string();
         assert!(line.starts_with(start), "{line}");
     }
 }

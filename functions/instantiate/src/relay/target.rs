@@ -16,7 +16,10 @@ use stafett_core::{
         decide::{Answer, Engine, Evidence, Found, Lacks, Problem, Quiet},
     },
 };
-use stafett_runtime::altinn::{AltinnError, repair::Repair};
+use stafett_runtime::{
+    altinn::{AltinnError, repair::Repair},
+    telemetry::Causes,
+};
 
 use super::{Work, unprepared};
 use crate::source::Ready;
@@ -288,7 +291,7 @@ fn unavailable(error: &AltinnError) -> Problem {
         _ => Reason::TargetUnavailable,
     };
     Problem::new(reason)
-        .because(error.to_string())
+        .because(Causes(error).to_string())
         .after(error.retry_after())
 }
 

@@ -23,7 +23,7 @@ use stafett_runtime::{
     clock::Clock,
     ledger::Ledger,
     queue::Queue,
-    settings::{LedgerSettings, QueueSettings, Source},
+    settings::{Environment, LedgerSettings, QueueSettings},
 };
 use tempfile::TempDir;
 
@@ -156,7 +156,7 @@ impl System {
 
 fn table(aws: &LocalAws) -> LedgerSettings {
     let table = aws.resources().table.clone();
-    let source = Source::new(|name| (name == "STAFETT_TABLE").then(|| table.clone()));
+    let source = Environment::new(|name| (name == "STAFETT_TABLE").then(|| table.clone()));
     LedgerSettings::read(&source).unwrap()
 }
 

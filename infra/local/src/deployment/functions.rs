@@ -15,7 +15,7 @@ use receive::Receive;
 use reconcile::Reconcile;
 use redrive::Redrive;
 use serde_json::Value;
-use stafett_runtime::{clock::Clock, settings::Source, start::StartError};
+use stafett_runtime::{clock::Clock, settings::Environment, start::StartError, telemetry::Causes};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -179,7 +179,8 @@ impl InProcess {
             let code = code.now();
             on_a_thread(async move || {
                 let left = left(&event.context);
-                code.handle(event.payload, left).await
+                let answer = code.handle(event.payload, left).await;
+                answer.map_err(|error| Causes(&error).to_string())
             })
         });
         Functions {
@@ -227,8 +228,8 @@ fn left(context: &Context) -> Option<Duration> {
 }
 
 /// What a function reads its settings from.
-fn source(function: &FunctionSettings) -> Source<'_> {
-    Source::new(|name: &str| function.environment.get(name).cloned())
+fn source(function: &FunctionSettings) -> Environment<'_> {
+    Environment::new(|name: &str| function.environment.get(name).cloned())
 }
 
 /// One version of all functions.
