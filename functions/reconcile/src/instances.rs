@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use http::StatusCode;
+use stafett_core::preflight::SOURCE;
 use stafett_core::{
     id::InstanceId,
     instance::Instance,
@@ -12,7 +13,7 @@ use stafett_core::{
     route::{Mode, Route},
     transform::open_since,
 };
-use stafett_runtime::{altinn::create::SOURCE, ledger::RelayStatus};
+use stafett_runtime::ledger::RelayStatus;
 
 use crate::{
     answer::{Doubled, Trace},

@@ -15,7 +15,7 @@ use stafett_core::{
     draft::Attachment,
     id::{AppId, InstanceId},
     instance::Instance,
-    preflight::{CheckedDraft, FORM_CONTENT_TYPE, Form, STAMP},
+    preflight::{CheckedDraft, FORM_CONTENT_TYPE, Form, SOURCE, STAMP},
     relay::{
         Reason, RelayId,
         answer::classify,
@@ -32,8 +32,6 @@ use super::{
 };
 use crate::telemetry::Causes;
 
-/// The key of A's instance id in B's `dataValues`.
-pub const SOURCE: &str = "stafett.source";
 impl Altinn {
     /// Sends the one request that makes B, once, within what is left of the budget.
     pub async fn create(
