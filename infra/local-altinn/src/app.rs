@@ -21,7 +21,7 @@ use app_files::model::{CsharpModels, Model};
 #[non_exhaustive]
 pub enum LoadError {
     /// A file or folder cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,

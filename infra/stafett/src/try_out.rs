@@ -18,7 +18,7 @@ use clap::Args;
 use futures_util::future::try_join_all;
 use local_altinn::InstanceFolders;
 use serde_json::{Map, Value};
-use stafett_core::{id::InstanceId, metadata::ApplicationMetadata, route::Route};
+use stafett_core::{causes::Causes, id::InstanceId, metadata::ApplicationMetadata, route::Route};
 use stafett_runtime::{
     altinn::{Altinn, Budget},
     settings,
@@ -131,7 +131,8 @@ async fn read(
                 Ok(metadata) => Some(metadata),
                 Err(error) => {
                     terminal::note(&format!(
-                        "{error}; B is judged by its files, where these are at hand"
+                        "{}; B is judged by its files, where these are at hand",
+                        Causes(&error)
                     ));
                     files()
                 }

@@ -28,10 +28,9 @@ use crate::{
     settings::{Environment, LogSettings, MetricSettings},
 };
 
-mod causes;
 mod trace;
 
-pub use causes::Causes;
+pub use stafett_core::causes::Causes;
 pub use trace::Trace;
 
 /// The crates that log at the level that is set.

@@ -196,7 +196,7 @@ impl fmt::Display for Call {
 #[error("cannot {call}")]
 pub struct AltinnError {
     /// What was asked.
-    pub call: Call,
+    pub call: Box<Call>,
     /// What came instead of an answer.
     #[source]
     pub kind: AltinnErrorKind,
@@ -278,7 +278,7 @@ impl AltinnErrorKind {
 impl AltinnError {
     pub(super) fn new(call: &Call, kind: impl Into<AltinnErrorKind>) -> Self {
         Self {
-            call: call.clone(),
+            call: Box::new(call.clone()),
             kind: kind.into(),
         }
     }

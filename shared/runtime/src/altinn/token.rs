@@ -83,6 +83,31 @@ impl Token {
     }
 }
 
+/// What the client signs to get a token (RFC 7523, section 3).
+#[derive(Serialize)]
+struct Assertion<'a> {
+    aud: &'a str,
+    iss: &'a str,
+    scope: &'a str,
+    iat: i64,
+    exp: i64,
+    jti: Uuid,
+}
+
+/// A token of Maskinporten (RFC 6749, section 5.1).
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
+    expires_in: i64,
+}
+
+/// A refusal of Maskinporten (RFC 6749, section 5.2).
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+    error_description: Option<String>,
+}
+
 impl Tokens {
     /// Tokens for the client of `settings`, exchanged at `altinn`'s platform.
     #[must_use]
@@ -176,25 +201,6 @@ impl Tokens {
 
     /// Asks Maskinporten for an access token, with an assertion of its own.
     async fn grant(&self, state: &mut State) -> Result<Token, TokenError> {
-        #[derive(Serialize)]
-        struct Assertion<'a> {
-            aud: &'a str,
-            iss: &'a str,
-            scope: &'a str,
-            iat: i64,
-            exp: i64,
-            jti: Uuid,
-        }
-        #[derive(Deserialize)]
-        struct Granted {
-            access_token: String,
-            expires_in: i64,
-        }
-        #[derive(Deserialize)]
-        struct Refusal {
-            error: String,
-            error_description: Option<String>,
-        }
         const UNAVAILABLE: TokenError = TokenError::Unavailable("Maskinporten");
         let endpoint = match &state.endpoint {
             Some(endpoint) => endpoint.clone(),

@@ -31,55 +31,43 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-impl SigningKey {
-    /// Reads a private JWK.
-    ///
-    /// # Errors
-    /// [`KeyError`], which repeats nothing of the key.
-    pub fn from_jwk(jwk: &SecretString) -> Result<Self, KeyError> {
-        #[derive(Deserialize)]
-        struct Jwk {
-            kty: String,
-            kid: Option<String>,
-            alg: Option<String>,
-            n: String,
-            e: String,
-            d: String,
-            p: String,
-            q: String,
-            dp: String,
-            dq: String,
-            qi: String,
-        }
-        let jwk: Jwk = serde_json::from_str(jwk.expose_secret())
-            .map_err(|_| KeyError("one of kty, n, e, d, p, q, dp, dq and qi is missing"))?;
-        if jwk.kty != "RSA" {
-            return Err(KeyError("its kty is not RSA"));
-        }
-        let algorithm = match jwk.alg.as_deref() {
-            None | Some("RS256") => Algorithm::RS256,
-            Some("RS384") => Algorithm::RS384,
-            Some("RS512") => Algorithm::RS512,
-            Some(_) => return Err(KeyError("its alg is not RS256, RS384 or RS512")),
-        };
+/// A private RSA key (RFC 7518, section 6.3).
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    kid: Option<String>,
+    alg: Option<String>,
+    n: String,
+    e: String,
+    d: String,
+    p: String,
+    q: String,
+    dp: String,
+    dq: String,
+    qi: String,
+}
+
+impl Jwk {
+    /// The key as PKCS #1 has it.
+    fn der(&self) -> Result<Vec<u8>, KeyError> {
         let decode = |text: &str| {
             BASE64_URL_SAFE_NO_PAD
                 .decode(text)
                 .map_err(|_| KeyError("a number is not base64url"))
         };
         let numbers: [Vec<u8>; 8] = [
-            decode(&jwk.n)?,
-            decode(&jwk.e)?,
-            decode(&jwk.d)?,
-            decode(&jwk.p)?,
-            decode(&jwk.q)?,
-            decode(&jwk.dp)?,
-            decode(&jwk.dq)?,
-            decode(&jwk.qi)?,
+            decode(&self.n)?,
+            decode(&self.e)?,
+            decode(&self.d)?,
+            decode(&self.p)?,
+            decode(&self.q)?,
+            decode(&self.dp)?,
+            decode(&self.dq)?,
+            decode(&self.qi)?,
         ];
         let unusable = |_| KeyError("its numbers are not those of a key");
         let [n, e, d, p, q, dp, dq, qi] = &numbers;
-        let der = pkcs1::RsaPrivateKey {
+        pkcs1::RsaPrivateKey {
             modulus: UintRef::new(n).map_err(unusable)?,
             public_exponent: UintRef::new(e).map_err(unusable)?,
             private_exponent: UintRef::new(d).map_err(unusable)?,
@@ -91,7 +79,28 @@ impl SigningKey {
             other_prime_infos: None,
         }
         .to_der()
-        .map_err(unusable)?;
+        .map_err(unusable)
+    }
+}
+
+impl SigningKey {
+    /// Reads a private JWK.
+    ///
+    /// # Errors
+    /// [`KeyError`], which repeats nothing of the key.
+    pub fn from_jwk(jwk: &SecretString) -> Result<Self, KeyError> {
+        let jwk: Jwk = serde_json::from_str(jwk.expose_secret())
+            .map_err(|_| KeyError("one of kty, n, e, d, p, q, dp, dq and qi is missing"))?;
+        if jwk.kty != "RSA" {
+            return Err(KeyError("its kty is not RSA"));
+        }
+        let algorithm = match jwk.alg.as_deref() {
+            None | Some("RS256") => Algorithm::RS256,
+            Some("RS384") => Algorithm::RS384,
+            Some("RS512") => Algorithm::RS512,
+            Some(_) => return Err(KeyError("its alg is not RS256, RS384 or RS512")),
+        };
+        let der = jwk.der()?;
         let key = Self {
             key: EncodingKey::from_rsa_der(&der),
             kid: jwk.kid.ok_or(KeyError("it has no kid"))?,

@@ -1,4 +1,4 @@
-//! Printing an error.
+//! Printing an error with its causes.
 
 use std::{error::Error, fmt};
 
