@@ -10,7 +10,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum AppFilesError {
     /// A file or folder cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,

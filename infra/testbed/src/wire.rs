@@ -43,7 +43,7 @@ pub enum WireError {
     #[error("a wire's upstream must be an address as http://127.0.0.1:8080, not {0:?}")]
     Upstream(String),
     /// No free port, or no network at all.
-    #[error("cannot listen on 127.0.0.1: {0}")]
+    #[error("cannot listen on 127.0.0.1")]
     Listen(#[source] io::Error),
 }
 

@@ -103,7 +103,7 @@ pub enum Objection {
         problem: &'static str,
     },
     /// XML cannot carry the form.
-    #[error("{0}")]
+    #[error(transparent)]
     Xml(#[from] XmlError),
     /// B does not admit such owners.
     #[error("B admits no {0} as owner (partyTypesAllowed)")]

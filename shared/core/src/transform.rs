@@ -23,12 +23,12 @@ const PDF: &str = "ref-data-as-pdf";
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TransformError {
     /// A field of B could not be filled.
-    #[error("route {route}: {source}")]
+    #[error("route {route}: {problem}")]
     Mapping {
         /// The route.
         route: String,
         /// The field, and why.
-        source: MappingError,
+        problem: MappingError,
     },
     /// B's owner could not be determined.
     #[error("route {route}: to.owner.{kind}: {problem}")]
@@ -185,9 +185,9 @@ fn draft(
         kind,
         problem,
     })?;
-    let model = model::fill(&route.model, scope).map_err(|source| TransformError::Mapping {
+    let model = model::fill(&route.model, scope).map_err(|problem| TransformError::Mapping {
         route: name(),
-        source,
+        problem,
     })?;
     let mut attachments = Vec::new();
     for rule in &route.attachments {

@@ -33,12 +33,12 @@ pub enum Node {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MappingError {
     /// Its expression gave no value.
-    #[error("{field}: {source}")]
+    #[error("{field}: {problem}")]
     Expression {
         /// The field, dotted, as the route names it.
         field: String,
         /// Why.
-        source: EvaluationError,
+        problem: EvaluationError,
     },
     /// More elements than any form has.
     #[error("{field}: the form would have more than {MAX_ELEMENTS} elements")]
@@ -123,9 +123,9 @@ impl Filling {
         scope: &Scope,
         field: String,
     ) -> Result<Option<Value>, MappingError> {
-        let failed = |source| MappingError::Expression {
+        let failed = |problem| MappingError::Expression {
             field: field.clone(),
-            source,
+            problem,
         };
         self.elements += 1;
         if self.elements > MAX_ELEMENTS {
