@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use app_files::model::Model;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
@@ -391,7 +392,17 @@ fn element_response(
             &content_disposition::attachment(&filename),
         ));
     };
-    let form = form::decode(model, &element).map_err(|error| {
+    form_response(request, model, &element, query)
+}
+
+/// The form of an element, as XML or JSON.
+fn form_response(
+    request: &AppRequest,
+    model: &Model,
+    element: &Element,
+    query: Option<&str>,
+) -> HandlerResult {
+    let form = form::decode(model, element).map_err(|error| {
         responses::problem(
             StatusCode::INTERNAL_SERVER_ERROR,
             "Internal error",

@@ -29,6 +29,7 @@ pub(super) struct Part {
     pub(super) bytes: Bytes,
 }
 
+/// Reads the body of a creation. A body that is not multipart is one part without a name.
 pub(super) async fn read(request: &AppRequest, body: Body) -> Result<Vec<Part>, Refusal> {
     let content_type = match request
         .headers
@@ -68,6 +69,11 @@ pub(super) async fn read(request: &AppRequest, body: Body) -> Result<Vec<Part>, 
         }
         Err(_) => return Err(responses::close_connection()),
     };
+    read_parts(bytes, boundary).await
+}
+
+/// Reads the parts of a multipart body.
+async fn read_parts(bytes: Bytes, boundary: String) -> Result<Vec<Part>, Refusal> {
     let whole = futures_util::stream::once(async move { Ok::<_, Infallible>(bytes) });
     let mut multipart = multer::Multipart::new(whole, boundary);
     let mut parts = Vec::new();
