@@ -473,7 +473,7 @@ fn is_deleted(element: &Value) -> bool {
 }
 
 fn generated_from(references: &Value) -> Option<String> {
-    // `RelationType.GeneratedFrom` is the first of the enumeration.
+    // `RelationType.GeneratedFrom` is the first value of the enumeration, so its number is 0.
     let is_generated = |reference: &&Value| match tolerant::field(reference, "relation") {
         Value::String(relation) => relation.eq_ignore_ascii_case("GeneratedFrom"),
         relation => relation.as_u64() == Some(0),

@@ -26,7 +26,7 @@ use crate::library::Library;
 use crate::responses::{self, HandlerResult, Refusal};
 use crate::world::World;
 
-/// Kestrel's default limit, where an endpoint sets none of its own.
+/// Kestrel's default limit for endpoints that set no other one.
 pub(super) const DEFAULT_LIMIT: usize = 30_000_000;
 
 pub(super) type InstancePath = Path<(String, String, String, String)>;
@@ -244,7 +244,7 @@ async fn add_element(
     }
 }
 
-/// Reads the request's content into an element.
+/// Reads the request's body into an element.
 async fn fill(
     request: &AppRequest,
     instance: &mut Instance,

@@ -139,7 +139,7 @@ fn broken(detail: &str) -> Refusal {
     responses::problem(StatusCode::BAD_REQUEST, "Error reading request", detail).into()
 }
 
-/// Takes the first part of a reserved name (`instance`, `notification`), or an unnamed JSON body for `instance`.
+/// Removes and returns the first part with a reserved name (`instance`, `notification`). A JSON body without name counts as `instance`.
 pub(super) fn take(parts: &mut Vec<Part>, name: &str) -> Option<Part> {
     let is_it = |part: &Part| match &part.name {
         Some(given) => given == name,
