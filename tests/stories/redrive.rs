@@ -18,6 +18,7 @@ use redrive::Redrive;
 use serde_json::{Value, json};
 use stafett_core::relay::{Holder, Reason, Record, RelayId, State};
 use stafett_runtime::{
+    invocation::Invocation,
     ledger::Ledger,
     settings::{LedgerSettings, Source},
 };
@@ -149,13 +150,19 @@ impl Desk {
     }
 
     async fn ask_within(&self, left: Duration, request: Value) -> Value {
-        let answer = self.redrive.handle(request, Some(left)).await;
+        let answer = self
+            .redrive
+            .handle(request, &Invocation::lasting(left))
+            .await;
         serde_json::to_value(answer.expect("an answer")).expect("JSON")
     }
 
     /// The error that comes instead of an answer.
     async fn refuse(&self, request: Value) -> String {
-        let answer = self.redrive.handle(request, Some(TIME)).await;
+        let answer = self
+            .redrive
+            .handle(request, &Invocation::lasting(TIME))
+            .await;
         answer.expect_err("it is refused").to_string()
     }
 
@@ -668,7 +675,10 @@ impl Misfortune {
             .await;
         let (faults, rule) = self.strike(&desk);
         let request = json!({ "action": "redrive", "reason": "draft_refused", "perSecond": 1000 });
-        let answer = desk.redrive.handle(request, Some(TIME)).await;
+        let answer = desk
+            .redrive
+            .handle(request, &Invocation::lasting(TIME))
+            .await;
         let (shown, hidden) = desk.depth(desk.dead_letters()).await;
         let queue = desk.take_bodies(desk.queue()).await;
         let dead = desk.take_bodies(desk.dead_letters()).await;
