@@ -7,9 +7,7 @@ use local_altinn::{CallFault, CreationStep, Fault};
 use serde_json::{Value, json};
 
 use super::CASEWORK;
-use crate::support::{
-    Altinn, MODEL, Part, TTD, casework, file, instance, model, part, permit, read, set,
-};
+use crate::support::{Altinn, MODEL, Part, TTD, casework, file, instance, model, part, read, set};
 
 #[tokio::test]
 async fn late_failures_leave_an_incomplete_instance_unless_the_policy_permits_delete() {
