@@ -17,6 +17,7 @@ use redrive::Redrive;
 use serde_json::Value;
 use stafett_runtime::{
     clock::Clock, invocation::Invocation, settings::Environment, start::StartError,
+    telemetry::Causes,
 };
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
