@@ -14,7 +14,7 @@ use stafett_core::{metadata::contributors, tolerant};
 use super::library::Library;
 use super::register::Party;
 use super::token::Caller;
-use app_files::model::{CsharpModels, Model};
+use app_files::form::{CsharpModels, Model};
 
 /// Why an app, the register or a folder cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -536,11 +536,11 @@ impl AppDefinition {
             let root = told.map_or_else(|| data_type.class_name(), String::as_str);
             let model = Model::compile(root, schema.clone())
                 .map_err(|error| Flaw::new(Part::Schema(id.clone()), error.to_string()))?;
-            let model = model.of_class(csharp, data_type.class_name());
+            let model = model.with_class(csharp, data_type.class_name());
             let model = if told.is_some() {
                 model
             } else {
-                model.with_open_root()
+                model.with_any_root()
             };
             models.insert(id.clone(), model);
         }

@@ -12,7 +12,7 @@ use super::app::{LoadError, read_json};
 use super::folder;
 use super::instance::{Element, Instance};
 use super::world::World;
-use app_files::model::Model;
+use app_files::form::Model;
 
 /// Reads instance folders of some apps.
 pub struct InstanceFolders(World);

@@ -407,7 +407,7 @@ fn answer_element(
         let response = answer::with_body(
             StatusCode::OK,
             Some("application/xml; charset=utf-8"),
-            Body::from(model.to_xml_answer(&form)),
+            Body::from(model.to_response_xml(&form)),
         );
         return Ok(response);
     }

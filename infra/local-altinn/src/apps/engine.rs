@@ -15,7 +15,7 @@ use crate::instance::{CurrentTask, Element, Instance, Mark, Process};
 use crate::pdf;
 use crate::token::Caller;
 use crate::world::World;
-use app_files::model::FormError;
+use app_files::form::FormError;
 
 /// The event of a process that ended.
 pub(crate) const PROCESS_COMPLETED: &str = "app.instance.process.completed";

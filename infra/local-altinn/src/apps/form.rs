@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::app::{AppDefinition, DataField, DataType};
 use crate::instance::{Element, Instance};
 use crate::register::Party;
-use app_files::model::{Form, FormError, Model};
+use app_files::form::{Form, FormError, Model};
 
 pub(super) const XML: &str = "application/xml";
 pub(super) const JSON: &str = "application/json";

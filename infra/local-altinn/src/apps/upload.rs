@@ -13,7 +13,7 @@ use crate::app::DataType;
 use crate::disposition::Disposition;
 use crate::instance::Instance;
 use crate::library::Library;
-use app_files::model::Form;
+use app_files::form::Form;
 
 /// How an element is to change.
 #[derive(Clone, Copy, PartialEq, Eq)]

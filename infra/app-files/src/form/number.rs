@@ -1,23 +1,23 @@
-//! Numbers as .NET parses and writes them.
+//! Parses and writes numbers as .NET does.
 
 /// The largest mantissa of a `System.Decimal`: 96 bits.
-const LARGEST_MANTISSA: u128 = (1 << 96) - 1;
-/// The most digits after the point of a `System.Decimal`.
-const MOST_DECIMALS: usize = 28;
+const MAX_MANTISSA: u128 = (1 << 96) - 1;
+/// The maximum number of decimals of a `System.Decimal`.
+const MAX_DECIMALS: usize = 28;
 
-/// Why text is no number.
+/// Why a text is not a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoNumber {
+pub(super) enum NumberError {
     Syntax,
     TooLarge,
 }
 
-/// What .NET's number styles call white space.
+/// Trims what .NET's number styles treat as white space.
 fn trim(text: &str) -> &str {
     text.trim_matches(['\t', '\n', '\u{b}', '\u{c}', '\r', ' '])
 }
 
-/// Splits a sign off; `true` for minus.
+/// Splits off the sign; `true` means minus.
 fn sign(text: &str) -> (bool, &str) {
     match (text.strip_prefix('-'), text.strip_prefix('+')) {
         (Some(rest), _) => (true, rest),
@@ -30,44 +30,45 @@ fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// `short.Parse`, `int.Parse` and `long.Parse` with a leading sign and blanks around.
-pub(super) fn integer(text: &str, least: i64, most: i64) -> Result<String, NoNumber> {
+/// As `short.Parse`, `int.Parse` and `long.Parse`, with a leading sign and surrounding white space allowed.
+pub(super) fn integer(text: &str, min: i64, max: i64) -> Result<String, NumberError> {
     let (negative, digits) = sign(trim(text));
     if digits.is_empty() || !is_digits(digits) {
-        return Err(NoNumber::Syntax);
+        return Err(NumberError::Syntax);
     }
     let significant = digits.trim_start_matches('0');
-    let sized = match significant {
+    let magnitude = match significant {
         "" => 0,
-        digits => digits.parse::<i128>().map_err(|_| NoNumber::TooLarge)?,
+        digits => digits.parse::<i128>().map_err(|_| NumberError::TooLarge)?,
     };
-    let value = if negative { -sized } else { sized };
-    if value < i128::from(least) || value > i128::from(most) {
-        return Err(NoNumber::TooLarge);
+    let value = if negative { -magnitude } else { magnitude };
+    if value < i128::from(min) || value > i128::from(max) {
+        return Err(NumberError::TooLarge);
     }
     Ok(value.to_string())
 }
 
-/// `decimal.Parse` with a leading sign, a point and blanks around: 96 bits and 28 decimals, what is beyond is rounded.
-pub(super) fn decimal(text: &str) -> Result<String, NoNumber> {
+/// As `decimal.Parse`, with a leading sign, a decimal point and surrounding white space allowed. The result has at most 96
+/// bits and 28 decimals; further decimals are rounded.
+pub(super) fn decimal(text: &str) -> Result<String, NumberError> {
     let (negative, number) = sign(trim(text));
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if !is_digits(whole) || !is_digits(fraction) || (whole.is_empty() && fraction.is_empty()) {
-        return Err(NoNumber::Syntax);
+        return Err(NumberError::Syntax);
     }
     let push = |mantissa: u128, digit: u8| {
         let longer = mantissa
             .checked_mul(10)?
             .checked_add(u128::from(digit - b'0'))?;
-        (longer <= LARGEST_MANTISSA).then_some(longer)
+        (longer <= MAX_MANTISSA).then_some(longer)
     };
     let mut mantissa = 0;
     for digit in whole.bytes() {
-        mantissa = push(mantissa, digit).ok_or(NoNumber::TooLarge)?;
+        mantissa = push(mantissa, digit).ok_or(NumberError::TooLarge)?;
     }
     let mut scale = 0;
     let mut rest = fraction.bytes();
-    while scale < MOST_DECIMALS {
+    while scale < MAX_DECIMALS {
         let Some(longer) = rest.clone().next().and_then(|digit| push(mantissa, digit)) else {
             break;
         };
@@ -79,9 +80,9 @@ pub(super) fn decimal(text: &str) -> Result<String, NoNumber> {
         let exactly_half = first == b'5' && rest.all(|digit| digit == b'0');
         if first > b'5' || (first == b'5' && !exactly_half) || (exactly_half && mantissa % 2 == 1) {
             mantissa += 1;
-            if mantissa > LARGEST_MANTISSA {
+            if mantissa > MAX_MANTISSA {
                 if scale == 0 {
-                    return Err(NoNumber::TooLarge);
+                    return Err(NumberError::TooLarge);
                 }
                 mantissa = (mantissa + 5) / 10;
                 scale -= 1;
@@ -95,8 +96,8 @@ pub(super) fn decimal(text: &str) -> Result<String, NoNumber> {
     Ok(format!("{sign}{whole}{point}{fraction}"))
 }
 
-/// `XmlConvert.ToDouble`. The text is what `XmlConvert.ToString` writes: the fewest digits that come back as the same number.
-pub(super) fn double(text: &str) -> Result<String, NoNumber> {
+/// As `XmlConvert.ToDouble`, then `XmlConvert.ToString`, which writes the fewest digits that parse to the same number.
+pub(super) fn double(text: &str) -> Result<String, NumberError> {
     let text = trim(text);
     let (negative, number) = sign(text);
     let value = match number {
@@ -116,9 +117,9 @@ pub(super) fn double(text: &str) -> Result<String, NoNumber> {
                 && !(whole.is_empty() && fraction.is_empty())
                 && exponent.is_none_or(|exponent| !exponent.is_empty() && is_digits(exponent));
             if !plain {
-                return Err(NoNumber::Syntax);
+                return Err(NumberError::Syntax);
             }
-            number.parse().map_err(|_| NoNumber::Syntax)?
+            number.parse().map_err(|_| NumberError::Syntax)?
         }
     };
     Ok(write_double(if negative { -value } else { value }))
@@ -148,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decimals_keep_their_digits_and_round_to_even_beyond_28() {
+    fn decimals_keep_their_digits_and_are_rounded_to_even_after_28() {
         let cases = [
             ("24.50", "24.50"),
             ("-0.00", "0.00"),
@@ -178,9 +179,9 @@ mod tests {
         }
         assert_eq!(
             decimal("79228162514264337593543950335.5"),
-            Err(NoNumber::TooLarge)
+            Err(NumberError::TooLarge)
         );
-        assert_eq!(decimal("."), Err(NoNumber::Syntax));
+        assert_eq!(decimal("."), Err(NumberError::Syntax));
     }
 
     #[test]

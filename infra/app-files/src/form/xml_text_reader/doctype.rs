@@ -1,10 +1,14 @@
-//! The document type: only the internal entities matter, and nothing is fetched.
+//! Reads a document type declaration. Only internal entities are used; nothing is fetched.
 
 use std::collections::BTreeMap;
 
-use super::{Fault, end_of_file, is_space, tags};
+use super::{
+    chars::is_space,
+    fault::{Fault, end_of_file},
+    tags,
+};
 
-/// Reads the declaration at `start`; returns the internal entities and where it ends.
+/// Reads the declaration at byte `start`. Returns the internal entities and the byte after the declaration.
 pub(super) fn read(text: &str, start: usize) -> Result<(BTreeMap<&str, &str>, usize), Fault> {
     let mut entities = BTreeMap::new();
     let mut next = start + "<!DOCTYPE".len();
@@ -13,7 +17,7 @@ pub(super) fn read(text: &str, start: usize) -> Result<(BTreeMap<&str, &str>, us
     loop {
         let rest = text.get(next..).unwrap_or_default();
         let first = rest.chars().next().ok_or_else(end)?;
-        let passed_over = |what: &str| {
+        let length_to_end_of = |what: &str| {
             rest.find(what)
                 .map(|length| length + what.len())
                 .ok_or_else(end)
@@ -28,8 +32,8 @@ pub(super) fn read(text: &str, start: usize) -> Result<(BTreeMap<&str, &str>, us
                 1
             }
             '>' if !is_inside => return Ok((entities, next + 1)),
-            _ if rest.starts_with("<!--") => passed_over("-->")?,
-            _ if rest.starts_with("<?") => passed_over("?>")?,
+            _ if rest.starts_with("<!--") => length_to_end_of("-->")?,
+            _ if rest.starts_with("<?") => length_to_end_of("?>")?,
             _ if rest.starts_with("<!ENTITY") => {
                 let (entity, length) = entity(rest).ok_or_else(end)?;
                 if let Some((name, value)) = entity {
@@ -50,7 +54,7 @@ pub(super) fn read(text: &str, start: usize) -> Result<(BTreeMap<&str, &str>, us
     }
 }
 
-/// An entity declaration: name and value, where it is an internal general one, and its length.
+/// Reads an entity declaration. Returns its name and value if it is an internal general entity, and its length in bytes.
 fn entity(declaration: &str) -> Option<(Option<(&str, &str)>, usize)> {
     let spaces = |text: &str| text.len() - text.trim_start_matches(is_space).len();
     let length_of = |rest: &str| {

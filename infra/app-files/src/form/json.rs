@@ -1,20 +1,24 @@
-//! JSON in and out of a form, as System.Text.Json does it with web defaults. Numbers keep their digits both ways.
+//! Reads and writes a form as JSON, as System.Text.Json does with web defaults. Numbers keep every digit both ways.
 
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{
+    Deserialize,
+    de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
-use super::FormError;
-use super::class::{Classes, Kind};
-use super::scalar;
-use super::value::{Object, Value};
+use super::{
+    class::{Classes, Kind},
+    error::FormError,
+    scalar,
+    value::{Object, Value},
+};
 
-/// How deep JSON is nested at most (System.Text.Json's `MaxDepth`).
-const DEEPEST: usize = 64;
+/// The maximum nesting of JSON (System.Text.Json's `MaxDepth`).
+const MAX_DEPTH: usize = 64;
 
-/// JSON as it was written.
+/// Parsed JSON, with its numbers as they were written.
 pub(super) enum Json {
     Null,
     Boolean(bool),
@@ -27,11 +31,12 @@ pub(super) enum Json {
 impl Json {
     pub(super) fn parse(document: &[u8]) -> Result<Self, serde_json::Error> {
         let raw: &RawValue = serde_json::from_slice(document)?;
-        Self::of(raw, DEEPEST)
+        Self::from_raw(raw, MAX_DEPTH)
     }
 
-    fn of(raw: &RawValue, deeper: usize) -> Result<Self, serde_json::Error> {
-        let Some(deeper) = deeper.checked_sub(1) else {
+    /// Parses the value, with `levels` more levels of nesting allowed.
+    fn from_raw(raw: &RawValue, levels: usize) -> Result<Self, serde_json::Error> {
+        let Some(levels) = levels.checked_sub(1) else {
             return Err(serde_json::Error::custom("nested too deep"));
         };
         let text = raw.get();
@@ -40,12 +45,12 @@ impl Json {
                 let Entries(entries) = serde_json::from_str(text)?;
                 let entries = entries
                     .into_iter()
-                    .map(|(name, value)| Ok((name, Self::of(value, deeper)?)));
+                    .map(|(name, value)| Ok((name, Self::from_raw(value, levels)?)));
                 Self::Object(entries.collect::<Result<_, serde_json::Error>>()?)
             }
             Some(b'[') => {
                 let Items(items) = serde_json::from_str(text)?;
-                let items = items.into_iter().map(|item| Self::of(item, deeper));
+                let items = items.into_iter().map(|item| Self::from_raw(item, levels));
                 Self::List(items.collect::<Result<_, _>>()?)
             }
             Some(b'"') => Self::Text(serde_json::from_str(text)?),
@@ -55,10 +60,8 @@ impl Json {
             _ => Self::Number(text.to_owned()),
         })
     }
-}
 
-impl Json {
-    /// Gives back their digits to the numbers that are the same as a double as those that stood there before.
+    /// Restores the digits of each number that, as a double, equals the number at the same position in `before`.
     pub(super) fn keep_digits(&mut self, before: &Self) {
         match (self, before) {
             (Self::Number(after), Self::Number(before))
@@ -148,19 +151,19 @@ impl<'de> Deserialize<'de> for Items<'de> {
     }
 }
 
-/// Reads an object of a class: names in any case, unknown ones ignored.
+/// Reads an object of a class: names are case-insensitive, unknown fields are ignored.
 pub(super) fn read(
     classes: &Classes,
     class: usize,
     json: &Json,
-    place: &str,
+    path: &str,
 ) -> Result<Object, FormError> {
-    let refuse = |place: &str, problem: &'static str| FormError::Value {
-        place: place.to_owned(),
+    let refuse = |path: &str, problem: &'static str| FormError::Value {
+        path: path.to_owned(),
         problem,
     };
     let Json::Object(given) = json else {
-        return Err(refuse(place, "is not a JSON object"));
+        return Err(refuse(path, "is not a JSON object"));
     };
     let mut object = classes.empty(class);
     let properties = &classes.class(class).properties;
@@ -169,19 +172,19 @@ pub(super) fn read(
         let Some((_, value)) = given.iter().rfind(is_named) else {
             continue;
         };
-        let place = format!("{place}.{}", property.json);
+        let path = format!("{path}.{}", property.json);
         let read_one = |value: &Json| match (property.kind, value) {
             (kind, Json::Null) if kind.is_value_type() && !property.nillable => {
-                // A row id that is null is left out by the app itself.
+                // The app itself omits a row id that is null.
                 match kind {
                     Kind::RowId => Ok(Value::Null),
-                    _ => Err(refuse(&place, "is null and cannot be")),
+                    _ => Err(refuse(&path, "is null and cannot be")),
                 }
             }
             (_, Json::Null) => Ok(Value::Null),
-            (Kind::Class(class), value) => read(classes, class, value, &place).map(Value::Object),
+            (Kind::Class(class), value) => read(classes, class, value, &path).map(Value::Object),
             (kind, value) => {
-                read_single(classes, kind, value).ok_or_else(|| refuse(&place, wanted(kind)))
+                read_single(classes, kind, value).ok_or_else(|| refuse(&path, wrong_kind(kind)))
             }
         };
         *slot = match (property.list, value) {
@@ -189,14 +192,14 @@ pub(super) fn read(
             (true, Json::List(items)) => {
                 Value::List(items.iter().map(read_one).collect::<Result<_, _>>()?)
             }
-            (true, _) => return Err(refuse(&place, "is not a JSON array")),
+            (true, _) => return Err(refuse(&path, "is not a JSON array")),
             (false, value) => read_one(value)?,
         };
     }
     Ok(object)
 }
 
-/// Numbers may come as strings; an exponent is taken where .NET takes one in JSON.
+/// Reads a single value. Numbers may be strings, and may have an exponent where .NET allows one in JSON.
 fn read_single(classes: &Classes, kind: Kind, value: &Json) -> Option<Value> {
     match (kind, value) {
         (Kind::Text, Json::Text(text)) => Some(Value::Text(text.clone())),
@@ -225,7 +228,7 @@ fn read_single(classes: &Classes, kind: Kind, value: &Json) -> Option<Value> {
     }
 }
 
-/// `1.5e3` as `1500`. None where it is no number, or one far beyond a decimal.
+/// Writes `1.5e3` as `1500`. `None` if the text is not a number, or far too large for a decimal.
 fn without_exponent(text: &str) -> Option<String> {
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
         return Some(text.to_owned());
@@ -248,7 +251,8 @@ fn without_exponent(text: &str) -> Option<String> {
     Some(format!("{sign}0{whole}.{fraction}"))
 }
 
-fn wanted(kind: Kind) -> &'static str {
+/// What is wrong with a JSON value that is not of this kind.
+fn wrong_kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Class(_) => "is not a JSON object",
         Kind::Text => "is not a JSON string",

@@ -1,23 +1,27 @@
-//! Single values from text, with the words in which .NET refuses them.
+//! Parses single values from text, with .NET's error messages.
 
 use uuid::Uuid;
 
-use super::class::{Classes, Kind};
-use super::number::{self, NoNumber};
-use super::time;
-use super::value::Value;
+use super::{
+    class::{Classes, Kind},
+    number::{self, NumberError},
+    time,
+    value::Value,
+};
 
-/// Reads text as the generated code of `XmlSerializer` does. The error is .NET's message and holds the text.
+/// Parses text as the generated code of `XmlSerializer` does. The error is .NET's message, which may contain the text.
 pub(super) fn read(classes: &Classes, kind: Kind, text: &str) -> Result<Value, String> {
-    let number = |read: Result<String, NoNumber>, name: &str| {
+    let number = |read: Result<String, NumberError>, name: &str| {
         read.map(Value::Number).map_err(|error| match error {
-            NoNumber::Syntax => format!("The input string '{text}' was not in a correct format."),
-            NoNumber::TooLarge => {
+            NumberError::Syntax => {
+                format!("The input string '{text}' was not in a correct format.")
+            }
+            NumberError::TooLarge => {
                 format!("Value was either too large or too small for {name}.")
             }
         })
     };
-    let integer = |least, most| number::integer(text, least, most);
+    let integer = |min, max| number::integer(text, min, max);
     match kind {
         Kind::Text => Ok(Value::Text(text.to_owned())),
         Kind::Int16 => number(integer(i16::MIN.into(), i16::MAX.into()), "an Int16"),
@@ -49,7 +53,7 @@ pub(super) fn read(classes: &Classes, kind: Kind, text: &str) -> Result<Value, S
         }
         Kind::RowId => guid(text)
             .map(|id| match id {
-                // The default, which is never written.
+                // The default value, which is never written.
                 id if id.is_nil() => Value::Null,
                 id => Value::Text(id.to_string()),
             })
@@ -58,7 +62,7 @@ pub(super) fn read(classes: &Classes, kind: Kind, text: &str) -> Result<Value, S
     }
 }
 
-/// The forms that .NET's `Guid` takes: 32 digits, with hyphens, and those in braces or parentheses.
+/// Parses the formats that .NET's `Guid` accepts: 32 digits, with hyphens, and with hyphens in braces or parentheses.
 fn guid(text: &str) -> Option<Uuid> {
     let text = text.trim();
     let inner = text

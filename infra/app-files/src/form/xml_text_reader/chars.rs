@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A character as .NET's messages show it.
+/// A character as .NET's messages show it, with its code.
 pub(super) struct XmlStr(pub(super) char);
 
 impl fmt::Display for XmlStr {
@@ -26,12 +26,13 @@ pub(super) fn is_char(char: char) -> bool {
     matches!(char, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// What a name begins with, production 4 of the fourth edition in the form that .NET has it: no characters beyond the first plane.
+/// A character that can start a name: production 4 of the fourth edition as .NET implements it, without characters beyond
+/// the first plane.
 pub(super) fn is_name_start(char: char) -> bool {
     char == '_' || (u32::from(char) <= 0xffff && char.is_alphabetic())
 }
 
-/// What a name goes on with.
+/// A character that can follow in a name.
 pub(super) fn is_name_char(char: char) -> bool {
     matches!(char, '-' | '.' | '\u{b7}')
         || is_name_start(char)

@@ -1,30 +1,32 @@
-//! From JSON schema to the classes that Altinn Studio generates from it.
+//! Generates classes from a JSON schema, as Altinn Studio does.
 //!
 //! (Altinn/altinn-studio: backend/packagesrc/DataModeling/Converter/Csharp/JsonMetadataToCsharpConverter.cs; measured,
 //! tests/recorded/apps/contract: a schema and the class made from it.)
 
 use serde_json::Value as Schema;
 
-use super::class::{Class, Classes, Kind, Place, Property};
-use super::value::Value;
+use super::{
+    class::{Class, Classes, Kind, Place, Property},
+    value::Value,
+};
 
-/// How many references or extensions follow one another at most.
-const DEEPEST: usize = 64;
-/// The attribute (XML) and property (JSON) that identifies a row of a repeating group while its task is open.
+/// The maximum number of references or extensions in a row.
+const MAX_DEPTH: usize = 64;
+/// The XML attribute and JSON property that identifies a row of a repeating group while its task is open.
 pub(super) const ROW_ID: &str = "altinnRowId";
 
 /// Why a schema does not describe a model.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
-    /// It is no JSON schema.
+    /// It is not a JSON schema.
     #[error("{0}")]
     Invalid(String),
-    /// Something in it of which no class can be made.
-    #[error("{place}: {problem}")]
+    /// No class can be generated from a part of it.
+    #[error("{pointer}: {problem}")]
     Unsupported {
-        /// Where in the schema.
-        place: String,
-        /// What is the matter.
+        /// The JSON pointer to that part, with `#` for the root.
+        pointer: String,
+        /// What is wrong there.
         problem: &'static str,
     },
 }
@@ -51,14 +53,14 @@ pub(super) fn classes(schema: &Schema) -> Result<Classes, SchemaError> {
 struct Compiler<'s> {
     schema: &'s Schema,
     classes: Vec<Class>,
-    /// Schema nodes that have a class already, so that recursive models end.
+    /// Schema nodes that already have a class, so that a recursive model terminates.
     seen: Vec<(*const Schema, usize)>,
     /// The classes that are rows of a list.
     rows: Vec<usize>,
 }
 
 impl<'s> Compiler<'s> {
-    /// The node of the model's class: in older schemas the root only leads to it.
+    /// The node of the model's class. In older schemas the root only refers to it.
     fn root(&self) -> Result<&'s Schema, SchemaError> {
         let info = &self.schema["info"];
         let named = info["rootNode"]
@@ -70,7 +72,7 @@ impl<'s> Compiler<'s> {
         let only = || {
             let properties = self.schema["properties"].as_object()?;
             let (name, only) = properties.iter().next().filter(|_| properties.len() == 1)?;
-            // The root of a message from Seres is its only property.
+            // In a schema from Seres the root's only property is the class.
             (name == "melding" && only["$ref"].is_string()).then_some(only)
         };
         let node = named
@@ -81,13 +83,13 @@ impl<'s> Compiler<'s> {
         self.resolve(node, "#")
     }
 
-    /// Follows references and single alternatives to the node that says what the value is.
-    fn resolve(&self, mut node: &'s Schema, place: &str) -> Result<&'s Schema, SchemaError> {
+    /// Follows references and single alternatives to the node that describes the value.
+    fn resolve(&self, mut node: &'s Schema, pointer: &str) -> Result<&'s Schema, SchemaError> {
         let unsupported = |problem| SchemaError::Unsupported {
-            place: place.to_owned(),
+            pointer: pointer.to_owned(),
             problem,
         };
-        for _ in 0..DEEPEST {
+        for _ in 0..MAX_DEPTH {
             if let Some(reference) = node["$ref"].as_str() {
                 let pointer = reference
                     .strip_prefix('#')
@@ -98,7 +100,7 @@ impl<'s> Compiler<'s> {
                     .ok_or_else(|| unsupported("its $ref points nowhere"))?;
                 continue;
             }
-            // Schemas made from an XSD say `type: object` beside the one alternative that tells more.
+            // Schemas made from an XSD have `type: object` beside the one alternative that describes the value.
             let says_more = type_of(node).is_some_and(|name| name != "object");
             if node.get("properties").is_some() || says_more {
                 return Ok(node);
@@ -122,7 +124,7 @@ impl<'s> Compiler<'s> {
         Err(unsupported("its references go in a circle"))
     }
 
-    fn class(&mut self, node: &'s Schema, place: &str) -> Result<usize, SchemaError> {
+    fn class(&mut self, node: &'s Schema, pointer: &str) -> Result<usize, SchemaError> {
         let key = std::ptr::from_ref(node);
         if let Some((_, class)) = self.seen.iter().find(|(seen, _)| *seen == key) {
             return Ok(*class);
@@ -131,18 +133,18 @@ impl<'s> Compiler<'s> {
         self.classes.push(Class::default());
         self.seen.push((key, index));
         let mut nodes = Vec::new();
-        self.collect(node, place, 0, &mut nodes)?;
+        self.collect(node, pointer, 0, &mut nodes)?;
         if nodes.is_empty() && node["properties"].is_null() {
             return Err(SchemaError::Unsupported {
-                place: place.to_owned(),
+                pointer: pointer.to_owned(),
                 problem: "an object needs `properties`",
             });
         }
         let mut properties = Vec::with_capacity(nodes.len());
         for (name, node) in nodes {
-            properties.push(self.property(name, node, &format!("{place}/properties/{name}"))?);
+            properties.push(self.property(name, node, &format!("{pointer}/properties/{name}"))?);
         }
-        // Studio writes the text content last.
+        // Studio declares the text content last.
         properties.sort_by_key(|property| property.place == Place::Text);
         if let Some(class) = self.classes.get_mut(index) {
             *class = ordered(properties);
@@ -154,32 +156,32 @@ impl<'s> Compiler<'s> {
         &mut self,
         name: &str,
         given: &'s Schema,
-        place: &str,
+        pointer: &str,
     ) -> Result<Property, SchemaError> {
-        let resolved = self.resolve(given, place)?;
+        let resolved = self.resolve(given, pointer)?;
         let list = type_of(resolved) == Some("array");
         let node = if list {
-            self.resolve(&resolved["items"], place)?
+            self.resolve(&resolved["items"], pointer)?
         } else {
             resolved
         };
-        // Keywords stand beside the reference or where it leads.
+        // Keywords can be beside the reference or in the schema it refers to.
         let keyword = |name: &str| [given, node].into_iter().find_map(|node| node.get(name));
         let says = |name: &str| keyword(name).and_then(Schema::as_bool) == Some(true);
         let xsd_type = keyword("@xsdType").and_then(Schema::as_str);
         let is_attribute = says("@xsdAttribute") || xsd_type == Some("XmlAttribute");
-        let at = match (is_attribute, says("@xsdText")) {
+        let place = match (is_attribute, says("@xsdText")) {
             (true, _) => Place::Attribute,
             (_, true) => Place::Text,
             _ => Place::Element,
         };
         let unsupported = |problem| SchemaError::Unsupported {
-            place: place.to_owned(),
+            pointer: pointer.to_owned(),
             problem,
         };
         let kind = match (type_of(node), node["format"].as_str()) {
             (Some("string"), Some("date-time")) => Kind::DateTime,
-            // A date is a string in the class, with a pattern that is checked later.
+            // A date is a string in the class; its format is validated later.
             (Some("string"), _) => Kind::Text,
             (Some("integer"), _) => match xsd_type {
                 Some("long") => Kind::Int64,
@@ -194,14 +196,14 @@ impl<'s> Compiler<'s> {
             (Some("number"), _) => Kind::Decimal,
             (Some("boolean"), _) => Kind::Boolean,
             (Some("array"), _) => return Err(unsupported("a list of lists has no XML form")),
-            (Some("object") | None, _) => Kind::Class(self.class(node, place)?),
+            (Some("object") | None, _) => Kind::Class(self.class(node, pointer)?),
             (Some(_), _) => return Err(unsupported("its `type` is unknown")),
         };
         if let (true, Kind::Class(class)) = (list, kind) {
             self.rows.push(class);
         }
-        let is_element = at == Place::Element;
-        // A `T?` cannot be an attribute or the text.
+        let is_element = place == Place::Element;
+        // XML attributes and text content cannot be of a nullable value type.
         let is_nullable = kind.is_value_type() && is_element;
         let fixed = keyword("const").filter(|_| !is_element);
         let initial = match (list, fixed) {
@@ -214,34 +216,35 @@ impl<'s> Compiler<'s> {
         Ok(Property {
             json: name.to_owned(),
             xml: name.to_owned(),
-            place: at,
+            place,
             list,
             kind,
             nillable: is_nullable || (is_element && says("@xsdNillable")),
-            // Studio gives whole numbers none of these methods (measured: an absent `int?` is stored as xsi:nil).
+            // Studio generates no `ShouldSerialize` method for whole numbers (measured: an absent `int?` is stored as xsi:nil).
             omits_default: is_nullable && !matches!(kind, Kind::Int16 | Kind::Int32 | Kind::Int64),
             initial,
         })
     }
 
-    /// The properties of a class in order, those that it extends first: in a schema made from an XSD these are parts of its `allOf`.
+    /// Collects the properties of a class in order, inherited ones first. In a schema made from an XSD the base class is a
+    /// part of `allOf`.
     fn collect(
         &self,
         node: &'s Schema,
-        place: &str,
+        pointer: &str,
         depth: usize,
         properties: &mut Vec<(&'s String, &'s Schema)>,
     ) -> Result<(), SchemaError> {
-        if depth > DEEPEST {
+        if depth > MAX_DEPTH {
             return Err(SchemaError::Unsupported {
-                place: place.to_owned(),
+                pointer: pointer.to_owned(),
                 problem: "its references go in a circle",
             });
         }
         let parts = node["allOf"].as_array().map(Vec::as_slice);
         for part in parts.unwrap_or_default() {
-            let part = self.resolve(part, place)?;
-            self.collect(part, place, depth + 1, properties)?;
+            let part = self.resolve(part, pointer)?;
+            self.collect(part, pointer, depth + 1, properties)?;
         }
         for (name, property) in node["properties"].as_object().into_iter().flatten() {
             match properties.iter_mut().find(|(known, _)| *known == name) {
@@ -252,7 +255,7 @@ impl<'s> Compiler<'s> {
         Ok(())
     }
 
-    /// Gives a class of rows the id that Studio's generator gives it, as its first property.
+    /// Adds the row id to a class of rows as its first property, as Studio's generator does.
     fn identify_rows(&mut self, class: usize) {
         let Some(class) = self.classes.get_mut(class) else {
             return;
@@ -266,7 +269,7 @@ impl<'s> Compiler<'s> {
     }
 }
 
-/// A class whose elements have the order of its properties.
+/// A class whose elements have `Order`, in the order of its properties.
 fn ordered(properties: Vec<Property>) -> Class {
     let orders: Vec<_> = (0..).take(properties.len()).map(Some).collect();
     Class::new(properties, &orders)
@@ -296,7 +299,7 @@ fn type_of(node: &Schema) -> Option<&str> {
     }
 }
 
-/// What a node without `type` is, by the values that it allows.
+/// The type of a node without `type`, from the values that it allows.
 fn type_of_values(node: &Schema) -> Option<&'static str> {
     let value = node.get("const").or_else(|| {
         node["enum"]

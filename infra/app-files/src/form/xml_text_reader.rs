@@ -1,7 +1,7 @@
-//! XML as .NET's `XmlTextReader` reads it: what it lets pass, what it refuses, in which words, and where.
+//! A port of .NET's `XmlTextReader`, which accepts and refuses the same documents with the same messages and positions.
 //!
-//! Its position when a value is refused is part of the app's answer, and it looks no further than the node after the one it is asked for
-//! (text after a comment behind the root is never seen). No parser from crates.io reads so; hence this one.
+//! An app's response contains the reader's position when a value is refused, and the reader looks no further than one node
+//! ahead (it never sees text that follows a comment after the root). No parser on crates.io does both.
 //! (dotnet/runtime: src/libraries/System.Private.Xml/src/System/Xml/Core/XmlTextReaderImpl.cs, with `Normalization` off.)
 
 mod chars;
@@ -13,31 +13,32 @@ mod tags;
 use std::collections::BTreeMap;
 
 use chars::is_space;
-pub(super) use fault::{Fault, FaultKind, place};
+pub(super) use fault::{Fault, FaultKind, line_and_column};
 use fault::{check_chars, end_of_file, unexpected};
 use node::Name;
 pub(super) use node::{Attribute, Node};
 
-/// XML Schema's namespace for instances.
+/// The namespace of XML Schema's attributes in instance documents, such as `xsi:nil`.
 pub(super) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
-/// How much text entities may become, as .NET limits it.
-const MOST_FROM_ENTITIES: usize = 10_000_000;
+/// The maximum number of bytes from expanded entities, as in .NET.
+const MAX_FROM_ENTITIES: usize = 10_000_000;
 
-struct Open<'t> {
+/// An element whose end tag has not been read.
+struct OpenElement<'t> {
     /// The name with its prefix.
     name: &'t str,
     at: usize,
     namespaces: Vec<(&'t str, String)>,
 }
 
-/// A pull parser that stands on one node.
+/// A pull parser with a current node.
 pub(super) struct Reader<'t> {
     text: &'t str,
     next: usize,
     node: Node,
     at: usize,
-    open: Vec<Open<'t>>,
+    open: Vec<OpenElement<'t>>,
     has_root: bool,
     has_doctype: bool,
     entities: BTreeMap<&'t str, &'t str>,
@@ -59,12 +60,12 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The node that the reader stands on.
+    /// The current node.
     pub(super) fn node(&self) -> &Node {
         &self.node
     }
 
-    /// A fault found where the reader stands: for a value that was read, on the node after it.
+    /// A fault at the current position. For a value that was just read this is the node after it.
     pub(super) fn refuse(&self, kind: FaultKind, reason: String) -> Fault {
         Fault {
             at: Some(self.at),
@@ -77,12 +78,13 @@ impl<'t> Reader<'t> {
         self.text.get(self.next..).unwrap_or_default()
     }
 
-    fn stand(&mut self, node: Node, at: usize, next: usize) -> Result<(), Fault> {
+    /// Makes `node`, at byte `at`, the current node. Reading continues at byte `next`.
+    fn set_node(&mut self, node: Node, at: usize, next: usize) -> Result<(), Fault> {
         (self.node, self.at, self.next) = (node, at, next);
         Ok(())
     }
 
-    /// Goes to the next node.
+    /// Moves to the next node.
     pub(super) fn read(&mut self) -> Result<(), Fault> {
         match &self.node {
             Node::EndElement => {
@@ -100,7 +102,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Before and after the root element.
+    /// Reads a node before or after the root element.
     fn read_outside(&mut self) -> Result<(), Fault> {
         let (rest, start) = (self.rest(), self.next);
         if start == 0
@@ -108,16 +110,16 @@ impl<'t> Reader<'t> {
             && inner.starts_with(is_space)
         {
             let end = tags::declaration(self.text)?;
-            return self.stand(Node::Other, 2, end);
+            return self.set_node(Node::Other, 2, end);
         }
         let blanks = rest.len() - rest.trim_start_matches(is_space).len();
         if blanks > 0 {
             let blank = rest.get(..blanks).unwrap_or_default().to_owned();
-            return self.stand(Node::Whitespace(blank), start, start + blanks);
+            return self.set_node(Node::Whitespace(blank), start, start + blanks);
         }
         if rest.is_empty() {
             if self.has_root {
-                return self.stand(Node::End, start, start);
+                return self.set_node(Node::End, start, start);
             }
             return Err(Fault {
                 at: None,
@@ -126,7 +128,7 @@ impl<'t> Reader<'t> {
             });
         }
         if rest.starts_with("<?") || rest.starts_with("<!--") {
-            return self.read_aside();
+            return self.read_comment_or_instruction();
         }
         if rest.starts_with("<!DOCTYPE") {
             if self.has_root || self.has_doctype {
@@ -135,7 +137,7 @@ impl<'t> Reader<'t> {
             self.has_doctype = true;
             let (entities, end) = doctype::read(self.text, start)?;
             self.entities = entities;
-            return self.stand(Node::Other, start + "<!DOCTYPE".len(), end);
+            return self.set_node(Node::Other, start + "<!DOCTYPE".len(), end);
         }
         match rest.strip_prefix('<') {
             Some(inner) if inner.starts_with('/') => {
@@ -166,7 +168,7 @@ impl<'t> Reader<'t> {
             return Err(Fault::syntax(start, reason));
         }
         if rest.starts_with("<?") || rest.starts_with("<!--") {
-            return self.read_aside();
+            return self.read_comment_or_instruction();
         }
         if let Some(inner) = rest.strip_prefix("<![CDATA[") {
             let begin = start + "<![CDATA[".len();
@@ -175,7 +177,7 @@ impl<'t> Reader<'t> {
                 .ok_or_else(|| end_of_file(self.text, "CDATA"))?;
             let text = inner.get(..end).unwrap_or_default();
             check_chars(text, begin)?;
-            return self.stand(Node::Text(text.to_owned()), begin, begin + end + 3);
+            return self.set_node(Node::Text(text.to_owned()), begin, begin + end + 3);
         }
         if rest.starts_with("</") {
             return self.read_end();
@@ -189,8 +191,8 @@ impl<'t> Reader<'t> {
         self.read_text()
     }
 
-    /// A comment or a processing instruction.
-    fn read_aside(&mut self) -> Result<(), Fault> {
+    /// Reads a comment or a processing instruction.
+    fn read_comment_or_instruction(&mut self) -> Result<(), Fault> {
         let (rest, start) = (self.rest(), self.next);
         if let Some(inner) = rest.strip_prefix("<!--") {
             let begin = start + "<!--".len();
@@ -203,7 +205,7 @@ impl<'t> Reader<'t> {
                     "An XML comment cannot contain '--', and '-' cannot be the last character.";
                 return Err(Fault::syntax(begin + end, reason));
             }
-            return self.stand(Node::Other, begin, begin + end + 3);
+            return self.set_node(Node::Other, begin, begin + end + 3);
         }
         let begin = start + "<?".len();
         let target = tags::name(self.text, begin)?;
@@ -221,7 +223,7 @@ impl<'t> Reader<'t> {
             .find("?>")
             .ok_or_else(|| end_of_file(self.text, "PI"))?;
         check_chars(inner.get(..end).unwrap_or_default(), begin)?;
-        self.stand(Node::Other, begin, begin + end + 2)
+        self.set_node(Node::Other, begin, begin + end + 2)
     }
 
     fn read_element(&mut self) -> Result<(), Fault> {
@@ -234,7 +236,7 @@ impl<'t> Reader<'t> {
                 _ => {}
             }
         }
-        self.open.push(Open {
+        self.open.push(OpenElement {
             name: tag.name,
             at: tag.at,
             namespaces,
@@ -258,7 +260,7 @@ impl<'t> Reader<'t> {
             attributes,
             is_empty: tag.is_empty,
         };
-        self.stand(node, tag.at, tag.end)
+        self.set_node(node, tag.at, tag.end)
     }
 
     fn resolve(&self, name: &str, at: usize, is_element: bool) -> Result<Name, Fault> {
@@ -293,7 +295,7 @@ impl<'t> Reader<'t> {
         if let Some(open) = self.open.last()
             && open.name != name
         {
-            let (line, column) = place(self.text, open.at);
+            let (line, column) = line_and_column(self.text, open.at);
             let reason = format!(
                 "The '{}' start tag on line {line} position {column} does not match the end tag of '{name}'.",
                 open.name
@@ -311,7 +313,7 @@ impl<'t> Reader<'t> {
         {
             return Err(unexpected(self.text, end, "'>'"));
         }
-        self.stand(Node::EndElement, begin, end + 1)
+        self.set_node(Node::EndElement, begin, end + 1)
     }
 
     fn read_text(&mut self) -> Result<(), Fault> {
@@ -338,7 +340,7 @@ impl<'t> Reader<'t> {
                 }
                 (tags::Reference::Entity(name), end) if text.is_empty() => {
                     let node = Node::EntityReference(name.to_owned());
-                    return self.stand(node, start + 1, end);
+                    return self.set_node(node, start + 1, end);
                 }
                 (tags::Reference::Entity(_), _) => break,
             }
@@ -348,10 +350,10 @@ impl<'t> Reader<'t> {
         } else {
             Node::Text(text)
         };
-        self.stand(node, start, next)
+        self.set_node(node, start, next)
     }
 
-    /// Passes over what means nothing between elements.
+    /// Skips white space, comments and the like.
     pub(super) fn move_to_content(&mut self) -> Result<(), Fault> {
         while matches!(self.node, Node::Whitespace(_) | Node::Other) {
             self.read()?;
@@ -359,7 +361,7 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Passes over a node and all that is in it.
+    /// Skips the current node with its content.
     pub(super) fn skip(&mut self) -> Result<(), Fault> {
         if let Node::Element {
             is_empty: false, ..
@@ -373,7 +375,7 @@ impl<'t> Reader<'t> {
         self.read()
     }
 
-    /// Reads an element that holds text only, and goes to the node after it (`ReadElementContentAsString`).
+    /// Reads an element that contains only text, and moves to the node after it (`ReadElementContentAsString`).
     pub(super) fn element_text(&mut self) -> Result<String, Fault> {
         let is_empty = matches!(self.node, Node::Element { is_empty: true, .. });
         self.read()?;
@@ -405,7 +407,7 @@ impl<'t> Reader<'t> {
         )
     }
 
-    /// The text of the text nodes that stand here (`ReadString`).
+    /// Reads the current text node and those directly after it (`ReadString`).
     pub(super) fn text(&mut self) -> Result<String, Fault> {
         let mut text = String::new();
         while let Node::Text(more) | Node::Whitespace(more) = &self.node {
@@ -415,7 +417,7 @@ impl<'t> Reader<'t> {
         Ok(text)
     }
 
-    /// Appends what an entity stands for.
+    /// Appends the replacement text of an entity to `text`. `within` are the entities that are being expanded.
     fn expand(
         &mut self,
         name: &str,
@@ -432,7 +434,7 @@ impl<'t> Reader<'t> {
             return Err(Fault::syntax(self.at, reason));
         }
         self.from_entities += replacement.len();
-        if self.from_entities > MOST_FROM_ENTITIES {
+        if self.from_entities > MAX_FROM_ENTITIES {
             let reason =
                 "The input document has exceeded a limit set by MaxCharactersFromEntities.";
             return Err(Fault::syntax(self.at, reason));

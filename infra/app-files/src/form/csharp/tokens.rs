@@ -1,10 +1,10 @@
-//! The tokens of C#.
+//! Splits C# into tokens.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// A token; string literals without their quotes.
+/// A token. A string literal is without its quotes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
     Word(String),

@@ -1,26 +1,28 @@
-//! XML into a form, as the code does that .NET's `XmlSerializer` generates for a class.
+//! Reads a form from XML, as the code that .NET's `XmlSerializer` generates for a class does.
 
-use super::FormError;
-use super::class::{Class, Classes, Kind, Place, Property};
-use super::scalar;
-use super::value::{Object, Value};
-use super::xml::{self, Attribute, Fault, FaultKind, Node, Reader, XSI};
+use super::{
+    class::{Class, Classes, Kind, Place, Property},
+    error::FormError,
+    scalar,
+    value::{Object, Value},
+    xml_text_reader::{self, Attribute, Fault, FaultKind, Node, Reader, XSI},
+};
 
-/// How deep groups lie in one another at most; .NET has no such limit.
-const DEEPEST: usize = 128;
+/// The maximum nesting of groups. .NET has no such limit.
+const MAX_DEPTH: usize = 128;
 
-/// What the root element must be called.
-pub(super) enum Root<'r> {
+/// The name that the root element must have.
+pub(super) enum ExpectedRoot<'r> {
     Named(&'r str),
     Any,
 }
 
-/// Reads a form as app-lib does: what fails in the model's namespace is read once more with the root in none, and that second failure
-/// is the one that it tells (Altinn/app-lib-dotnet:
+/// Reads a form as app-lib does: if reading it in the model's namespace fails, it is read again without a namespace, and the
+/// second error is reported (Altinn/app-lib-dotnet:
 /// src/Altinn.App.Core/Helpers/Serialization/ModelSerializationService.cs).
 pub(super) fn read(
     classes: &Classes,
-    root: &Root<'_>,
+    root: &ExpectedRoot<'_>,
     document: &[u8],
 ) -> Result<Object, FormError> {
     let text = String::from_utf8_lossy(document);
@@ -38,7 +40,9 @@ pub(super) fn read(
         read = attempt("");
     }
     read.map_err(|fault| {
-        let (line, column) = fault.at.map_or((0, 0), |at| xml::place(&text, at));
+        let (line, column) = fault
+            .at
+            .map_or((0, 0), |at| xml_text_reader::line_and_column(&text, at));
         let reason = match fault.at {
             Some(_) if fault.kind == FaultKind::Syntax => {
                 format!("{} Line {line}, position {column}.", fault.reason)
@@ -62,7 +66,7 @@ struct FormReader<'t, 'm> {
 }
 
 impl FormReader<'_, '_> {
-    fn root(&mut self, root: &Root<'_>) -> Result<Object, Fault> {
+    fn root(&mut self, root: &ExpectedRoot<'_>) -> Result<Object, Fault> {
         self.xml.read()?;
         self.xml.move_to_content()?;
         let Node::Element { name, .. } = self.xml.node() else {
@@ -71,8 +75,8 @@ impl FormReader<'_, '_> {
                 .refuse(FaultKind::Structure, "Root element is missing.".to_owned()));
         };
         let expected = match root {
-            Root::Named(root) => name.is(self.namespace, root),
-            Root::Any => name.namespace == self.namespace,
+            ExpectedRoot::Named(root) => name.is(self.namespace, root),
+            ExpectedRoot::Any => name.namespace == self.namespace,
         };
         if !expected {
             let reason = format!(
@@ -84,7 +88,7 @@ impl FormReader<'_, '_> {
         self.object(0)
     }
 
-    /// Reads the element that the reader stands on as a class, and goes past it.
+    /// Reads the current element as an object of a class, and moves past it.
     fn object(&mut self, class: usize) -> Result<Object, Fault> {
         let Node::Element {
             attributes,
@@ -95,8 +99,8 @@ impl FormReader<'_, '_> {
             return Ok(self.classes.empty(class));
         };
         let (attributes, is_empty) = (attributes.clone(), *is_empty);
-        if self.depth >= DEEPEST {
-            let reason = format!("The groups of the form lie more than {DEEPEST} deep.");
+        if self.depth >= MAX_DEPTH {
+            let reason = format!("The groups of the form lie more than {MAX_DEPTH} deep.");
             return Err(self.xml.refuse(FaultKind::Structure, reason));
         }
         let mut object = self.classes.empty(class);
@@ -139,10 +143,11 @@ impl FormReader<'_, '_> {
         Ok(())
     }
 
-    /// Reads what is between the tags, and stands on the end tag then.
+    /// Reads the content of an element, up to its end tag.
     ///
-    /// With `Order` the generated code is a state machine that only moves forward: the state of a single element is left whether it
-    /// matched or not, that of a list as soon as something else comes, and what finds no state any more is passed over.
+    /// With `Order` the generated code is a state machine that only moves forward. It leaves the state of a single element
+    /// whether or not the element matched, and that of a list at the first other element. It skips elements after the last
+    /// state.
     fn content(&mut self, class: &Class, object: &mut Object) -> Result<(), Fault> {
         let mut states = class.elements().peekable();
         let mut taken = vec![false; class.properties.len()];
@@ -198,7 +203,7 @@ impl FormReader<'_, '_> {
         matches!(self.xml.node(), Node::Element { name, .. } if name.is(self.namespace, &property.xml))
     }
 
-    /// Reads the element of a property, and goes past it.
+    /// Reads the current element as the value of a property, and moves past it.
     fn value(&mut self, property: &Property) -> Result<Value, Fault> {
         if property.nillable && self.is_nil()? {
             self.xml.skip()?;
@@ -229,7 +234,7 @@ impl FormReader<'_, '_> {
     }
 }
 
-/// Sets a single value, or adds it to a list.
+/// Sets a single value, or appends it to a list.
 fn set(object: &mut Object, index: usize, value: Value) {
     match object.get_mut(index) {
         Some(Value::List(items)) => items.push(value),

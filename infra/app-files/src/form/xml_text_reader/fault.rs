@@ -1,28 +1,28 @@
-//! Why a document cannot be read, in .NET's words.
+//! Errors in a document, with .NET's messages.
 
 use super::chars::{XmlStr, is_char};
 
-/// Why the document cannot be read on.
+/// An error in the document.
 #[derive(Debug)]
-pub(in crate::model) struct Fault {
-    /// Byte offset; `None` where .NET tells no position.
-    pub(in crate::model) at: Option<usize>,
-    pub(in crate::model) reason: String,
-    pub(in crate::model) kind: FaultKind,
+pub(in crate::form) struct Fault {
+    /// The byte offset; `None` if .NET gives no position.
+    pub(in crate::form) at: Option<usize>,
+    pub(in crate::form) reason: String,
+    pub(in crate::form) kind: FaultKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::model) enum FaultKind {
-    /// The XML itself. Such a reason names the position once more.
+pub(in crate::form) enum FaultKind {
+    /// The XML is not well-formed. .NET's message repeats the position.
     Syntax,
-    /// It is not a form of this model.
+    /// The document is not a form of this model.
     Structure,
-    /// A value that its property cannot hold; the reason shows it.
+    /// A property cannot hold a value, which the message contains.
     Value,
 }
 
 impl Fault {
-    /// A fault of the XML itself.
+    /// XML that is not well-formed.
     pub(super) fn syntax(at: usize, reason: impl Into<String>) -> Self {
         Self {
             at: Some(at),
@@ -32,8 +32,8 @@ impl Fault {
     }
 }
 
-/// Line and column of an offset, as .NET counts them: from 1, columns in UTF-16 units.
-pub(in crate::model) fn place(text: &str, at: usize) -> (usize, usize) {
+/// The line and column of a byte offset, as .NET counts them: from 1, with columns in UTF-16 code units.
+pub(in crate::form) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     let bytes = before.as_bytes();
     let ends_line = |index: usize| match bytes.get(index) {
@@ -54,6 +54,7 @@ pub(in crate::model) fn place(text: &str, at: usize) -> (usize, usize) {
     (lines + 1, column + 1)
 }
 
+/// Refuses characters that XML does not allow. `begin` is the byte offset of `text`.
 pub(super) fn check_chars(text: &str, begin: usize) -> Result<(), Fault> {
     match text.char_indices().find(|(_, char)| !is_char(*char)) {
         None => Ok(()),
@@ -64,7 +65,7 @@ pub(super) fn check_chars(text: &str, begin: usize) -> Result<(), Fault> {
     }
 }
 
-/// Another token than the expected one.
+/// The token at `at` is not the expected one.
 pub(super) fn unexpected(text: &str, at: usize, expected: &str) -> Fault {
     match text.get(at..).and_then(|rest| rest.chars().next()) {
         Some(found) => {
@@ -76,7 +77,7 @@ pub(super) fn unexpected(text: &str, at: usize, expected: &str) -> Fault {
     }
 }
 
-/// The text ends in the middle of something.
+/// The text ends inside something.
 pub(super) fn end_of_file(text: &str, what: &str) -> Fault {
     let reason = format!("Unexpected end of file while parsing {what} has occurred.");
     Fault::syntax(text.len(), reason)

@@ -1,13 +1,15 @@
-//! A form as XML, as .NET's `XmlSerializer` and app-lib's `XmlWriter` write it.
+//! Writes a form as XML, as .NET's `XmlSerializer` and app-lib's `XmlWriter` do.
 
-use super::class::{Class, Classes, Kind, Place, Property};
-use super::value::{Object, Value};
-use super::xml::XSI;
+use super::{
+    class::{Class, Classes, Kind, Place, Property},
+    value::{Object, Value},
+    xml_text_reader::XSI,
+};
 
-/// What `XmlSerializer` declares on every root.
+/// The namespace that `XmlSerializer` declares on every root, besides [`XSI`].
 const XSD: &str = "http://www.w3.org/2001/XMLSchema";
 
-/// The root element, without declaration.
+/// Writes the root element, without the XML declaration.
 pub(super) fn write(classes: &Classes, root: &str, object: &Object) -> String {
     let mut xml = format!("<{root} xmlns:xsi=\"{XSI}\" xmlns:xsd=\"{XSD}\"");
     if !classes.namespace.is_empty() {
@@ -18,7 +20,7 @@ pub(super) fn write(classes: &Classes, root: &str, object: &Object) -> String {
     xml
 }
 
-/// Writes an object from the end of its start tag's name to the end of its end tag.
+/// Writes an object, from after the name in its start tag to its end tag.
 fn write_object(classes: &Classes, class: &Class, object: &Object, name: &str, xml: &mut String) {
     for (index, property) in class.at(Place::Attribute) {
         let value = object.get(index).and_then(|value| text(value));
@@ -86,7 +88,7 @@ fn write_element(classes: &Classes, property: &Property, value: &Value, xml: &mu
     }
 }
 
-/// A single value as XML has it.
+/// The XML text of a single value.
 fn text(value: &Value) -> Option<&str> {
     match value {
         Value::Text(text) | Value::Number(text) => Some(text),
@@ -107,7 +109,8 @@ fn push_quoted(text: &str, xml: &mut String) {
     xml.push('"');
 }
 
-/// Line breaks stay as they are; what XML cannot hold, and what it discourages, is replaced (measured: C0 and C1 controls, U+FEFF).
+/// Escapes text. Line breaks stay as they are. Characters that XML forbids or discourages are replaced (measured: C0 and C1
+/// controls, U+FEFF).
 fn push_escaped(text: &str, xml: &mut String) {
     for char in text.chars() {
         match char {

@@ -1,5 +1,5 @@
-//! XML as a tree, bounded, and without anything that a document could make a reader fetch or
-//! expand.
+//! Parses an app's XML files into a tree, with a depth limit. Document type definitions are refused, so that a file can
+//! make the parser neither fetch nor expand anything.
 
 use std::{collections::HashMap, path::Path};
 
@@ -9,21 +9,21 @@ use quick_xml::{
     reader::NsReader,
 };
 
-use super::{AppFilesError, text};
+use crate::{error::AppFilesError, text};
 
-const DEEPEST: usize = 64;
+const MAX_DEPTH: usize = 64;
 
 /// An element.
 #[derive(Debug, Default)]
 pub(super) struct Element {
-    /// Without prefix. Altinn's files use one name in one sense, whatever the namespace.
+    /// Without its prefix: in Altinn's files a local name means the same in every namespace.
     pub(super) name: String,
-    /// By their names without prefix.
+    /// By name, without its prefix.
     attributes: HashMap<String, String>,
     pub(super) children: Vec<Element>,
-    /// The character data directly in it.
+    /// Its own character data, without its children's.
     text: String,
-    /// 1-based.
+    /// The 1-based line where its start tag ends.
     pub(super) line: usize,
 }
 
@@ -32,23 +32,23 @@ impl Element {
         self.attributes.get(name).map(String::as_str)
     }
 
-    /// Its children of that name.
+    /// The children with this name.
     pub(super) fn all<'e>(&'e self, name: &'e str) -> impl Iterator<Item = &'e Element> {
         self.children.iter().filter(move |child| child.name == name)
     }
 
-    /// Its first child of that name.
+    /// The first child with this name.
     pub(super) fn first(&self, name: &str) -> Option<&Element> {
         self.children.iter().find(|child| child.name == name)
     }
 
-    /// Its text, trimmed.
+    /// Its own text, trimmed.
     pub(super) fn text(&self) -> &str {
         self.text.trim()
     }
 }
 
-/// The root element of a document.
+/// Parses a document and returns its root element.
 pub(super) fn parse(path: &Path, document: &str) -> Result<Element, AppFilesError> {
     let mut reader = NsReader::from_str(document);
     reader.config_mut().expand_empty_elements = true;
@@ -57,15 +57,15 @@ pub(super) fn parse(path: &Path, document: &str) -> Result<Element, AppFilesErro
     loop {
         let event = reader.read_event();
         let end = usize::try_from(reader.buffer_position()).unwrap_or(document.len());
-        // From where it was counted last: a long document is not counted anew for each element.
+        // Only what was read since the last event: counting from the start each time would take quadratic time.
         let read = document.as_bytes().get(counted..end).unwrap_or_default();
-        line += text::lines(read) - 1;
+        line += text::last_line(read) - 1;
         counted = end.max(counted);
         let wrong = |problem: &str| AppFilesError::content(path, Some(line), problem);
         let event = event.map_err(|error| wrong(&format!("not well-formed XML: {error}")))?;
         let text = match event {
             Event::Start(start) => {
-                if open.len() >= DEEPEST {
+                if open.len() >= MAX_DEPTH {
                     return Err(wrong("nested too deep"));
                 }
                 open.push(element(&start, line).map_err(|problem| wrong(&problem))?);

@@ -1,16 +1,18 @@
+//! Classes from C#.
+
 use super::*;
 
 const CONTRACT: &str =
     include_str!("../../../../../tests/recorded/apps/contract/App/models/model.cs");
 
 fn classes(source: &str, class: &str) -> Option<Classes> {
-    let mut models = Models::default();
+    let mut models = CsharpModels::default();
     models.add(source);
     models.classes(class)
 }
 
 #[test]
-fn a_generated_class_tells_order_places_names_and_nulls() {
+fn a_generated_class_gives_order_names_xml_parts_and_nullability() {
     let classes = classes(CONTRACT, "Kinds").unwrap();
     let root = classes.class(0);
     assert!(root.ordered);
@@ -39,7 +41,7 @@ fn a_generated_class_tells_order_places_names_and_nulls() {
 }
 
 #[test]
-fn order_decides_over_the_place_in_the_class() {
+fn the_order_attribute_decides_and_not_the_order_of_declaration() {
     let source = r#"public class M {
         // [XmlElement("c", Order = 0)] is a comment
         [XmlElement("b", Order = 2)] public string B { get; set; }
@@ -56,10 +58,10 @@ fn order_decides_over_the_place_in_the_class() {
 }
 
 #[test]
-fn a_class_that_is_not_regular_is_left_to_the_schema() {
+fn a_class_that_is_not_understood_gives_none() {
     let member = |member: &str| format!("public class M {{ {member} }}");
     assert!(classes(&member("public string A { get; set; }"), "M").is_some());
-    for irregular in [
+    for unknown in [
         "public string A;",
         "public string A { get; set { } }",
         "public string A { get; }",
@@ -73,7 +75,7 @@ fn a_class_that_is_not_regular_is_left_to_the_schema() {
         "public Dictionary<string, string> A { get; set; }",
         "public int? A { get; set; } public bool ShouldSerializeA() => A > 3;",
     ] {
-        assert!(classes(&member(irregular), "M").is_none(), "{irregular}");
+        assert!(classes(&member(unknown), "M").is_none(), "{unknown}");
     }
     assert!(
         classes(
@@ -86,7 +88,7 @@ fn a_class_that_is_not_regular_is_left_to_the_schema() {
 }
 
 #[test]
-fn json_names_are_those_of_dotnet() {
+fn json_names_are_camel_case_as_in_dotnet() {
     let names = [
         ("URLValue", "urlValue"),
         ("Navn", "navn"),
@@ -100,7 +102,7 @@ fn json_names_are_those_of_dotnet() {
 
 proptest::proptest! {
     #[test]
-    fn any_source_is_read(source in r#"(public class M \{|\}|\{|\[XmlElement\("a"\)\]|List<|>|get;|set;|"|'|/\*|\*/|=|;| ){0,20}"#) {
+    fn any_source_is_parsed_without_panic(source in r#"(public class M \{|\}|\{|\[XmlElement\("a"\)\]|List<|>|get;|set;|"|'|/\*|\*/|=|;| ){0,20}"#) {
         let _ = classes(&source, "M");
     }
 }

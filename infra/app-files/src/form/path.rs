@@ -1,18 +1,21 @@
-//! Dotted paths into a form: prefill and the fields that Altinn copies out of form data.
+//! Dotted paths in a form, for prefill and for the fields that Altinn copies from form data.
 
-use super::FormError;
-use super::class::{Classes, Kind};
-use super::scalar;
-use super::value::{Object, Value};
+use super::{
+    class::{Classes, Kind},
+    error::FormError,
+    scalar,
+    value::{Object, Value},
+};
 use crate::dates;
 
+/// Splits off the first name of a path.
 fn split(path: &str) -> (&str, Option<&str>) {
     path.split_once('.')
         .map_or((path, None), |(name, rest)| (name, Some(rest)))
 }
 
-/// Unknown paths and paths through lists are ignored; `-` and case do not matter (Altinn/app-lib-dotnet:
-/// src/Altinn.App.Core/Implementation/PrefillSI.cs).
+/// Sets the property at a path from a text. Unknown paths and paths through lists are ignored; `-` and case do not matter
+/// (Altinn/app-lib-dotnet: src/Altinn.App.Core/Implementation/PrefillSI.cs).
 pub(super) fn prefill(
     classes: &Classes,
     class: usize,
@@ -31,7 +34,7 @@ pub(super) fn prefill(
         return Ok(());
     };
     let wrong = |problem| FormError::Value {
-        place: property.json.clone(),
+        path: property.json.clone(),
         problem,
     };
     match (property.kind, rest) {
@@ -57,9 +60,9 @@ pub(super) fn prefill(
     }
 }
 
-/// Makes a typed value from the text of a prefill, as .NET's `Convert` does with the invariant culture: a comma separates
-/// thousands and is left out (measured: `12,5` becomes 125), the sign may stand behind, a boolean is a word, and a text that
-/// Newtonsoft takes for a date and time becomes one, of which a field of text gets .NET's own words.
+/// Converts a prefilled text to a typed value, as .NET's `Convert` does with the invariant culture. A comma separates
+/// thousands and is dropped (measured: `12,5` becomes 125), the sign of a number may follow it, and a boolean is a word.
+/// Newtonsoft turns a text that looks like a date and time into one, which a text field then gets in .NET's own format.
 fn convert(classes: &Classes, kind: Kind, text: &str) -> Option<Value> {
     let text = match kind {
         Kind::Decimal | Kind::Double => plain_number(text),
@@ -72,7 +75,7 @@ fn convert(classes: &Classes, kind: Kind, text: &str) -> Option<Value> {
             let moment = dates::parse(text).map(|moment| moment.strftime("%m/%d/%Y %H:%M:%S"));
             moment.map_or_else(|| text.to_owned(), |moment| moment.to_string())
         }
-        // Read as a time of the server's zone, which is UTC (measured, tests/recorded/create-simplified.json: the size).
+        // Converted to the server's time zone, which is UTC (measured, tests/recorded/create-simplified.json: the size).
         Kind::DateTime => match text.strip_suffix('Z') {
             Some(local) => format!("{local}+00:00"),
             None => text.to_owned(),
@@ -82,7 +85,8 @@ fn convert(classes: &Classes, kind: Kind, text: &str) -> Option<Value> {
     scalar::read(classes, kind, &text).ok()
 }
 
-/// A number as `NumberStyles.Number` takes it, in plain digits; commas only stand before the point, and not first.
+/// Rewrites a number that `NumberStyles.Number` accepts without commas and with its sign in front. Commas are allowed only
+/// before the decimal point, and not first.
 fn plain_number(text: &str) -> String {
     let text = text.trim();
     let (text, sign) = match text.strip_suffix(['+', '-']) {
@@ -99,7 +103,7 @@ fn plain_number(text: &str) -> String {
     }
 }
 
-/// A single value as text.
+/// The single value at a dotted path, as text.
 pub(super) fn text_at(
     classes: &Classes,
     class: usize,
@@ -122,7 +126,7 @@ pub(super) fn text_at(
     }
 }
 
-/// Empties the property at a dotted path.
+/// Clears the property at a dotted path.
 pub(super) fn clear(classes: &Classes, class: usize, object: &mut Object, path: &str) {
     let (name, rest) = split(path);
     let properties = &classes.class(class).properties;

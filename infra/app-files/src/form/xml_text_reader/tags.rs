@@ -1,7 +1,9 @@
-//! Names, start tags, references and the declaration.
+//! Reads names, start tags, references and the XML declaration.
 
-use super::chars::{XmlStr, is_name_char, is_name_start, is_space};
-use super::{Fault, check_chars, end_of_file, unexpected};
+use super::{
+    chars::{XmlStr, is_name_char, is_name_start, is_space},
+    fault::{Fault, check_chars, end_of_file, unexpected},
+};
 
 pub(super) struct Tag<'t> {
     /// With its prefix.
@@ -32,7 +34,7 @@ fn skip_spaces(text: &str, at: usize) -> usize {
     at + rest.len() - rest.trim_start_matches(is_space).len()
 }
 
-/// The name at `at`, with its prefix.
+/// Reads the name at byte `at`, with its prefix.
 pub(super) fn name(text: &str, at: usize) -> Result<&str, Fault> {
     let mut end = at;
     let mut parts = 0;
@@ -64,7 +66,7 @@ fn quoted(char: char) -> String {
     format!("'{}'", if char == '\0' { '.' } else { char })
 }
 
-/// The start tag whose name begins at `at`.
+/// Reads the start tag whose name begins at byte `at`.
 pub(super) fn start(text: &str, at: usize) -> Result<Tag<'_>, Fault> {
     let name = name(text, at)?;
     let mut next = at + name.len();
@@ -113,7 +115,7 @@ pub(super) fn start(text: &str, at: usize) -> Result<Tag<'_>, Fault> {
     }
 }
 
-/// The attribute at `at`, and where it ends. Line breaks in its value stay as they are.
+/// Reads the attribute at byte `at`. Also returns the byte after it. Line breaks in the value stay as they are.
 fn attribute(text: &str, at: usize) -> Result<(RawAttribute<'_>, usize), Fault> {
     let name = name(text, at)?;
     let equals = skip_spaces(text, at + name.len());
@@ -142,7 +144,7 @@ fn attribute(text: &str, at: usize) -> Result<(RawAttribute<'_>, usize), Fault> 
                 let (reference, end) = reference(text, next)?;
                 match reference {
                     Reference::Char(char) => value.push(char),
-                    // .NET's reader leaves entities in attributes as they are.
+                    // .NET's reader does not expand entities in attributes.
                     Reference::Entity(name) => value.push_str(&format!("&{name};")),
                 }
                 next = end;
@@ -156,7 +158,8 @@ fn attribute(text: &str, at: usize) -> Result<(RawAttribute<'_>, usize), Fault> 
     }
 }
 
-/// The reference whose `&` is at `at`, and where it ends. Any number stands for its character: .NET does not check it.
+/// Reads the reference whose `&` is at byte `at`. Also returns the byte after it. A number may stand for any character,
+/// because .NET does not check it.
 pub(super) fn reference(text: &str, at: usize) -> Result<(Reference<'_>, usize), Fault> {
     let begin = at + 1;
     let inner = rest(text, begin);
@@ -177,7 +180,7 @@ pub(super) fn reference(text: &str, at: usize) -> Result<(Reference<'_>, usize),
             .ok()
             .filter(|code| *code <= 0x0010_ffff)
             .ok_or_else(|| Fault::syntax(end, "Invalid value of a character entity reference."))?;
-        // Half of a surrogate pair, which the app replaces when it writes.
+        // Half of a surrogate pair, which the app replaces on writing.
         let char = char::from_u32(code).unwrap_or('\u{fffd}');
         return Ok((Reference::Char(char), end + 1));
     }
@@ -200,7 +203,8 @@ pub(super) fn reference(text: &str, at: usize) -> Result<(Reference<'_>, usize),
     Ok((reference, end + 1))
 }
 
-/// Reads the declaration at the beginning; returns where it ends. The encoding does not matter: the app has decoded the bytes already.
+/// Reads the XML declaration at the start of the text. Returns the byte after it. The encoding does not matter, because
+/// the app has already decoded the bytes.
 pub(super) fn declaration(text: &str) -> Result<usize, Fault> {
     let invalid = |at| Fault::syntax(at, "Syntax for an XML declaration is invalid.");
     let mut next = "<?xml".len();

@@ -1,4 +1,4 @@
-//! `models/`: JSON schemas, XML root elements and prefill of an app's forms.
+//! The files in an app's `models` folder: JSON schemas, XML root elements and prefill.
 
 use std::{
     collections::BTreeMap,
@@ -9,30 +9,45 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use stafett_core::metadata::DataType;
 
-use super::{AppFilesError, Prefill, Unheeded, code::Code, layout, text, xml};
+use crate::{code::Code, error::AppFilesError, layout, text, unsupported::Unsupported, xml_tree};
 
-/// What the folder of models says.
+/// How a form is prefilled from the registers when it is created (`{data type}.prefill.json`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Prefill {
+    /// Whether prefill replaces values that are already set.
+    pub allow_overwrite: bool,
+    /// From a field of an organisation in the Central Coordinating Register (`OrgNumber`, `Name`, …) to the path in the
+    /// form.
+    #[serde(rename = "ER")]
+    pub organisation: BTreeMap<String, String>,
+    /// From a field of a person in the National Population Register (`SSN`, `Name`, …) to the path in the form.
+    #[serde(rename = "DSF")]
+    pub person: BTreeMap<String, String>,
+}
+
+/// What the model files say, by form data type.
 #[derive(Default)]
-pub(super) struct Models {
+pub(super) struct ModelFiles {
     pub(super) schemas: BTreeMap<String, Value>,
     pub(super) schema_files: BTreeMap<String, PathBuf>,
     pub(super) roots: BTreeMap<String, String>,
     pub(super) prefill: BTreeMap<String, Prefill>,
-    pub(super) unheeded: Vec<Unheeded>,
+    pub(super) unsupported: Vec<Unsupported>,
 }
 
-/// Reads what belongs to these form data types.
+/// Reads the model files of these form data types.
 pub(super) fn read(
     folder: &Path,
     forms: &[&DataType],
     code: &Code,
-) -> Result<Models, AppFilesError> {
+) -> Result<ModelFiles, AppFilesError> {
     let files = if folder.is_dir() {
         layout::entries(folder)?
     } else {
         Vec::new()
     };
-    let mut models = Models::default();
+    let mut models = ModelFiles::default();
     for form in forms {
         let class = class_name(form);
         let find = |suffix: &str| find(&files, suffix, &form.id, class);
@@ -49,7 +64,7 @@ pub(super) fn read(
         if root.is_none()
             && let Some(path) = find(".xsd")
         {
-            let xsd = xml::parse(path, &text::read(path)?)?;
+            let xsd = xml_tree::parse(path, &text::read(path)?)?;
             root = xsd
                 .first("element")
                 .and_then(|element| element.attribute("name"))
@@ -59,16 +74,16 @@ pub(super) fn read(
             models.roots.insert(form.id.clone(), root);
         }
         if let Some(path) = find(".prefill.json") {
-            let (prefill, unheeded) = read_prefill(path)?;
+            let (prefill, unsupported) = read_prefill(path)?;
             models.prefill.insert(form.id.clone(), prefill);
-            models.unheeded.extend(unheeded);
+            models.unsupported.extend(unsupported);
         }
     }
     Ok(models)
 }
 
-/// The class without its namespace.
-pub(super) fn class_name(form: &DataType) -> &str {
+/// The name of the form's class, without its namespace.
+fn class_name(form: &DataType) -> &str {
     let class = form
         .app_logic
         .as_ref()
@@ -77,20 +92,21 @@ pub(super) fn class_name(form: &DataType) -> &str {
     class.rsplit_once('.').map_or(class, |(_, name)| name)
 }
 
-/// Altinn looks for the data type's id; Altinn Studio writes the model's name, which is usually the
-/// same but for case.
+/// Finds the file of a form. Altinn looks for the data type's id, but Altinn Studio names files after the class, whose name
+/// usually differs only in case.
 fn find<'f>(files: &'f [PathBuf], suffix: &str, id: &str, class: &str) -> Option<&'f PathBuf> {
     let stem = |file: &'f PathBuf| file.file_name()?.to_str()?.strip_suffix(suffix);
-    let by = |is: &dyn Fn(&str) -> bool| files.iter().find(|file| stem(file).is_some_and(is));
-    by(&|stem| stem == id)
-        .or_else(|| by(&|stem| stem.eq_ignore_ascii_case(id)))
-        .or_else(|| by(&|stem| stem.eq_ignore_ascii_case(class)))
+    let find =
+        |matches: &dyn Fn(&str) -> bool| files.iter().find(|file| stem(file).is_some_and(matches));
+    find(&|stem| stem == id)
+        .or_else(|| find(&|stem| stem.eq_ignore_ascii_case(id)))
+        .or_else(|| find(&|stem| stem.eq_ignore_ascii_case(class)))
 }
 
-/// The schema whose root is the model's class. In older schemas the root only leads to it
+/// The schema with the model's class as its root. In older schemas the root only refers to the class
 /// (Altinn/app-frontend-react: src/utils/schemaUtils.ts).
 fn rooted(mut document: Value, class: &str) -> Value {
-    let Some(root) = class_of_the_model(&document, class) else {
+    let Some(root) = class_reference(&document, class) else {
         return document;
     };
     if let Some(document) = document.as_object_mut() {
@@ -102,8 +118,8 @@ fn rooted(mut document: Value, class: &str) -> Value {
     document
 }
 
-/// Where in the schema the model's class is, where it is not the root itself.
-fn class_of_the_model(document: &Value, class: &str) -> Option<String> {
+/// The reference to the model's class in the schema; `None` if the root is the class.
+fn class_reference(document: &Value, class: &str) -> Option<String> {
     let exists = |reference: &String| {
         reference
             .strip_prefix("#/")
@@ -129,7 +145,7 @@ fn class_of_the_model(document: &Value, class: &str) -> Option<String> {
         .find(exists)
 }
 
-/// As it is written; more of it than a local Altinn has registers for.
+/// The whole prefill file. A local Altinn has registers for the known part only.
 #[derive(Deserialize)]
 struct PrefillFile {
     #[serde(flatten)]
@@ -138,7 +154,7 @@ struct PrefillFile {
     rest: BTreeMap<String, Value>,
 }
 
-fn read_prefill(path: &Path) -> Result<(Prefill, Vec<Unheeded>), AppFilesError> {
+fn read_prefill(path: &Path) -> Result<(Prefill, Vec<Unsupported>), AppFilesError> {
     let document = text::read(path)?;
     let file: PrefillFile = serde_json::from_str(&document).map_err(|error| {
         AppFilesError::content(path, Some(error.line()), format!("not prefill: {error}"))
@@ -152,7 +168,7 @@ fn read_prefill(path: &Path) -> Result<(Prefill, Vec<Unheeded>), AppFilesError> 
                 && !name.starts_with('$')
                 && value.as_object().is_some_and(|fields| !fields.is_empty())
         })
-        .map(|(name, _)| Unheeded {
+        .map(|(name, _)| Unsupported {
             file: path.to_owned(),
             what: format!("no prefill from `{name}`: there is no such register here"),
         })
@@ -165,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_schema_that_only_leads_to_the_class_is_rooted_there() {
+    fn a_schema_whose_root_refers_to_the_class_gets_the_class_as_its_root() {
         let class = json!({"type": "object", "properties": {"navn": {"type": "string"}}});
         for document in [
             json!({"info": {"rootNode": "#/$defs/Skjema"}, "properties": {"x": {"$ref": "#/$defs/Skjema"}}, "$defs": {"Skjema": class}}),
@@ -180,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_whose_root_is_the_class_stays_as_it_is() {
+    fn a_schema_whose_root_is_the_class_is_unchanged() {
         for document in [
             json!({"type": "object", "properties": {"navn": {"type": "string"}}}),
             json!({"info": {"rootNode": ""}, "type": "object", "properties": {}, "$defs": {"model": {}}}),

@@ -1,15 +1,18 @@
-//! The declarations in a C# file.
+//! Parses the declarations in a C# file.
 
 use std::collections::BTreeMap;
 
-use super::Place;
-use super::tokens::{Token, tokens};
+use super::{
+    attribute::{self, Attribute},
+    tokens::{Token, tokens},
+};
+use crate::form::class::Place;
 
-/// What a file declares.
+/// The declarations of a file.
 #[derive(Debug, Default)]
-pub(super) struct Source {
+pub(super) struct Declarations {
     pub(super) classes: Vec<ClassSource>,
-    /// Names in XML by enumeration; those with numbers of their own are left out.
+    /// The XML names of each enumeration's values. Enumerations with explicit numbers are omitted.
     pub(super) enumerations: BTreeMap<String, Vec<String>>,
 }
 
@@ -20,12 +23,13 @@ pub(super) struct ClassSource {
     pub(super) root: Option<String>,
     pub(super) namespace: String,
     pub(super) members: Vec<Member>,
-    /// When a `ShouldSerialize` method leaves a property out.
+    /// When a `ShouldSerialize` method omits a property, by property.
     pub(super) omissions: BTreeMap<String, Omission>,
-    /// Whether everything in it is understood.
-    pub(super) is_regular: bool,
+    /// Whether everything in the class is understood.
+    pub(super) is_understood: bool,
 }
 
+/// The values for which a `ShouldSerialize` method omits a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Omission {
     Null,
@@ -45,33 +49,33 @@ pub(super) struct Member {
     pub(super) json: Option<String>,
     pub(super) order: Option<i64>,
     pub(super) data_type: Option<String>,
-    /// `IsNullable = true`
+    /// Whether the attribute says `IsNullable = true`.
     pub(super) is_nillable: bool,
-    /// The literal after `=`.
+    /// The literal that the property is initialised with.
     pub(super) initial: Option<String>,
 }
 
-/// An attribute: its name without namespace, and its arguments.
-#[derive(Debug)]
-struct Attribute {
-    /// With the namespace that it is written with.
-    path: String,
-    arguments: Vec<Vec<Token>>,
+/// The type of a member.
+struct MemberType {
+    /// Of a list, the type of its items.
+    type_name: String,
+    is_list: bool,
+    is_nullable: bool,
 }
 
-pub(super) fn parse(text: &str) -> Source {
+pub(super) fn parse(text: &str) -> Declarations {
     let tokens = tokens(text);
     let mut parser = Parser {
         tokens: &tokens,
-        source: Source::default(),
+        declarations: Declarations::default(),
     };
     parser.file();
-    parser.source
+    parser.declarations
 }
 
 struct Parser<'t> {
     tokens: &'t [Token],
-    source: Source,
+    declarations: Declarations,
 }
 
 impl<'t> Parser<'t> {
@@ -85,6 +89,7 @@ impl<'t> Parser<'t> {
         Some(first)
     }
 
+    /// Takes the next token if it is this mark.
     fn take(&mut self, mark: char) -> bool {
         let is_next = self.peek().is_some_and(|token| token.is(mark));
         if is_next {
@@ -93,7 +98,7 @@ impl<'t> Parser<'t> {
         is_next
     }
 
-    /// The next token, where it is a word.
+    /// Takes the next token if it is a word.
     fn word(&mut self) -> Option<&'t str> {
         match self.peek()? {
             Token::Word(word) => {
@@ -104,7 +109,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// What is between an opening mark, already taken, and its closing one.
+    /// Takes the tokens up to the closing mark; the opening one is already taken.
     fn enclosed(&mut self, open: char, close: char) -> &'t [Token] {
         let all = self.tokens;
         let mut depth = 1_usize;
@@ -129,11 +134,11 @@ impl<'t> Parser<'t> {
             let inner = self.enclosed('[', ']');
             let mut list = Parser {
                 tokens: inner,
-                source: Source::default(),
+                declarations: Declarations::default(),
             };
             while let Some(path) = list.word() {
                 let arguments = if list.take('(') {
-                    arguments(list.enclosed('(', ')'))
+                    attribute::arguments(list.enclosed('(', ')'))
                 } else {
                     Vec::new()
                 };
@@ -153,7 +158,7 @@ impl<'t> Parser<'t> {
             match self.next() {
                 Some(Token::Word(word)) if word == "class" => self.class(&attributes),
                 Some(Token::Word(word)) if word == "enum" => self.enumeration(),
-                // Modifiers stand between the attributes and the word.
+                // Modifiers come between the attributes and the keyword.
                 Some(Token::Word(word)) if is_modifier(word) => {
                     while self.peek().is_some_and(
                         |token| matches!(token, Token::Word(word) if is_modifier(word)),
@@ -175,7 +180,7 @@ impl<'t> Parser<'t> {
         let Some(name) = self.word() else { return };
         let mut class = ClassSource {
             name: name.to_owned(),
-            is_regular: true,
+            is_understood: true,
             ..ClassSource::default()
         };
         for attribute in attributes {
@@ -184,13 +189,13 @@ impl<'t> Parser<'t> {
                     class.root = attribute.first_or("ElementName");
                     class.namespace = attribute.named("Namespace").unwrap_or_default();
                 }
-                "XmlType" => class.is_regular &= attribute.named("Namespace").is_none(),
-                "XmlInclude" | "JsonConverter" => class.is_regular = false,
+                "XmlType" => class.is_understood &= attribute.named("Namespace").is_none(),
+                "XmlInclude" | "JsonConverter" => class.is_understood = false,
                 _ => {}
             }
         }
         if !self.take('{') {
-            class.is_regular = false;
+            class.is_understood = false;
             while self.peek().is_some() && !self.take('{') {
                 self.next();
             }
@@ -198,19 +203,21 @@ impl<'t> Parser<'t> {
         let body = self.enclosed('{', '}');
         let mut members = Parser {
             tokens: body,
-            source: Source::default(),
+            declarations: Declarations::default(),
         };
         while members.peek().is_some() {
             if members.member(&mut class).is_none() {
-                class.is_regular = false;
+                class.is_understood = false;
                 break;
             }
         }
-        self.source.classes.push(class);
-        self.source.classes.append(&mut members.source.classes);
-        self.source
+        self.declarations.classes.push(class);
+        self.declarations
+            .classes
+            .append(&mut members.declarations.classes);
+        self.declarations
             .enumerations
-            .append(&mut members.source.enumerations);
+            .append(&mut members.declarations.enumerations);
     }
 
     fn enumeration(&mut self) {
@@ -221,7 +228,7 @@ impl<'t> Parser<'t> {
         let body = self.enclosed('{', '}');
         let mut parser = Parser {
             tokens: body,
-            source: Source::default(),
+            declarations: Declarations::default(),
         };
         let mut values = Vec::new();
         while parser.peek().is_some() {
@@ -236,10 +243,12 @@ impl<'t> Parser<'t> {
                 return;
             }
         }
-        self.source.enumerations.insert(name.to_owned(), values);
+        self.declarations
+            .enumerations
+            .insert(name.to_owned(), values);
     }
 
-    /// Reads one member of a class; `None` where it is of no known form.
+    /// Reads one member of a class; `None` if it is not understood.
     fn member(&mut self, class: &mut ClassSource) -> Option<()> {
         let attributes = self.attributes();
         let mut is_public = false;
@@ -262,27 +271,11 @@ impl<'t> Parser<'t> {
             }
             _ => {}
         }
-        let mut type_name = word.rsplit('.').next().unwrap_or(word).to_owned();
-        let mut is_list = false;
-        let mut is_nullable = false;
-        if self.take('<') {
-            let inner = self.enclosed('<', '>');
-            let [Token::Word(item), rest @ ..] = inner else {
-                return None;
-            };
-            match type_name.as_str() {
-                "List" => is_list = true,
-                "Nullable" => is_nullable = true,
-                _ => return None,
-            }
-            match rest {
-                [] => {}
-                [mark] if mark.is('?') => is_nullable = true,
-                _ => return None,
-            }
-            type_name = item.rsplit('.').next().unwrap_or(item).to_owned();
-        }
-        let is_nullable = self.take('?') && !is_list || is_nullable;
+        let MemberType {
+            type_name,
+            is_list,
+            is_nullable,
+        } = self.member_type(word)?;
         let name = self.word()?;
         if self.take('(') {
             return self.method(class, &type_name, name);
@@ -314,11 +307,42 @@ impl<'t> Parser<'t> {
             is_nillable: false,
             initial,
         };
-        class.members.push(attributed(member, &attributes)?);
+        class.members.push(attribute::apply(member, &attributes)?);
         Some(())
     }
 
-    /// The literal of an initialiser; the inner `None` where it sets what would be there anyway.
+    /// Reads the type of a member, which begins with `word`; `None` if it is a generic type that is not understood.
+    fn member_type(&mut self, word: &str) -> Option<MemberType> {
+        let without_namespace = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
+        let mut type_name = without_namespace(word);
+        let mut is_list = false;
+        let mut is_nullable = false;
+        if self.take('<') {
+            let inner = self.enclosed('<', '>');
+            let [Token::Word(item), rest @ ..] = inner else {
+                return None;
+            };
+            match type_name.as_str() {
+                "List" => is_list = true,
+                "Nullable" => is_nullable = true,
+                _ => return None,
+            }
+            match rest {
+                [] => {}
+                [mark] if mark.is('?') => is_nullable = true,
+                _ => return None,
+            }
+            type_name = without_namespace(item);
+        }
+        let is_nullable = self.take('?') && !is_list || is_nullable;
+        Some(MemberType {
+            type_name,
+            is_list,
+            is_nullable,
+        })
+    }
+
+    /// Reads the literal of an initialiser. The inner `None` means that it sets the default.
     fn initial(&mut self) -> Option<Option<String>> {
         let end = self.tokens.iter().position(|token| token.is(';'))?;
         let (given, rest) = self.tokens.split_at_checked(end)?;
@@ -345,7 +369,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Only methods that say when a property is left out matter; others do not touch what is stored.
+    /// Reads a method. Only `ShouldSerialize` methods matter: others do not affect what is stored.
     fn method(&mut self, class: &mut ClassSource, type_name: &str, name: &str) -> Option<()> {
         self.enclosed('(', ')');
         let body = if self.take('{') {
@@ -367,7 +391,7 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// When a method with this body leaves the property out.
+/// When a `ShouldSerialize` method with this body omits the property.
 fn omission(property: &str, body: &[Token]) -> Omission {
     let words: String = body
         .iter()
@@ -407,102 +431,4 @@ fn is_modifier(word: &str) -> bool {
             | "required"
             | "readonly"
     )
-}
-
-fn arguments(tokens: &[Token]) -> Vec<Vec<Token>> {
-    let mut depth = 0_i32;
-    let mut arguments = vec![Vec::new()];
-    for token in tokens {
-        match token {
-            Token::Mark('(' | '{' | '[') => depth += 1,
-            Token::Mark(')' | '}' | ']') => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 && token.is(',') {
-            arguments.push(Vec::new());
-        } else if let Some(last) = arguments.last_mut() {
-            last.push(token.clone());
-        }
-    }
-    arguments.retain(|argument| !argument.is_empty());
-    arguments
-}
-
-impl Attribute {
-    fn name(&self) -> &str {
-        let name = self.path.rsplit('.').next().unwrap_or(&self.path);
-        match name.strip_suffix("Attribute") {
-            Some("Xml") | None => name,
-            Some(short) => short,
-        }
-    }
-
-    /// The text of a named argument.
-    fn named(&self, name: &str) -> Option<String> {
-        self.arguments
-            .iter()
-            .find_map(|argument| match &argument[..] {
-                [
-                    Token::Word(key),
-                    mark,
-                    Token::Literal(value) | Token::Word(value),
-                ] if key == name && (mark.is('=') || mark.is(':')) => Some(value.clone()),
-                _ => None,
-            })
-    }
-
-    /// The first argument, where it is a text, or the named one.
-    fn first_or(&self, name: &str) -> Option<String> {
-        match self.arguments.first().map(Vec::as_slice) {
-            Some([Token::Literal(value)]) => Some(value.clone()),
-            _ => self.named(name),
-        }
-    }
-}
-
-/// Adds to a member what its attributes say; `None` where one of them is not known here and matters.
-fn attributed(mut member: Member, attributes: &[Attribute]) -> Option<Member> {
-    for attribute in attributes {
-        let is_newtonsoft = attribute.path.starts_with("Newtonsoft.");
-        match attribute.name() {
-            "XmlElement" => {
-                if attribute.named("Namespace").is_some() || attribute.named("Type").is_some() {
-                    return None;
-                }
-                member.xml = attribute.first_or("ElementName");
-                member.order = match attribute.named("Order") {
-                    Some(order) => Some(order.parse().ok()?),
-                    None => None,
-                };
-                member.data_type = attribute.named("DataType");
-                member.is_nillable = attribute.named("IsNullable").as_deref() == Some("true");
-            }
-            "XmlAttribute" => {
-                if attribute.named("Namespace").is_some() {
-                    return None;
-                }
-                member.place = Place::Attribute;
-                member.xml = attribute.first_or("AttributeName");
-                member.data_type = attribute.named("DataType");
-            }
-            "XmlText" => {
-                member.place = Place::Text;
-                member.data_type = attribute.named("DataType");
-            }
-            "JsonPropertyName" => member.json = attribute.first_or("name"),
-            // The row id's own; no other property is left out of JSON by Studio.
-            "JsonIgnore" if is_newtonsoft || member.type_name == "Guid" => {}
-            "XmlIgnore"
-            | "XmlArray"
-            | "XmlArrayItem"
-            | "XmlAnyElement"
-            | "XmlAnyAttribute"
-            | "XmlChoiceIdentifier"
-            | "JsonIgnore"
-            | "JsonConverter"
-            | "DefaultValue" => return None,
-            _ => {}
-        }
-    }
-    Some(member)
 }

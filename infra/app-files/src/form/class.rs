@@ -1,4 +1,4 @@
-//! The classes of a model, as .NET sees them.
+//! The .NET classes of a model.
 
 use super::value::{Object, Value};
 
@@ -7,21 +7,21 @@ use super::value::{Object, Value};
 pub(super) struct Classes {
     pub(super) classes: Vec<Class>,
     pub(super) enumerations: Vec<Enumeration>,
-    /// `Namespace` of the root's `XmlRoot`; empty for none.
+    /// `Namespace` of the root's `XmlRoot`; empty if it has none.
     pub(super) namespace: String,
 }
 
-/// One class, its properties in the order in which it declares them.
+/// One class, with its properties in the order of declaration.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Class {
     pub(super) properties: Vec<Property>,
-    /// Its elements (indices of `properties`) in the order in which they are written.
+    /// The properties that are XML elements, as indices of `properties`, in the order in which they are written.
     pub(super) elements: Vec<usize>,
-    /// Whether `Order` is set: then the reader goes forward only.
+    /// Whether `Order` is set: then the reader accepts elements in that order only.
     pub(super) ordered: bool,
 }
 
-/// Where XML holds a property.
+/// Which part of the XML a property is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Element,
@@ -33,18 +33,18 @@ pub(super) enum Place {
 
 #[derive(Debug, Clone)]
 pub(super) struct Property {
-    /// Its name in JSON.
+    /// The name in JSON.
     pub(super) json: String,
-    /// The element or attribute.
+    /// The name of the XML element or attribute.
     pub(super) xml: String,
     pub(super) place: Place,
     pub(super) list: bool,
     pub(super) kind: Kind,
     /// Whether `xsi:nil` stands for null: a nullable number, date, boolean or enumeration, or `IsNullable = true`.
     pub(super) nillable: bool,
-    /// Whether a `ShouldSerialize` method leaves null and the type's default out.
+    /// Whether a `ShouldSerialize` method omits null and the type's default.
     pub(super) omits_default: bool,
-    /// What a new object holds.
+    /// The value in a new object.
     pub(super) initial: Value,
 }
 
@@ -67,7 +67,7 @@ pub(super) enum Kind {
     RowId,
 }
 
-/// An enumeration; its values by their names in XML.
+/// An enumeration, with the XML names of its values.
 #[derive(Debug, Clone)]
 pub(super) struct Enumeration {
     pub(super) name: String,
@@ -75,14 +75,14 @@ pub(super) struct Enumeration {
 }
 
 impl Kind {
-    /// Whether the type holds null only as `T?`.
+    /// Whether this is a .NET value type, which holds null only as `T?`.
     pub(super) fn is_value_type(self) -> bool {
         !matches!(self, Kind::Class(_) | Kind::Text)
     }
 }
 
 impl Class {
-    /// Sorts the elements by their `Order`; without any they stay as declared.
+    /// Sorts the elements by `Order`. If none is set they stay in the order of declaration.
     pub(super) fn new(properties: Vec<Property>, orders: &[Option<i64>]) -> Self {
         let mut elements: Vec<usize> = (0..properties.len())
             .filter(|index| {
@@ -108,7 +108,7 @@ impl Class {
             .filter_map(|index| Some((*index, self.properties.get(*index)?)))
     }
 
-    /// The properties at a place, each with its index.
+    /// The properties that are this part of the XML, each with its index.
     pub(super) fn at(&self, place: Place) -> impl Iterator<Item = (usize, &Property)> {
         self.properties
             .iter()
@@ -119,15 +119,15 @@ impl Class {
 
 impl Classes {
     pub(super) fn class(&self, class: usize) -> &Class {
-        static NOTHING: Class = Class {
+        static EMPTY: Class = Class {
             properties: Vec::new(),
             elements: Vec::new(),
             ordered: false,
         };
-        self.classes.get(class).unwrap_or(&NOTHING)
+        self.classes.get(class).unwrap_or(&EMPTY)
     }
 
-    /// What `new` makes of a class.
+    /// A new object of a class.
     pub(super) fn empty(&self, class: usize) -> Object {
         self.class(class)
             .properties
@@ -136,7 +136,7 @@ impl Classes {
             .collect()
     }
 
-    /// What a type holds that nobody has set; null for what can be null.
+    /// The default of a type; null if the type can be null.
     pub(super) fn default_of(&self, kind: Kind) -> Value {
         match kind {
             Kind::Class(_) | Kind::Text | Kind::RowId => Value::Null,

@@ -1,4 +1,4 @@
-//! The documents that were put to .NET's `XmlSerializer`, and what it made of them (tests/xmlserializer).
+//! The documents that .NET's `XmlSerializer` was given, with its results (tests/xmlserializer).
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::*;
 const CASES: &str = include_str!("../../../../tests/xmlserializer/cases.jsonl");
 const CLASSES: &str = include_str!("../../../../tests/xmlserializer/Program.cs");
 
-/// The one case whose outcome depends on the day it was recorded.
+/// The one case whose result depends on the date of the recording.
 const TIME_OF_DAY: (&str, &str) = ("DateTime '10:11:12'", "2026-11-29");
 
 #[derive(Deserialize)]
@@ -27,21 +27,21 @@ struct Case {
     error: Option<String>,
 }
 
-/// The models of the classes in `Program.cs`, made as an app's models are.
+/// The models of the classes in `Program.cs`, built as an app's models are.
 fn models() -> BTreeMap<&'static str, Model> {
     let mut csharp = CsharpModels::default();
     csharp.add(CLASSES);
     let model = |class| {
         let root = csharp.root(class).expect("Program.cs has the class");
-        assert!(csharp.classes(class).is_some(), "{class} is not read");
+        assert!(csharp.classes(class).is_some(), "{class} is not understood");
         let schema = json!({"type": "object", "properties": {}});
         let model = Model::compile(root, schema).unwrap();
-        (class, model.of_class(&csharp, class))
+        (class, model.with_class(&csharp, class))
     };
     ["Ordered", "Unordered", "Plain", "Named"].map(model).into()
 }
 
-/// The document without what does not matter: the order of attributes, the declaration, the declarations of xsi and xsd.
+/// The document without what may differ: the order of attributes, the XML declaration, the declarations of xsi and xsd.
 fn canonical(xml: &str) -> Vec<String> {
     let tag = |start: &BytesStart<'_>| {
         let mut attributes: Vec<String> = start
@@ -71,7 +71,7 @@ fn canonical(xml: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_document_is_taken_refused_and_stored_as_dotnet_does() {
+fn every_document_is_accepted_refused_and_stored_as_by_dotnet() {
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let models = models();
     let mut wrong = Vec::new();
@@ -92,7 +92,7 @@ fn every_document_is_taken_refused_and_stored_as_dotnet_does() {
                         }
                         canonical(&stored) == canonical(&expected)
                     }
-                    // The bare serializer fails there; app-lib's writer replaces the character.
+                    // The serializer alone fails; app-lib's writer replaces the character.
                     (None, Some(_)) => stored.contains('\u{fffd}'),
                     (None, None) => false,
                 }
@@ -123,7 +123,7 @@ fn every_document_is_taken_refused_and_stored_as_dotnet_does() {
 }
 
 #[test]
-fn a_form_that_was_stored_is_read_again_without_loss() {
+fn a_stored_form_is_read_again_without_loss() {
     let models = models();
     for line in CASES.lines() {
         let case: Case = serde_json::from_str(line).unwrap();
@@ -134,7 +134,7 @@ fn a_form_that_was_stored_is_read_again_without_loss() {
         let stored = model.to_xml(&form);
         let again = model.read_xml(&stored).unwrap();
         assert_eq!(model.to_xml(&again), stored, "{}", case.case);
-        // JSON cannot hold what is no number.
+        // JSON has no NaN and no infinity.
         let json = model.to_json_text(&form, true);
         if !json.contains("NaN") && !json.contains("INF") {
             let again = model.read_json(json.as_bytes()).unwrap();

@@ -1,12 +1,15 @@
-//! Dates and times as .NET parses and writes them (dotnet/runtime: src/libraries/System.Private.Xml/src/System/Xml/Schema/XsdDateTime.cs).
+//! Parses and writes dates and times as .NET does (dotnet/runtime: src/libraries/System.Private.Xml/src/System/Xml/Schema/XsdDateTime.cs).
 
-use jiff::civil::{Date, DateTime};
-use jiff::{SignedDuration, Timestamp};
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{Date, DateTime},
+    tz::TimeZone,
+};
 
-/// .NET counts the seconds in parts of this.
-const TICKS: i32 = 10_000_000;
+/// .NET's ticks in a second.
+const TICKS_PER_SECOND: i32 = 10_000_000;
 
-/// The zone that a text gave.
+/// The time zone in a text.
 enum Zone {
     None,
     Utc,
@@ -14,43 +17,43 @@ enum Zone {
     Offset(i64),
 }
 
-/// What was given of a date and time; the rest is the first of its kind, or today's.
-struct Given {
+/// The parsed parts of a date and time.
+struct Parsed {
+    /// `None` means today.
     date: Option<Date>,
     /// Hour, minute, second, ticks.
     time: (i8, i8, i8, i32),
     zone: Zone,
 }
 
-/// `XmlConvert.ToDateTime` with `RoundtripKind`, and the text that `XmlConvert.ToString` writes of it.
-/// The server's zone is taken to be UTC.
+/// As `XmlConvert.ToDateTime` with `RoundtripKind`, then `XmlConvert.ToString`. The server's time zone is assumed to be UTC.
 pub(super) fn date_time(text: &str) -> Option<String> {
     let given = parse(text)?;
     let date = given
         .date
-        .or_else(|| Some(Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()))?;
+        .or_else(|| Some(Timestamp::now().to_zoned(TimeZone::UTC).date()))?;
     let (hour, minute, second, ticks) = given.time;
     let seconds = date.at(hour, minute, second, 0);
     let carried = SignedDuration::from_nanos(i64::from(ticks) * 100);
     let local = seconds.checked_add(carried).ok()?;
     Some(match given.zone {
-        Zone::None => written(local),
-        Zone::Utc => written(local) + "Z",
+        Zone::None => format(local),
+        Zone::Utc => format(local) + "Z",
         Zone::Offset(seconds) => {
             let utc = local.checked_sub(SignedDuration::from_secs(seconds)).ok()?;
-            written(utc) + "+00:00"
+            format(utc) + "+00:00"
         }
     })
 }
 
-/// `DateTime.ParseExact` for `DataType = "date"`: a date, with blanks around at most.
+/// As `DateTime.ParseExact` for `DataType = "date"`: a date, with surrounding white space allowed.
 pub(super) fn date(text: &str) -> Option<String> {
     let text = text.trim();
     let (date, rest) = date_of(text)?;
     rest.is_empty().then(|| date.to_string())
 }
 
-fn written(time: DateTime) -> String {
+fn format(time: DateTime) -> String {
     let ticks = time.subsec_nanosecond() / 100;
     let fraction = format!(".{ticks:07}");
     let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
@@ -65,13 +68,13 @@ fn written(time: DateTime) -> String {
     )
 }
 
-fn parse(text: &str) -> Option<Given> {
+fn parse(text: &str) -> Option<Parsed> {
     const MIDNIGHT: (i8, i8, i8, i32) = (0, 0, 0, 0);
-    // Month and day alone stand in a leap year; a day or a month alone in the current year.
+    // The year of a month and day without a year; a lone day or month is in the current year.
     const LEAP_YEAR: i16 = 1904;
     let text = text.trim_start();
     let on = |date: Date, rest: &str| {
-        zone_of(rest).map(|zone| Given {
+        zone_of(rest).map(|zone| Parsed {
             date: Some(date),
             time: MIDNIGHT,
             zone,
@@ -82,7 +85,7 @@ fn parse(text: &str) -> Option<Given> {
         let (date, rest) = date_of(text)?;
         let timed = rest.strip_prefix('T').and_then(time_of);
         match timed {
-            Some((time, zone)) => Some(Given {
+            Some((time, zone)) => Some(Parsed {
                 date: Some(date),
                 time,
                 zone,
@@ -92,7 +95,7 @@ fn parse(text: &str) -> Option<Given> {
     };
     let timed = || {
         let (time, zone) = time_of(text)?;
-        Some(Given {
+        Some(Parsed {
             date: None,
             time,
             zone,
@@ -106,7 +109,7 @@ fn parse(text: &str) -> Option<Given> {
         };
         month().or_else(|| on(first(year, 1, 1)?, rest))
     };
-    let this_year = || Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).year();
+    let this_year = || Timestamp::now().to_zoned(TimeZone::UTC).year();
     let month = || {
         let (month, rest) = digits(text.strip_prefix("--")?, 2)?;
         let month = i8::try_from(month).ok()?;
@@ -129,14 +132,14 @@ fn parse(text: &str) -> Option<Given> {
         .or_else(day)
 }
 
-/// So many digits at the start.
+/// Parses `count` digits at the start.
 fn digits(text: &str, count: usize) -> Option<(i16, &str)> {
     let (digits, rest) = text.split_at_checked(count)?;
     let all = digits.bytes().all(|byte| byte.is_ascii_digit());
     Some((digits.parse().ok().filter(|_| all)?, rest))
 }
 
-/// `yyyy-MM-dd` at the start.
+/// Parses `yyyy-MM-dd` at the start.
 fn date_of(text: &str) -> Option<(Date, &str)> {
     let (year, rest) = digits(text, 4).filter(|(year, _)| *year >= 1)?;
     let (month, rest) = digits(rest.strip_prefix('-')?, 2)?;
@@ -145,7 +148,7 @@ fn date_of(text: &str) -> Option<(Date, &str)> {
     Some((date.ok()?, rest))
 }
 
-/// A time and its zone, to the end of the text. Seven decimals are kept and the eighth rounds them, half to even.
+/// Parses a time and its zone, up to the end of the text. Seconds are rounded to seven decimals, half to even.
 fn time_of(text: &str) -> Option<((i8, i8, i8, i32), Zone)> {
     let below = |(value, rest), most| (value < most).then_some((value, rest));
     let (hour, rest) = below(digits(text, 2)?, 24)?;
@@ -167,7 +170,7 @@ fn time_of(text: &str) -> Option<((i8, i8, i8, i32), Zone)> {
         if decimals.is_empty() {
             return None;
         }
-        ticks = (ticks + i32::from(rounds_up)).min(TICKS);
+        ticks = (ticks + i32::from(rounds_up)).min(TICKS_PER_SECOND);
         rest = after;
     }
     let part = |value: i16| i8::try_from(value).ok();
@@ -177,7 +180,7 @@ fn time_of(text: &str) -> Option<((i8, i8, i8, i32), Zone)> {
     ))
 }
 
-/// A zone, or none, and blanks to the end of the text.
+/// Parses an optional zone and white space, up to the end of the text.
 fn zone_of(text: &str) -> Option<Zone> {
     let ends = |rest: &str| rest.trim().is_empty();
     if ends(text) {

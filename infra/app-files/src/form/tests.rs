@@ -1,4 +1,4 @@
-//! A model of a schema, both ways.
+//! Reads and writes forms of models that are generated from a schema.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -37,7 +37,7 @@ fn xml_of(json: &Value) -> String {
 }
 
 #[test]
-fn schemas_made_from_an_xsd_are_models_too() {
+fn schemas_made_from_an_xsd_give_models() {
     let schema = json!({
         "type": "object",
         "oneOf": [{ "$ref": "#/$defs/Skjema" }],
@@ -74,7 +74,7 @@ fn xml_becomes_typed_json_with_nulls_and_lists() {
 }
 
 #[test]
-fn an_element_in_the_wrong_place_takes_all_later_ones_of_its_parent_with_it() {
+fn after_an_element_out_of_order_all_later_ones_of_its_parent_are_lost() {
     for stray in ["<tittel>for sent</tittel>", "<ukjent/>"] {
         let xml = format!(
             "<melding><soknad><tittel>a</tittel><antall>3</antall>{stray}<merknad>borte</merknad></soknad></melding>"
@@ -87,7 +87,7 @@ fn an_element_in_the_wrong_place_takes_all_later_ones_of_its_parent_with_it() {
 }
 
 #[test]
-fn a_stored_document_has_schema_order_and_leaves_nulls_out() {
+fn a_stored_document_has_the_order_of_the_schema_and_omits_nulls() {
     let xml = xml_of(
         &json!({"soknad": {"vedtak": [{"kode": "A"}, {"kode": "B"}], "tittel": "x < y", "frist": "2026-08-22", "ja": true}}),
     );
@@ -100,7 +100,7 @@ fn a_stored_document_has_schema_order_and_leaves_nulls_out() {
 }
 
 #[test]
-fn every_json_survives_the_way_through_xml() {
+fn any_text_is_unchanged_by_a_round_trip_through_xml() {
     let model = model();
     for text in ["", " ", "æøå “ 🏗️ & < > ' \"", "a\nb\tc", "]]>"] {
         let form = model.read_value(&json!({"soknad": {"tittel": text, "antall": -4, "vedtak": [{"kode": text, "areal": 0.1}]}})).unwrap();
@@ -133,7 +133,7 @@ fn documents_that_dotnet_refuses_are_refused() {
 }
 
 #[test]
-fn characters_that_xml_cannot_carry_are_replaced_when_the_app_writes() {
+fn characters_that_xml_cannot_contain_are_replaced_on_writing() {
     assert!(
         xml_of(&json!({"soknad": {"tittel": "a\u{0}b\u{fffe}"}}))
             .contains("<tittel>a\u{fffd}b\u{fffd}</tittel>")
@@ -141,7 +141,7 @@ fn characters_that_xml_cannot_carry_are_replaced_when_the_app_writes() {
 }
 
 #[test]
-fn rows_carry_ids_only_while_their_task_is_open() {
+fn rows_have_ids_only_until_these_are_removed() {
     let model = model();
     let id = Uuid::from_u128(7);
     let mut form = model
@@ -166,7 +166,7 @@ fn rows_carry_ids_only_while_their_task_is_open() {
 }
 
 #[test]
-fn prefill_follows_property_names_and_fails_only_on_values() {
+fn prefill_ignores_unknown_paths_and_refuses_wrong_values() {
     let model = model();
     let mut form = model.empty();
     model
@@ -201,7 +201,7 @@ fn prefill_follows_property_names_and_fails_only_on_values() {
 }
 
 #[test]
-fn violations_name_fields_and_hide_values() {
+fn violations_name_fields_and_contain_no_values() {
     let model = model();
     let form = model
         .read_value(&json!({"soknad": {"merknad": "hemmelig"}}))
@@ -230,7 +230,7 @@ fn stored(model: &Model, xml: &str) -> String {
 }
 
 #[test]
-fn attributes_and_text_content_of_a_schema_stand_where_the_class_has_them() {
+fn attributes_and_text_content_of_a_schema_are_read_and_written_as_such() {
     let contact = |attribute: Value| {
         json!({"properties": {
         "kontakt": {"$ref": "#/$defs/kontakt"}},
@@ -256,7 +256,7 @@ fn attributes_and_text_content_of_a_schema_stand_where_the_class_has_them() {
             model.to_json_text(&form, false),
             r#"{"kontakt":{"orid":"19022","value":"a"}}"#
         );
-        // As a child, the value is lost and the taker says nothing.
+        // A value in a child element is lost without an error.
         let xml = "<melding><kontakt><value>a</value></kontakt></melding>";
         assert_eq!(
             stored(&model, xml),
@@ -266,7 +266,7 @@ fn attributes_and_text_content_of_a_schema_stand_where_the_class_has_them() {
 }
 
 #[test]
-fn an_old_schema_leads_to_the_class_of_the_model() {
+fn the_root_of_an_older_schema_refers_to_the_class_of_the_model() {
     let class = json!({"type": "object", "properties": {"navn": {"type": "string"}, "sum": {"type": "number"}}});
     for schema in [
         json!({"info": {"rootNode": "#/definitions/Skjema"}, "properties": {"Skjema": {"$ref": "#/definitions/Skjema"}}, "definitions": {"Skjema": class}}),
@@ -281,7 +281,7 @@ fn an_old_schema_leads_to_the_class_of_the_model() {
 }
 
 #[test]
-fn whole_numbers_of_a_schema_are_as_large_as_its_xsd_type() {
+fn the_range_of_a_whole_number_follows_its_xsd_type() {
     let field =
         |xsd: &str| model_of(json!({"properties": {"n": {"type": "integer", "@xsdType": xsd}}}));
     for (xsd, number, is_taken) in [
@@ -298,7 +298,7 @@ fn whole_numbers_of_a_schema_are_as_large_as_its_xsd_type() {
 }
 
 #[test]
-fn numbers_in_json_keep_their_digits_both_ways() {
+fn numbers_in_json_keep_every_digit_both_ways() {
     let model = model();
     for (given, kept) in [
         ("24.50", "24.50"),
@@ -329,7 +329,7 @@ fn numbers_in_json_keep_their_digits_both_ways() {
 }
 
 #[test]
-fn an_error_for_a_log_shows_no_value() {
+fn an_error_without_values_contains_none() {
     let model = model();
     let error = |xml: &str| model.read_xml(xml.as_bytes()).err().unwrap();
     let refused = error("<melding><soknad><antall>hemmelig</antall></soknad></melding>");
@@ -344,12 +344,12 @@ fn an_error_for_a_log_shows_no_value() {
 
 proptest::proptest! {
     #[test]
-    fn any_bytes_are_read_or_refused(document in ".{0,80}") {
+    fn any_text_is_read_or_refused_without_panic(document in ".{0,80}") {
         let _ = model().read_xml(document.as_bytes());
     }
 
     #[test]
-    fn any_markup_is_read_or_refused(
+    fn any_markup_is_read_or_refused_without_panic(
         pieces in proptest::collection::vec(
             proptest::sample::select(vec![
                 "<melding>", "</melding>", "<soknad>", "</soknad>", "<tittel>", "</tittel>", "<tittel/>", "<!--", "-->", "<![CDATA[",
@@ -364,7 +364,7 @@ proptest::proptest! {
     }
 
     #[test]
-    fn any_text_that_xml_can_hold_comes_back(title in "[ -~æøå\t\n\r😀]{0,40}", code in "[ -~\"'&<>]{0,12}") {
+    fn any_text_that_xml_can_contain_is_read_back(title in "[ -~æøå\t\n\r😀]{0,40}", code in "[ -~\"'&<>]{0,12}") {
         let model = model();
         let given = json!({"soknad": {"tittel": title, "vedtak": [{"kode": code}]}});
         let form = model.read_value(&given).unwrap();

@@ -1,29 +1,32 @@
-//! From an app's C# to the classes of its models: regular generated code only.
+//! Builds the classes of a model from the app's C#. Only code in the style of Altinn Studio's generator is understood.
 //!
-//! Where a class holds anything that is not known here (inheritance, `XmlArray`, namespaces of their own, fields), nothing is made of
-//! it, and the JSON schema decides.
+//! A class with anything else (inheritance, `XmlArray`, namespaces of its own, fields) gives `None`, and the classes are
+//! generated from the JSON schema instead.
 
+mod attribute;
 mod source;
 mod tokens;
 
 use std::collections::BTreeMap;
 
-use super::class::{Class, Classes, Enumeration, Kind, Place, Property};
-use super::scalar;
-use super::value::Value;
-use source::{ClassSource, Member, Omission, Source};
+use super::{
+    class::{Class, Classes, Enumeration, Kind, Place, Property},
+    scalar, schema,
+    value::Value,
+};
+use source::{ClassSource, Declarations, Member, Omission};
 
 /// The C# of a folder of models.
 #[derive(Debug, Default)]
-pub struct Models {
+pub struct CsharpModels {
     classes: BTreeMap<String, ClassSource>,
     enumerations: BTreeMap<String, Vec<String>>,
 }
 
-impl Models {
-    /// Adds what a file declares.
+impl CsharpModels {
+    /// Adds the declarations of a file. The first declaration of a name counts.
     pub fn add(&mut self, text: &str) {
-        let Source {
+        let Declarations {
             classes,
             enumerations,
         } = source::parse(text);
@@ -35,14 +38,14 @@ impl Models {
         }
     }
 
-    /// The root element that a class gives itself.
+    /// The XML root element of a class.
     #[cfg(test)]
     pub(super) fn root(&self, class: &str) -> Option<&str> {
         let class = self.classes.get(class)?;
         Some(class.root.as_deref().unwrap_or(&class.name))
     }
 
-    /// The classes of the model whose root is `class`; none where something in them is not known here.
+    /// The classes of the model with `class` as its root; `None` if one of them is missing or not understood.
     pub(super) fn classes(&self, class: &str) -> Option<Classes> {
         let mut compiler = Compiler {
             models: self,
@@ -56,7 +59,7 @@ impl Models {
 }
 
 struct Compiler<'m> {
-    models: &'m Models,
+    models: &'m CsharpModels,
     classes: Classes,
     seen: Vec<&'m str>,
 }
@@ -66,7 +69,11 @@ impl<'m> Compiler<'m> {
         if let Some(index) = self.seen.iter().position(|seen| *seen == name) {
             return Some(index);
         }
-        let class = self.models.classes.get(name).filter(|one| one.is_regular)?;
+        let class = self
+            .models
+            .classes
+            .get(name)
+            .filter(|class| class.is_understood)?;
         let index = self.classes.classes.len();
         self.classes.classes.push(Class::default());
         self.seen.push(&class.name);
@@ -92,7 +99,7 @@ impl<'m> Compiler<'m> {
             "bool" | "Boolean" => Kind::Boolean,
             "DateTime" if member.data_type.as_deref() == Some("date") => Kind::Date,
             "DateTime" => Kind::DateTime,
-            "Guid" if member.xml.as_deref() == Some(super::schema::ROW_ID) => Kind::RowId,
+            "Guid" if member.xml.as_deref() == Some(schema::ROW_ID) => Kind::RowId,
             name if self.models.enumerations.contains_key(name) => self.enumeration(name)?,
             name => Kind::Class(self.class(name)?),
         };
@@ -112,7 +119,7 @@ impl<'m> Compiler<'m> {
         if !is_known_data_type || !fits || (member.place != Place::Element && !is_single) {
             return None;
         }
-        // .NET refuses to make a serializer for these.
+        // .NET cannot generate a serializer for these.
         if member.place != Place::Element && is_value && is_nullable {
             return None;
         }
@@ -151,7 +158,7 @@ impl<'m> Compiler<'m> {
     }
 }
 
-/// `JsonNamingPolicy.CamelCase`: the capitals at the start become small, the last one before a small letter stays.
+/// `JsonNamingPolicy.CamelCase`: lowercases the leading capitals, except the last one if a lowercase letter follows.
 fn camel_case(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
     let capitals = chars.iter().take_while(|char| char.is_uppercase()).count();
@@ -164,11 +171,11 @@ fn camel_case(name: &str) -> String {
         .iter()
         .enumerate()
         .flat_map(|(index, char)| {
-            let small = char.to_lowercase();
+            let lowercase = char.to_lowercase();
             let stays = (index >= lowered).then_some(*char);
             stays
                 .into_iter()
-                .chain(small.filter(move |_| index < lowered))
+                .chain(lowercase.filter(move |_| index < lowered))
         })
         .collect()
 }
