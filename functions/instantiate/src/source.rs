@@ -87,7 +87,7 @@ pub(crate) async fn prepare(
 }
 
 fn no_draft(error: &TransformError) -> Evidence {
-    if error.is_passing() {
+    if error.is_transient() {
         Evidence::NotYet(error.problem())
     } else {
         Evidence::Hopeless(error.problem())

@@ -1,6 +1,6 @@
-//! Route files, good and broken.
+//! Route files, valid and invalid.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use jiff::Span;
 use serde_json::{Map, Value, json};
@@ -8,8 +8,8 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A sound route. Each broken one below is this one with one mistake.
-const SOUND: &str = r#"name: permit-to-casework
+/// A valid route. Most invalid routes below are this one with one mistake.
+const VALID: &str = r#"name: permit-to-casework
 from:
   app: ttd/permit
   when: { process: completed }
@@ -39,8 +39,8 @@ fn directory(files: &[(&str, &[u8])]) -> TempDir {
     directory
 }
 
-/// What loading `route.yaml` with this text says, without the directory.
-fn complaint(route: &[u8]) -> String {
+/// The errors of loading `route.yaml` with this text, without the directory; `loads` if there are none.
+fn errors_of(route: &[u8]) -> String {
     let directory = directory(&[
         ("route.yaml", route),
         ("casework.schema.json", br#"{"type": "object"}"#),
@@ -60,8 +60,7 @@ fn complaint(route: &[u8]) -> String {
     }
 }
 
-/// The bytes that an error is about are whole characters of the file, and stand where it says, or
-/// behind that.
+/// Asserts that the range of an error consists of whole characters, and begins at or after its line and column.
 fn assert_range(error: &RouteError, file: &[u8]) {
     let (Some(range), Ok(text)) = (&error.range, std::str::from_utf8(file)) else {
         return;
@@ -88,11 +87,11 @@ fn assert_range(error: &RouteError, file: &[u8]) {
     assert_eq!(&text[range.clone()], word, "{error}");
 }
 
-/// Asserts every complaint, and shows all that differ at once.
-fn assert_complaints(cases: impl IntoIterator<Item = (String, &'static str)>) {
+/// Asserts the errors of each route, and shows all differences at once.
+fn assert_errors(cases: impl IntoIterator<Item = (String, &'static str)>) {
     let mut differing = String::new();
     for (route, expected) in cases {
-        let found = complaint(route.as_bytes());
+        let found = errors_of(route.as_bytes());
         if found != expected {
             differing += &format!("--- of\n{route}\nexpected: {expected}\nfound:    {found}\n");
         }
@@ -100,10 +99,10 @@ fn assert_complaints(cases: impl IntoIterator<Item = (String, &'static str)>) {
     assert!(differing.is_empty(), "{differing}");
 }
 
-/// [`SOUND`] with `old` replaced by `new`, once.
+/// [`VALID`] with `old` replaced by `new`, once.
 fn with(old: &str, new: &str) -> String {
-    assert_eq!(SOUND.matches(old).count(), 1, "{old}");
-    SOUND.replacen(old, new, 1)
+    assert_eq!(VALID.matches(old).count(), 1, "{old}");
+    VALID.replacen(old, new, 1)
 }
 
 fn load(route: &str, schema: &str) -> Routes {
@@ -125,7 +124,7 @@ fn scope(route: &Route, instance: Value, model: Value) -> Scope {
 }
 
 #[test]
-fn every_part_of_a_route_is_honoured() {
+fn every_part_of_a_route_is_read() {
     let routes = load(
         r#"
 name: permit-to-casework
@@ -234,7 +233,7 @@ then:
 }
 
 #[test]
-fn what_a_route_need_not_say_has_its_default() {
+fn optional_fields_have_defaults() {
     let routes = load(
         "name: r
 from: { app: ttd/a, when: { process: completed }, since: 2026-11-01T12:30:00Z }
@@ -258,7 +257,7 @@ model: { tittel: instance.id }
 }
 
 #[test]
-fn a_fan_out_gives_its_value_to_owner_and_model() {
+fn owner_and_model_can_use_the_value_of_a_fan_out() {
     let routes = load(
         "name: estate-to-heirs
 from: { app: ttd/estate, when: { process: completed }, since: 2026-11-01 }
@@ -308,13 +307,13 @@ fn the_sample_route_loads() {
 }
 
 #[test]
-fn the_sound_route_is_sound() {
-    assert_eq!(complaint(SOUND.as_bytes()), "loads");
+fn the_valid_route_loads() {
+    assert_eq!(errors_of(VALID.as_bytes()), "loads");
 }
 
 #[test]
-fn an_unknown_key_is_named_at_every_level() {
-    assert_complaints([
+fn an_error_names_an_unknown_key_at_every_level() {
+    assert_errors([
         (
             with("due: P30D", "dew: P30D"),
             "route.yaml:20:1: dew: unknown field `dew`, expected one of name, from, to, model, attachments, due, each, key, then",
@@ -355,8 +354,8 @@ fn an_unknown_key_is_named_at_every_level() {
 }
 
 #[test]
-fn a_missing_part_is_named() {
-    assert_complaints([
+fn an_error_names_a_missing_key() {
+    assert_errors([
         (
             with("name: permit-to-casework\n", ""),
             "route.yaml:19:1: missing field `name`",
@@ -393,7 +392,7 @@ fn a_missing_part_is_named() {
             "route.yaml:19:30: attachments[0]: missing field `to`",
         ),
         (
-            SOUND[..SOUND.find("model:\n  soknad").unwrap()].to_owned(),
+            VALID[..VALID.find("model:\n  soknad").unwrap()].to_owned(),
             "route.yaml: model: missing: the fields of B's form, each an expression",
         ),
         (String::new(), "route.yaml:1:1: unexpected end of file"),
@@ -401,8 +400,8 @@ fn a_missing_part_is_named() {
 }
 
 #[test]
-fn a_value_that_is_none_of_the_allowed_is_named_with_what_is() {
-    assert_complaints([
+fn an_error_names_an_invalid_value_and_the_allowed_ones() {
+    assert_errors([
         (
             with("ttd/permit", "ttd/Permit"),
             "route.yaml:3:8: from.app: not an app id, `{org}/{app}`: lower-case letters, digits and hyphens, such as `ttd/permit`",
@@ -497,8 +496,8 @@ fn a_value_that_is_none_of_the_allowed_is_named_with_what_is() {
 }
 
 #[test]
-fn a_schema_must_be_there_and_stand_for_itself() {
-    assert_complaints([
+fn a_schema_must_exist_and_be_complete_in_its_file() {
+    assert_errors([
         (
             with("casework.schema.json", "no.schema.json"),
             "route.yaml:11:11: to.schema: cannot read the schema no.schema.json: No such file or directory (os error 2)",
@@ -515,8 +514,8 @@ fn a_schema_must_be_there_and_stand_for_itself() {
 }
 
 #[test]
-fn a_syntax_error_is_found_where_it_stands_inside_the_expression() {
-    assert_complaints([
+fn a_syntax_error_is_located_inside_the_expression() {
+    assert_errors([
         (
             with(
                 "tittel: data.model.tittel",
@@ -540,7 +539,7 @@ fn a_syntax_error_is_found_where_it_stands_inside_the_expression() {
             with("tittel: data.model.tittel", "tittel: Søknad om bod"),
             "route.yaml:14:14: model.soknad.tittel: syntax error: unexpected character",
         ),
-        // Quoted: after a quote, an escaped quote, and letters of more than one byte.
+        // Quoted, with an escaped quote and characters of several bytes before the error.
         (
             with("tittel: data.model.tittel", r#"tittel: "'Søknad' ~ ~ 'x'""#),
             "route.yaml:14:25: model.soknad.tittel: syntax error: unexpected `~`",
@@ -560,7 +559,7 @@ fn a_syntax_error_is_found_where_it_stands_inside_the_expression() {
             with("\"'310075728'\"", "\"'310075728' 1\""),
             "route.yaml:8:39: to.owner.organisation: syntax error: unexpected input after expression",
         ),
-        // On the second line of a folded scalar its start is what can be told; a literal one is exact.
+        // On the second line of a folded scalar only its start is known; in a literal one the position is exact.
         (
             with(
                 "tittel: data.model.tittel",
@@ -589,7 +588,7 @@ fn a_syntax_error_is_found_where_it_stands_inside_the_expression() {
             ),
             "route.yaml:16:48: model.soknad.vedtak.$each: syntax error: unexpected input after expression",
         ),
-        // Where an alias stands there is nothing of the expression.
+        // At an alias the text of the expression is elsewhere.
         (
             with(
                 "tittel: data.model.tittel",
@@ -601,8 +600,8 @@ fn a_syntax_error_is_found_where_it_stands_inside_the_expression() {
 }
 
 #[test]
-fn a_name_that_means_nothing_is_refused() {
-    assert_complaints([
+fn an_unknown_name_is_refused() {
+    assert_errors([
         (
             with("data.model.tittel", "data.model.tittel | upcase"),
             "route.yaml:14:13: model.soknad.tittel: filter upcase is unknown",
@@ -639,8 +638,8 @@ fn a_name_that_means_nothing_is_refused() {
 }
 
 #[test]
-fn a_repeating_group_is_a_new_name_in_a_list() {
-    assert_complaints([
+fn a_repeating_group_has_a_new_name_and_a_list() {
+    assert_errors([
         (
             with("decision in data.model.decisions", "data.model.decisions"),
             "route.yaml:16:14: model.soknad.vedtak.$each: must be `name in list`, such as `decision in data.model.decisions`",
@@ -689,8 +688,8 @@ fn a_repeating_group_is_a_new_name_in_a_list() {
 }
 
 #[test]
-fn the_model_is_made_of_named_groups_and_expressions() {
-    assert_complaints([
+fn the_model_consists_of_named_groups_and_expressions() {
+    assert_errors([
         (
             with("tittel: data.model.tittel", "tittel: [data.model.tittel]"),
             "route.yaml:14:13: model.soknad.tittel: a list is written as a group with `$each: item in data.model.items`",
@@ -722,14 +721,14 @@ fn the_model_is_made_of_named_groups_and_expressions() {
         (
             format!(
                 "{}model: data.model\n",
-                &SOUND[..SOUND.find("model:\n  soknad").unwrap()]
+                &VALID[..VALID.find("model:\n  soknad").unwrap()]
             ),
             "route.yaml:12:8: model: must be a group of fields",
         ),
         (
             format!(
                 "{}model: []\n",
-                &SOUND[..SOUND.find("model:\n  soknad").unwrap()]
+                &VALID[..VALID.find("model:\n  soknad").unwrap()]
             ),
             "route.yaml:12:8: model: must be a group of fields",
         ),
@@ -737,10 +736,10 @@ fn the_model_is_made_of_named_groups_and_expressions() {
 }
 
 #[test]
-fn a_fan_out_is_a_new_name_in_a_list_with_a_key() {
+fn a_fan_out_has_a_new_name_a_list_and_a_key() {
     let heirs = "each: heir in data.model.heirs\nkey: heir.id\n";
     let with_heirs = |old: &str, new: &str| with("due: P30D\n", &heirs.replacen(old, new, 1));
-    assert_complaints([
+    assert_errors([
         (with_heirs("", ""), "loads"),
         (
             with_heirs("key: heir.id\n", ""),
@@ -773,7 +772,7 @@ fn a_fan_out_is_a_new_name_in_a_list_with_a_key() {
 }
 
 #[test]
-fn the_simplified_request_is_refused_where_it_cannot_carry_the_route() {
+fn the_simplified_request_excludes_fields_that_it_cannot_send() {
     let flat = "name: r
 from: { app: ttd/a, when: { process: completed }, since: 2026-11-01 }
 to: { app: ttd/b, owner: { party: 1 }, mode: prefill, stamp: soknad.relay }
@@ -783,7 +782,7 @@ model: { soknad: { tittel: instance.id } }
         assert_eq!(flat.matches(old).count(), 1, "{old}");
         flat.replacen(old, new, 1)
     };
-    assert_complaints([
+    assert_errors([
         (flat.to_owned(), "loads"),
         (
             flat_with(", stamp: soknad.relay", ""),
@@ -817,7 +816,7 @@ model: { soknad: { tittel: instance.id } }
 
 #[test]
 fn after_steps_that_cannot_work_are_refused() {
-    assert_complaints([
+    assert_errors([
         (
             with("due: P30D", "due: P30D\nthen: {}"),
             "route.yaml:21:7: then: says nothing: allowed are `substatus: { label: …, description: … }` and `complete: true`",
@@ -838,7 +837,7 @@ fn after_steps_that_cannot_work_are_refused() {
 }
 
 #[test]
-fn a_route_that_completes_a_need_not_say_since_when_but_is_the_only_one() {
+fn a_route_that_completes_a_needs_no_since_but_is_the_only_one_for_its_app() {
     let completing =
         with("due: P30D", "then: { complete: true }").replace("  since: 2026-11-01\n", "");
     let routes = load(&completing, "{}");
@@ -863,8 +862,8 @@ fn a_route_that_completes_a_need_not_say_since_when_but_is_the_only_one() {
 }
 
 #[test]
-fn a_file_that_is_no_sound_yaml_is_refused_where_it_breaks() {
-    assert_complaints([
+fn a_yaml_error_is_located() {
+    assert_errors([
         (
             with("due: P30D", "due: P30D\ndue: P1M"),
             "route.yaml:21:1: duplicate mapping key `due` is not allowed here",
@@ -916,14 +915,14 @@ fn a_file_that_is_no_sound_yaml_is_refused_where_it_breaks() {
             "route.yaml:1:1: must be a group, `name: value` each",
         ),
         (
-            format!("{SOUND}---\n{SOUND}"),
+            format!("{VALID}---\n{VALID}"),
             "route.yaml:22:1: only single YAML document expected but multiple found",
         ),
     ]);
 }
 
 #[test]
-fn a_file_that_would_grow_or_nest_without_end_is_refused_at_once() {
+fn a_file_with_too_many_levels_or_aliases_is_refused_quickly() {
     let mut bomb = String::from("model:\n  a: &a [x,x,x,x,x,x,x,x,x,x]\n");
     for (before, this) in ('a'..='i').zip('b'..='j') {
         let ten = format!("*{before},").repeat(10);
@@ -934,7 +933,7 @@ fn a_file_that_would_grow_or_nest_without_end_is_refused_at_once() {
         .map(|depth| format!("{}a:\n", " ".repeat(4 + depth)))
         .collect();
     let title = |text: &str| with("data.model.tittel", text);
-    assert_complaints([
+    assert_errors([
         (
             with("model:\n", &bomb),
             "route.yaml:18:13: model: too large or too complex, 24 levels of groups at most",
@@ -970,14 +969,14 @@ fn a_file_that_would_grow_or_nest_without_end_is_refused_at_once() {
 }
 
 #[test]
-fn a_file_that_is_no_text_of_a_routes_size_is_refused() {
+fn a_file_that_is_too_large_or_not_utf_8_is_refused() {
     assert_eq!(
-        complaint(b"name: \xff\n"),
+        errors_of(b"name: \xff\n"),
         "route.yaml: is not UTF-8 text (byte 6)"
     );
-    let large = format!("{SOUND}#{}\n", "x".repeat(1024 * 1024));
+    let large = format!("{VALID}#{}\n", "x".repeat(1024 * 1024));
     assert_eq!(
-        complaint(large.as_bytes()),
+        errors_of(large.as_bytes()),
         format!(
             "route.yaml: has {} bytes, a route file has 1048576 at most",
             large.len()
@@ -990,7 +989,7 @@ fn a_file_that_is_no_text_of_a_routes_size_is_refused() {
 }
 
 #[test]
-fn everything_that_is_wrong_in_any_file_is_told_at_once() {
+fn the_errors_of_all_files_are_reported_at_once() {
     let directory = directory(&[
         (
             "a.yaml",
@@ -998,9 +997,9 @@ fn everything_that_is_wrong_in_any_file_is_told_at_once() {
                 .replace("ttd/permit", "permit")
                 .as_bytes(),
         ),
-        ("b.yml", SOUND.as_bytes()),
+        ("b.yml", VALID.as_bytes()),
         ("c.yaml", b"name: ["),
-        ("d.yaml", SOUND.as_bytes()),
+        ("d.yaml", VALID.as_bytes()),
         ("casework.schema.json", b"{}"),
         ("readme.txt", b"no route"),
     ]);
@@ -1018,7 +1017,7 @@ fn everything_that_is_wrong_in_any_file_is_told_at_once() {
             "a.yaml:3:8: from.app: not an app id, `{org}/{app}`: lower-case letters, digits and hyphens, such as `ttd/permit`",
             "a.yaml:20:6: due: not a positive ISO 8601 duration such as P30D (30 days) or P1M (a month)",
             "c.yaml:1:7: name: must be a text",
-            "d.yaml: name: b.yml names its route so too: a name belongs to one route",
+            "d.yaml: name: b.yml has a route with the same name: each name belongs to one route",
         ]
     );
 }
