@@ -84,16 +84,7 @@ pub(super) fn read(path: &Path, bpmn: &str) -> Result<Process, AppFilesError> {
             "no task between the start event and an end event".to_owned(),
         ));
     }
-    let unreached = process.children.iter().filter(|node| {
-        is_task(&node.name) && node.name != "serviceTask" && !walk.seen.contains(id(node))
-    });
-    let unreached: Vec<&str> = unreached.map(id).collect();
-    if !unreached.is_empty() {
-        walk.add_unsupported(&format!(
-            "the process never reaches `{}` here: only other paths through its gateways lead there",
-            unreached.join("`, `")
-        ));
-    }
+    walk.report_unreached();
     let can_reject = process.children.iter().filter(|node| can_be_rejected(node));
     let ignored_rejections = can_reject
         .filter(|task| walk.seen.contains(id(task)) && !is_followed_by_gateway(process, task))
@@ -202,6 +193,20 @@ impl<'p> Walk<'p> {
         }
         let is_new = |node: &&Element| !self.seen.contains(id(node));
         Ok(targets.into_iter().find(is_new))
+    }
+
+    /// Reports the tasks that were not visited.
+    fn report_unreached(&mut self) {
+        let unreached = self.process.children.iter().filter(|node| {
+            is_task(&node.name) && node.name != "serviceTask" && !self.seen.contains(id(node))
+        });
+        let unreached: Vec<&str> = unreached.map(id).collect();
+        if !unreached.is_empty() {
+            self.add_unsupported(&format!(
+                "the process never reaches `{}` here: only other paths through its gateways lead there",
+                unreached.join("`, `")
+            ));
+        }
     }
 
     fn add_unsupported(&mut self, what: &str) {

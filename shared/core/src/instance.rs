@@ -1,6 +1,7 @@
 //! An Altinn instance, read from either of its two JSON formats.
 //!
-//! The app writes nulls and numeric enums; Storage omits nulls and writes enums as text (Altinn/app-lib-dotnet: src/Altinn.App.Api/Models/InstanceResponse.cs;
+//! The app writes nulls and numeric enums; Storage omits nulls and writes enums as text
+//! (Altinn/app-lib-dotnet: src/Altinn.App.Api/Models/InstanceResponse.cs;
 //! Altinn/altinn-storage: src/Storage.Interface/Models/Instance.cs).
 
 use std::{collections::BTreeMap, fmt};

@@ -6,24 +6,22 @@
 //! RequestPartValidator.cs, src/Altinn.App.Core/Helpers/AllowedContributorsHelper.cs), and
 //! against B's JSON schema if the route names one.
 
+mod objection;
 mod prefill;
 
 use std::{collections::BTreeMap, fmt};
 
-use thiserror::Error;
-
 use crate::{
     draft::{Attachment, Draft, Owner},
     metadata::{ApplicationMetadata, DataType},
-    relay::{Reason, decide::Problem},
     route::{Mode, Target},
-    xml::{self, XmlError},
+    xml,
 };
+use objection::MAX_REQUEST;
+pub use objection::{Objection, Objections};
 
 /// The media type of the part with the form.
 pub const FORM_CONTENT_TYPE: &str = "application/xml";
-/// The largest request that B accepts, in bytes (Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs).
-const MAX_REQUEST: u64 = 2000 * 1024 * 1024;
 /// The key of the stamp in B's `dataValues`.
 pub const STAMP: &str = "stafett.relay";
 /// The key of A's instance id in B's `dataValues`.
@@ -31,7 +29,8 @@ pub const SOURCE: &str = "stafett.source";
 /// The maximum size of a part without its content, in bytes.
 const PART_OVERHEAD: u64 = 1024;
 const MIB: u64 = 1024 * 1024;
-/// The data type of PDFs, which only the app itself may write (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Data/DataElementAccessChecker.cs).
+/// The data type of PDFs, which only the app itself may write
+/// (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Data/DataElementAccessChecker.cs).
 const APP_OWNED: &str = "ref-data-as-pdf";
 
 /// A draft that B will accept, as far as its metadata and schema show. `Debug` omits the data.
@@ -67,69 +66,6 @@ impl fmt::Debug for CheckedDraft {
             .field("draft", &self.draft)
             .field("form_type", &self.form_type)
             .finish_non_exhaustive()
-    }
-}
-
-/// A reason why B would refuse the draft. Names data types and fields, never values.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Objection {
-    /// The route names no form data type, and B does not have exactly one to choose.
-    #[error("B has {0} data types with app logic: name one in to.dataType")]
-    FormType(usize),
-    /// B has no such data type, or it cannot be used this way.
-    #[error("data type `{data_type}`: {problem}")]
-    DataType {
-        /// B's data type.
-        data_type: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// B's schema does not allow the form.
-    #[error("{0}")]
-    Schema(crate::schema::Violation),
-    /// B does not copy the field with the relay's id to its `dataValues`.
-    #[error(
-        "to.stamp: B's dataFields show no field `{0}` of its form: add it to B's applicationmetadata, or leave `mode: prefill`"
-    )]
-    Stamp(String),
-    /// A value that cannot be sent as a text.
-    #[error("{0}: `mode: prefill` carries texts, numbers and true/false only")]
-    NotFlat(String),
-    /// A text that B would read as another value in `mode: prefill`.
-    #[error("{field}: {problem}")]
-    Prefill {
-        /// The field, as a dotted path.
-        field: String,
-        /// What the text looks like, and how B would read it.
-        problem: &'static str,
-    },
-    /// The form cannot be written as XML.
-    #[error("{0}")]
-    Xml(#[from] XmlError),
-    /// B does not allow this kind of owner.
-    #[error("B admits no {0} as owner (partyTypesAllowed)")]
-    Owner(&'static str),
-    /// The whole request is too large.
-    #[error("the request would have {0} bytes, B takes {MAX_REQUEST}")]
-    TooLarge(u64),
-}
-
-/// All reasons why B would refuse the draft.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub struct Objections(pub Vec<Objection>);
-
-impl fmt::Display for Objections {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<_> = self.0.iter().map(ToString::to_string).collect();
-        f.write_str(&lines.join("; "))
-    }
-}
-
-impl Objections {
-    /// The problem that stops the relay.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        Problem::new(Reason::DraftRefused).because(self.to_string())
     }
 }
 

@@ -175,30 +175,7 @@ impl<'s> Compiler<'s> {
             (_, true) => Place::Text,
             _ => Place::Element,
         };
-        let unsupported = |problem| SchemaError::Unsupported {
-            pointer: pointer.to_owned(),
-            problem,
-        };
-        let kind = match (type_of(node), node["format"].as_str()) {
-            (Some("string"), Some("date-time")) => Kind::DateTime,
-            // A date is a string in the class; its format is validated later.
-            (Some("string"), _) => Kind::Text,
-            (Some("integer"), _) => match xsd_type {
-                Some("long") => Kind::Int64,
-                Some("short") => Kind::Int16,
-                Some(
-                    "integer" | "positiveInteger" | "negativeInteger" | "nonNegativeInteger"
-                    | "nonPositiveInteger",
-                ) => Kind::Decimal,
-                _ => Kind::Int32,
-            },
-            (Some("number"), _) if xsd_type == Some("double") => Kind::Double,
-            (Some("number"), _) => Kind::Decimal,
-            (Some("boolean"), _) => Kind::Boolean,
-            (Some("array"), _) => return Err(unsupported("a list of lists has no XML form")),
-            (Some("object") | None, _) => Kind::Class(self.class(node, pointer)?),
-            (Some(_), _) => return Err(unsupported("its `type` is unknown")),
-        };
+        let kind = self.kind(node, xsd_type, pointer)?;
         if let (true, Kind::Class(class)) = (list, kind) {
             self.rows.push(class);
         }
@@ -223,6 +200,39 @@ impl<'s> Compiler<'s> {
             // Studio generates no `ShouldSerialize` method for whole numbers (measured: an absent `int?` is stored as xsi:nil).
             omits_default: is_nullable && !matches!(kind, Kind::Int16 | Kind::Int32 | Kind::Int64),
             initial,
+        })
+    }
+
+    /// The .NET type of a single value.
+    fn kind(
+        &mut self,
+        node: &'s Schema,
+        xsd_type: Option<&str>,
+        pointer: &str,
+    ) -> Result<Kind, SchemaError> {
+        let unsupported = |problem| SchemaError::Unsupported {
+            pointer: pointer.to_owned(),
+            problem,
+        };
+        Ok(match (type_of(node), node["format"].as_str()) {
+            (Some("string"), Some("date-time")) => Kind::DateTime,
+            // A date is a string in the class; its format is validated later.
+            (Some("string"), _) => Kind::Text,
+            (Some("integer"), _) => match xsd_type {
+                Some("long") => Kind::Int64,
+                Some("short") => Kind::Int16,
+                Some(
+                    "integer" | "positiveInteger" | "negativeInteger" | "nonNegativeInteger"
+                    | "nonPositiveInteger",
+                ) => Kind::Decimal,
+                _ => Kind::Int32,
+            },
+            (Some("number"), _) if xsd_type == Some("double") => Kind::Double,
+            (Some("number"), _) => Kind::Decimal,
+            (Some("boolean"), _) => Kind::Boolean,
+            (Some("array"), _) => return Err(unsupported("a list of lists has no XML form")),
+            (Some("object") | None, _) => Kind::Class(self.class(node, pointer)?),
+            (Some(_), _) => return Err(unsupported("its `type` is unknown")),
         })
     }
 

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
-use super::Objection;
+use super::objection::Objection;
 use crate::{
     schema::{FieldType, Schema},
     tolerant, xml,

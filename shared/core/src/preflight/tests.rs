@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
+    relay::Reason,
     route::{Expression, OwnerRule},
     schema::Schema,
 };
