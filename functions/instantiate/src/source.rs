@@ -90,7 +90,7 @@ pub(crate) async fn prepare(
 }
 
 fn no_draft(error: &TransformError) -> NotReady {
-    if error.is_passing() {
+    if error.is_transient() {
         NotReady::NotYet(error.failure())
     } else {
         NotReady::Never(error.failure())

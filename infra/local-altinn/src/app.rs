@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use app_files::model::Model;
+use app_files::form::Model;
 use app_files::{AppFiles, Policy, Prefill, Task};
 use serde_json::Value;
 

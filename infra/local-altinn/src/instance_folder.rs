@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use app_files::dates;
-use app_files::model::Model;
+use app_files::form::Model;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;

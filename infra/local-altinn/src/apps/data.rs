@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use app_files::model::Model;
+use app_files::form::Model;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
@@ -418,7 +418,7 @@ fn form_response(
         let response = responses::with_body(
             StatusCode::OK,
             Some("application/xml; charset=utf-8"),
-            Body::from(model.to_xml_answer(&form)),
+            Body::from(model.to_response_xml(&form)),
         );
         return Ok(response);
     }

@@ -3,7 +3,7 @@
 //! Rules: Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Data/DataElementAccessChecker.cs,
 //! src/Altinn.App.Api/Helpers/RequestHandling/DataRestrictionValidation.cs.
 
-use app_files::model::Form;
+use app_files::form::Form;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 //! Order of the steps at the end of a task: Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Process/ProcessEngine.cs.
 
 use app_files::Task;
-use app_files::model::FormError;
+use app_files::form::FormError;
 use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;

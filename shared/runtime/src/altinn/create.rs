@@ -196,7 +196,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use stafett_core::draft::{Draft, Owner, storable};
+    use stafett_core::draft::{Draft, Owner, storable_filename};
 
     /// The parts of a multipart body as a parser reads them: name, filename and content.
     async fn read_back(form: multipart::Form) -> Vec<(String, Option<String>, Vec<u8>)> {
@@ -243,7 +243,7 @@ mod tests {
             let attachment = Attachment {
                 element: uuid::Uuid::nil(),
                 data_type: "vedlegg".into(),
-                filename: storable(&filename),
+                filename: storable_filename(&filename),
                 content_type: "application/pdf".into(),
                 size: content.len() as u64,
             };
@@ -257,7 +257,7 @@ mod tests {
             });
             prop_assert_eq!(parts.len(), 2);
             prop_assert_eq!(&parts[0], &("model".to_owned(), None, form.into_bytes()));
-            prop_assert_eq!(&parts[1], &("vedlegg".to_owned(), Some(storable(&filename)), content));
+            prop_assert_eq!(&parts[1], &("vedlegg".to_owned(), Some(storable_filename(&filename)), content));
         }
     }
 

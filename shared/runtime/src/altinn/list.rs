@@ -121,7 +121,7 @@ impl Fields<'_> {
     }
 
     fn last_changed(&self) -> Option<Timestamp> {
-        tolerant::moment(Tolerant(&self.get("lastChanged")?))
+        tolerant::timestamp(Tolerant(&self.get("lastChanged")?))
             .ok()
             .flatten()
     }

@@ -90,7 +90,7 @@ struct Wire {
     include_subunits: bool,
     #[serde(default)]
     validated: bool,
-    #[serde(default, deserialize_with = "tolerant::moment")]
+    #[serde(default, deserialize_with = "tolerant::timestamp")]
     created: Option<Timestamp>,
 }
 
