@@ -23,7 +23,7 @@ use stafett_runtime::{
     settings::{LedgerSettings, Source},
 };
 use testbed::clock::Clock;
-use testbed::wire::{Action, Answer, Faults, On, RuleId, Wire};
+use testbed::wire::{Action, CannedResponse, Faults, On, RuleId, Wire};
 use tests::{ROUTE, Story, binaries, eventually, permit_alone, permit_route, routes};
 use uuid::Uuid;
 
@@ -544,7 +544,7 @@ async fn a_queue_that_cannot_be_read_is_an_error_that_names_the_setting() {
     desk.fail(ROUTE, 2, State::Failed, Reason::DraftRefused)
         .await;
     let receives = On::operation("ReceiveMessage");
-    let denied = Answer::status(StatusCode::FORBIDDEN);
+    let denied = CannedResponse::status(StatusCode::FORBIDDEN);
     desk.sqs_wire.faults().add(receives, Action::Answer(denied));
     let error = desk.refuse(json!({ "action": "redrive" })).await;
     for named in ["STAFETT_DEAD_LETTER_QUEUE_URL", "sqs:ReceiveMessage"] {
@@ -634,7 +634,7 @@ impl Misfortune {
             for action in [
                 Action::ResetBefore,
                 Action::ResetAfter,
-                Action::Answer(Answer::status(StatusCode::SERVICE_UNAVAILABLE)),
+                Action::Answer(CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE)),
             ] {
                 for (nth, lasting) in (1..=calls).flat_map(|nth| [(nth, false), (nth, true)]) {
                     let action = action.clone();

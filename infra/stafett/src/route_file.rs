@@ -9,7 +9,7 @@ use author::{
     try_out::Written,
 };
 use jiff::Timestamp;
-use local_altinn::{App, Config, InstanceFolders, Register};
+use local_altinn::{App, Config, InstanceFolderReader, Register};
 use local_world::deployment;
 use stafett_core::{
     id::AppId,
@@ -89,7 +89,7 @@ fn find(named: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Reads instance folders of app A by its files.
-pub(crate) struct Reader(InstanceFolders);
+pub(crate) struct Reader(InstanceFolderReader);
 
 impl Reader {
     /// A reader of the instances of these apps.
@@ -114,7 +114,7 @@ impl Reader {
             register,
             ..Config::default()
         };
-        Ok(Self(InstanceFolders::new(config)?))
+        Ok(Self(InstanceFolderReader::new(config)?))
     }
 
     /// The instance in a folder.

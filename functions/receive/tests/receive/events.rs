@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
-use testbed::wire::{Action, Answer, On};
+use testbed::wire::{Action, CannedResponse, On};
 
 use crate::system::{Call, INSTANCE, REQUEST_ID, SECRET, System};
 
@@ -232,7 +232,7 @@ async fn a_body_that_is_not_a_cloud_event_is_refused_with_the_reason() {
 #[tokio::test]
 async fn a_queue_that_is_down_makes_altinn_repeat_the_event() {
     let system = System::start().await;
-    let down = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
+    let down = CannedResponse::status(StatusCode::INTERNAL_SERVER_ERROR);
     system.wire.faults().add(On::any(), Action::Answer(down));
     let reply = system.call(Call::event(completed())).await;
     reply.problem(503, "queue-unavailable");

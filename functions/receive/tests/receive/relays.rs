@@ -10,7 +10,7 @@ use stafett_core::{
     id::InstanceId,
     relay::{Holder, Reason, Record, RelayId, State},
 };
-use testbed::wire::{Action, Answer, On};
+use testbed::wire::{Action, CannedResponse, On};
 use uuid::Uuid;
 
 use crate::system::{Call, INSTANCE, System};
@@ -212,7 +212,7 @@ async fn a_caller_is_asked_to_try_again_while_the_ledger_is_down() {
     )
     .await;
     let faults = system.ledger_wire.faults();
-    let down = Answer::status(StatusCode::SERVICE_UNAVAILABLE);
+    let down = CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE);
     for action in [Action::Answer(down), Action::ResetBefore] {
         faults.clear();
         faults.add(On::any(), action);

@@ -6,7 +6,7 @@ use flate2::{Compression, write::GzEncoder};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
-use testbed::wire::{Action, Answer, On};
+use testbed::wire::{Action, CannedResponse, On};
 
 use crate::{
     issuer::Reply as IssuerReply,
@@ -349,7 +349,7 @@ async fn an_app_without_a_route_is_not_found() {
 #[tokio::test]
 async fn a_caller_is_asked_to_try_again_while_the_queue_is_down() {
     let system = System::start().await;
-    let down = Answer::status(StatusCode::SERVICE_UNAVAILABLE);
+    let down = CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE);
     for action in [Action::Answer(down), Action::ResetBefore] {
         system.wire.faults().clear();
         system.wire.faults().add(On::any(), action);
@@ -385,7 +385,7 @@ async fn the_caller_does_not_notice_a_single_failure_of_the_queue() {
 #[tokio::test]
 async fn a_batch_that_the_queue_accepts_in_part_counts_as_refused() {
     let system = System::start().await;
-    let partly = Answer::status(StatusCode::OK)
+    let partly = CannedResponse::status(StatusCode::OK)
         .header(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/x-amz-json-1.0"),
