@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
+    ops::ControlFlow,
     sync::Arc,
     time::Duration,
 };
@@ -18,8 +19,8 @@ use stafett_core::{
     relay::{
         Holder, Reason, RelayId, State,
         decide::{
-            Attempt, CreateOutcome, Disposition, Failure, FinishOutcome, NotReady, Policy, Put,
-            PutOutcome, ReadOutcome, SetOutcome, Step,
+            Attempt, Disposition, End, Failure, NotReady, Policy, Put, PutOutcome, ReadOutcome,
+            SetOutcome, Step,
         },
     },
     route::{Mode, Route},
@@ -108,6 +109,7 @@ impl<'a> Delivery<'a> {
             trace = self.trace.map(Trace::as_str),
         );
         let run = RelayRun {
+            reads_ahead: self.receives == 1 && share.is_none(),
             delivery: self,
             relay,
             source,
@@ -141,7 +143,9 @@ struct RelayRun<'a> {
     source: InstanceId,
     /// This relay's share of A, if it is one of several.
     share: Option<Result<Ready, NotReady>>,
-    /// A, read ahead while the claim was written.
+    /// A is to be read while the claim is written: on the first receive, the claim is likely to succeed.
+    reads_ahead: bool,
+    /// A, read while the claim was written.
     read_ahead: Option<Result<Instance, AltinnError>>,
     /// A, after it has been read.
     a: Option<Instance>,
@@ -155,63 +159,14 @@ struct RelayRun<'a> {
 impl RelayRun<'_> {
     async fn run(mut self) -> (Disposition, Option<State>) {
         let started = Instant::now();
-        let clock = self.delivery.context.clock.clone();
         let mut attempt = self.attempt();
-        // On the first receive nobody else is likely to hold the claim: A is read while it is written.
-        let mut reads_ahead = self.delivery.receives == 1 && self.share.is_none();
         loop {
-            let step = attempt.next(clock.now());
+            let step = attempt.next(self.delivery.context.clock.now());
             let name = report::name(&step);
             let step_started = Instant::now();
-            attempt = match step {
-                Step::Claim(put) => {
-                    let outcome = if mem::take(&mut reads_ahead) {
-                        self.put_and_read_ahead(&put).await
-                    } else {
-                        self.put(&put).await
-                    };
-                    put.outcome(outcome)
-                }
-                Step::Record(put) => {
-                    let outcome = self.put(&put).await;
-                    put.outcome(outcome)
-                }
-                Step::Read(read) => read.outcome(self.read().await, clock.now()),
-                Step::Search(search) => {
-                    let outcome = self.search(&search).await;
-                    search.outcome(outcome, clock.now())
-                }
-                Step::Create(create) => {
-                    let outcome = self.create().await;
-                    self.made = matches!(outcome, CreateOutcome::Created(_));
-                    create.outcome(outcome, clock.now())
-                }
-                Step::Look(look) => {
-                    let outcome = self.look(look.id).await;
-                    look.outcome(outcome, clock.now())
-                }
-                Step::AddForm(add) => {
-                    let outcome = self.add_form(add.half.id).await;
-                    add.outcome(outcome, clock.now())
-                }
-                Step::Delete(delete) => {
-                    let outcome = self.delete(delete.half.id).await;
-                    delete.outcome(outcome, clock.now())
-                }
-                Step::Finish(finish) => {
-                    let outcome = self.finish(&finish.half).await;
-                    self.made = matches!(outcome, FinishOutcome::Finished { .. });
-                    finish.outcome(outcome, clock.now())
-                }
-                Step::Resume(resume) => {
-                    let outcome = self.resume(resume.id).await;
-                    resume.outcome(outcome, clock.now())
-                }
-                Step::AfterSteps(after_steps) => {
-                    let outcome = self.after_steps().await;
-                    after_steps.outcome(outcome, clock.now())
-                }
-                Step::End(end) => {
+            attempt = match self.take(step).await {
+                ControlFlow::Continue(attempt) => attempt,
+                ControlFlow::Break(end) => {
                     self.conclude(&end, started.elapsed());
                     return (end.disposition, end.record.map(|record| record.state));
                 }
@@ -223,6 +178,58 @@ impl RelayRun<'_> {
                 "step"
             );
         }
+    }
+
+    /// Takes the step, and gives it its outcome.
+    async fn take(&mut self, step: Step) -> ControlFlow<End, Attempt> {
+        let clock = self.delivery.context.clock.clone();
+        ControlFlow::Continue(match step {
+            Step::Claim(put) => {
+                let outcome = self.claim(&put).await;
+                put.outcome(outcome)
+            }
+            Step::Record(put) => {
+                let outcome = self.put(&put).await;
+                put.outcome(outcome)
+            }
+            Step::Read(read) => {
+                let outcome = self.read().await;
+                read.outcome(outcome, clock.now())
+            }
+            Step::Search(search) => {
+                let outcome = self.search(&search).await;
+                search.outcome(outcome, clock.now())
+            }
+            Step::Create(create) => {
+                let outcome = self.create().await;
+                create.outcome(outcome, clock.now())
+            }
+            Step::Look(look) => {
+                let outcome = self.look(look.id).await;
+                look.outcome(outcome, clock.now())
+            }
+            Step::AddForm(add) => {
+                let outcome = self.add_form(add.half.id).await;
+                add.outcome(outcome, clock.now())
+            }
+            Step::Delete(delete) => {
+                let outcome = self.delete(delete.half.id).await;
+                delete.outcome(outcome, clock.now())
+            }
+            Step::Finish(finish) => {
+                let outcome = self.finish(&finish.half).await;
+                finish.outcome(outcome, clock.now())
+            }
+            Step::Resume(resume) => {
+                let outcome = self.resume(resume.id).await;
+                resume.outcome(outcome, clock.now())
+            }
+            Step::AfterSteps(after_steps) => {
+                let outcome = self.after_steps().await;
+                after_steps.outcome(outcome, clock.now())
+            }
+            Step::End(end) => return ControlFlow::Break(end),
+        })
     }
 
     fn attempt(&self) -> Attempt {
@@ -273,7 +280,11 @@ impl RelayRun<'_> {
         }
     }
 
-    async fn put_and_read_ahead(&mut self, put: &Put) -> PutOutcome {
+    /// Writes the claim, and on the first try also reads A.
+    async fn claim(&mut self, put: &Put) -> PutOutcome {
+        if !mem::take(&mut self.reads_ahead) {
+            return self.put(put).await;
+        }
         let read = self.altinn().instance(self.budget(), self.source);
         let (outcome, read) = tokio::join!(self.put(put), read);
         self.read_ahead = Some(read);

@@ -110,7 +110,7 @@ impl RelayRun<'_> {
         })
     }
 
-    pub(super) async fn create(&self) -> CreateOutcome {
+    pub(super) async fn create(&mut self) -> CreateOutcome {
         let Some(ready) = &self.ready else {
             return CreateOutcome::NotSent(draft_missing());
         };
@@ -123,6 +123,7 @@ impl RelayRun<'_> {
             // B may have been deployed again since its metadata was read.
             self.altinn().forget_metadata(app);
         }
+        self.made = matches!(outcome, CreateOutcome::Created(_));
         outcome
     }
 
@@ -182,8 +183,10 @@ impl RelayRun<'_> {
     }
 
     /// Adds what a half-made B lacks, except the form.
-    pub(super) async fn finish(&self, half: &Found) -> FinishOutcome {
-        match self.add_lacking(half).await {
+    pub(super) async fn finish(&mut self, half: &Found) -> FinishOutcome {
+        let added = self.add_lacking(half).await;
+        self.made = added.is_ok();
+        match added {
             Ok(missing) => FinishOutcome::Finished { missing },
             Err(outcome) => outcome,
         }
@@ -216,7 +219,7 @@ impl RelayRun<'_> {
         }
         for alike in completeness::alike(&ready.checked, b) {
             let lacking = self.lacking(&alike, b.id).await;
-            // Nothing has been sent if B's attachments or A's could not be read.
+            // Reading sends nothing that changes B, and the changes before it have been answered: B is quiet.
             let lacking =
                 lacking.map_err(|error| FinishOutcome::Unclear(unavailable(&error), Quiet::Now))?;
             for attachment in lacking {

@@ -236,12 +236,16 @@ impl Story {
 
     #[track_caller]
     fn adds_form(&mut self, outcome: AddFormOutcome) {
-        self.attempt = next!(self, AddForm).outcome(outcome, self.now);
+        let add = next!(self, AddForm);
+        assert_eq!(add.half.id, instance(1));
+        self.attempt = add.outcome(outcome, self.now);
     }
 
     #[track_caller]
     fn deletes(&mut self, outcome: DeleteOutcome) {
-        self.attempt = next!(self, Delete).outcome(outcome, self.now);
+        let delete = next!(self, Delete);
+        assert_eq!(delete.half.id, instance(1));
+        self.attempt = delete.outcome(outcome, self.now);
     }
 
     #[track_caller]
@@ -251,7 +255,9 @@ impl Story {
 
     #[track_caller]
     fn resumes(&mut self, outcome: ResumeOutcome) {
-        self.attempt = next!(self, Resume).outcome(outcome, self.now);
+        let resume = next!(self, Resume);
+        assert_eq!(resume.id, instance(1));
+        self.attempt = resume.outcome(outcome, self.now);
     }
 
     #[track_caller]
