@@ -7,12 +7,12 @@ use http::StatusCode;
 use stafett_core::{
     id::InstanceId,
     instance::Instance,
-    preflight::STAMP,
+    preflight::{SOURCE, STAMP},
     relay::{Reason, RelayId, State},
     route::{Mode, Route},
     transform::open_since,
 };
-use stafett_runtime::{altinn::create::SOURCE, ledger::Standing};
+use stafett_runtime::ledger::Standing;
 
 use crate::{
     answer::{Doubled, Trace},

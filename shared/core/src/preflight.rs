@@ -25,6 +25,8 @@ pub const FORM_CONTENT_TYPE: &str = "application/xml";
 const MAX_REQUEST: u64 = 2000 * 1024 * 1024;
 /// The key of the stamp in B's `dataValues`.
 pub const STAMP: &str = "stafett.relay";
+/// The key of A's instance id in B's `dataValues`.
+pub const SOURCE: &str = "stafett.source";
 /// What a part without its content takes at most.
 const PART_OVERHEAD: u64 = 1024;
 const MIB: u64 = 1024 * 1024;
@@ -68,13 +70,11 @@ impl fmt::Debug for CheckedDraft {
 }
 
 /// One thing that B would refuse. Names data types and fields, never values.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Objection {
     /// The route names no form data type, and B does not have exactly one.
-    #[error("B has {0} data types with app logic: name one in to.dataType")]
     FormType(usize),
     /// B has no such data type, or one that cannot be used so.
-    #[error("data type `{data_type}`: {problem}")]
     DataType {
         /// B's data type.
         data_type: String,
@@ -82,18 +82,12 @@ pub enum Objection {
         problem: String,
     },
     /// B's schema does not admit the form.
-    #[error("{0}")]
     Schema(crate::schema::Violation),
     /// B does not show the field that carries the relay's id.
-    #[error(
-        "to.stamp: B's dataFields show no field `{0}` of its form: add it to B's applicationmetadata, or leave `mode: prefill`"
-    )]
     Stamp(String),
     /// A value that is no text.
-    #[error("{0}: `mode: prefill` carries texts, numbers and true/false only")]
     NotFlat(String),
     /// A text that B would not read from `mode: prefill` as it is meant.
-    #[error("{field}: {problem}")]
     Prefill {
         /// The field, as a dotted path.
         field: String,
@@ -101,14 +95,66 @@ pub enum Objection {
         problem: &'static str,
     },
     /// XML cannot carry the form.
-    #[error("{0}")]
-    Xml(#[from] XmlError),
+    Xml(XmlError),
     /// B does not admit such owners.
-    #[error("B admits no {0} as owner (partyTypesAllowed)")]
     Owner(&'static str),
     /// All of it together is too large.
-    #[error("the request would have {0} bytes, B takes {MAX_REQUEST}")]
     TooLarge(u64),
+}
+
+impl Objection {
+    /// The field of B's form, or of the route, that it is about, dotted; `None` where it is about something else.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::Schema(violation) => Some(&violation.field),
+            Self::Stamp(_) => Some("to.stamp"),
+            Self::NotFlat(field) | Self::Prefill { field, .. } => Some(field),
+            Self::Xml(error) => Some(error.field()),
+            Self::FormType(_) | Self::DataType { .. } | Self::Owner(_) | Self::TooLarge(_) => None,
+        }
+    }
+
+    /// What is wrong, without the field.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self {
+            Self::FormType(count) => {
+                format!("B has {count} data types with app logic: name one in to.dataType")
+            }
+            Self::DataType { data_type, problem } => format!("data type `{data_type}`: {problem}"),
+            Self::Schema(violation) => violation.problem.clone(),
+            Self::Stamp(stamp) => format!(
+                "B's dataFields show no field `{stamp}` of its form: add it to B's applicationmetadata, or leave `mode: prefill`"
+            ),
+            Self::NotFlat(_) => {
+                "`mode: prefill` carries texts, numbers and true/false only".to_owned()
+            }
+            Self::Prefill { problem, .. } => (*problem).to_owned(),
+            Self::Xml(error) => error.problem(),
+            Self::Owner(kind) => format!("B admits no {kind} as owner (partyTypesAllowed)"),
+            Self::TooLarge(bytes) => {
+                format!("the request would have {bytes} bytes, B takes {MAX_REQUEST}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Objection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field() {
+            Some(field) => write!(f, "{field}: {}", self.problem()),
+            None => f.write_str(&self.problem()),
+        }
+    }
+}
+
+impl std::error::Error for Objection {}
+
+impl From<XmlError> for Objection {
+    fn from(error: XmlError) -> Self {
+        Self::Xml(error)
+    }
 }
 
 /// All that B would refuse.

@@ -20,15 +20,18 @@ pub mod expression;
 mod file;
 #[cfg(feature = "schema")]
 pub mod file_schema;
-mod meaning;
+mod lower;
 pub mod model;
+mod read;
+#[cfg(feature = "schema")]
+mod schema_parts;
+pub mod span;
 mod words;
-pub mod written;
 
-pub use error::{Mistake, RouteError, RouteErrors, Words};
+pub use error::{Expected, Mistake, RouteError, RouteErrors, Words, YamlMistake};
 pub use expression::{EvaluationError, Expression, Scope};
-pub use file::MAX_BYTES;
 pub use model::MappingError;
+pub use read::MAX_BYTES;
 
 /// One route.
 #[derive(Debug)]
@@ -173,7 +176,7 @@ impl Route {
     /// # Errors
     /// [`RouteErrors`] with everything that is wrong with it.
     pub fn read(file: &Path) -> Result<Self, RouteErrors> {
-        file::read(file).map_err(RouteErrors)
+        read::read(file).map_err(RouteErrors)
     }
 
     /// The route's name.
@@ -279,7 +282,7 @@ impl Routes {
         let mut errors = Vec::new();
         let mut named: BTreeMap<RouteName, &PathBuf> = BTreeMap::new();
         for path in files {
-            let route = match file::read(path) {
+            let route = match read::read(path) {
                 Ok(route) => route,
                 Err(found) => {
                     errors.extend(found);
@@ -292,11 +295,9 @@ impl Routes {
                     ..RouteError::new(
                         path,
                         Mistake::NameReused,
-                        format!(
-                            "{} names its route so too: a name belongs to one route",
-                            first.display()
-                        ),
+                        format!("{} names its route so too", first.display()),
                     )
+                    .help("a name belongs to one route")
                 }),
                 None => {
                     named.insert(route.name.clone(), path);
@@ -312,12 +313,9 @@ impl Routes {
                     ..RouteError::new(
                         path,
                         Mistake::CompletedTwice,
-                        format!(
-                            "{} completes {} already: the app's unconfirmed instances are the work list of one route",
-                            first.display(),
-                            route.from
-                        ),
+                        format!("{} completes {} already", first.display(), route.from),
                     )
+                    .help("the app's unconfirmed instances are the work list of one route")
                 }),
                 None => {
                     completing.insert(&route.from, path);

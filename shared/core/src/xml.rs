@@ -7,11 +7,9 @@ use thiserror::Error;
 
 /// A draft that XML cannot carry. Names the field, never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{}: {}", self.field(), self.problem())]
 pub enum XmlError {
     /// A character that XML 1.0 has no way to write.
-    #[error(
-        "{field}: has the character U+{character:04X}, which XML cannot carry: remove it in the expression with `| replace`, or correct A's data"
-    )]
     Character {
         /// The field, dotted.
         field: String,
@@ -19,17 +17,39 @@ pub enum XmlError {
         character: u32,
     },
     /// A name from A's data that cannot name an element.
-    #[error("{field}: a field's name is not the name of an XML element")]
     Name {
         /// The group that has it, dotted.
         field: String,
     },
     /// A list in a list, for which a form has no place.
-    #[error("{field}: a list in a list has no place in a form")]
     NestedList {
         /// The field, dotted.
         field: String,
     },
+}
+
+impl XmlError {
+    /// The field, dotted.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        match self {
+            Self::Character { field, .. } | Self::Name { field } | Self::NestedList { field } => {
+                field
+            }
+        }
+    }
+
+    /// What is wrong with it.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self {
+            Self::Character { character, .. } => format!(
+                "has the character U+{character:04X}, which XML cannot carry: remove it in the expression with `| replace`, or correct A's data"
+            ),
+            Self::Name { .. } => "a field's name is not the name of an XML element".to_owned(),
+            Self::NestedList { .. } => "a list in a list has no place in a form".to_owned(),
+        }
+    }
 }
 
 /// Whether `name` can name an element of a form: an XML name without colon.

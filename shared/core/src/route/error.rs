@@ -4,6 +4,8 @@ use std::{fmt, ops::Range, path::PathBuf};
 
 use thiserror::Error;
 
+use crate::schema::SchemaError;
+
 /// What is wrong with a route file, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub struct RouteError {
@@ -13,8 +15,10 @@ pub struct RouteError {
     pub at: Option<(u64, u64)>,
     /// The field, dotted, where known.
     pub field: Option<String>,
-    /// What is wrong, and what is allowed.
+    /// What is wrong.
     pub problem: String,
+    /// What is allowed, or what to do.
+    pub help: Option<String>,
     /// Which kind of mistake it is.
     pub mistake: Mistake,
     /// The bytes of the file that the problem is about, where known; more exact than [`Self::at`].
@@ -33,15 +37,15 @@ pub enum Mistake {
     /// The directory cannot be read, or has no route file.
     NoRoutes,
     /// Not YAML.
-    Syntax,
-    /// A key stands twice in one group.
-    DuplicateKey,
+    Syntax(YamlMistake),
+    /// This key stands twice in one group.
+    DuplicateKey(String),
     /// A key that does not exist there.
     UnknownKey(Words),
     /// A key that must be there is not.
     MissingKey(String),
     /// A text where a group is needed, or the like.
-    WrongKind,
+    WrongKind(Expected),
     /// A value that is none of the allowed.
     InvalidValue(Words),
     /// Two fields that exclude each other, or one without the other that it needs.
@@ -50,8 +54,8 @@ pub enum Mistake {
     NameReused,
     /// Another route completes the same app's instances.
     CompletedTwice,
-    /// The JSON schema cannot be used.
-    Schema,
+    /// The JSON schema in this file, which the route names so, cannot be used.
+    Schema(String, SchemaError),
     /// A key of `model` that is no name of an XML element.
     ElementName,
     /// A list in `model`.
@@ -76,6 +80,62 @@ pub enum Mistake {
     UnknownTest(Words),
     /// `data` without a data type.
     DataWithoutType,
+}
+
+/// What keeps a text from being YAML, as far as it can be told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum YamlMistake {
+    /// Nothing is in the file.
+    Empty,
+    /// More than one document is in the file.
+    SeveralDocuments,
+    /// `*name` refers to an anchor that does not exist.
+    UnknownAnchor,
+    /// Something follows a quoted text on its line.
+    AfterQuote,
+    /// A quote is not closed.
+    OpenQuote,
+    /// A brace is not closed.
+    OpenBrace,
+    /// A bracket is not closed.
+    OpenBracket,
+    /// Indented by a tab.
+    Tab,
+    /// `: ` in a text without quotes.
+    Colon,
+    /// Something is missing before the place that is named.
+    Incomplete,
+    /// Anything else.
+    Other,
+}
+
+/// What kind of value is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// `name: value` each.
+    Group,
+    /// A list.
+    List,
+    /// A text.
+    Text,
+    /// `true` or `false`.
+    Boolean,
+    /// An expression.
+    Expression,
+}
+
+impl Expected {
+    /// What is wrong where it is not there.
+    #[must_use]
+    pub(super) fn problem(self) -> &'static str {
+        match self {
+            Self::Group => "must be a group, `name: value` each",
+            Self::List => "must be a list",
+            Self::Text => "must be a text",
+            Self::Boolean => "must be `true` or `false`",
+            Self::Expression => "must be an expression, such as \"'310075728'\"",
+        }
+    }
 }
 
 /// A word that is none of the allowed.
@@ -107,16 +167,16 @@ impl Mistake {
             Self::TooLarge => "too-large",
             Self::NotText => "not-utf-8",
             Self::NoRoutes => "no-routes",
-            Self::Syntax => "syntax",
-            Self::DuplicateKey => "duplicate-key",
+            Self::Syntax(_) => "syntax",
+            Self::DuplicateKey(_) => "duplicate-key",
             Self::UnknownKey(_) => "unknown-key",
             Self::MissingKey(_) => "missing-key",
-            Self::WrongKind => "wrong-kind",
+            Self::WrongKind(_) => "wrong-kind",
             Self::InvalidValue(_) => "invalid-value",
             Self::Contradiction => "contradiction",
             Self::NameReused => "name-reused",
             Self::CompletedTwice => "completed-twice",
-            Self::Schema => "schema",
+            Self::Schema(..) => "schema",
             Self::ElementName => "element-name",
             Self::List => "list-in-model",
             Self::NoExpression => "no-expression",
@@ -145,9 +205,16 @@ impl RouteError {
             at: None,
             field: None,
             problem: problem.into(),
+            help: None,
             mistake,
             range: None,
         }
+    }
+
+    /// With what is allowed, or what to do.
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
     }
 }
 
@@ -160,7 +227,11 @@ impl fmt::Display for RouteError {
         if let Some(field) = &self.field {
             write!(f, ": {field}")?;
         }
-        write!(f, ": {}", self.problem)
+        write!(f, ": {}", self.problem)?;
+        match &self.help {
+            Some(help) => write!(f, ": {help}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What could not be checked, as no file of an app tells it.
+//! What could not be checked because a file of an app is missing.
 
 use stafett_core::{
     id::AppId,
@@ -7,7 +7,7 @@ use stafett_core::{
 
 use crate::apps::{AppFiles, Told};
 
-/// What of a route could not be compared with its apps, a line each; names the app and the file.
+/// What could not be compared with the route's apps, one line each, which names the app and the file.
 pub(super) fn of(route: &Route, a: Option<&AppFiles>, b: Option<&AppFiles>) -> Vec<String> {
     let mut lines = Vec::new();
     let read = route.data_types();
@@ -22,7 +22,7 @@ pub(super) fn of(route: &Route, a: Option<&AppFiles>, b: Option<&AppFiles>) -> V
     match b {
         None => lines.push(not_at_hand(&route.to.app)),
         Some(b) => lines.extend(missing(b, |what| match what {
-            // A route depends on no task of B.
+            // No route depends on a task of B.
             Told::Tasks => false,
             Told::Policy => true,
             Told::Fields(form) => route.to.data_type.as_ref().is_none_or(|it| it == form),
