@@ -1,7 +1,7 @@
 //! What it costs to go through a long list of Storage, and what is seen of it: by Storage's own `next`, and by the
 //! cursor, with pages of several sizes, where Storage's time of the last change lies behind the document's.
 //!
-//! `cargo bench --profile dev -p stories --bench lists -- 100000`
+//! `cargo bench --profile dev -p tests --bench lists -- 100000`
 #![allow(clippy::print_stdout, reason = "a terminal is what this writes to")]
 
 use std::collections::HashSet;
@@ -19,7 +19,7 @@ use stafett_runtime::{
     clock::Clock,
     settings::Source,
 };
-use stories::{Folder, PERMIT, ROUTE, Story, permit_alone};
+use tests::{Folder, PERMIT, ROUTE, Story, permit_alone};
 use uuid::Uuid;
 
 const DOING: &str = "list the instances of ttd/permit";

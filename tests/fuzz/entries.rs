@@ -17,9 +17,9 @@ use tempfile::TempDir;
 
 const ROUTE: &str = include_str!("../../infra/routes/permit-to-casework.yaml");
 const SCHEMA: &str = include_str!("../../infra/routes/casework.schema.json");
-const METADATA: &str = include_str!("../../infra/local/apps/ttd/casework/applicationmetadata.json");
+const METADATA: &str = include_str!("../../infra/apps/ttd/casework/applicationmetadata.json");
 const INSTANCE: &str =
-    include_str!("../../infra/local/apps/ttd/permit/samples/two-measures/instance.json");
+    include_str!("../../infra/apps/ttd/permit/samples/two-measures/instance.json");
 const SECRET: &str = "a-secret-of-at-least-32-characters-1";
 
 /// The body of a queue message, as `instantiate` reads it.

@@ -1,10 +1,10 @@
 //! What follows on A once B exists: its substatus, and the confirmation that it is dealt with.
 
 use http::{Method, StatusCode};
-use local::altinn::Stage;
-use local::wire::{Action, Answer, On};
+use local_altinn::Stage;
 use serde_json::{Value, json};
-use stories::{CASEWORK, Folder, PERMIT, ROUTE, Story, permit_alone, permit_route, posts, routes};
+use testbed::wire::{Action, Answer, On};
+use tests::{CASEWORK, Folder, PERMIT, ROUTE, Story, permit_alone, permit_route, posts, routes};
 
 const THEN: &str = "
 then:

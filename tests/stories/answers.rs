@@ -1,9 +1,9 @@
 //! B's answer is bad, late or lost.
 
 use http::{HeaderValue, StatusCode, header};
-use local::altinn::{Fault, Stage, Step, Trouble};
-use local::wire::{Action, Answer};
-use stories::{B, CASEWORK, ROUTE, Story, permit_alone, posts};
+use local_altinn::{Fault, Stage, Step, Trouble};
+use testbed::wire::{Action, Answer};
+use tests::{B, CASEWORK, ROUTE, Story, permit_alone, posts};
 
 fn status(status: u16) -> Answer {
     Answer::status(StatusCode::from_u16(status).expect("a status"))

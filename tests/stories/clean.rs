@@ -1,8 +1,8 @@
 //! When nothing goes wrong.
 
-use local::altinn::Stage;
-use local::wire::Exchange;
-use stories::{CASEWORK, PERMIT, ROUTE, Story, guid, stamp};
+use local_altinn::Stage;
+use testbed::wire::Exchange;
+use tests::{CASEWORK, PERMIT, ROUTE, Story, guid, stamp};
 
 #[tokio::test]
 async fn a_submitted_permit_becomes_one_complete_case() {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use local::cost::Inputs;
-use local::deployment::Deployment;
-use local::lambda::Function;
-use local::wire::{Journal, On};
+use local_aws::lambda::Function;
+use local_world::cost::Inputs;
+use local_world::deployment::Deployment;
 use serde_json::{Value, json};
-use stories::{ROUTE, Story, binaries, eventually, permit_alone};
+use testbed::wire::{Journal, On};
+use tests::{ROUTE, Story, binaries, eventually, permit_alone};
 
 /// What CloudWatch counts for each line beside its text (Amazon CloudWatch Logs User Guide, PutLogEvents).
 const LINE: usize = 26;

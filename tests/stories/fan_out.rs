@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderValue, StatusCode, header};
-use local::altinn::{App, FormContent, Stage, Submission, SubmissionOwner};
-use local::wire::{Action, Answer};
+use local_altinn::{App, FormContent, Stage, Submission, SubmissionOwner};
 use serde_json::{Value, json};
-use stories::{
+use testbed::wire::{Action, Answer};
+use tests::{
     B, CASEWORK, DEADLINE, Folder, PERMIT, Story, app, binaries, permit_alone, posts, routes, stamp,
 };
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use local::altinn::{Attachment, Fault, Stage, Step, Trouble};
+use local_altinn::{Attachment, Fault, Stage, Step, Trouble};
 use serde_json::{Value, json};
-use stories::{B, CASEWORK, ROUTE, Story, mistaken_route, permit_alone, permit_route, routes};
+use tests::{B, CASEWORK, ROUTE, Story, mistaken_route, permit_alone, permit_route, routes};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -97,7 +97,7 @@ async fn half_made() -> (Story, String, String) {
 }
 
 /// B's files without the PDF that its own app makes at the end of a task.
-fn relayed_files(b: B) -> Vec<stories::Attachment> {
+fn relayed_files(b: B) -> Vec<tests::Attachment> {
     let files = b.attachments.into_iter();
     files
         .filter(|it| it.data_type != "ref-data-as-pdf")

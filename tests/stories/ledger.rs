@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use local::altinn::Stage;
-use local::wire::{Action, Answer, Gate, On};
-use stories::{DEADLINE, ROUTE, Story, permit_alone, posts};
+use local_altinn::Stage;
+use testbed::wire::{Action, Answer, Gate, On};
+use tests::{DEADLINE, ROUTE, Story, permit_alone, posts};
 
 fn writes() -> On {
     On::operation("PutItem")

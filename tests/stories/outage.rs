@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use http::{HeaderValue, StatusCode, header};
-use local::altinn::{Fault, Stage};
-use local::wire::{Action, Answer, On};
+use local_altinn::{Fault, Stage};
 use serde_json::{Value, json};
-use stories::{CASEWORK, Folder, ROUTE, Story, permit_alone, permit_route, routes};
+use testbed::wire::{Action, Answer, On};
+use tests::{CASEWORK, Folder, ROUTE, Story, permit_alone, permit_route, routes};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http::Method;
-use local::altinn::{Fault, Library, Stage, Step, Trouble};
-use local::deployment::Plan;
-use local::wire::{Action, Gate, On};
-use stories::{
+use local_altinn::{Fault, Library, Stage, Step, Trouble};
+use local_world::deployment::Plan;
+use testbed::wire::{Action, Gate, On};
+use tests::{
     B, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, app, binaries, eventually, permit_alone,
     routes, stamp,
 };

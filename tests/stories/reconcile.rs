@@ -13,12 +13,12 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
-use local::aws::Endpoints;
-use local::wire::On;
+use local_aws::Endpoints;
 use reconcile::{CLOSING, Reconcile};
 use serde_json::{Value, json};
 use stafett_runtime::{clock::Clock, settings::Source};
-use stories::{Folder, PERMIT, ROUTE, Story, permit_alone, permit_route, routes};
+use testbed::wire::On;
+use tests::{Folder, PERMIT, ROUTE, Story, permit_alone, permit_route, routes};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);

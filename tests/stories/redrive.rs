@@ -11,10 +11,9 @@ use aws_sdk_sqs::types::{
 use futures_util::future::join_all;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use local::altinn::{Clock, Stage};
-use local::aws::{Endpoints, LocalAws, QueueId, Stack};
-use local::deployment::sample_routes;
-use local::wire::{Action, Answer, Faults, On, RuleId, Wire};
+use local_altinn::Stage;
+use local_aws::{Endpoints, LocalAws, QueueId, Stack};
+use local_world::deployment::sample_routes;
 use redrive::Redrive;
 use serde_json::{Value, json};
 use stafett_core::relay::{Holder, Reason, Record, RelayId, State};
@@ -22,7 +21,9 @@ use stafett_runtime::{
     ledger::Ledger,
     settings::{LedgerSettings, Source},
 };
-use stories::{ROUTE, Story, binaries, eventually, permit_alone, permit_route, routes};
+use testbed::clock::Clock;
+use testbed::wire::{Action, Answer, Faults, On, RuleId, Wire};
+use tests::{ROUTE, Story, binaries, eventually, permit_alone, permit_route, routes};
 use uuid::Uuid;
 
 const INSPECT: &str = "inspect";
@@ -513,7 +514,7 @@ async fn one_spoilt_item_of_the_ledger_hides_no_other() {
     let direct = aws_sdk_dynamodb::Client::new(&desk.aws.endpoints().sdk_config());
     let update = direct.update_item().table_name(&desk.aws.resources().table);
     update
-        .key("pk", text(stories::guid(&spoilt[0])))
+        .key("pk", text(tests::guid(&spoilt[0])))
         .key("sk", text(ROUTE))
         .update_expression("SET #state = :lost")
         .expression_attribute_names("#state", "state")

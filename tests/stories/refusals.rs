@@ -2,13 +2,11 @@
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use local::altinn::{Attachment, Stage};
-use local::deployment::Plan;
-use local::wire::{Action, Answer, On};
+use local_altinn::{Attachment, Stage};
+use local_world::deployment::Plan;
 use serde_json::Value;
-use stories::{
-    DEADLINE, PERMIT, ROUTE, Story, binaries, permit_alone, permit_route, posts, routes,
-};
+use testbed::wire::{Action, Answer, On};
+use tests::{DEADLINE, PERMIT, ROUTE, Story, binaries, permit_alone, permit_route, posts, routes};
 
 /// A broken route, and what the ledger says of it.
 struct Broken {

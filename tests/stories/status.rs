@@ -1,12 +1,12 @@
 //! What app A sees of its instances' relays, to show to the citizen.
 
 use http::{HeaderValue, StatusCode, header};
-use local::altinn::Stage;
-use local::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
-use local::wire::{Action, Answer, Gate, On};
+use local_altinn::Stage;
+use local_world::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
 use reqwest::Client;
 use serde_json::{Value, json};
-use stories::{
+use testbed::wire::{Action, Answer, Gate, On};
+use tests::{
     CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, guid, permit_alone, permit_route, posts,
     routes, stamp,
 };

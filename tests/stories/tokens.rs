@@ -1,9 +1,9 @@
 //! The functions' own tokens: refused, unobtainable, and wanted by many at once.
 
 use http::{Method, StatusCode};
-use local::altinn::Stage;
-use local::wire::{Action, Answer, On};
-use stories::{ROUTE, Story, posts};
+use local_altinn::Stage;
+use testbed::wire::{Action, Answer, On};
+use tests::{ROUTE, Story, posts};
 
 fn grants() -> On {
     On::request(Method::POST, "^/maskinporten/token$")

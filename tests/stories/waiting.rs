@@ -1,9 +1,9 @@
 //! Not yet: the relay waits, and goes on by itself.
 
 use bytes::Bytes;
-use local::altinn::{Fault, Stage};
-use local::deployment::sample_apps;
-use stories::{
+use local_altinn::{Fault, Stage};
+use local_world::deployment::sample_apps;
+use tests::{
     Attachment, CASEWORK, Folder, PERMIT, ROUTE, Story, permit_alone, permit_route, routes,
 };
 

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use http::StatusCode;
+use stafett_core::preflight::SOURCE;
 use stafett_core::{
     id::InstanceId,
     instance::Instance,
-    preflight::{SOURCE, STAMP},
+    preflight::STAMP,
     relay::{Reason, RelayId, State},
     route::{Mode, Route},
     transform::open_since,

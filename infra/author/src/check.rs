@@ -16,11 +16,11 @@ use stafett_core::route::{MAX_BYTES, RouteErrors, Routes};
 use thiserror::Error;
 
 use crate::{
-    apps::Apps,
     finding::{Finding, Severity},
     located_route::LocatedRoute,
     places::Places,
 };
+use app_files::Apps;
 
 mod diagnose;
 pub mod fit;

@@ -1,9 +1,7 @@
 //! Tools for the author of a route: what is wrong with it, which B it gives, and what a change to it changes.
 //!
-//! Everything here works on files and values: nothing is sent to an app, and nothing but
-//! [the public files of an app](apps) is ever fetched, when that is asked for.
+//! Everything here works on files and values: nothing is sent or fetched.
 
-pub mod apps;
 pub mod check;
 pub mod compare;
 pub mod explain;

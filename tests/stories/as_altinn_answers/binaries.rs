@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use local::altinn::{Fault, Library, Stage, Step, Trouble};
-use local::wire::{Action, Answer};
-use stories::{CASEWORK, ROUTE, Story, binaries, permit_alone, posts};
+use local_altinn::{Fault, Library, Stage, Step, Trouble};
+use testbed::wire::{Action, Answer};
+use tests::{CASEWORK, ROUTE, Story, binaries, permit_alone, posts};
 
 use super::{b_meets, clean, live, may_delete, nothing_is_left, whole};
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use local::altinn::{Fault, Library, Step, Trouble};
-use local::wire::{Action, Answer, On};
+use local_altinn::{Fault, Library, Step, Trouble};
 use serde_json::json;
-use stories::{CASEWORK, ROUTE, Story, posts};
+use testbed::wire::{Action, Answer, On};
+use tests::{CASEWORK, ROUTE, Story, posts};
 
 use super::{HOUR, MINUTE, b_meets, clean, item, live, nothing_is_left, pass, triggered, whole};
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use local::altinn::{Fault, FormContent, Stage, Step, Submission, SubmissionOwner, Trouble};
+use local_altinn::{Fault, FormContent, Stage, Step, Submission, SubmissionOwner, Trouble};
 use serde_json::{Value, json};
-use stories::{CASEWORK, PERMIT, Story, permit_alone, routes};
+use tests::{CASEWORK, PERMIT, Story, permit_alone, routes};
 
 use super::{HOUR, b_meets, live, nothing_is_left, pass};
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use local::altinn::{Fault, Step, Trouble};
-use local::wire::{Action, Answer};
+use local_altinn::{Fault, Step, Trouble};
 use serde_json::json;
-use stories::{CASEWORK, ROUTE, Story, eventually, permit_alone, posts};
+use testbed::wire::{Action, Answer};
+use tests::{CASEWORK, ROUTE, Story, eventually, permit_alone, posts};
 
 use super::{
     HOUR, MINUTE, b_meets, clean, item, live, may_delete, nothing_is_left, pass, story, triggered,

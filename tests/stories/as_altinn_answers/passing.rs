@@ -1,9 +1,9 @@
 //! What Altinn refuses now and takes later.
 
 use http::{HeaderValue, Method, StatusCode, header};
-use local::altinn::{Fault, Step, Trouble};
-use local::wire::{Action, Answer, On};
-use stories::{CASEWORK, posts};
+use local_altinn::{Fault, Step, Trouble};
+use testbed::wire::{Action, Answer, On};
+use tests::{CASEWORK, posts};
 
 use super::{HOUR, MINUTE, b_meets, clean, item, nothing_is_left, pass, story, triggered, whole};
 

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use local::altinn::{Attachment, Fault, Stage, Step, Trouble};
-use local::wire::{Action, Answer, On};
-use stories::{B, CASEWORK, Story, posts};
+use local_altinn::{Attachment, Fault, Stage, Step, Trouble};
+use testbed::wire::{Action, Answer, On};
+use tests::{B, CASEWORK, Story, posts};
 
 use super::{HOUR, b_meets, clean, live, nothing_is_left, pass, story, triggered, whole};
 
@@ -44,7 +44,7 @@ async fn a_complete_case_whose_file_got_another_name_is_adopted_as_it_is() {
         pass(&story, HOUR).await;
         let done = super::item(&story, &a).await;
         assert_eq!(done["state"], "done", "{done}");
-        let b = story.the_b(stories::ROUTE, &a);
+        let b = story.the_b(tests::ROUTE, &a);
         assert_eq!(drawn(&b), ["one", "two"]);
         assert_eq!(additions(&story), 0, "nothing is added");
         assert_eq!((story.posts().len(), live(&story)), (1, 1));
@@ -100,7 +100,7 @@ async fn a_case_that_was_never_started_is_made_anew_where_that_is_allowed() {
     let story = story(false).await;
     b_meets(&story, Fault::at(Step::Process, Trouble::Refused(503)));
     let a = triggered(&story).await;
-    story.reaches(stories::ROUTE, &a, "waiting").await;
+    story.reaches(tests::ROUTE, &a, "waiting").await;
     // Only now: its app would have deleted it by itself.
     super::may_delete(&story);
     pass(&story, HOUR).await;

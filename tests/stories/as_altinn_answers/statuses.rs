@@ -1,7 +1,7 @@
 //! An app passes Storage's status on, after the instance is made as well as before.
 
-use local::altinn::{Fault, Stage, Step, Trouble};
-use stories::{CASEWORK, ROUTE, Story};
+use local_altinn::{Fault, Stage, Step, Trouble};
+use tests::{CASEWORK, ROUTE, Story};
 
 use super::{HOUR, b_meets, item, live, nothing_is_left, pass, story, triggered, whole};
 

@@ -1,9 +1,9 @@
 //! An A that Altinn gives in a form that cannot be read.
 
 use http::{HeaderValue, Method, StatusCode, header};
-use local::wire::{Action, Answer, On};
 use serde_json::json;
-use stories::PERMIT;
+use testbed::wire::{Action, Answer, On};
+use tests::PERMIT;
 
 use super::{HOUR, MINUTE, clean, item, nothing_is_left, pass, story, triggered};
 

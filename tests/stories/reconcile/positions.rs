@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use local::wire::{Action, Answer, On, RuleId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use stories::{ROUTE, Story, permit_alone};
+use testbed::wire::{Action, Answer, On, RuleId};
+use tests::{ROUTE, Story, permit_alone};
 use tokio::runtime::Runtime;
 
 use super::{GRACE, HOUR, Observed, PLENTY, ago, lists, old_permit, position, story_of_pages};
@@ -197,7 +197,7 @@ async fn what_stopped_for_a_day_reaches_today_all_the_same() {
 async fn a_routes_since_that_is_moved_back_takes_in_what_lies_behind_it() {
     let mut plan = permit_alone();
     let later = super::route_with("2026-11-01", "2026-11-15");
-    let folder = stories::routes([(ROUTE, later)]);
+    let folder = tests::routes([(ROUTE, later)]);
     plan.routes = folder.path().to_owned();
     let story = Story::begin(plan).await;
     let a = old_permit(

@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use local::altinn::{Fault, Stage};
-use local::aws::Endpoints;
-use local::wire::{Action, Answer, On};
+use local_altinn::{Fault, Stage};
+use local_aws::Endpoints;
 use serde_json::json;
 use stafett_core::{
     id::InstanceId,
@@ -14,7 +13,8 @@ use stafett_runtime::{
     ledger::{Ledger, Put},
     settings::{LedgerSettings, Source},
 };
-use stories::{Attachment, CASEWORK, PERMIT, ROUTE, Story, permit_route};
+use testbed::wire::{Action, Answer, On};
+use tests::{Attachment, CASEWORK, PERMIT, ROUTE, Story, permit_route};
 use uuid::Uuid;
 
 use super::{GRACE, HOUR, MINUTE, Observed, ago, route_with, run, story_with};

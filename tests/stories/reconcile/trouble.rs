@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use local::altinn::Stage;
-use local::wire::{Action, Answer, Gate, On};
+use local_altinn::Stage;
 use serde_json::{Value, json};
-use stories::{PERMIT, ROUTE, Story, eventually, guid, permit_alone, permit_route, routes};
+use testbed::wire::{Action, Answer, Gate, On};
+use tests::{PERMIT, ROUTE, Story, eventually, guid, permit_alone, permit_route, routes};
 
 use super::{GRACE, HOUR, Observed, PLENTY, ago, lists, old_permit, position};
 

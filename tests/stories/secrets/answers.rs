@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderValue, Method, StatusCode, header};
-use local::altinn::{Fault, Step, Trouble};
-use local::wire::{Action, Answer, On, RuleId};
+use local_altinn::{Fault, Step, Trouble};
 use serde_json::{Value, json};
-use stories::{CASEWORK, ROUTE, Story, permit_route, posts, routes};
+use testbed::wire::{Action, Answer, On, RuleId};
+use tests::{CASEWORK, ROUTE, Story, permit_route, posts, routes};
 
 use super::markers::{GOSSIP, NAME, NUMBER, assert_none_in};
 use super::{assert_has_it_all, assert_no_trace, assert_no_trace_for_operators, fill_in, story};

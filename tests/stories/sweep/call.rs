@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use http::Method;
-use local::wire::{Exchange, On, Seen, Wire};
-use stories::Story;
+use testbed::wire::{Exchange, On, Seen, Wire};
+use tests::Story;
 use uuid::Uuid;
 
 /// Which wire a call goes over.

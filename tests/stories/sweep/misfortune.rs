@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode, header};
-use local::altinn::{Fault, Step, Trouble};
-use local::lambda::Processes;
-use local::wire::{Action, Answer, On, Then};
-use stories::{CASEWORK, DEADLINE, Story, posts};
+use local_altinn::{Fault, Step, Trouble};
+use local_aws::lambda::Processes;
+use testbed::wire::{Action, Answer, On, Then};
+use tests::{CASEWORK, DEADLINE, Story, posts};
 
 use super::call::Call;
 use super::point::{End, LEASE, Way};

@@ -1,13 +1,11 @@
 //! One event is one line of the log, whatever is in it.
 
 use http::{HeaderValue, Method, StatusCode, header};
-use local::altinn::Stage;
-use local::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
-use local::wire::{Action, Answer, On, RuleId};
+use local_altinn::Stage;
+use local_world::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
 use serde_json::{Value, json};
-use stories::{
-    CASEWORK, PERMIT, ROUTE, Story, binaries, eventually, permit_alone, posts, sqs_event,
-};
+use testbed::wire::{Action, Answer, On, RuleId};
+use tests::{CASEWORK, PERMIT, ROUTE, Story, binaries, eventually, permit_alone, posts, sqs_event};
 
 use super::fill_in;
 

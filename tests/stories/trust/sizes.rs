@@ -5,10 +5,10 @@ use std::io::Write;
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderValue, Method, StatusCode, header};
-use local::altinn::Stage;
-use local::wire::{Action, Answer, On};
+use local_altinn::Stage;
 use serde_json::json;
-use stories::{
+use testbed::wire::{Action, Answer, On};
+use tests::{
     CASEWORK, PERMIT, ROUTE, Story, binaries, eventually, peak_memory, permit_alone, posts,
     sqs_event,
 };

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, process::Command, time::Duration};
 
 use jiff::Timestamp;
-use local::{
-    aws::{FunctionSettings, Template},
+use local_aws::{
+    FunctionSettings, Template,
     lambda::{Function, HttpApi, Program},
 };
 use serde_json::{Value, json};
@@ -110,7 +110,7 @@ async fn the_program_serves_every_call_of_the_template_and_logs_no_secret() {
     assert_eq!(wrong.status(), 404);
 
     let processes = function.processes().unwrap();
-    let last = |line: &local::lambda::LogLine| line.text.contains("\"problem\":\"not-found\"");
+    let last = |line: &local_aws::lambda::LogLine| line.text.contains("\"problem\":\"not-found\"");
     processes.logged(DEADLINE, last).await.unwrap();
     let log: Vec<String> = processes.log().into_iter().map(|line| line.text).collect();
     let answered = |line: &&String| line.contains("\"route_key\"");

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use lambda_http::http::StatusCode;
-use local::wire::{Action, Answer, On};
 use serde_json::{Value, json};
+use testbed::wire::{Action, Answer, On};
 
 use crate::system::{Call, INSTANCE, REQUEST_ID, SECRET, System};
 

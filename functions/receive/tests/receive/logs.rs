@@ -7,9 +7,9 @@ use std::{
 
 use jiff::Timestamp;
 use lambda_http::http::StatusCode;
-use local::wire::{Action, Answer, On};
 use serde_json::{Value, json};
 use stafett_runtime::telemetry;
+use testbed::wire::{Action, Answer, On};
 use tracing::{Dispatch, dispatcher::DefaultGuard};
 use tracing_subscriber::filter::LevelFilter;
 

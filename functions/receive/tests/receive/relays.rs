@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use lambda_http::http::StatusCode;
-use local::wire::{Action, Answer, On};
 use serde_json::{Value, json};
 use stafett_core::{
     id::InstanceId,
     relay::{Holder, Reason, Record, RelayId, State},
 };
+use testbed::wire::{Action, Answer, On};
 use uuid::Uuid;
 
 use crate::system::{Call, INSTANCE, System};

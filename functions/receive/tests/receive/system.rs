@@ -11,10 +11,7 @@ use aws_sdk_sqs::types::MessageSystemAttributeName;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use lambda_http::{Body, Context, Request, RequestExt, Response};
-use local::{
-    aws::{LocalAws, Stack},
-    wire::{On, Wire},
-};
+use local_aws::{LocalAws, Stack};
 use receive::{EventsSecret, Receive, handle};
 use serde_json::{Value, json};
 use stafett_core::route::Routes;
@@ -26,6 +23,7 @@ use stafett_runtime::{
     settings::{LedgerSettings, QueueSettings, Source},
 };
 use tempfile::TempDir;
+use testbed::wire::{On, Wire};
 
 use crate::issuer::Issuer;
 

@@ -5,8 +5,8 @@ use std::io::Write;
 use flate2::{Compression, write::GzEncoder};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::http::{HeaderValue, StatusCode, header};
-use local::wire::{Action, Answer, On};
 use serde_json::{Value, json};
+use testbed::wire::{Action, Answer, On};
 
 use crate::{
     issuer::Reply as IssuerReply,

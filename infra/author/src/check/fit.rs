@@ -33,10 +33,10 @@ use self::{
 };
 use crate::located_route::LocatedRoute;
 use crate::{
-    apps::AppFiles,
     fields::without_indexes,
     finding::{Finding, Place},
 };
+use app_files::AppFiles;
 
 /// What is wrong with a route for these apps. An app whose files are not available gives no findings.
 pub(crate) fn findings(

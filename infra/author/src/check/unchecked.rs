@@ -5,7 +5,7 @@ use stafett_core::{
     route::{Gate, Route},
 };
 
-use crate::apps::{AppFiles, Told};
+use app_files::{AppFiles, Told};
 
 /// What could not be compared with the route's apps, one line each, which names the app and the file.
 pub(super) fn of(route: &Route, a: Option<&AppFiles>, b: Option<&AppFiles>) -> Vec<String> {

@@ -55,7 +55,7 @@ pub enum Mistake {
     /// Another route completes the same app's instances.
     CompletedTwice,
     /// The JSON schema in this file, which the route names so, cannot be used.
-    Schema(String, SchemaError),
+    Schema(String, Box<SchemaError>),
     /// A key of `model` that is no name of an XML element.
     ElementName,
     /// A list in `model`.

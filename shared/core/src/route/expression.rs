@@ -66,7 +66,7 @@ pub struct SyntaxError {
     /// What is wrong.
     pub problem: String,
     /// What is allowed, or what to do.
-    pub help: Option<String>,
+    pub help: Option<&'static str>,
     /// Where in the expression's text, in bytes.
     pub range: Option<Range<usize>>,
     /// Which kind of mistake it is.
@@ -117,7 +117,7 @@ impl Expression {
         if code_length(source) > MAX_CODE {
             return Err(SyntaxError {
                 problem: format!("has more than {MAX_CODE} characters beside its quoted texts"),
-                help: Some("make it simpler".into()),
+                help: Some("make it simpler"),
                 range: None,
                 mistake: Mistake::ExpressionTooLong,
             });
@@ -170,7 +170,7 @@ impl Expression {
             if subscripted.is_empty() {
                 return Err(SyntaxError {
                     problem: "`data` must name a data type of A".into(),
-                    help: Some("`data.model`, or `data['my-type']`".into()),
+                    help: Some("`data.model`, or `data['my-type']`"),
                     range: words::find(source, "data", |before| !before.ends_with('.')),
                     mistake: Mistake::DataWithoutType,
                 });

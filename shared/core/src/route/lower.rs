@@ -303,7 +303,7 @@ impl Check<'_> {
                     Ok(schema) => Some(schema),
                     Err(error) => {
                         self.error(
-                            Mistake::Schema(file.value, error.clone()),
+                            Mistake::Schema(file.value, Box::new(error.clone())),
                             Some(file.referenced),
                             "to.schema",
                             error.to_string(),
@@ -388,7 +388,7 @@ impl Check<'_> {
                 self.add(RouteError {
                     at: Some((place.line(), place.column() + before)),
                     field: Some(field.to_owned()),
-                    help: error.help,
+                    help: error.help.map(str::to_owned),
                     range: written.or_else(|| bytes(place)),
                     ..RouteError::new(self.path, error.mistake, error.problem)
                 });

@@ -8,10 +8,8 @@ use super::{
     shape::{FormSchema, Node, Shape},
     target::is_auto_created,
 };
-use crate::{
-    apps::AppFiles,
-    check::words::{known, nearest},
-};
+use crate::check::words::{known, nearest};
+use app_files::AppFiles;
 
 /// The schemas of A's instance and, where A's files are available, of its forms.
 pub(super) struct SourceSchemas<'a> {

@@ -1,0 +1,195 @@
+//! Validation of a task and of its elements.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::routing::get;
+use serde_json::{Value, json};
+
+use super::{Visit, form};
+use crate::answer::{self, Answer};
+use crate::app::AppDefinition;
+use crate::instance::{Element, Instance};
+use crate::world::World;
+
+/// A validation issue. Its text never holds form data.
+#[derive(Debug)]
+pub(crate) struct Issue {
+    pub(crate) element: Option<String>,
+    pub(crate) field: Option<String>,
+    pub(crate) code: String,
+    pub(crate) description: String,
+    pub(crate) source: &'static str,
+}
+
+impl Issue {
+    /// All that is found here is an error; the API also knows warnings.
+    pub(crate) fn is_error(&self) -> bool {
+        true
+    }
+
+    /// Where and what, in one line.
+    pub(crate) fn summary(&self) -> String {
+        format!(
+            "{}: {}",
+            self.field.as_deref().unwrap_or(&self.code),
+            self.description
+        )
+    }
+
+    pub(crate) fn view(&self) -> Value {
+        let mut view = json!({
+            "severity": 1, "dataElementId": self.element, "field": self.field, "code": self.code, "description": self.description,
+            "source": self.source,
+        });
+        if self.element.is_none() {
+            view["noIncrementalUpdates"] = json!(true);
+        }
+        view
+    }
+}
+
+pub(super) fn routes() -> Router<Arc<World>> {
+    Router::new()
+        .route(
+            "/{org}/{app}/instances/{party}/{guid}/validate",
+            get(validate),
+        )
+        .route(
+            "/{org}/{app}/instances/{party}/{guid}/data/{data}/validate",
+            get(validate_element),
+        )
+}
+
+/// What keeps a task from ending: counts of elements, and forms against their schema.
+pub(crate) fn task_issues(app: &AppDefinition, instance: &Instance, task: &str) -> Vec<Issue> {
+    let mut issues = Vec::new();
+    for data_type in app
+        .metadata
+        .data_types
+        .iter()
+        .filter(|data_type| data_type.task_id.as_deref() == Some(task))
+    {
+        let count = instance.elements_of(&data_type.id).count();
+        let source = "Altinn.App.Core.Features.Validation.Default.DefaultTaskValidator-*";
+        let mut wrong = |code: &str| {
+            issues.push(Issue {
+                element: None,
+                field: Some(data_type.id.clone()),
+                code: code.to_owned(),
+                description: code.to_owned(),
+                source,
+            });
+        };
+        if count < data_type.min_count() {
+            wrong("TooFewDataElementsOfType");
+        }
+        if data_type.max_count().is_some_and(|most| count > most) {
+            wrong("TooManyDataElementsOfType");
+        }
+        for element in instance.elements_of(&data_type.id) {
+            issues.extend(element_issues(app, element));
+        }
+    }
+    issues
+}
+
+fn element_issues(app: &AppDefinition, element: &Element) -> Vec<Issue> {
+    let Some(model) = app.models.get(&element.data_type) else {
+        return Vec::new();
+    };
+    let source = "DataAnnotations";
+    let id = Some(element.id.to_string());
+    match form::decode(model, element) {
+        Ok(form) => model
+            .violations(&form)
+            .into_iter()
+            .map(|(field, description)| Issue {
+                element: id.clone(),
+                field: Some(indexed(&field)),
+                code: description.clone(),
+                description,
+                source,
+            })
+            .collect(),
+        Err(error) => vec![Issue {
+            element: id,
+            field: None,
+            code: "unreadable".to_owned(),
+            description: error.to_string(),
+            source,
+        }],
+    }
+}
+
+/// `tiltak.0.kode` as an app names it: `tiltak[0].kode`.
+fn indexed(path: &str) -> String {
+    let mut field = String::with_capacity(path.len() + 2);
+    for segment in path.split('.') {
+        if segment.bytes().all(|byte| byte.is_ascii_digit()) {
+            field.push_str(&format!("[{segment}]"));
+            continue;
+        }
+        if !field.is_empty() {
+            field.push('.');
+        }
+        field.push_str(segment);
+    }
+    field
+}
+
+async fn validate(
+    State(world): State<Arc<World>>,
+    Path((org, app, _party, guid)): Path<(String, String, String, String)>,
+    method: Method,
+    headers: HeaderMap,
+) -> Answer {
+    let visit = Visit::new(world, &org, &app, &method, headers)?;
+    let instance = visit
+        .instance(&guid)
+        .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
+    visit.authorize(instance.owner.party_id, "read")?;
+    let Some(task) = instance.current_task() else {
+        return Ok(no_task());
+    };
+    let issues = task_issues(&visit.app, &instance, &task.element_id);
+    Ok(answer::json_value(
+        StatusCode::OK,
+        &issues.iter().map(Issue::view).collect(),
+    ))
+}
+
+async fn validate_element(
+    State(world): State<Arc<World>>,
+    Path((org, app, _party, guid, data)): Path<(String, String, String, String, String)>,
+    method: Method,
+    headers: HeaderMap,
+) -> Answer {
+    let visit = Visit::new(world, &org, &app, &method, headers)?;
+    let instance = visit
+        .instance(&guid)
+        .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
+    visit.authorize(instance.owner.party_id, "read")?;
+    if instance.current_task().is_none() {
+        return Ok(no_task());
+    }
+    let element = data.parse().ok().and_then(|id| instance.element(id));
+    let element = element.ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
+    Ok(answer::json_value(
+        StatusCode::OK,
+        &element_issues(&visit.app, element)
+            .iter()
+            .map(Issue::view)
+            .collect(),
+    ))
+}
+
+fn no_task() -> axum::response::Response {
+    answer::problem(
+        StatusCode::CONFLICT,
+        "Validation error",
+        "Unable to validate instance without a started process.",
+    )
+}

@@ -1,0 +1,629 @@
+use local_altinn::{Fault, Stage};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::support::{
+    Altinn, MODEL, Reply, casework, element, file, instance, model, permit, read, set,
+};
+
+async fn upload(
+    altinn: &Altinn,
+    path: &str,
+    disposition: Option<&str>,
+    content_type: Option<&str>,
+    body: &[u8],
+) -> Reply {
+    let mut request = altinn.request(Method::POST, path).body(body.to_vec());
+    if let Some(disposition) = disposition {
+        request = request.header("content-disposition", disposition);
+    }
+    if let Some(content_type) = content_type {
+        request = request.header("content-type", content_type);
+    }
+    read(request).await
+}
+
+const PDF: &str = "attachment; filename=\"kvittering.pdf\"; filename*=UTF-8''kvittering.pdf";
+
+#[tokio::test]
+async fn the_two_ways_to_add_an_element_answer_differently() {
+    let altinn = Altinn::start().await;
+    let base = format!("/ttd/casework/instances/{}/data", altinn.case().await);
+    let old = upload(
+        &altinn,
+        &format!("{base}?dataType=vedlegg"),
+        Some(PDF),
+        Some("application/pdf"),
+        b"%PDF",
+    )
+    .await
+    .expect(201);
+    assert_eq!(old.json()["dataType"], "vedlegg");
+    assert_eq!(
+        old.header("location"),
+        old.json()["selfLinks"]["apps"].as_str()
+    );
+    for path in [format!("{base}/vedlegg"), format!("{base}/type/vedlegg")] {
+        let new = upload(&altinn, &path, Some(PDF), Some("application/pdf"), b"%PDF")
+            .await
+            .expect(200)
+            .json();
+        assert!(
+            new["newDataElementId"].is_string()
+                && new["instance"]["data"].is_array()
+                && new["validationIssues"].is_array()
+        );
+        assert_eq!(new["instance"]["instanceOwner"].get("party"), None);
+    }
+}
+
+#[tokio::test]
+async fn uploads_are_held_to_every_rule() {
+    let altinn = Altinn::start().await;
+    let id = altinn.case().await;
+    let base = format!("/ttd/casework/instances/{id}/data");
+    let large = vec![b'x'; 25 * 1024 * 1024 + 1];
+    type Case<'c> = (
+        &'c str,
+        &'c str,
+        Option<&'c str>,
+        Option<&'c str>,
+        &'c [u8],
+        u16,
+        &'c str,
+    );
+    let cases: Vec<Case<'_>> = vec![
+        (
+            "no file name",
+            "vedlegg",
+            None,
+            Some("application/pdf"),
+            b"x",
+            400,
+            "must include a Content-Disposition header",
+        ),
+        (
+            "unquoted spaces",
+            "vedlegg",
+            Some("attachment; filename=my file.pdf"),
+            Some("application/pdf"),
+            b"x",
+            400,
+            "must contain a filename",
+        ),
+        (
+            "no extension",
+            "vedlegg",
+            Some("attachment; filename=\"fil\""),
+            Some("application/pdf"),
+            b"x",
+            400,
+            "Invalid format for filename",
+        ),
+        (
+            "too large",
+            "vedlegg",
+            Some(PDF),
+            Some("application/pdf"),
+            &large,
+            400,
+            "exceeds limit",
+        ),
+        (
+            "no content type",
+            "vedlegg",
+            Some(PDF),
+            None,
+            b"x",
+            400,
+            "Content-Type header must be included",
+        ),
+        (
+            "type and name differ",
+            "vedlegg",
+            Some(PDF),
+            Some("image/png"),
+            b"x",
+            400,
+            "does not match mime type",
+        ),
+        (
+            "type not allowed",
+            "vedlegg",
+            Some("attachment; filename=\"a.png\""),
+            Some("image/png"),
+            b"x",
+            400,
+            "Invalid content type",
+        ),
+        (
+            "octets not allowed",
+            "vedlegg",
+            Some(PDF),
+            Some("application/octet-stream"),
+            b"x",
+            400,
+            "Invalid content type",
+        ),
+        (
+            "zero bytes",
+            "vedlegg",
+            Some(PDF),
+            Some("application/pdf"),
+            b"",
+            400,
+            "zero bytes",
+        ),
+        (
+            "unknown type",
+            "finnesikke",
+            Some(PDF),
+            Some("application/pdf"),
+            b"x",
+            400,
+            "Could not find the specified data type",
+        ),
+        (
+            "pdf of the app's",
+            "ref-data-as-pdf",
+            Some(PDF),
+            Some("application/pdf"),
+            b"x",
+            403,
+            "",
+        ),
+        (
+            "second form",
+            "model",
+            None,
+            Some("application/xml"),
+            MODEL.as_bytes(),
+            409,
+            "",
+        ),
+    ];
+    for (name, data_type, disposition, content_type, body, status, words) in cases {
+        let old = upload(
+            &altinn,
+            &format!("{base}?dataType={data_type}"),
+            disposition,
+            content_type,
+            body,
+        )
+        .await;
+        assert_eq!(old.status, status, "{name}: {}", old.text());
+        assert!(old.text().contains(words), "{name}: {}", old.text());
+        let new = upload(
+            &altinn,
+            &format!("{base}/{data_type}"),
+            disposition,
+            content_type,
+            body,
+        )
+        .await;
+        assert_eq!(new.status, status, "{name}: {}", new.text());
+        assert_eq!(new.json()["status"], status, "{name}: problem details");
+        if status == 400 {
+            let media_type = old.header("content-type");
+            assert_eq!(media_type, Some("text/plain; charset=utf-8"), "{name}");
+        }
+    }
+    let reply = upload(
+        &altinn,
+        &format!("{base}/vedlegg"),
+        None,
+        Some("application/pdf"),
+        b"x",
+    )
+    .await
+    .json();
+    let issue = &reply["uploadValidationIssues"][0];
+    assert_eq!(
+        (&issue["severity"], &issue["code"], &issue["source"]),
+        (
+            &json!(1),
+            &json!("MissingFileName"),
+            &json!("DataRestrictionValidation")
+        )
+    );
+    upload(&altinn, &base, Some(PDF), Some("application/pdf"), b"x")
+        .await
+        .expect(400);
+    let nowhere =
+        "/ttd/casework/instances/50085321/00000000-0000-4000-8000-000000000000/data/vedlegg";
+    assert_eq!(
+        upload(&altinn, nowhere, Some(PDF), Some("application/pdf"), b"x")
+            .await
+            .expect(404)
+            .json()["title"],
+        "Instance Not Found"
+    );
+    assert_eq!(
+        altinn.app_instance("ttd/casework", &id).await["data"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_body_without_length_is_cut_off_at_the_limit() {
+    let app = casework(|document, _| set(document, "vedlegg", "maxSize", json!(1)));
+    let altinn = Altinn::with_apps(vec![app]).await;
+    let path = format!(
+        "/ttd/casework/instances/{}/data/vedlegg",
+        altinn.case().await
+    );
+    let chunks = (0..20).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 64 * 1024]));
+    let body = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
+    let request = altinn
+        .request(Method::POST, &path)
+        .header("content-disposition", PDF)
+        .header("content-type", "application/pdf");
+    read(request.body(body)).await.expect(413);
+}
+
+#[tokio::test]
+async fn counts_hold_and_tasks_are_enforced_only_where_switched_on() {
+    let altinn = Altinn::start().await;
+    let base = format!(
+        "/ttd/casework/instances/{}/data/vedlegg",
+        altinn.case().await
+    );
+    for _ in 0..5 {
+        upload(&altinn, &base, Some(PDF), Some("application/pdf"), b"x")
+            .await
+            .expect(200);
+    }
+    upload(&altinn, &base, Some(PDF), Some("application/pdf"), b"x")
+        .await
+        .expect(409);
+
+    for (enforce, status) in [(false, 200), (true, 409)] {
+        let altinn =
+            Altinn::with_apps(vec![permit(|_, settings| settings.enforce_tasks = enforce)]).await;
+        let id = altinn.application(Stage::Task("Task_2".to_owned()));
+        let path = format!("/ttd/permit/instances/{id}/data/tegning");
+        let reply = upload(
+            &altinn,
+            &path,
+            Some("attachment; filename=\"a.png\""),
+            Some("image/png"),
+            b"x",
+        )
+        .await
+        .expect(status);
+        if enforce {
+            assert!(
+                reply
+                    .text()
+                    .contains("can only be modified in Task_1 (current task Task_2)"),
+                "{}",
+                reply.text()
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_form_is_read_as_json_unless_xml_is_asked_for() {
+    let altinn = Altinn::start().await;
+    let id = altinn.application(Stage::Task("Task_1".to_owned()));
+    let element_id = element(&altinn.app_instance("ttd/permit", &id).await, "model")["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = format!("/ttd/permit/instances/{id}/data/{element_id}");
+    for (accept, xml) in [
+        ("*/*", false),
+        ("application/json", false),
+        ("application/xml", true),
+        ("image/png", false),
+        ("text/html, application/xml", true),
+    ] {
+        let reply = read(altinn.request(Method::GET, &path).header("accept", accept))
+            .await
+            .expect(200);
+        let is_xml = reply
+            .header("content-type")
+            .unwrap()
+            .starts_with("application/xml");
+        assert_eq!(is_xml, xml, "{accept}");
+        if !xml {
+            let form = reply.json();
+            assert_eq!(
+                form["tiltak"],
+                json!([{"kode": "TB", "beskrivelse": "Tilbygg", "areal": 24.5}])
+            );
+            assert!(form.as_object().unwrap().contains_key("merknad") && form["merknad"].is_null());
+        }
+    }
+    let stored = altinn
+        .get(&format!("/storage/api/v1/instances/{id}/data/{element_id}"))
+        .await
+        .expect(200);
+    assert!(
+        stored.text().contains("<tiltak altinnRowId=\""),
+        "rows have ids while the task is open"
+    );
+    assert!(!stored.text().contains("merknad"), "what is null is absent");
+    let with_rows = altinn
+        .get(&format!("{path}?includeRowId=true"))
+        .await
+        .json();
+    assert!(with_rows["tiltak"][0]["altinnRowId"].is_string());
+    altinn.get(&format!("{path}/type/model")).await.expect(200);
+    altinn
+        .get(&format!("{path}/type/tegning"))
+        .await
+        .expect(400);
+    altinn.local.advance(&id).unwrap();
+    let stored = altinn
+        .get(&format!("/storage/api/v1/instances/{id}/data/{element_id}"))
+        .await
+        .text();
+    assert!(!stored.contains("altinnRowId"));
+}
+
+#[tokio::test]
+async fn files_come_back_as_attachments_under_their_name() {
+    let altinn = Altinn::start().await;
+    let pdf = file(
+        "vedlegg",
+        "a.pdf\"; filename*=UTF-8''bl%C3%A5b%C3%A6r.pdf; x=\"",
+        "application/pdf",
+        b"%PDF-1.7",
+    );
+    let created = altinn
+        .create("ttd/casework", &[instance(), model(MODEL), pdf])
+        .await
+        .expect(201)
+        .json();
+    assert_eq!(element(&created, "vedlegg")["filename"], "blåbær.pdf");
+    let (id, data) = (
+        created["id"].as_str().unwrap(),
+        element(&created, "vedlegg")["id"].as_str().unwrap(),
+    );
+    let reply = altinn
+        .get(&format!("/ttd/casework/instances/{id}/data/{data}"))
+        .await
+        .expect(200);
+    assert_eq!(reply.header("content-type"), Some("application/pdf"));
+    assert!(
+        reply
+            .header("content-disposition")
+            .unwrap()
+            .contains("filename*=UTF-8''bl%C3%A5b%C3%A6r.pdf")
+    );
+    assert_eq!(&reply.bytes[..], b"%PDF-1.7");
+    let missing = format!("/ttd/casework/instances/{id}/data/{}", uuid::Uuid::new_v4());
+    assert_eq!(altinn.get(&missing).await.expect(404).json()["status"], 404);
+}
+
+#[tokio::test]
+async fn a_form_is_replaced_patched_and_protected() {
+    let altinn = Altinn::start().await;
+    let id = altinn.case().await;
+    let data = element(&altinn.app_instance("ttd/casework", &id).await, "model")["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let base = format!("/ttd/casework/instances/{id}/data");
+    let put = |content_type: &str, body: &str| {
+        read(
+            altinn
+                .request(Method::PUT, &format!("{base}/{data}"))
+                .header("content-type", content_type.to_owned())
+                .body(body.to_owned()),
+        )
+    };
+    let json = r#"{"Soknad":{"tittel":"Ny","referanse":"A/2","ukjent":1}}"#;
+    assert_eq!(
+        put("application/json", json).await.expect(201).json()["id"],
+        *data
+    );
+    put("text/plain", "x").await.expect(415);
+    put("application/xml", "<feil/>").await.expect(400);
+    put("application/json", r#"{"soknad":{"tittel":3}}"#)
+        .await
+        .expect(400);
+    assert_eq!(
+        altinn.app_instance("ttd/casework", &id).await["dataValues"]["casework.referanse"],
+        "A/2"
+    );
+
+    let patch = |operations: Value| {
+        let body = json!({"patches": [{"dataElementId": data, "patch": operations}], "ignoredValidators": []});
+        read(altinn.request(Method::PATCH, &base).json(&body))
+    };
+    let ok = patch(json!([{"op": "test", "path": "/soknad/tittel", "value": "Ny"}, {"op": "replace", "path": "/soknad/tittel", "value": "Nyest"}])).await.expect(200).json();
+    assert_eq!(ok["newDataModels"][0]["data"]["soknad"]["tittel"], "Nyest");
+    patch(json!([{"op": "test", "path": "/soknad/tittel", "value": "Ny"}]))
+        .await
+        .expect(409);
+    patch(json!([{"op": "replace", "path": "/soknad/tittel", "value": 3}]))
+        .await
+        .expect(422);
+    patch(json!([{"op": "add", "path": "/finnesikke", "value": 3}]))
+        .await
+        .expect(422);
+    patch(json!([{"op": "add", "path": "/soknad/finnesikke", "value": 3}]))
+        .await
+        .expect(422);
+    patch(json!({"op": "add"})).await.expect(400);
+    let single = json!({"patch": [{"op": "add", "path": "/soknad/vedtak/-", "value": {"kode": "A"}}], "ignoredValidators": []});
+    let ok = altinn
+        .send(Method::PATCH, &format!("{base}/{data}"), &single)
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(ok["newDataModel"]["soknad"]["vedtak"][0]["kode"], "A");
+
+    let deleted = read(altinn.request(Method::DELETE, &format!("{base}/{data}"))).await;
+    deleted.expect(400);
+    altinn.local.advance(&id).unwrap();
+    assert!(
+        put("application/json", json)
+            .await
+            .expect(409)
+            .bytes
+            .is_empty(),
+        "a locked element"
+    );
+    altinn.local.advance(&id).unwrap();
+    assert_eq!(
+        put("application/json", json).await.expect(409).json()["title"],
+        "Instance Not Active"
+    );
+    let added = upload(
+        &altinn,
+        &format!("{base}/vedlegg"),
+        Some(PDF),
+        Some("application/pdf"),
+        b"x",
+    )
+    .await
+    .expect(409);
+    assert_eq!(added.json()["title"], "Instance Not Active");
+}
+
+#[tokio::test]
+async fn attachments_can_be_deleted_until_they_are_locked() {
+    let altinn = Altinn::start().await;
+    let id = altinn.case().await;
+    let base = format!("/ttd/casework/instances/{id}/data");
+    let add = || async {
+        upload(
+            &altinn,
+            &format!("{base}/vedlegg"),
+            Some(PDF),
+            Some("application/pdf"),
+            b"x",
+        )
+        .await
+        .json()["newDataElementId"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let (first, second) = (add().await, add().await);
+    let reply = read(altinn.request(Method::DELETE, &format!("{base}/{first}")))
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(reply["instance"]["data"].as_array().unwrap().len(), 2);
+    altinn.local.advance(&id).unwrap();
+    read(altinn.request(Method::DELETE, &format!("{base}/{second}")))
+        .await
+        .expect(409);
+}
+
+#[tokio::test]
+async fn a_decision_point_that_is_down_reads_as_denial_here_and_as_failure_there() {
+    let altinn = Altinn::start().await;
+    let id = altinn.case().await;
+    let data = element(&altinn.app_instance("ttd/casework", &id).await, "model")["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    altinn.local.faults().always(None, Fault::DecisionPointDown);
+    altinn
+        .get(&format!("/ttd/casework/instances/{id}"))
+        .await
+        .expect(403);
+    altinn
+        .get(&format!("/ttd/casework/instances/{id}/data/{data}"))
+        .await
+        .expect(500);
+    altinn
+        .create("ttd/casework", &[instance()])
+        .await
+        .expect(403);
+}
+
+#[tokio::test]
+async fn actions_and_scopes_beyond_the_policy_are_asked_for() {
+    let app = casework(|document, _| {
+        set(
+            document,
+            "vedlegg",
+            "actionRequiredToWrite",
+            json!("attach"),
+        );
+        set(document, "model", "actionRequiredToRead", json!("peek"));
+    });
+    let altinn = Altinn::with_apps(vec![app]).await;
+    let id = altinn.case().await;
+    let path = format!("/ttd/casework/instances/{id}/data/vedlegg");
+    upload(&altinn, &path, Some(PDF), Some("application/pdf"), b"x")
+        .await
+        .expect(403);
+    assert_eq!(
+        altinn.app_instance("ttd/casework", &id).await["data"],
+        json!([])
+    );
+    altinn.local.app("ttd/casework").unwrap().permit("attach");
+    altinn.local.app("ttd/casework").unwrap().permit("peek");
+    upload(&altinn, &path, Some(PDF), Some("application/pdf"), b"x")
+        .await
+        .expect(200);
+    assert_eq!(
+        altinn.app_instance("ttd/casework", &id).await["data"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+
+    let app = casework(|document, _| {
+        document["apiScopes"] = json!({"read": "ttd:cases.read", "write": "ttd:cases.write"})
+    });
+    let altinn = Altinn::with_apps(vec![app]).await;
+    let refused = altinn
+        .create("ttd/casework", &[instance()])
+        .await
+        .expect(403);
+    assert_eq!(refused.json()["title"], "Insufficient scope");
+}
+
+#[tokio::test]
+async fn metadata_is_for_everybody() {
+    let mut altinn = Altinn::start().await;
+    altinn.token = "nobody".to_owned();
+    let metadata = altinn
+        .get("/ttd/casework/api/v1/applicationmetadata")
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(metadata["id"], "ttd/casework");
+    let schema = altinn
+        .get("/ttd/casework/api/jsonschema/model")
+        .await
+        .expect(200)
+        .json();
+    assert!(schema["$defs"]["soknad"].is_object());
+    let process = altinn
+        .get("/ttd/casework/api/v1/meta/process")
+        .await
+        .expect(200);
+    assert!(
+        process
+            .header("content-type")
+            .unwrap()
+            .starts_with("text/xml")
+            && process.text().contains("<altinn:taskType>confirmation<")
+    );
+    assert!(
+        altinn
+            .get("/ttd/casework/api/v1/meta/authorizationpolicy")
+            .await
+            .expect(200)
+            .text()
+            .contains(">complete<")
+    );
+    altinn
+        .get("/ttd/other/api/v1/applicationmetadata")
+        .await
+        .expect(404);
+}
