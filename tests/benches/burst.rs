@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use local_altinn::{Fault, Stage, Step, Trouble};
+use local_altinn::{CallFault, CreationStep, Fault, Stage};
 use tests::{CASEWORK, ROUTE, Story, posts, stamp};
 
 const TRIGGERS: usize = 10_000;
@@ -34,7 +34,7 @@ async fn main() {
     faults.disturb_creations(TURNED_AWAY, SEED);
     faults.always(
         Some(CASEWORK),
-        Fault::at(Step::Instance, Trouble::Delayed(WORK)),
+        Fault::at(CreationStep::Instance, CallFault::Delayed(WORK)),
     );
     let all: Vec<String> = (0..count).map(|_| story.fill_in(Stage::Ended)).collect();
 

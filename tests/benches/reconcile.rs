@@ -97,7 +97,7 @@ async fn reconcile(story: &Story, what: &str) -> Value {
     ];
     for wire in [&story.dynamodb_wire, &story.sqs_wire] {
         for exchange in wire.journal().all() {
-            let operation = exchange.seen().operation().unwrap_or_default().to_owned();
+            let operation = exchange.head().operation().unwrap_or_default().to_owned();
             if own.contains(&operation.as_str()) {
                 *operations.entry(operation).or_default() += 1;
             }

@@ -12,7 +12,7 @@ use stafett_core::{
     completeness, instance::Instance, metadata::ApplicationMetadata, preflight, process::Progress,
     relay::decide::Engine, route::Routes, transform, trigger::Trigger,
 };
-use stafett_runtime::{clock::Clock, settings::Source};
+use stafett_runtime::{clock::Clock, invocation::Invocation, settings::Source};
 use tempfile::TempDir;
 
 const ROUTE: &str = include_str!("../../infra/routes/permit-to-casework.yaml");
@@ -211,7 +211,7 @@ impl Inbound {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         let request = request.body(body.to_vec().into()).expect("a request");
-        let answer = receive::handle(&self.receive, request).await;
+        let answer = self.receive.handle(request, &Invocation::default()).await;
         let expected = [
             StatusCode::OK,
             StatusCode::BAD_REQUEST,

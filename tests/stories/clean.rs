@@ -150,7 +150,7 @@ async fn a_clean_relay_costs_four_altinn_calls_and_two_writes() {
     let writes: Vec<Option<String>> = dynamodb
         .all()
         .iter()
-        .map(|it| it.seen().operation().map(str::to_owned))
+        .map(|it| it.head().operation().map(str::to_owned))
         .collect();
     assert_eq!(
         writes,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use local_altinn::Stage;
-use testbed::wire::{Action, Answer, Gate, On};
+use testbed::wire::{Action, CannedResponse, Gate, On};
 use tests::{DEADLINE, ROUTE, Story, permit_alone, posts};
 
 fn writes() -> On {
@@ -12,7 +12,7 @@ fn writes() -> On {
 }
 
 fn down() -> Action {
-    Action::Answer(Answer::status(StatusCode::INTERNAL_SERVER_ERROR))
+    Action::Answer(CannedResponse::status(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
 /// Relays one permit while the answer to one write of the ledger is lost.

@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use http::{HeaderValue, StatusCode, header};
 use local_altinn::{Fault, Stage};
 use serde_json::{Value, json};
-use testbed::wire::{Action, Answer, On};
+use testbed::wire::{Action, CannedResponse, On};
 use tests::{CASEWORK, Folder, ROUTE, Story, permit_alone, permit_route, routes};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -55,8 +55,8 @@ async fn reconcile(story: &Story) -> Value {
     answer.expect("reconcile answers")["routes"][0].clone()
 }
 
-fn unavailable() -> Answer {
-    Answer::status(StatusCode::SERVICE_UNAVAILABLE)
+fn unavailable() -> CannedResponse {
+    CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE)
 }
 
 /// B is down for ten hours; then it comes back, and the relay ends as if nothing had been.

@@ -18,11 +18,12 @@ use redrive::Redrive;
 use serde_json::{Value, json};
 use stafett_core::relay::{Holder, Reason, Record, RelayId, State};
 use stafett_runtime::{
+    invocation::Invocation,
     ledger::Ledger,
     settings::{LedgerSettings, Source},
 };
 use testbed::clock::Clock;
-use testbed::wire::{Action, Answer, Faults, On, RuleId, Wire};
+use testbed::wire::{Action, CannedResponse, Faults, On, RuleId, Wire};
 use tests::{ROUTE, Story, binaries, eventually, permit_alone, permit_route, routes};
 use uuid::Uuid;
 
@@ -149,13 +150,19 @@ impl Desk {
     }
 
     async fn ask_within(&self, left: Duration, request: Value) -> Value {
-        let answer = self.redrive.handle(request, Some(left)).await;
+        let answer = self
+            .redrive
+            .handle(request, &Invocation::lasting(left))
+            .await;
         serde_json::to_value(answer.expect("an answer")).expect("JSON")
     }
 
     /// The error that comes instead of an answer.
     async fn refuse(&self, request: Value) -> String {
-        let answer = self.redrive.handle(request, Some(TIME)).await;
+        let answer = self
+            .redrive
+            .handle(request, &Invocation::lasting(TIME))
+            .await;
         answer.expect_err("it is refused").to_string()
     }
 
@@ -537,7 +544,7 @@ async fn a_queue_that_cannot_be_read_is_an_error_that_names_the_setting() {
     desk.fail(ROUTE, 2, State::Failed, Reason::DraftRefused)
         .await;
     let receives = On::operation("ReceiveMessage");
-    let denied = Answer::status(StatusCode::FORBIDDEN);
+    let denied = CannedResponse::status(StatusCode::FORBIDDEN);
     desk.sqs_wire.faults().add(receives, Action::Answer(denied));
     let error = desk.refuse(json!({ "action": "redrive" })).await;
     for named in ["STAFETT_DEAD_LETTER_QUEUE_URL", "sqs:ReceiveMessage"] {
@@ -627,7 +634,7 @@ impl Misfortune {
             for action in [
                 Action::ResetBefore,
                 Action::ResetAfter,
-                Action::Answer(Answer::status(StatusCode::SERVICE_UNAVAILABLE)),
+                Action::Answer(CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE)),
             ] {
                 for (nth, lasting) in (1..=calls).flat_map(|nth| [(nth, false), (nth, true)]) {
                     let action = action.clone();
@@ -668,7 +675,10 @@ impl Misfortune {
             .await;
         let (faults, rule) = self.strike(&desk);
         let request = json!({ "action": "redrive", "reason": "draft_refused", "perSecond": 1000 });
-        let answer = desk.redrive.handle(request, Some(TIME)).await;
+        let answer = desk
+            .redrive
+            .handle(request, &Invocation::lasting(TIME))
+            .await;
         let (shown, hidden) = desk.depth(desk.dead_letters()).await;
         let queue = desk.take_bodies(desk.queue()).await;
         let dead = desk.take_bodies(desk.dead_letters()).await;

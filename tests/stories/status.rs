@@ -5,7 +5,7 @@ use local_altinn::Stage;
 use local_world::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
 use reqwest::Client;
 use serde_json::{Value, json};
-use testbed::wire::{Action, Answer, Gate, On};
+use testbed::wire::{Action, CannedResponse, Gate, On};
 use tests::{
     CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, guid, permit_alone, permit_route, posts,
     routes, stamp,
@@ -148,7 +148,7 @@ async fn a_permit_that_cannot_go_on_is_seen_with_the_reason() {
 #[tokio::test]
 async fn each_part_of_a_permit_is_seen_by_the_digest_of_its_key() {
     let (story, _routes) = story_with([(ROUTE, permit_route()), (MEASURES, measures())]).await;
-    let busy = Answer::status(StatusCode::TOO_MANY_REQUESTS);
+    let busy = CannedResponse::status(StatusCode::TOO_MANY_REQUESTS);
     let busy = busy.header(header::RETRY_AFTER, HeaderValue::from_static("2"));
     story
         .altinn_wire

@@ -1,47 +1,24 @@
 //! An Altinn app: its metadata, form data models, process and policy.
 
+mod load;
+mod metadata;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use app_files::{AppFiles, AppFilesError, Apps, Policy, Prefill, Task};
-use serde::Deserialize;
+use app_files::model::Model;
+use app_files::{AppFiles, Policy, Prefill, Task};
 use serde_json::Value;
-use stafett_core::{metadata::contributors, tolerant};
 
-use super::library::Library;
-use super::register::Party;
-use super::token::Caller;
-use app_files::model::{CsharpModels, Model};
+use crate::library::Library;
+use crate::register::Party;
+use crate::token::Caller;
 
-/// Why an app, the register or a folder cannot be loaded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// A file or folder cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A file's content is not what it should be.
-    #[error("{}: {message}", path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// Where in the file, and what is wrong there.
-        message: String,
-    },
-    /// The files of an app.
-    #[error(transparent)]
-    App(AppFilesError),
-}
+pub use metadata::DataType;
+pub(crate) use metadata::{DataField, Metadata};
 
-/// An app as loaded. Apps are started with [`super::LocalAltinn::start`].
+/// A loaded app. It is started with [`crate::LocalAltinn::start`].
 #[derive(Clone)]
 pub struct App(pub(crate) Arc<AppDefinition>);
 
@@ -55,23 +32,23 @@ pub(crate) struct AppDefinition {
     /// `org/app`.
     pub(crate) id: String,
     pub(crate) org: String,
-    /// applicationmetadata.json as it was written.
+    /// applicationmetadata.json, unchanged.
     pub(crate) document: Value,
     pub(crate) metadata: Metadata,
     pub(crate) settings: AppSettings,
     pub(crate) models: BTreeMap<String, Model>,
-    /// `process.bpmn`, where it was read from one.
+    /// The text of `process.bpmn`, if the process was read from that file.
     pub(crate) bpmn: Option<String>,
-    /// `policy.xml`, where it was read from one, and what it says.
+    /// The policy of `policy.xml` and the file's text, if the policy was read from that file.
     xacml: Option<(Policy, String)>,
     policy: Mutex<Policy>,
     library: Mutex<Library>,
-    /// Data types that Storage's own copy of the metadata lacks.
+    /// Data types that are missing from Storage's copy of the metadata.
     unknown_to_storage: Mutex<BTreeSet<String>>,
     events: AtomicBool,
 }
 
-/// What Altinn keeps outside applicationmetadata.json.
+/// The settings of an app that are not in applicationmetadata.json.
 #[derive(Clone, Debug, Default)]
 pub struct AppSettings {
     /// Whether the app publishes events: `AppSettings:RegisterEventsWithEventsComponent`, false in Altinn's templates.
@@ -80,18 +57,18 @@ pub struct AppSettings {
     pub production: bool,
     /// Whether data elements may be written only in the task that owns them.
     pub enforce_tasks: bool,
-    /// Who may do what.
+    /// Who may perform which actions.
     pub policy: Policy,
     /// The tasks of the process, in order.
     pub tasks: Vec<Task>,
-    /// XML root element by data type. Where none is given, any is read, and the name of the class is written.
+    /// XML root element by data type. Without an entry, any root element is read and the name of the class is written.
     pub roots: BTreeMap<String, String>,
     /// Prefill by data type.
     pub prefill: BTreeMap<String, Prefill>,
 }
 
 impl From<&AppFiles> for AppSettings {
-    /// Where no file tells, it is as in Altinn's template.
+    /// Settings that no file gives have the values of Altinn's app template.
     fn from(files: &AppFiles) -> Self {
         Self {
             events: files.events.unwrap_or_default(),
@@ -105,288 +82,31 @@ impl From<&AppFiles> for AppSettings {
     }
 }
 
-/// The answer of the policy decision point.
+/// The decision of the policy decision point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     Permit,
     Deny,
-    /// Permitted, with the obligation of a higher level of authentication.
+    /// Permitted with an obligation: the caller must authenticate at this level or higher.
     LevelTooLow(u8),
     /// The decision point cannot be reached.
-    None,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Metadata {
-    id: String,
-    org: String,
-    #[serde(default)]
-    pub(crate) data_types: Vec<DataType>,
-    #[serde(default)]
-    pub(crate) party_types_allowed: Value,
-    #[serde(default)]
-    pub(crate) auto_delete_on_process_end: bool,
-    #[serde(default)]
-    pub(crate) disallow_user_instantiation: bool,
-    #[serde(default)]
-    pub(crate) data_fields: Vec<DataField>,
-    #[serde(default)]
-    pub(crate) presentation_fields: Vec<DataField>,
-    #[serde(default)]
-    pub(crate) copy_instance_settings: CopyInstanceSettings,
-    #[serde(default)]
-    pub(crate) prevent_instance_deletion_for_days: Option<u32>,
-    #[serde(default)]
-    pub(crate) api_scopes: Option<ApiScopes>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct CopyInstanceSettings {
-    pub(crate) enabled: bool,
-    pub(crate) excluded_data_types: Vec<String>,
-    pub(crate) excluded_data_fields: Vec<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct ApiScopes {
-    pub(crate) read: Option<String>,
-    pub(crate) write: Option<String>,
-}
-
-/// A field of form data that Altinn copies to the instance at each save.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct DataField {
-    pub(crate) id: String,
-    pub(crate) path: String,
-    pub(crate) data_type_id: String,
-}
-
-/// A data type of an app's metadata.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DataType {
-    /// Its id.
-    pub id: String,
-    #[serde(default)]
-    allowed_content_types: Option<Vec<String>>,
-    #[serde(default)]
-    allowed_contributors: Vec<String>,
-    /// The old spelling, which is still read.
-    #[serde(default)]
-    allowed_contributers: Vec<String>,
-    #[serde(default)]
-    app_logic: Option<AppLogic>,
-    #[serde(default)]
-    pub(crate) task_id: Option<String>,
-    #[serde(default)]
-    max_size: i64,
-    /// Zero or below is without limit.
-    #[serde(default)]
-    max_count: i64,
-    /// Zero or below asks for none.
-    #[serde(default)]
-    min_count: i64,
-    #[serde(default = "yes")]
-    pub(crate) enable_pdf_creation: bool,
-    #[serde(default)]
-    pub(crate) action_required_to_read: Option<String>,
-    #[serde(default)]
-    pub(crate) action_required_to_write: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct AppLogic {
-    auto_create: bool,
-    class_ref: Option<String>,
-    disallow_user_create: bool,
-    disallow_user_delete: bool,
-    auto_delete_on_process_end: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-impl DataType {
-    /// The media types that it takes; none where it takes any.
-    #[must_use]
-    pub fn allowed_content_types(&self) -> Option<&[String]> {
-        self.allowed_content_types
-            .as_deref()
-            .filter(|types| !types.is_empty())
-    }
-
-    /// Who may write its elements; none where everybody may.
-    #[must_use]
-    pub fn allowed_contributors(&self) -> Option<&[String]> {
-        let named = contributors(&self.allowed_contributors, &self.allowed_contributers);
-        Some(named).filter(|contributors| !contributors.is_empty())
-    }
-
-    /// Whether its elements are forms, which a class of the app holds.
-    #[must_use]
-    pub fn is_form(&self) -> bool {
-        self.app_logic
-            .as_ref()
-            .is_some_and(|logic| logic.class_ref.is_some())
-    }
-
-    /// The class of its model, without namespace.
-    fn class_name(&self) -> &str {
-        let class = self
-            .app_logic
-            .as_ref()
-            .and_then(|logic| logic.class_ref.as_deref())
-            .unwrap_or_default();
-        class.rsplit_once('.').map_or(class, |(_, name)| name)
-    }
-
-    pub(crate) fn is_auto_created(&self) -> bool {
-        self.is_form()
-            && self
-                .app_logic
-                .as_ref()
-                .is_some_and(|logic| logic.auto_create)
-    }
-
-    pub(crate) fn disallows_user_create(&self) -> bool {
-        self.app_logic
-            .as_ref()
-            .is_some_and(|logic| logic.disallow_user_create)
-    }
-
-    pub(crate) fn disallows_user_delete(&self) -> bool {
-        self.app_logic
-            .as_ref()
-            .is_some_and(|logic| logic.disallow_user_delete)
-    }
-
-    pub(crate) fn is_deleted_on_process_end(&self) -> bool {
-        self.app_logic
-            .as_ref()
-            .is_some_and(|logic| logic.auto_delete_on_process_end)
-    }
-
-    /// The largest size of an element in bytes; none where there is no limit.
-    #[must_use]
-    pub fn max_bytes(&self) -> Option<u64> {
-        let mebibytes = u64::try_from(self.max_size).unwrap_or_default();
-        (mebibytes > 0).then(|| mebibytes.saturating_mul(1024 * 1024))
-    }
-
-    /// The largest number of elements; none where there is no limit.
-    #[must_use]
-    pub fn max_count(&self) -> Option<usize> {
-        usize::try_from(self.max_count)
-            .ok()
-            .filter(|count| *count > 0)
-    }
-
-    /// Smallest number of elements.
-    pub(crate) fn min_count(&self) -> usize {
-        usize::try_from(self.min_count).unwrap_or_default()
-    }
-
-    /// The main form of an app cannot be deleted.
-    pub(crate) fn is_main_form(&self) -> bool {
-        self.is_form() && self.max_count == 1 && self.min_count == 1
-    }
+    Unavailable,
 }
 
 impl App {
-    /// Loads an app from its folder, in any of the layouts that [`AppFiles`] reads.
-    ///
-    /// # Errors
-    /// When a file is missing or wrong; the error names file and field.
-    pub fn load(folder: &Path) -> Result<Self, LoadError> {
-        Self::from_files(&AppFiles::read(folder).map_err(LoadError::App)?)
-    }
-
-    /// Loads every app in a folder, as [`Apps::read_all`] finds them.
-    ///
-    /// # Errors
-    /// As [`App::load`].
-    pub fn load_all(folder: &Path) -> Result<Vec<Self>, LoadError> {
-        Apps::read_all(&[folder.to_owned()])
-            .map_err(LoadError::App)?
-            .iter()
-            .map(Self::from_files)
-            .collect()
-    }
-
-    /// Makes an app of its files.
-    ///
-    /// # Errors
-    /// When they do not fit together; the error names file and field.
-    pub fn from_files(files: &AppFiles) -> Result<Self, LoadError> {
-        let settings = AppSettings::from(files);
-        let xacml = files
-            .xacml
-            .clone()
-            .map(|text| (settings.policy.clone(), text));
-        let csharp = read_csharp(files)?;
-        let definition = AppDefinition {
-            bpmn: files.bpmn.clone(),
-            xacml,
-            ..AppDefinition::new(
-                files.document.clone(),
-                settings,
-                files.schemas.clone(),
-                &csharp,
-            )
-            .map_err(|error| {
-                error.in_file(|file| match file {
-                    Part::Metadata => files.metadata_file.clone(),
-                    Part::Schema(data_type) => files
-                        .schema_files
-                        .get(data_type)
-                        .cloned()
-                        .unwrap_or_else(|| files.folder.clone()),
-                    Part::Process => files.folder.clone(),
-                })
-            })?
-        };
-        Ok(Self(Arc::new(definition)))
-    }
-
-    /// Makes an app from its parts: applicationmetadata.json, the settings, and a JSON schema per form data type.
-    ///
-    /// # Errors
-    /// When the parts are wrong or do not fit together; the error names the file they would stand in, and the field.
-    pub fn new(
-        document: Value,
-        settings: AppSettings,
-        models: BTreeMap<String, Value>,
-    ) -> Result<Self, LoadError> {
-        AppDefinition::new(document, settings, models, &CsharpModels::default())
-            .map(|definition| Self(Arc::new(definition)))
-            .map_err(|error| {
-                error.in_file(|part| match part {
-                    Part::Metadata => "applicationmetadata.json".into(),
-                    Part::Schema(data_type) => format!("models/{data_type}.schema.json").into(),
-                    Part::Process => "process.bpmn".into(),
-                })
-            })
-    }
-
     /// `org/app`.
     pub fn id(&self) -> &str {
         &self.0.id
     }
 
-    /// Its title in a language (`nb`, `nn`, `en`), else in Bokmål; none where it has neither.
+    /// The app's title in a language (`nb`, `nn`, `en`), or else in Bokmål. `None` if it has neither.
     #[must_use]
     pub fn title(&self, language: &str) -> Option<&str> {
         let titles = &self.0.document["title"];
         titles[language].as_str().or_else(|| titles["nb"].as_str())
     }
 
-    /// The data types of its metadata.
+    /// The data types of the app's metadata.
     #[must_use]
     pub fn data_types(&self) -> &[DataType] {
         &self.0.metadata.data_types
@@ -398,13 +118,13 @@ impl App {
         self.0.models.get(data_type)
     }
 
-    /// The tasks of its process, in order.
+    /// The tasks of the app's process, in order.
     #[must_use]
     pub fn tasks(&self) -> &[Task] {
         &self.0.settings.tasks
     }
 
-    /// Whether it lets this party own an instance.
+    /// Whether this party may own an instance of the app.
     #[must_use]
     pub fn may_be_owned_by(&self, party: &Party<'_>) -> bool {
         party.is_allowed(&self.0.metadata.party_types_allowed)
@@ -419,7 +139,7 @@ impl App {
             .clone()
     }
 
-    /// Puts another policy in force, from the next request on.
+    /// Replaces the policy. The new policy applies from the next request on.
     pub fn set_policy(&self, policy: Policy) {
         *self.0.policy.lock().unwrap_or_else(PoisonError::into_inner) = policy;
     }
@@ -434,7 +154,7 @@ impl App {
             .insert(action.to_owned());
     }
 
-    /// Takes an action from the service owner.
+    /// Forbids the service owner an action.
     pub fn forbid(&self, action: &str) {
         self.0
             .policy
@@ -444,7 +164,7 @@ impl App {
             .remove(action);
     }
 
-    /// Lets the app run on this version of app-lib, from the next request on. Default: [`Library::TODAY`].
+    /// Sets the version of app-lib on which the app runs, from the next request on. Default: [`Library::TODAY`].
     pub fn run_on(&self, library: Library) {
         *self
             .0
@@ -453,13 +173,13 @@ impl App {
             .unwrap_or_else(PoisonError::into_inner) = library;
     }
 
-    /// Lets Storage's copy of the app's metadata lack a data type, as it does for up to five minutes after a deployment
+    /// Hides a data type from Storage. After a deployment, Storage's copy of the app's metadata is up to five minutes old
     /// (Altinn/altinn-storage: src/Storage/Repository/ApplicationRepository.cs, cached).
     pub fn hide_from_storage(&self, data_type: &str) {
         self.0.unknown_to_storage().insert(data_type.to_owned());
     }
 
-    /// Lets Storage read the app's metadata anew.
+    /// Lets Storage see all data types again.
     pub fn show_to_storage(&self) {
         self.0.unknown_to_storage().clear();
     }
@@ -470,96 +190,7 @@ impl App {
     }
 }
 
-/// Which of an app's parts is wrong.
-enum Part {
-    Metadata,
-    Schema(String),
-    Process,
-}
-
-/// What is wrong with which part.
-struct Flaw {
-    part: Part,
-    message: String,
-}
-
-impl Flaw {
-    fn new(part: Part, message: impl Into<String>) -> Self {
-        Self {
-            part,
-            message: message.into(),
-        }
-    }
-
-    fn in_file(self, file: impl FnOnce(&Part) -> PathBuf) -> LoadError {
-        LoadError::Content {
-            path: file(&self.part),
-            message: self.message,
-        }
-    }
-}
-
 impl AppDefinition {
-    fn new(
-        document: Value,
-        settings: AppSettings,
-        schemas: BTreeMap<String, Value>,
-        csharp: &CsharpModels,
-    ) -> Result<Self, Flaw> {
-        let in_metadata = |message: String| Flaw::new(Part::Metadata, message);
-        let metadata: Metadata =
-            tolerant::read(&document).map_err(|error| in_metadata(error.to_string()))?;
-        if metadata
-            .id
-            .split_once('/')
-            .is_none_or(|(org, app)| org != metadata.org || app.is_empty() || app.contains('/'))
-        {
-            return Err(in_metadata(format!(
-                "field `id`: `{}` is not `{}/<app>`",
-                metadata.id, metadata.org
-            )));
-        }
-        if settings.tasks.is_empty() {
-            let message = "a process needs at least one task: give the app its process.bpmn, or \
-                           `tasks` in an app.yaml";
-            return Err(Flaw::new(Part::Process, message));
-        }
-        let mut models = BTreeMap::new();
-        for data_type in metadata.data_types.iter().filter(|one| one.is_form()) {
-            let id = &data_type.id;
-            let schema = schemas.get(id).ok_or_else(|| {
-                in_metadata(format!(
-                    "data type `{id}` has app logic, but there is no models/{id}.schema.json"
-                ))
-            })?;
-            let told = settings.roots.get(id);
-            let root = told.map_or_else(|| data_type.class_name(), String::as_str);
-            let model = Model::compile(root, schema.clone())
-                .map_err(|error| Flaw::new(Part::Schema(id.clone()), error.to_string()))?;
-            let model = model.of_class(csharp, data_type.class_name());
-            let model = if told.is_some() {
-                model
-            } else {
-                model.with_open_root()
-            };
-            models.insert(id.clone(), model);
-        }
-        Ok(Self {
-            id: metadata.id.clone(),
-            org: metadata.org.clone(),
-            document,
-            bpmn: None,
-            xacml: None,
-            policy: Mutex::new(settings.policy.clone()),
-            library: Mutex::default(),
-            unknown_to_storage: Mutex::default(),
-            events: AtomicBool::new(settings.events),
-            metadata,
-            settings,
-            models,
-        })
-    }
-
     pub(crate) fn library(&self) -> Library {
         *self.library.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -575,11 +206,11 @@ impl AppDefinition {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `policy.xml` as it was written, as long as the policy in force is what it says.
+    /// The text of `policy.xml`, as long as its policy is in force.
     pub(crate) fn xacml(&self) -> Option<&str> {
-        let (said, text) = self.xacml.as_ref()?;
+        let (policy_of_file, text) = self.xacml.as_ref()?;
         let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        (*policy == *said).then_some(text)
+        (*policy == *policy_of_file).then_some(text)
     }
 
     pub(crate) fn data_type(&self, id: &str) -> Option<&DataType> {
@@ -593,11 +224,11 @@ impl AppDefinition {
         self.events.load(Ordering::Relaxed)
     }
 
-    /// What the policy in force says to an action on an instance of the party `owner`.
+    /// Decides by the current policy whether the caller may perform an action on an instance of the party `owner`.
     pub(crate) fn decide(&self, caller: &Caller, owner: u32, action: &str) -> Decision {
         let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
         let permitted = match &caller.user {
-            // Nobody acts for another party here.
+            // Users act for themselves only: this Altinn has no delegation.
             Some(user) => user.party == owner && policy.persons.contains(action),
             None => permits_organisation(&policy, caller.owns(&self.org), action),
         };
@@ -610,7 +241,7 @@ impl AppDefinition {
         }
     }
 
-    /// Whether the policy in force permits an organisation the action.
+    /// Whether the current policy permits an organisation the action.
     pub(crate) fn permits(&self, org: Option<&str>, action: &str) -> bool {
         let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
         permits_organisation(&policy, org == Some(&self.org), action)
@@ -628,29 +259,6 @@ impl AppDefinition {
     }
 }
 
-/// The classes beside an app's schemas.
-fn read_csharp(files: &AppFiles) -> Result<CsharpModels, LoadError> {
-    let mut models = CsharpModels::default();
-    let folders: BTreeSet<&Path> = files
-        .schema_files
-        .values()
-        .filter_map(|file| file.parent())
-        .collect();
-    for folder in folders {
-        let cannot_list = |source| LoadError::Read {
-            path: folder.into(),
-            source,
-        };
-        for entry in std::fs::read_dir(folder).map_err(cannot_list)? {
-            let path = entry.map_err(cannot_list)?.path();
-            if path.extension().is_some_and(|extension| extension == "cs") {
-                models.add(&read_text(&path)?);
-            }
-        }
-    }
-    Ok(models)
-}
-
 fn permits_organisation(policy: &Policy, is_owner: bool, action: &str) -> bool {
     let actions = if is_owner {
         &policy.service_owner
@@ -658,21 +266,4 @@ fn permits_organisation(policy: &Policy, is_owner: bool, action: &str) -> bool {
         &policy.others
     };
     actions.contains(action)
-}
-
-pub(crate) fn read_text(path: &Path) -> Result<String, LoadError> {
-    std::fs::read_to_string(path).map_err(|source| LoadError::Read {
-        path: path.into(),
-        source,
-    })
-}
-
-pub(crate) fn read_json(path: &Path) -> Result<Value, LoadError> {
-    let text = read_text(path)?;
-    // Some editors put a byte order mark before it.
-    let json = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    serde_json::from_str(json).map_err(|error| LoadError::Content {
-        path: path.into(),
-        message: format!("not JSON: {error}"),
-    })
 }

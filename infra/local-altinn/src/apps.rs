@@ -4,17 +4,19 @@ mod calls;
 mod create;
 mod creation;
 mod data;
+mod data_rules;
 mod engine;
 mod form;
 mod instances;
 mod instantiation;
 mod metadata;
+mod new_instance;
 mod owner;
 mod parts;
 mod patch;
 mod process;
+mod request;
 mod template;
-mod upload;
 mod validation;
 mod workflow;
 
@@ -22,27 +24,20 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::answer::{self, Refusal};
-use super::app::{AppDefinition, Decision};
-use super::faults::Fault;
-use super::instance::Instance;
-use super::token::Caller;
-use super::world::World;
+use crate::responses;
+use crate::world::World;
+use request::AppRequest;
 
-pub(crate) use engine::{Actor, Engine, PROCESS_COMPLETED, StepError, moved_to};
+pub(crate) use engine::{Actor, Engine, PROCESS_COMPLETED, ProcessError, moved_to};
 pub(crate) use form::store_form;
-pub(crate) use instances::{confirm, is_too_young, mark_deleted, parse_substatus};
-pub(crate) use instantiation::new_user_instance;
-pub(crate) use template::parse_status;
+pub(crate) use new_instance::new_user_instance;
 pub(crate) use validation::Issue;
 
-/// The event of a new instance.
+/// The event type of a new instance.
 pub(crate) const CREATED: &str = "app.instance.created";
 
 pub(crate) fn routes() -> Router<Arc<World>> {
@@ -53,14 +48,18 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .merge(data::routes())
         .merge(validation::routes())
         .merge(metadata::routes())
-        .layer(middleware::from_fn(answer::constrain_ids))
+        .layer(middleware::from_fn(responses::constrain_ids))
         .layer(middleware::from_fn(app_headers))
 }
 
-/// Every answer of an app carries these, but for an exception's.
+/// Adds the headers that an app sends with every response except that of an unhandled exception.
 async fn app_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    if response.extensions().get::<answer::Unhandled>().is_some() {
+    if response
+        .extensions()
+        .get::<responses::Unhandled>()
+        .is_some()
+    {
         return response;
     }
     response
@@ -77,112 +76,4 @@ async fn app_headers(request: Request, next: Next) -> Response {
             .insert(name, HeaderValue::from_static(value));
     }
     response
-}
-
-/// A request inside an app, its caller known.
-#[derive(Clone)]
-struct Visit {
-    world: Arc<World>,
-    app: Arc<AppDefinition>,
-    caller: Caller,
-    headers: HeaderMap,
-}
-
-impl Visit {
-    fn new(
-        world: Arc<World>,
-        org: &str,
-        app: &str,
-        method: &Method,
-        headers: HeaderMap,
-    ) -> Result<Self, Refusal> {
-        let app = world
-            .app(org, app)
-            .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-        let caller = Caller::of(&world, &headers)?;
-        let scope = app.metadata.api_scopes.as_ref().and_then(|scopes| {
-            if *method == Method::GET {
-                scopes.read.as_deref()
-            } else {
-                scopes.write.as_deref()
-            }
-        });
-        if scope.is_some_and(|scope| !caller.has_scope(scope)) {
-            return Err(answer::problem(
-                StatusCode::FORBIDDEN,
-                "Insufficient scope",
-                "The token lacks the app's scope",
-            )
-            .into());
-        }
-        Ok(Self {
-            world,
-            app,
-            caller,
-            headers,
-        })
-    }
-
-    fn strikes(&self, fault: &Fault) -> bool {
-        self.world.faults.strikes(Some(&self.app.id), fault)
-    }
-
-    /// Whether the policy permits the action on an instance of the party `owner`.
-    fn permits(&self, owner: u32, action: &str) -> bool {
-        self.world
-            .permits_on(&self.app, &self.caller, owner, action)
-    }
-
-    /// What an `[Authorize]` attribute answers: a denial has an empty body, and a decision point that cannot be reached is an exception
-    /// (measured, tests/recorded/down-pdp-complete.json).
-    fn authorize(&self, owner: u32, action: &str) -> Result<(), Refusal> {
-        match self.world.decide(&self.app, &self.caller, owner, action) {
-            Decision::Permit => Ok(()),
-            Decision::Deny | Decision::LevelTooLow(_) => {
-                Err(answer::empty(StatusCode::FORBIDDEN).into())
-            }
-            Decision::None => Err(self
-                .exception("System.InvalidOperationException: PDP returned null-response")
-                .into()),
-        }
-    }
-
-    /// What a controller answers that asks itself: a denial has problem details, also where the decision point cannot be reached, and an
-    /// obligation is told (measured, tests/recorded/create-low-level.json and down-pdp-create.json).
-    fn require(&self, owner: u32, action: &str) -> Result<(), Refusal> {
-        match self.world.decide(&self.app, &self.caller, owner, action) {
-            Decision::Permit => Ok(()),
-            Decision::Deny | Decision::None => {
-                Err(answer::client_error(StatusCode::FORBIDDEN).into())
-            }
-            Decision::LevelTooLow(level) => Err(answer::json_value(
-                StatusCode::FORBIDDEN,
-                &json!({ "RequiredAuthenticationLevel": level.to_string() }),
-            )
-            .into()),
-        }
-    }
-
-    /// An exception that nothing in the app catches.
-    fn exception(&self, exception: impl Into<String>) -> Response {
-        answer::unhandled(self.app.settings.production, exception)
-    }
-
-    /// An instance of this app, as Storage tells the app: the party of the path is not checked
-    /// (measured, tests/recorded/app-instance-wrong-party.json).
-    fn instance(&self, guid: &str) -> Option<Instance> {
-        let instance = self.world.store.get(guid.parse::<Uuid>().ok()?)?;
-        (instance.app_id == self.app.id).then_some(instance)
-    }
-
-    fn view(&self, instance: &Instance) -> Value {
-        self.world.app_view(instance, &self.headers)
-    }
-
-    fn engine(&self) -> Engine<'_> {
-        Engine {
-            world: &self.world,
-            app: &self.app,
-        }
-    }
 }

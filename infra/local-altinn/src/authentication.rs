@@ -1,4 +1,4 @@
-//! Altinn Authentication: exchange of Maskinporten tokens, metadata and keys.
+//! Altinn Authentication: the exchange of Maskinporten tokens, and the metadata and keys.
 //!
 //! Source of the rules: Altinn/altinn-authentication: src/Authentication/Controllers/AuthenticationController.cs.
 
@@ -12,14 +12,14 @@ use axum::routing::get;
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
 
-use super::answer::{self, Answer};
-use super::faults::Fault;
-use super::token::{Caller, bearer};
-use super::world::World;
+use crate::faults::Fault;
+use crate::responses::{self, HandlerResult};
+use crate::token::bearer;
+use crate::world::World;
 
-/// Seconds that an Altinn token lives.
+/// Lifetime of an Altinn token in seconds.
 const TOKEN_LIFETIME: i64 = 30 * 60;
-/// Seconds of clock skew that the exchange allows.
+/// Clock skew in seconds that the token exchange allows.
 const SKEW: i64 = 10;
 
 pub(crate) fn routes() -> Router<Arc<World>> {
@@ -47,11 +47,11 @@ async fn metadata(State(world): State<Arc<World>>) -> Response {
         "authorization_endpoint": format!("{base}/authorize"), "token_endpoint": format!("{base}/token"),
         "response_types_supported": ["token"], "subject_types_supported": ["pairwise"], "id_token_signing_alg_values_supported": ["RS256"],
     });
-    answer::json_value(StatusCode::OK, &document)
+    responses::json_value(StatusCode::OK, &document)
 }
 
 async fn jwks(State(world): State<Arc<World>>) -> Response {
-    answer::json_value(
+    responses::json_value(
         StatusCode::OK,
         &json!({ "keys": [world.altinn_key.altinn_jwk()] }),
     )
@@ -64,21 +64,21 @@ async fn exchange(
     headers: HeaderMap,
 ) -> Response {
     if headers.contains_key("x-altinn-enterpriseuser-authentication") {
-        return answer::problem(
+        return responses::problem(
             StatusCode::GONE,
             "Gone",
             "Enterprise user authentication is retired",
         );
     }
     if provider != "maskinporten" {
-        return answer::text(
+        return responses::text(
             StatusCode::BAD_REQUEST,
             format!(
                 "Invalid token provider: {provider}. Trusted token providers are: maskinporten"
             ),
         );
     }
-    let refused = || answer::empty(StatusCode::UNAUTHORIZED);
+    let refused = || responses::empty(StatusCode::UNAUTHORIZED);
     if world.faults.strikes(None, &Fault::ExchangeUnauthorized) {
         return refused();
     }
@@ -101,11 +101,11 @@ async fn exchange(
     };
     let mut exchanged = claims;
     if let Some(object) = exchanged.as_object_mut() {
-        for gone in ["aud", "iss", "client_amr", "sid"] {
-            object.shift_remove(gone);
+        for removed in ["aud", "iss", "client_amr", "sid"] {
+            object.shift_remove(removed);
         }
     }
-    // A substring, unlike everywhere else.
+    // Compared as a substring here, as a whole word everywhere else.
     let is_service_owner = exchanged["scope"]
         .as_str()
         .is_some_and(|scope| scope.contains("altinn:serviceowner"));
@@ -131,12 +131,12 @@ async fn exchange(
     issue(&world, exchanged, &headers)
 }
 
-async fn refresh(State(world): State<Arc<World>>, headers: HeaderMap) -> Answer {
-    let caller = Caller::of(&world, &headers)?;
+async fn refresh(State(world): State<Arc<World>>, headers: HeaderMap) -> HandlerResult {
+    let caller = world.caller(&headers)?;
     Ok(issue(&world, caller.claims, &headers))
 }
 
-/// Claims as a token of Altinn.
+/// Signs claims as an Altinn token.
 pub(super) fn signed(world: &World, claims: &Value) -> jsonwebtoken::errors::Result<String> {
     let mut header = Header::new(Algorithm::RS256);
     header.kid = Some(world.altinn_key.kid().to_owned());
@@ -152,15 +152,15 @@ fn issue(world: &World, mut claims: Value, headers: &HeaderMap) -> Response {
     claims["iat"] = json!(now);
     claims["exp"] = json!(now + TOKEN_LIFETIME);
     let Ok(token) = signed(world, &claims) else {
-        return answer::empty(StatusCode::UNAUTHORIZED);
+        return responses::empty(StatusCode::UNAUTHORIZED);
     };
     let accept = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     if accept.contains("application/json") {
-        answer::json_value(StatusCode::OK, &json!(token))
+        responses::json_value(StatusCode::OK, &json!(token))
     } else {
-        answer::text(StatusCode::OK, token)
+        responses::text(StatusCode::OK, token)
     }
 }

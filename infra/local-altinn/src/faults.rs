@@ -1,4 +1,4 @@
-//! Failures inside Altinn, switched on by tests. (Failures of the network belong to a proxy in front.)
+//! Failures inside Altinn that tests switch on. Failures of the network are made by a proxy in front.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,29 +6,30 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Something that goes wrong inside Altinn.
+/// A failure inside Altinn.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The app's instantiation validator refuses, with this message: 403 before anything is created.
+    /// The app's instantiation validator refuses with this message: 403 before anything is created.
     InstantiationRefused(String),
-    /// One creation runs into these troubles, each at its step.
-    Creation(Vec<(Step, Trouble)>),
-    /// The app's own code (a data processor, a file validator) refuses the parts when the instance exists: problem details with this status.
+    /// Calls of one creation fail, each at its step.
+    Creation(Vec<(CreationStep, CallFault)>),
+    /// The app's own code (a data processor, a file validator) refuses the parts after the instance was created: problem details with this
+    /// status.
     PartsRefused(u16),
-    /// The caller's token expires right after the instance was created: later steps and the cleanup are refused.
+    /// The caller's token expires right after the instance was created: later steps and the clean-up are refused.
     TokenExpiresInside,
     /// A write of data values or presentation texts waits this long (real time) between reading the instance and writing it back.
     WriteBackDelayed(Duration),
-    /// Storage's GET of an instance answers 404 for an internal failure.
+    /// Storage's GET of an instance answers 404 because of an internal failure.
     StorageReadNotFound,
-    /// Storage's GET of a data element's bytes answers 404, the blob being missing.
+    /// Storage's GET of a data element's bytes answers 404 because the blob is missing.
     StorageDataNotFound,
-    /// The token exchange answers 401 for an internal failure.
+    /// The token exchange answers 401 because of an internal failure.
     ExchangeUnauthorized,
-    /// An app cannot reach the register: an owner by number is 404, one by party id 403.
+    /// An app cannot reach the register: it answers 404 for an owner by number, and 403 for an owner by party id.
     RegisterDown,
-    /// An app cannot reach the policy decision point: 403 where it asks by itself, 500 where ASP.NET does.
+    /// An app cannot reach the policy decision point: 403 where the controller asks it, 500 where ASP.NET does.
     DecisionPointDown,
     /// An app cannot reach Storage: 500.
     StorageDown,
@@ -38,44 +39,44 @@ pub enum Fault {
     PdfFails,
     /// An app fails to publish an event; it only logs that.
     EventLost,
-    /// An app publishes no events, as one whose settings say so.
+    /// An app publishes no events, as if its settings said so.
     EventsOff,
-    /// A delivery to a subscriber never leaves Events, and is not repeated.
+    /// An event is not delivered to a subscriber, and the delivery is not retried.
     DeliveryLost,
-    /// A delivery to a subscriber is made twice.
+    /// An event is delivered to a subscriber twice.
     DeliveryDuplicated,
 }
 
-/// A step of a creation, in the order of app-lib: the calls that it makes to Storage, and to the workflow engine where there is one
+/// A step of a creation, in app-lib's order: a call to Storage, or to the workflow engine if there is one
 /// (measured; Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum CreationStep {
     /// Creating the instance, with the template's data values and the first task.
     Instance,
-    /// Storing one element; the parts are counted from 0.
+    /// Storing the element of one part. Parts are counted from 0.
     Element(usize),
-    /// Storing this element and each one after it.
+    /// Storing this element and all later ones.
     ElementsFrom(usize),
-    /// Writing the presentation texts, where the form makes any.
+    /// Writing the presentation texts, if the form has any.
     PresentationTexts,
-    /// Writing the data values, where the form makes any.
+    /// Writing the data values, if the form has any.
     DataValues,
     /// Reading the instance back.
     ReadBack,
-    /// Storing the forms that the first task makes by itself.
+    /// Storing the forms that the first task creates automatically.
     FurtherForms,
     /// Writing the process and its history.
     Process,
     /// Handing the start of the process to the workflow engine.
     Submission,
-    /// Asking the workflow engine how far it is.
+    /// Asking the workflow engine for its progress.
     Poll,
-    /// Deleting the instance again, where the creation failed and the library cleans up. It may come late, too.
+    /// Deleting the instance after the creation failed, if the library cleans up.
     CleanUp,
 }
 
-impl Step {
-    /// Every step at which one call is made, and the elements as one.
+impl CreationStep {
+    /// Every step that makes one call, and all elements as one step.
     pub const ALL: [Self; 10] = [
         Self::Instance,
         Self::ElementsFrom(0),
@@ -89,7 +90,7 @@ impl Step {
         Self::CleanUp,
     ];
 
-    /// Whether trouble at this step strikes a call that is made at `at`.
+    /// Whether a fault at this step applies to the call of the step `at`.
     pub(crate) fn covers(self, at: Self) -> bool {
         match (self, at) {
             (Self::ElementsFrom(first), Self::Element(number)) => number >= first,
@@ -98,52 +99,54 @@ impl Step {
     }
 }
 
-/// What goes wrong with a call of the app.
-///
-/// A step that the creation never comes to is never struck.
+/// A failure of one call of the app. It has no effect at a step that the creation does not reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// The call is made so much later, by the clock of the world. Goes together with other troubles at the same step. The app goes on when
-    /// its caller has gone.
+pub enum CallFault {
+    /// The call is delayed, by the world's clock. Can be combined with another fault at the same step. The app goes on even if its caller
+    /// has disconnected.
     Delayed(Duration),
-    /// Nothing is done; the answer is this status.
+    /// The call has no effect and is answered with this status.
     Refused(u16),
-    /// It is done; the answer is this status.
+    /// The call has its effect, but is answered with this status.
     DoneThen(u16),
-    /// It is done; no answer comes.
+    /// The call has its effect, but no answer arrives.
     AnswerLost,
-    /// Nothing is done; no connection can be made.
+    /// The call has no effect, because no connection can be made.
     Unreachable,
 }
 
 impl Fault {
-    /// A creation has trouble at one step.
+    /// A creation that fails at one step.
     #[must_use]
-    pub fn at(step: Step, trouble: Trouble) -> Self {
-        Self::Creation(vec![(step, trouble)])
+    pub fn at(step: CreationStep, call_fault: CallFault) -> Self {
+        Self::Creation(vec![(step, call_fault)])
     }
 
-    /// A creation whose calls are each so much later, by the clock of the world.
+    /// A creation in which each call is delayed by this much, by the world's clock.
     #[must_use]
     pub fn each_step_delayed(by: Duration) -> Self {
-        Self::Creation(Step::ALL.map(|step| (step, Trouble::Delayed(by))).to_vec())
+        Self::Creation(
+            CreationStep::ALL
+                .map(|step| (step, CallFault::Delayed(by)))
+                .to_vec(),
+        )
     }
 
-    /// The same creation has one more trouble. Other faults stay as they are.
+    /// Adds a fault to the same creation. Has no effect on other kinds of faults.
     #[must_use]
-    pub fn and(mut self, step: Step, trouble: Trouble) -> Self {
-        if let Self::Creation(troubles) = &mut self {
-            troubles.push((step, trouble));
+    pub fn and(mut self, step: CreationStep, call_fault: CallFault) -> Self {
+        if let Self::Creation(call_faults) = &mut self {
+            call_faults.push((step, call_fault));
         }
         self
     }
 }
 
-/// Names a fault that was switched on.
+/// Identifies a fault that was switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FaultId(u64);
 
-/// The switches.
+/// The faults that are switched on.
 #[derive(Debug, Default)]
 pub struct Faults {
     active: Mutex<Switched>,
@@ -154,9 +157,9 @@ pub struct Faults {
 #[derive(Debug, Default)]
 struct Switched {
     last_id: u64,
-    /// Those that can strike.
+    /// The faults that can still strike.
     on: Vec<Active>,
-    /// How often each has struck, also those that cannot any more.
+    /// How often each fault has struck. Includes faults that cannot strike any more.
     struck: BTreeMap<FaultId, u64>,
 }
 
@@ -165,7 +168,7 @@ struct Active {
     id: FaultId,
     app: Option<String>,
     fault: Fault,
-    /// How often it still strikes; none = until cleared.
+    /// How often it can still strike. `None` means until it is switched off.
     left: Option<u64>,
 }
 
@@ -181,39 +184,41 @@ struct Disturbance {
     rng: fastrand::Rng,
 }
 
-/// What an app does with a creation that has just arrived.
+/// Whether an app accepts a creation that has just arrived.
 pub(crate) enum Admission {
-    /// Goes on, while the permit is held.
-    In(#[expect(dead_code, reason = "held for its effect on drop")] Option<OwnedSemaphorePermit>),
-    /// Is turned away with this status, and asked to come back after so many seconds.
-    Out(u16, Option<u64>),
+    /// Accepted. It counts as running while the permit is held.
+    Accepted(
+        #[expect(dead_code, reason = "held for its effect on drop")] Option<OwnedSemaphorePermit>,
+    ),
+    /// Rejected with this status, and with `Retry-After` in seconds.
+    Rejected(u16, Option<u64>),
 }
 
 impl Faults {
-    /// The fault strikes the next `times` calls that it can strike; in any app where `app` is none.
+    /// Switches a fault on for the next `times` calls to which it applies, in this app or in any.
     pub fn next(&self, times: u64, app: Option<&str>, fault: Fault) -> FaultId {
         self.add(app, fault, Some(times))
     }
 
-    /// The fault strikes every call that it can strike, until it is switched off.
+    /// Switches a fault on for every call to which it applies, in this app or in any, until it is switched off.
     pub fn always(&self, app: Option<&str>, fault: Fault) -> FaultId {
         self.add(app, fault, None)
     }
 
-    /// Switches one fault off. What it has struck already is not mended by that.
+    /// Switches one fault off. Its earlier effects stay.
     pub fn remove(&self, id: FaultId) {
         let mut active = self.switched();
         active.on.retain(|entry| entry.id != id);
         active.struck.remove(&id);
     }
 
-    /// How often a fault has struck; 0 for one that was switched off.
+    /// How often a fault has struck. 0 if it was switched off.
     #[must_use]
     pub fn struck(&self, id: FaultId) -> u64 {
         self.switched().struck.get(&id).copied().unwrap_or_default()
     }
 
-    /// Lets an app create at most so many instances at a time; further creations get 429 with `Retry-After` (seconds).
+    /// Limits how many instances an app creates at a time. Further creations get 429 with `Retry-After` (seconds).
     pub fn limit_creations(&self, app: &str, at_a_time: usize, retry_after: u64) {
         let limit = Limit {
             slots: Arc::new(Semaphore::new(at_a_time)),
@@ -225,7 +230,7 @@ impl Faults {
             .insert(app.to_owned(), limit);
     }
 
-    /// Answers this share (0 to 1) of all creations with 429 or 503, drawn from `seed`.
+    /// Answers this share (0 to 1) of all creations with 429 or 503. The seed determines which.
     pub fn disturb_creations(&self, rate: f64, seed: u64) {
         let disturbance = Disturbance {
             rate,
@@ -253,7 +258,7 @@ impl Faults {
             .unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The first active fault that `strikes` accepts, for this app; counts it down.
+    /// Takes the first fault that is on for this app and that `strikes` accepts, and counts it.
     pub(crate) fn take<T>(
         &self,
         app: Option<&str>,
@@ -280,7 +285,7 @@ impl Faults {
         Some(struck)
     }
 
-    /// Whether this fault is on for the app; then it has struck once more.
+    /// Whether this fault is on for the app. If so, it is counted.
     pub fn strikes(&self, app: Option<&str>, fault: &Fault) -> bool {
         self.take(app, |active| (active == fault).then_some(()))
             .is_some()
@@ -299,9 +304,9 @@ impl Faults {
             && disturbance.rng.f64() < disturbance.rate
         {
             return if disturbance.rng.bool() {
-                Admission::Out(429, Some(1))
+                Admission::Rejected(429, Some(1))
             } else {
-                Admission::Out(503, None)
+                Admission::Rejected(503, None)
             };
         }
         let limit = self
@@ -311,10 +316,10 @@ impl Faults {
             .get(app)
             .cloned();
         match limit {
-            None => Admission::In(None),
+            None => Admission::Accepted(None),
             Some(limit) => match limit.slots.try_acquire_owned() {
-                Ok(permit) => Admission::In(Some(permit)),
-                Err(_) => Admission::Out(429, Some(limit.retry_after)),
+                Ok(permit) => Admission::Accepted(Some(permit)),
+                Err(_) => Admission::Rejected(429, Some(limit.retry_after)),
             },
         }
     }
@@ -344,7 +349,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_counted_fault_strikes_as_often_as_it_was_told_and_only_in_its_app() {
+    fn a_counted_fault_strikes_that_often_and_only_in_its_app() {
         let faults = Faults::default();
         faults.next(2, Some("ttd/b"), Fault::PdfFails);
         let hits = |app| {
@@ -360,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_two_alike_is_switched_off_and_each_knows_how_often_it_struck() {
+    fn equal_faults_are_counted_and_switched_off_separately() {
         let faults = Faults::default();
         let once = faults.next(1, Some("ttd/b"), Fault::EventLost);
         let always = faults.always(None, Fault::EventLost);
@@ -377,15 +382,18 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_counts_those_inside() {
+    fn a_limit_counts_running_creations() {
         let faults = Faults::default();
         faults.limit_creations("ttd/b", 1, 7);
         let first = faults.admit_creation("ttd/b");
         assert!(matches!(
             faults.admit_creation("ttd/b"),
-            Admission::Out(429, Some(7))
+            Admission::Rejected(429, Some(7))
         ));
         drop(first);
-        assert!(matches!(faults.admit_creation("ttd/b"), Admission::In(_)));
+        assert!(matches!(
+            faults.admit_creation("ttd/b"),
+            Admission::Accepted(_)
+        ));
     }
 }

@@ -1,9 +1,9 @@
-//! What Storage keeps of the course of a process.
+//! The history of a process in Storage.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// The history of a process, as Storage answers it: one entry for each element of the process
+/// The history of a process, as Storage gives it: one entry for each element of the process
 /// (Altinn/altinn-storage: src/Storage/Helpers/ProcessHelper.cs, MapInstanceEventsToProcessHistory).
 #[derive(Clone, Default)]
 pub(crate) struct History {
@@ -21,7 +21,7 @@ struct HistoryEntry {
 }
 
 impl History {
-    /// The entries as Storage answers them.
+    /// The entries as Storage gives them.
     pub(crate) fn view(&self) -> Vec<Value> {
         let view = |entry: &HistoryEntry| {
             json!({
@@ -36,7 +36,7 @@ impl History {
         self.entries.is_empty()
     }
 
-    /// A start or end event has occurred.
+    /// Records that a start or end event occurred.
     pub(crate) fn occurred(
         &mut self,
         event_type: &'static str,
@@ -51,19 +51,19 @@ impl History {
     }
 
     pub(crate) fn task_started(&mut self, task: &str, at: Timestamp, by: &str) {
-        self.note(task, "process_StartTask", by, |entry| {
+        self.change_entry(task, "process_StartTask", by, |entry| {
             entry.occurred.get_or_insert(at);
             entry.started = Some(at);
         });
     }
 
-    /// A task whose start was never recorded gets an entry all the same.
+    /// Records the end of a task, even if its start was never recorded.
     pub(crate) fn task_ended(&mut self, task: &str, at: Timestamp, by: &str) {
-        self.note(task, "process_EndTask", by, |entry| entry.ended = Some(at));
+        self.change_entry(task, "process_EndTask", by, |entry| entry.ended = Some(at));
     }
 
-    /// Changes the entry of a task, which is made where there is none.
-    fn note(
+    /// Changes the entry of a task. Creates the entry if there is none.
+    fn change_entry(
         &mut self,
         task: &str,
         event_type: &'static str,

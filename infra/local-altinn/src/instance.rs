@@ -1,19 +1,21 @@
-//! Instances and data elements as Storage keeps them, and the two ways in which they are written as JSON.
+//! Instances and data elements in Storage, and their JSON in apps and in Storage.
+
+pub(crate) mod document;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::history::History;
-use super::workflow::Workflow;
+use crate::history::History;
+use crate::workflow::Workflow;
 
 /// An instance.
 #[derive(Clone)]
 pub(crate) struct Instance {
-    /// Storage's own sequence number, second key of every ordering.
+    /// Storage's sequence number, by which instances with the same `lastChanged` are sorted.
     pub(crate) internal_id: i64,
     pub(crate) guid: Uuid,
     pub(crate) owner: Owner,
@@ -74,7 +76,7 @@ pub(crate) struct Status {
     pub(crate) substatus: Option<Substatus>,
 }
 
-/// A flag with its time. A template can set the flag without the time.
+/// A flag with the time at which it was set. A template can set the flag without the time.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Mark {
     pub(crate) set: bool,
@@ -120,7 +122,7 @@ pub(crate) struct Element {
     /// Whether a user has read it.
     pub(crate) is_read: bool,
     pub(crate) tags: Vec<String>,
-    /// The task that it was generated from.
+    /// The task from which it was generated.
     pub(crate) generated_from: Option<String>,
     pub(crate) created: Timestamp,
     pub(crate) created_by: String,
@@ -128,11 +130,11 @@ pub(crate) struct Element {
     pub(crate) last_changed_by: String,
 }
 
-/// Where the links of an instance point.
+/// The base URLs of the links of an instance.
 pub(crate) struct Links<'a> {
-    /// Scheme and host of the app; none in Storage's own answers, and in those that an app passes on.
+    /// Scheme and host of the app. `None` in responses of Storage, and in those that an app passes on.
     pub(crate) app_host: Option<&'a str>,
-    /// Base URL of the platform; none where Storage answers what it has just written.
+    /// Base URL of the platform. `None` in Storage's responses to some writes.
     pub(crate) platform: Option<&'a str>,
 }
 
@@ -165,7 +167,37 @@ impl Instance {
         !(self.status.archived.set || self.status.soft_deleted.set || self.status.hard_deleted.set)
     }
 
-    /// Notes in Storage's history how far the process has come, where nothing of it is noted yet.
+    /// Whether `preventInstanceDeletionForDays` still protects the archived instance from deletion.
+    pub(crate) fn is_protected(&self, days: Option<u32>, now: Timestamp) -> bool {
+        let Some((days, archived)) = days.zip(self.status.archived.at) else {
+            return false;
+        };
+        now.duration_since(archived) < SignedDuration::from_hours(24 * i64::from(days))
+    }
+
+    /// Marks the instance as deleted, softly or for good. Earlier marks keep their times.
+    pub(crate) fn mark_deleted(&mut self, hard: bool, now: Timestamp) {
+        if !self.status.soft_deleted.set {
+            self.status.soft_deleted = Mark::at(now);
+        }
+        if hard && !self.status.hard_deleted.set {
+            self.status.hard_deleted = Mark::at(now);
+        }
+    }
+
+    /// Adds a confirmation. A repeated confirmation changes nothing.
+    pub(crate) fn confirm(&mut self, stakeholder: &str, now: Timestamp, actor: &str) {
+        let known = |it: &Confirmation| it.stakeholder == stakeholder;
+        if !self.confirmations.iter().any(known) {
+            self.confirmations.push(Confirmation {
+                stakeholder: stakeholder.to_owned(),
+                at: now,
+            });
+            self.touch(now, actor);
+        }
+    }
+
+    /// Records the process in Storage's history, unless the history has entries already.
     pub(crate) fn record_process(&mut self, by: &str) {
         let Some(process) = self.process.as_ref().filter(|_| self.history.is_empty()) else {
             return;
@@ -185,20 +217,20 @@ impl Instance {
         }
     }
 
-    /// Notes that an organisation changed data which its owner has read.
+    /// Records that an organisation changed data after the owner had read it.
     pub(crate) fn note_unread_change(&mut self) {
         if self.status.read_status == 1 {
             self.status.read_status = 2;
         }
     }
 
-    /// Notes a change that moves `lastChanged`.
+    /// Records who changed the instance and when.
     pub(crate) fn touch(&mut self, at: Timestamp, by: &str) {
         self.last_changed = at;
         by.clone_into(&mut self.last_changed_by);
     }
 
-    /// The instance as an app serializes it (System.Text.Json): nulls present, `readStatus` a number.
+    /// The instance as an app serializes it (System.Text.Json): with nulls, and with `readStatus` as a number.
     pub(crate) fn app_view(&self, links: &Links<'_>) -> Value {
         let status = &self.status;
         json!({
@@ -233,12 +265,12 @@ impl Instance {
         })
     }
 
-    /// The instance as Storage serializes it (Newtonsoft): null fields left out, `readStatus` a word.
+    /// The instance as Storage serializes it (Newtonsoft): without nulls, and with `readStatus` as a word.
     pub(crate) fn storage_view(&self, platform: &str) -> Value {
         self.storage_view_with(Some(platform))
     }
 
-    /// The instance as Storage answers a change of its texts: without links.
+    /// The instance in Storage's response to a change of its texts: without links.
     pub(crate) fn changed_storage_view(&self) -> Value {
         self.storage_view_with(None)
     }
@@ -254,7 +286,7 @@ impl Instance {
             _ => "UpdatedSinceLastReview",
         });
         without_nulls(&mut view);
-        // The one null that Storage writes (measured, tests/recorded/storage-instance-substatus.json).
+        // The only null that Storage writes (measured, tests/recorded/storage-instance-substatus.json).
         if let Some(Substatus {
             description: None, ..
         }) = self.status.substatus

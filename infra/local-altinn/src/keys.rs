@@ -1,13 +1,14 @@
-//! Keys: fixed ones for development, since making RSA keys takes seconds in a debug build.
+//! Fixed keys for development, because generating RSA keys takes seconds in a debug build.
+
+use std::collections::BTreeMap;
+use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::io;
 
-/// Public, worthless keys. They must never be registered anywhere but here.
+/// Keys that are public and protect nothing. They must never be registered anywhere else.
 const DEVELOPMENT_KEYS: &str = include_str!("development-keys.json");
 
 /// An RSA key pair for local development.
@@ -89,14 +90,14 @@ impl DevelopmentKey {
     /// Signs claims as a JWT with `alg` and this key's `kid` in the header.
     ///
     /// # Errors
-    /// When the claims cannot be written or the algorithm is none of RSA's.
+    /// When the claims cannot be serialized or the algorithm is not an RSA algorithm.
     pub fn sign(&self, alg: Algorithm, claims: &Value) -> jsonwebtoken::errors::Result<String> {
         let mut header = Header::new(alg);
         header.kid = Some(self.kid.clone());
         self.sign_with(&header, claims)
     }
 
-    /// Signs claims under a header of the caller's making.
+    /// Signs claims with the given header.
     ///
     /// # Errors
     /// As [`DevelopmentKey::sign`].
@@ -112,7 +113,7 @@ impl DevelopmentKey {
         verifying_key(&self.public_jwk())
     }
 
-    /// The key as Altinn publishes it: `n` and `e` in ordinary base64 (Altinn/altinn-authentication:
+    /// The public key as Altinn publishes it: `n` and `e` in base64 instead of base64url (Altinn/altinn-authentication:
     /// src/Authentication/Controllers/OpenIdController.cs).
     pub(crate) fn altinn_jwk(&self) -> Value {
         let ordinary = |name: &str| {
@@ -129,7 +130,7 @@ impl DevelopmentKey {
     }
 }
 
-/// The key of a public JWK.
+/// The verifying key of a public JWK.
 pub(crate) fn verifying_key(jwk: &Value) -> jsonwebtoken::errors::Result<DecodingKey> {
     DecodingKey::from_rsa_components(
         jwk["n"].as_str().unwrap_or_default(),

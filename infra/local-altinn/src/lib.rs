@@ -1,7 +1,7 @@
 //! A local Altinn: Maskinporten, token exchange, Storage, Events and any number of apps, on one port and in one process.
 //!
-//! It is strict on purpose. Where the real one refuses, drops a filter, answers late or leaves a half-made instance behind, so does
-//! this one; the sources of each rule are named beside it. Everything lives in memory.
+//! It is as strict as the real Altinn: it refuses the same requests, ignores the same filters, answers as late and leaves the same
+//! incomplete instances behind. The source of each rule is named beside it. Everything is kept in memory.
 //!
 //! | path | what |
 //! |---|---|
@@ -11,24 +11,24 @@
 //! | `/events/api/v1/…` | Events |
 //! | `/{org}/{app}/…` | the apps |
 
-mod answer;
 mod app;
+mod app_metadata;
 mod apps;
 mod authentication;
-mod disposition;
-pub mod element_files;
+mod config;
+mod content_disposition;
 mod events;
 mod faults;
-mod folder;
-mod folders;
 mod history;
 mod instance;
+mod instance_folder;
 mod keys;
 mod library;
+mod load;
 mod maskinporten;
 mod pdf;
 mod register;
-mod served;
+mod responses;
 mod storage;
 mod store;
 mod submission;
@@ -37,7 +37,7 @@ mod workflow;
 mod world;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,87 +48,31 @@ use axum::serve::ListenerExt;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use testbed::clock::Clock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use app::{App, AppSettings, DataType, LoadError};
-pub use events::EventSettings;
-pub use faults::{Fault, FaultId, Faults, Step, Trouble};
-pub use folders::{FilledIn, InstanceFolders};
+pub use app::{App, AppSettings, DataType};
+pub use config::{Config, EventSettings};
+pub use faults::{CallFault, CreationStep, Fault, FaultId, Faults};
+pub use instance_folder::element_files;
+pub use instance_folder::reader::{InstanceFolderReader, InstanceWithForms};
 pub use keys::DevelopmentKey;
 pub use library::Library;
-pub use maskinporten::ClientRegistration;
+pub use load::LoadError;
 pub use register::{Organisation, Party, Person, Register, ServiceOwner};
 pub use store::Creation;
 pub use submission::{Attachment, FormContent, Stage, Submission, SubmissionOwner, SubmitError};
+pub use world::maskinporten::ClientRegistration;
 
 use submission::Users;
-use testbed::clock::Clock;
 use world::World;
 
 /// Kestrel's default limit for request bodies.
 const DEFAULT_BODY_LIMIT: usize = 30_000_000;
-/// A hard-deleted instance that was archived goes this long after the owner's confirmation.
+/// Storage purges an archived instance that was hard-deleted this long after its owner organisation confirmed it.
 const PURGE_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
-
-/// How a local Altinn shall be.
-#[derive(Debug)]
-pub struct Config {
-    /// Where to listen. Default: a free port of 127.0.0.1.
-    pub address: SocketAddr,
-    /// The URL by which clients reach this server, where it is not the address: in the issuer, in metadata documents and in links.
-    /// Needed behind a proxy.
-    pub public_url: Option<String>,
-    /// The apps.
-    pub apps: Vec<App>,
-    /// The parties.
-    pub register: Register,
-    /// The clock.
-    pub clock: Clock,
-    /// Seed of everything that happens by chance.
-    pub seed: u64,
-    /// Timing of Events.
-    pub events: EventSettings,
-    /// Host name that stands for the environment in the sources of events: `https://{org}.apps.{domain}/…`.
-    pub domain: String,
-    /// Whether Storage refuses writes without a subscription key, as the API gateway does. Default: yes; clients write through the app.
-    pub gateway_guards_storage: bool,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            public_url: None,
-            apps: Vec::new(),
-            register: Register::default(),
-            clock: Clock::default(),
-            seed: 0,
-            events: EventSettings::default(),
-            domain: "local.altinn.cloud".to_owned(),
-            gateway_guards_storage: true,
-        }
-    }
-}
-
-impl Config {
-    /// The apps and the register of a folder: `{org}/{app}/…` and `register.yaml`.
-    ///
-    /// # Errors
-    /// When something in the folder cannot be read; the error names file and field.
-    pub fn from_folder(folder: &Path) -> Result<Self, LoadError> {
-        let (apps, register) = (
-            App::load_all(folder)?,
-            Register::load(&folder.join("register.yaml"))?,
-        );
-        Ok(Self {
-            apps,
-            register,
-            ..Self::default()
-        })
-    }
-}
 
 /// What a client of the local Maskinporten needs.
 #[derive(Clone)]
@@ -174,8 +118,8 @@ impl LocalAltinn {
         Self::start_on(listener, config)
     }
 
-    /// Starts on a socket that listens already: a proxy in front of it then knows where it will be. Must be called inside a Tokio
-    /// runtime.
+    /// Starts on a socket that already listens, so that a proxy in front can know the address beforehand. Must be called inside a
+    /// Tokio runtime.
     ///
     /// # Errors
     /// When the socket cannot be used.
@@ -241,17 +185,17 @@ impl LocalAltinn {
         &self.world.register
     }
 
-    /// Registers a client with Maskinporten, in place of one of the same id. Its key expires after a year.
+    /// Registers a client with Maskinporten. It replaces a client of the same id. Its key expires after a year.
     ///
     /// # Errors
-    /// When the JWK is no RSA key.
+    /// When the JWK is not an RSA key.
     pub fn register_client(&self, registration: &ClientRegistration) -> io::Result<()> {
         self.world
             .maskinporten
             .register(registration, self.world.clock.now())
     }
 
-    /// Registers a new client of an organisation, with the development key. Returns the settings that such a client runs with.
+    /// Registers a new client of an organisation, with the development key. Returns the client's settings.
     ///
     /// # Errors
     /// Only when the program was built from damaged development keys.
@@ -274,7 +218,7 @@ impl LocalAltinn {
         })
     }
 
-    /// Maskinporten signs with a new key from now on, and publishes it beside the old one. Works once.
+    /// Lets Maskinporten sign with a new key, which it publishes beside the old one. Only the first call has an effect.
     ///
     /// # Errors
     /// Only when the program was built from damaged development keys.
@@ -282,7 +226,7 @@ impl LocalAltinn {
         self.world.maskinporten.roll_keys()
     }
 
-    /// An access token as some organisation's system would hold it (about two minutes).
+    /// An access token for another system of an organisation. It is valid for two minutes.
     ///
     /// # Errors
     /// When signing fails.
@@ -306,7 +250,7 @@ impl LocalAltinn {
             .ok_or_else(|| io::Error::other("signing a token failed"))
     }
 
-    /// A token of Altinn's own with these claims, as Altinn's test tools make them for organisations and users.
+    /// An Altinn token with these claims, as Altinn's test tools make them for organisations and users.
     ///
     /// # Errors
     /// When signing fails.
@@ -314,15 +258,15 @@ impl LocalAltinn {
         authentication::signed(&self.world, claims).map_err(io::Error::other)
     }
 
-    /// A user fills in an app, and goes on to the wanted point. Returns the instance's id, `{party}/{guid}`.
+    /// Lets a user fill in an app and move its process to the wanted stage. Returns the instance's id, `{party}/{guid}`.
     ///
     /// # Errors
-    /// When app, owner or content do not fit, or the process does not get there.
+    /// When app, owner or content do not fit, or the process does not reach the stage.
     pub fn submit(&self, submission: &Submission) -> Result<String, SubmitError> {
         Users(&self.world).submit(submission)
     }
 
-    /// A user ends the current task of an instance.
+    /// Lets a user end the current task of an instance.
     ///
     /// # Errors
     /// When there is no such instance, or its process does not move.
@@ -330,7 +274,7 @@ impl LocalAltinn {
         Users(&self.world).act(instance, None)
     }
 
-    /// A user rejects: the process goes back to the task before.
+    /// Lets a user reject the current task: the process goes back to the previous task.
     ///
     /// # Errors
     /// As [`LocalAltinn::advance`].
@@ -338,7 +282,7 @@ impl LocalAltinn {
         Users(&self.world).act(instance, Some("reject"))
     }
 
-    /// A user deletes an instance: softly, or for good.
+    /// Lets a user delete an instance, softly or for good.
     ///
     /// # Errors
     /// When there is no such instance.
@@ -346,16 +290,16 @@ impl LocalAltinn {
         Users(&self.world).delete(instance, hard)
     }
 
-    /// Reads an instance folder: `instance.json` as an app or Storage gives it, and for each data element a file named by its
-    /// `filename`, or `<dataType>.<extension>`, or by its id. Returns the instance's id. Publishes no event.
+    /// Imports an instance folder: `instance.json` as an app or Storage gives it, and a file for each data element. The file is named
+    /// after the element's `filename`, its id, or its data type (`<dataType>.<extension>`). Returns the instance's id. Publishes no event.
     ///
     /// # Errors
     /// When a file is missing or wrong; the error names file and field.
     pub fn import(&self, folder: &Path) -> Result<String, LoadError> {
-        folder::import(&self.world, folder)
+        instance_folder::import(&self.world, folder)
     }
 
-    /// Publishes the event that tells where an instance stands, where its app publishes events.
+    /// Publishes the event for the current task of an instance, if its app publishes events.
     ///
     /// # Errors
     /// When there is no such instance.
@@ -363,7 +307,7 @@ impl LocalAltinn {
         Users(&self.world).announce(instance)
     }
 
-    /// All instances of an app as Storage sees them, deleted ones included, oldest first.
+    /// All instances of an app as Storage gives them, including deleted ones, oldest first.
     pub fn instances(&self, app: &str) -> Vec<Value> {
         let store = self.world.store.lock();
         let mut instances: Vec<_> = store
@@ -377,7 +321,7 @@ impl LocalAltinn {
             .collect()
     }
 
-    /// One instance as Storage sees it, by its id (`{party}/{guid}`).
+    /// An instance as Storage gives it, by its id (`{party}/{guid}`).
     pub fn instance(&self, id: &str) -> Option<Value> {
         let guid = id.rsplit('/').next()?.parse().ok()?;
         Some(
@@ -388,15 +332,15 @@ impl LocalAltinn {
         )
     }
 
-    /// The history of an instance's process, as `GET …/process/history` gives it; empty until its creation has come to the end.
+    /// The history of an instance's process, as `GET …/process/history` gives it. It is empty until the creation has ended.
     pub fn history(&self, instance: &str) -> Vec<Value> {
         let guid = instance.rsplit('/').next().and_then(|it| it.parse().ok());
         let instance = guid.and_then(|guid| self.world.store.get(guid));
         instance.map_or_else(Vec::new, |it| it.history.view())
     }
 
-    /// Leaves an instance's column `lastChanged` this far behind its document, as the race of a write of data values with a change
-    /// of the process does. False where there is no such instance.
+    /// Sets an instance's column `lastChanged` this far behind its document, as a race between a write of data values and a change of
+    /// the process does. Returns false if there is no such instance.
     pub fn drift(&self, id: &str, by: Duration) -> bool {
         let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
         self.change_row(id, |row| {
@@ -405,7 +349,7 @@ impl LocalAltinn {
         })
     }
 
-    /// Somebody else who may write data values sets one. False where there is no such instance.
+    /// Sets a data value as another client would. Returns false if there is no such instance.
     pub fn set_data_value(&self, id: &str, key: &str, value: &str) -> bool {
         self.change_row(id, |row| {
             let values = row.instance.data_values.get_or_insert_default();
@@ -413,7 +357,8 @@ impl LocalAltinn {
         })
     }
 
-    /// Makes an instance's row one from before Storage had the column `confirmed`. False where there is no such instance.
+    /// Sets the column `confirmed` of an instance to null, as in rows that are older than the column. Returns false if there is no such
+    /// instance.
     pub fn forget_confirmed(&self, id: &str) -> bool {
         self.change_row(id, |row| row.confirmed = None)
     }
@@ -446,28 +391,28 @@ impl LocalAltinn {
             .map(|element| element.bytes.clone())
     }
 
-    /// Every instance that ever came into being here, in order; purged and deleted ones, too.
+    /// Every instance that was ever created here, in order, including deleted and purged ones.
     pub fn creations(&self) -> Vec<Creation> {
         self.world.store.lock().journal().to_vec()
     }
 
-    /// Every event that was registered, oldest first, visible to polls or not.
+    /// Every event that was published, oldest first.
     pub fn events(&self) -> Vec<Value> {
         self.world.events.all()
     }
 
-    /// When the next failed delivery of an event is tried again, by the clock.
+    /// When, by the clock, the next failed delivery of an event is retried.
     pub fn next_delivery(&self) -> Option<Timestamp> {
         self.world.events.next_delivery()
     }
 
-    /// Whether Events delivers something now.
+    /// Whether Events is delivering an event now.
     pub fn is_delivering(&self) -> bool {
         self.world.events.is_delivering(self.world.clock.now())
     }
 
-    /// Does what Storage does at night: removes hard-deleted instances that were never archived, or that their owner organisation
-    /// confirmed at least seven days ago. Returns how many.
+    /// Runs Storage's nightly purge: removes hard-deleted instances that were never archived, or that their owner organisation
+    /// confirmed at least seven days ago. Returns their number.
     pub fn purge(&self) -> usize {
         let now = self.world.clock.now();
         self.world.store.lock().retain(|instance| {
@@ -480,7 +425,7 @@ impl LocalAltinn {
         })
     }
 
-    /// Stops: no new requests, and none still running after two seconds.
+    /// Stops the server. It takes no new requests, and waits two seconds for those under way.
     pub async fn shutdown(mut self) {
         let _ = self.stop.send(true);
         let _ = tokio::time::timeout(Duration::from_secs(2), &mut self.server).await;

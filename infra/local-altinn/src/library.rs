@@ -1,8 +1,8 @@
-//! The version of app-lib on which an app runs.
+//! Versions of app-lib, and the behaviour that depends on them.
 
 use std::fmt;
 
-/// A version of app-lib: what an app answers depends on it (measured, tests/recorded/older and tests/recorded/v9).
+/// The version of app-lib on which an app runs. The app's responses depend on it (measured, tests/recorded/older and tests/recorded/v9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Library {
     major: u16,
@@ -11,29 +11,29 @@ pub struct Library {
 }
 
 impl Library {
-    /// The version on which apps run where nothing else is said.
+    /// The default version.
     pub const TODAY: Self = Self::new(8, 12, 7);
-    /// The next generation, whose processes a workflow engine runs (9.0.0-preview).
+    /// The next generation, in which a workflow engine runs the processes (9.0.0-preview).
     pub const NEXT: Self = Self::new(9, 0, 0);
 
-    /// A process has actions, and tells of all its tasks.
+    /// Tasks have actions, and `GET …/process` lists all tasks.
     pub(crate) const HAS_ACTIONS: Self = Self::new(8, 0, 0);
-    /// What is not there, or not allowed, is named, where it was an exception before.
+    /// Missing things and forbidden actions get problem details. In older versions, they cause an exception.
     pub(crate) const NAMES_PROBLEMS: Self = Self::new(8, 5, 0);
-    /// Forms that are refused get problem details, and the app cleans up after them.
+    /// Refused forms get problem details, and the app cleans up after the failed creation.
     pub(crate) const REFUSES_FORMS: Self = Self::new(8, 5, 0);
-    /// Data values and presentation texts are written at creation.
+    /// A creation writes data values and presentation texts.
     pub(crate) const WRITES_VALUES: Self = Self::new(8, 5, 0);
-    /// `maxCount` is heeded when an element is added.
+    /// `maxCount` is checked when an element is added.
     pub(crate) const COUNTS_ELEMENTS: Self = Self::new(8, 5, 0);
-    /// The answer to a creation has the owner's party.
-    pub(crate) const ANSWERS_PARTY: Self = Self::new(8, 6, 0);
-    /// The parts of a creation are stored side by side, not one after the other.
-    pub(crate) const STORES_SIDE_BY_SIDE: Self = Self::new(8, 6, 0);
+    /// The response to a creation contains the owner's party.
+    pub(crate) const RETURNS_PARTY: Self = Self::new(8, 6, 0);
+    /// The parts of a creation are stored concurrently, not one after the other.
+    pub(crate) const STORES_CONCURRENTLY: Self = Self::new(8, 6, 0);
     /// A creation checks who may contribute to a data type.
     pub(crate) const CHECKS_CONTRIBUTORS: Self = Self::new(8, 11, 4);
-    /// A refused clean-up does not hide the first error, and the app cleans up after exceptions, too.
-    pub(crate) const CLEANS_UP_AFTER_ALL: Self = Self::new(8, 12, 3);
+    /// The app cleans up after exceptions, too, and a failed clean-up does not hide the first error.
+    pub(crate) const CLEANS_UP_AFTER_EXCEPTIONS: Self = Self::new(8, 12, 3);
 
     /// The version `major.minor.patch`.
     #[must_use]
@@ -45,7 +45,7 @@ impl Library {
         }
     }
 
-    /// Whether a workflow engine runs the processes.
+    /// Whether a workflow engine runs the app's processes.
     pub(crate) fn has_engine(self) -> bool {
         self >= Self::NEXT
     }

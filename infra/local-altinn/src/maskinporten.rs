@@ -2,9 +2,8 @@
 //!
 //! Rules of the grant: felleslosninger/docs: docs/Maskinporten/maskinporten_protocol_jwtgrant.md.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,58 +11,23 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
-use jiff::{SignedDuration, Timestamp};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::answer;
-use super::keys::{DevelopmentKey, verifying_key};
-use super::token::verify;
-use super::world::World;
+use crate::responses;
+use crate::token::verify;
+use crate::world::World;
+use crate::world::maskinporten::{ALGORITHMS, Client};
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512];
-/// Seconds that `iat` may be away from Maskinporten's clock.
+/// The largest difference of `iat` from Maskinporten's clock in seconds.
 const ISSUE_TOLERANCE: i64 = 10;
-/// Seconds between `iat` and `exp` at most.
+/// The longest time between `iat` and `exp` in seconds.
 const LONGEST_ASSERTION: i64 = 120;
-/// Seconds that an access token lives; `expires_in` says one less.
+/// Lifetime of an access token in seconds. `expires_in` is one second less.
 const TOKEN_LIFETIME: i64 = 120;
-/// Registered keys expire after one year.
+/// Lifetime of a registered key.
 const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
-
-/// A client of Maskinporten.
-#[derive(Clone, Debug)]
-pub struct ClientRegistration {
-    /// The client's id, the `iss` of its assertions.
-    pub client_id: String,
-    /// Number of the organisation that the client acts for (nine digits).
-    pub org_number: String,
-    /// Scopes granted to it.
-    pub scopes: Vec<String>,
-    /// Its public key as a JWK with `kid`.
-    pub jwk: Value,
-}
-
-pub(crate) struct Maskinporten {
-    clients: Mutex<HashMap<String, Client>>,
-    used: Mutex<HashMap<(String, String), i64>>,
-    keys: Mutex<Keys>,
-}
-
-struct Client {
-    org_number: String,
-    scopes: HashSet<String>,
-    kid: Option<String>,
-    key: DecodingKey,
-    registered: Timestamp,
-}
-
-struct Keys {
-    signing: DevelopmentKey,
-    published: Vec<(String, Value, DecodingKey)>,
-    next: Option<DevelopmentKey>,
-}
 
 /// A refused token request (RFC 6749, section 5.2, with Maskinporten's code in the description).
 struct Refusal {
@@ -77,82 +41,6 @@ fn refuse<T>(error: &'static str, code: u16, what: &str) -> Result<T, Refusal> {
         error,
         description: format!("{what} (MP-{code:03}) (trace_id: {trace})"),
     })
-}
-
-impl Maskinporten {
-    pub(crate) fn new() -> io::Result<Self> {
-        let signing = DevelopmentKey::named("maskinporten")?;
-        let keys = Keys {
-            published: vec![published(&signing)?],
-            signing,
-            next: Some(DevelopmentKey::named("maskinporten_next")?),
-        };
-        Ok(Self {
-            clients: Mutex::default(),
-            used: Mutex::default(),
-            keys: Mutex::new(keys),
-        })
-    }
-
-    pub(crate) fn register(
-        &self,
-        registration: &ClientRegistration,
-        now: Timestamp,
-    ) -> io::Result<()> {
-        let key = verifying_key(&registration.jwk).map_err(|error| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("client {}: jwk: {error}", registration.client_id),
-            )
-        })?;
-        let client = Client {
-            org_number: registration.org_number.clone(),
-            scopes: registration.scopes.iter().cloned().collect(),
-            kid: registration.jwk["kid"].as_str().map(str::to_owned),
-            key,
-            registered: now,
-        };
-        self.clients
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(registration.client_id.clone(), client);
-        Ok(())
-    }
-
-    /// Starts to sign with another key, which the JWKS shows beside the old one from now on.
-    pub(crate) fn roll_keys(&self) -> io::Result<()> {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(next) = keys.next.take() {
-            let entry = published(&next)?;
-            keys.published.push(entry);
-            keys.signing = next;
-        }
-        Ok(())
-    }
-
-    /// The claims of an access token that Maskinporten signed, times unchecked.
-    pub(crate) fn verify(&self, token: &str) -> Option<Value> {
-        let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
-        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, _, key) = keys
-            .published
-            .iter()
-            .find(|(published, _, _)| *published == kid)?;
-        verify(token, key, &ALGORITHMS)
-    }
-
-    pub(crate) fn sign(&self, claims: &Value) -> Option<String> {
-        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.signing.sign(Algorithm::RS256, claims).ok()
-    }
-}
-
-fn published(key: &DevelopmentKey) -> io::Result<(String, Value, DecodingKey)> {
-    Ok((
-        key.kid().to_owned(),
-        key.public_jwk(),
-        key.verifying().map_err(io::Error::other)?,
-    ))
 }
 
 pub(crate) fn routes() -> Router<Arc<World>> {
@@ -176,22 +64,17 @@ async fn metadata(State(world): State<Arc<World>>) -> Response {
         "token_endpoint_auth_methods_supported": ["private_key_jwt"], "grant_types_supported": [GRANT_TYPE],
         "token_endpoint_auth_signing_alg_values_supported": ["RS256", "RS384", "RS512"],
     });
-    answer::json_value(StatusCode::OK, &document)
+    responses::json_value(StatusCode::OK, &document)
 }
 
 async fn jwks(State(world): State<Arc<World>>) -> Response {
-    let keys = world
-        .maskinporten
-        .keys
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    let published: Vec<_> = keys.published.iter().map(|(_, jwk, _)| jwk).collect();
-    answer::json_value(StatusCode::OK, &json!({ "keys": published }))
+    let published = world.maskinporten.public_keys();
+    responses::json_value(StatusCode::OK, &json!({ "keys": published }))
 }
 
 async fn token(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
     match grant(&world, &headers, &body) {
-        Ok(token) => answer::json_value(StatusCode::OK, &token),
+        Ok(token) => responses::json_value(StatusCode::OK, &token),
         Err(refusal) => {
             let status = if refusal.error == "forbidden" {
                 StatusCode::FORBIDDEN
@@ -202,12 +85,28 @@ async fn token(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes)
                 "error": refusal.error, "error_description": refusal.description,
                 "error_uri": "https://docs.digdir.no/docs/Maskinporten/maskinporten_feilsokning",
             });
-            answer::json_value(status, &body)
+            responses::json_value(status, &body)
         }
     }
 }
 
+/// The JWT grant: an access token in exchange for a signed assertion.
 fn grant(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
+    let assertion = read_assertion(headers, body)?;
+    let (client_id, client, claims) = authenticate(world, &assertion)?;
+    check_claims(world, &client_id, &claims)?;
+    let scope = granted_scope(&client, &claims)?;
+    let audience = requested_audience(&claims)?;
+    let claims = access_claims(world, &client_id, &client.org_number, &scope, &audience);
+    let Some(access_token) = world.maskinporten.sign(&claims) else {
+        return refuse("server_error", 0, "Signing failed");
+    };
+    Ok(
+        json!({ "access_token": access_token, "token_type": "Bearer", "expires_in": TOKEN_LIFETIME - 1, "scope": scope }),
+    )
+}
+
+fn read_assertion(headers: &HeaderMap, body: &[u8]) -> Result<String, Refusal> {
     let content_type = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -219,25 +118,19 @@ fn grant(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refus
     if form.get("grant_type").map(AsRef::as_ref) != Some(GRANT_TYPE) {
         return refuse("unsupported_grant_type", 11, "Unsupported grant_type");
     }
-    let Some(assertion) = form.get("assertion") else {
-        return refuse("invalid_request", 11, "The parameter assertion is missing");
-    };
-    let now = world.clock.now();
-    let maskinporten = &world.maskinporten;
+    match form.get("assertion") {
+        Some(assertion) => Ok(assertion.as_ref().to_owned()),
+        None => refuse("invalid_request", 11, "The parameter assertion is missing"),
+    }
+}
 
-    let Ok(unverified) = jsonwebtoken::dangerous::insecure_decode::<Value>(assertion.as_ref())
-    else {
+/// Finds the client and checks its signature. Returns the client's id, the client and the claims.
+fn authenticate(world: &World, assertion: &str) -> Result<(String, Client, Value), Refusal> {
+    let Ok(unverified) = jsonwebtoken::dangerous::insecure_decode::<Value>(assertion) else {
         return refuse("invalid_grant", 11, "The assertion is not a JWT");
     };
-    let client_id = unverified.claims["iss"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    let clients = maskinporten
-        .clients
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    let Some(client) = clients.get(&client_id) else {
+    let client_id = unverified.claims["iss"].as_str().unwrap_or_default();
+    let Some(client) = world.maskinporten.client(client_id) else {
         return refuse(
             "invalid_grant",
             100,
@@ -250,12 +143,17 @@ fn grant(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refus
     if unverified.header.kid.is_none() || unverified.header.kid != client.kid {
         return refuse("invalid_grant", 120, "No registered key has this kid");
     }
-    if now.duration_since(client.registered) > KEY_LIFETIME {
+    if world.clock.now().duration_since(client.registered) > KEY_LIFETIME {
         return refuse("invalid_grant", 121, "The registered key has expired");
     }
-    let Some(claims) = verify(assertion, &client.key, &ALGORITHMS) else {
-        return refuse("invalid_grant", 123, "Invalid signature");
-    };
+    match verify(assertion, &client.key, &ALGORITHMS) {
+        Some(claims) => Ok((client_id.to_owned(), client, claims)),
+        None => refuse("invalid_grant", 123, "Invalid signature"),
+    }
+}
+
+/// Checks audience and times, that the assertion is used once, and that it asks for nothing that is not supported here.
+fn check_claims(world: &World, client_id: &str, claims: &Value) -> Result<(), Refusal> {
     if claims["aud"].as_str() != Some(&issuer(world)) {
         return refuse(
             "invalid_grant",
@@ -266,11 +164,11 @@ fn grant(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refus
     let (Some(issued), Some(expires)) = (claims["iat"].as_i64(), claims["exp"].as_i64()) else {
         return refuse("invalid_grant", 11, "The assertion must have iat and exp");
     };
-    let second = now.as_second();
-    if issued > second + ISSUE_TOLERANCE {
+    let now = world.clock.now().as_second();
+    if issued > now + ISSUE_TOLERANCE {
         return refuse("invalid_grant", 130, "Issue time is after now");
     }
-    if issued < second - ISSUE_TOLERANCE || expires <= second {
+    if issued < now - ISSUE_TOLERANCE || expires <= now {
         return refuse("invalid_grant", 130, "The assertion has expired");
     }
     if expires - issued > LONGEST_ASSERTION {
@@ -280,18 +178,12 @@ fn grant(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refus
             "The assertion lives longer than 120 seconds",
         );
     }
-    if let Some(jti) = claims["jti"].as_str() {
-        let mut used = maskinporten
-            .used
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        used.retain(|_, expires| *expires > second);
-        if used
-            .insert((client_id.clone(), jti.to_owned()), expires)
-            .is_some()
-        {
-            return refuse("invalid_grant", 12, "The assertion has been used already");
-        }
+    if let Some(jti) = claims["jti"].as_str()
+        && !world
+            .maskinporten
+            .use_assertion(client_id, jti, expires, now)
+    {
+        return refuse("invalid_grant", 12, "The assertion has been used already");
     }
     for delegation in ["consumer_org", "iss_onbehalfof"] {
         if !claims[delegation].is_null() {
@@ -301,6 +193,10 @@ fn grant(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refus
     if !claims["authorization_details"].is_null() {
         return refuse("invalid_request", 301, "No such system user");
     }
+    Ok(())
+}
+
+fn granted_scope(client: &Client, claims: &Value) -> Result<String, Refusal> {
     let scopes: Vec<&str> = claims["scope"]
         .as_str()
         .unwrap_or_default()
@@ -313,30 +209,24 @@ fn grant(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refus
     if scopes.iter().any(|scope| !client.scopes.contains(*scope)) {
         return refuse("invalid_scope", 201, "A scope is not granted to the client");
     }
-    let audience = match &claims["resource"] {
-        Value::Null => json!("unspecified"),
+    Ok(scopes.join(" "))
+}
+
+fn requested_audience(claims: &Value) -> Result<Value, Refusal> {
+    match &claims["resource"] {
+        Value::Null => Ok(json!("unspecified")),
         Value::Array(resources) if resources.iter().all(Value::is_string) => {
-            match resources.as_slice() {
+            Ok(match resources.as_slice() {
                 [one] => one.clone(),
                 several => json!(several),
-            }
+            })
         }
-        _ => {
-            return refuse(
-                "invalid_request",
-                11,
-                "resource must be an array of strings",
-            );
-        }
-    };
-    let scope = scopes.join(" ");
-    let claims = access_claims(world, &client_id, &client.org_number, &scope, &audience);
-    let Some(access_token) = maskinporten.sign(&claims) else {
-        return refuse("server_error", 0, "Signing failed");
-    };
-    Ok(
-        json!({ "access_token": access_token, "token_type": "Bearer", "expires_in": TOKEN_LIFETIME - 1, "scope": scope }),
-    )
+        _ => refuse(
+            "invalid_request",
+            11,
+            "resource must be an array of strings",
+        ),
+    }
 }
 
 pub(crate) fn access_claims(

@@ -1,4 +1,4 @@
-//! A small PDF writer for receipts: A4, Helvetica, plain lines.
+//! Writes receipts as PDF: A4, Helvetica, plain lines of text.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 const LINES_PER_PAGE: usize = 52;
 const LONGEST_LINE: usize = 95;
 
-/// Lines for every value of a form, indented by depth.
+/// Adds a line for every value of a form, indented by depth.
 pub(crate) fn describe(value: &Value, indent: &str, lines: &mut Vec<String>) {
     let Value::Object(object) = value else { return };
     for (name, value) in object {
@@ -56,7 +56,7 @@ pub(crate) fn document(title: &str, lines: &[String]) -> Bytes {
             }
         }
     }
-    // Objects: 1 catalog, 2 page tree, 3 font, then a page and its content in turn.
+    // Objects: 1 is the catalog, 2 the page tree, 3 the font; then each page is followed by its content.
     let kids: Vec<String> = (0..pages.len())
         .map(|index| format!("{} 0 R", 4 + 2 * index))
         .collect();
@@ -125,7 +125,7 @@ fn pieces(line: &str) -> Vec<&str> {
     pieces
 }
 
-/// A PDF string's content in WinAnsi encoding; what that cannot say becomes `?`.
+/// The content of a PDF string in WinAnsi encoding. Other characters become `?`.
 fn text_of(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     for char in text.chars() {
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_object_stands_where_the_table_says() {
+    fn every_object_is_at_its_offset_in_the_table() {
         let lines: Vec<String> = (0..120)
             .map(|index| format!("linje {index} (blåbær)"))
             .collect();

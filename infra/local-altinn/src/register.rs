@@ -1,17 +1,18 @@
-//! Who there is: persons, organisations and the service owners among them.
+//! The register: persons, organisations and service owners.
+
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::path::Path;
 use uuid::Uuid;
 
-use super::app::LoadError;
+use crate::load::{LoadError, read_text};
 
-/// Parties known to the local Altinn, as in `register.yaml`.
+/// The parties of the local Altinn, as `register.yaml` lists them.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Register {
-    /// Service owners: organisation code and number (Altinn's organisation list).
+    /// Service owners, with organisation code and number (Altinn's organisation list).
     #[serde(default)]
     pub service_owners: Vec<ServiceOwner>,
     /// Organisations that can own instances.
@@ -46,7 +47,7 @@ pub struct Organisation {
     pub unit_type: String,
 }
 
-/// A person. Synthetic only.
+/// A synthetic person.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Person {
@@ -54,7 +55,7 @@ pub struct Person {
     pub party_id: u32,
     /// Altinn's user id.
     pub user_id: u32,
-    /// Eleven digits, of Skatteetaten's synthetic series (month + 80).
+    /// National identity number (eleven digits) of Skatteetaten's synthetic series (month + 80).
     pub ssn: String,
     /// Name.
     pub name: String,
@@ -68,7 +69,7 @@ impl std::fmt::Debug for Person {
     }
 }
 
-/// A person or an organisation, seen as owner of instances.
+/// A person or an organisation that can own instances.
 #[derive(Clone, Copy)]
 pub enum Party<'a> {
     /// A person.
@@ -81,12 +82,9 @@ impl Register {
     /// Reads `register.yaml`.
     ///
     /// # Errors
-    /// When the file cannot be read, or is not such a register; the error names file, line and field.
+    /// When the file cannot be read, or is not a valid register; the error names file, line and field.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let text = std::fs::read_to_string(path).map_err(|source| LoadError::Read {
-            path: path.into(),
-            source,
-        })?;
+        let text = read_text(path)?;
         serde_saphyr::from_str(&text).map_err(|error| LoadError::Content {
             path: path.into(),
             message: error.to_string(),
@@ -125,14 +123,14 @@ impl Register {
             .map(Party::Organisation)
     }
 
-    /// Whether `createdBy` names a user, not an organisation.
+    /// Whether a value of `createdBy` is a user's id, not an organisation's number.
     pub(crate) fn is_user(&self, actor: &str) -> bool {
         self.persons
             .iter()
             .any(|person| person.user_id.to_string() == actor)
     }
 
-    /// The name of an organisation with this number; else the text itself.
+    /// The name of the organisation with this number, or the given text if there is none.
     pub(crate) fn name_of<'r>(&'r self, actor: &'r str) -> &'r str {
         self.by_organisation_number(actor)
             .map_or(actor, |party| match party {
@@ -149,7 +147,7 @@ impl Register {
 }
 
 impl Party<'_> {
-    /// Its id in Altinn.
+    /// The party's id in Altinn.
     #[must_use]
     pub fn party_id(&self) -> u32 {
         match self {
@@ -158,7 +156,7 @@ impl Party<'_> {
         }
     }
 
-    /// Its name.
+    /// The party's name.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -183,7 +181,7 @@ impl Party<'_> {
         }
     }
 
-    /// Who acts when this party itself does: a user id, or an organisation number.
+    /// The party as a value of `createdBy`: a user id, or an organisation number.
     pub(crate) fn actor(&self) -> String {
         match self {
             Party::Person(person) => person.user_id.to_string(),
@@ -191,7 +189,7 @@ impl Party<'_> {
         }
     }
 
-    /// Whether an app that allows only the given party types lets this one own an instance; nothing allowed means everybody
+    /// Whether this party may own an instance, given the app's `partyTypesAllowed`. If no type is allowed there, all are
     /// (Altinn/app-lib-dotnet: src/Altinn.App.Core/Helpers/InstantiationHelper.cs).
     pub(crate) fn is_allowed(&self, allowed: &Value) -> bool {
         let is = |name: &str| allowed[name].as_bool().unwrap_or(false);
@@ -211,7 +209,7 @@ impl Party<'_> {
         }
     }
 
-    /// `instanceOwner.party` as an app writes it, the party type as a number.
+    /// `instanceOwner.party` as an app writes it: with the party type as a number.
     pub(crate) fn view(&self) -> Value {
         let party_id = self.party_id();
         match self {

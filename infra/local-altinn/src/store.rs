@@ -1,13 +1,13 @@
-//! Storage's memory, and the journal of what was ever created.
+//! The instances in Storage, and the journal of all creations.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::instance::Instance;
+use crate::instance::{Instance, Lock};
 
 /// All instances.
 #[derive(Default)]
@@ -18,7 +18,7 @@ pub(crate) struct Store {
 #[derive(Default)]
 pub(crate) struct Inner {
     rows: HashMap<Uuid, Row>,
-    /// By column `lastChanged` and id.
+    /// The instances in the order of the column `lastChanged` and the internal id.
     order: BTreeMap<Place, Uuid>,
     last_internal_id: i64,
     journal: Vec<Creation>,
@@ -27,14 +27,14 @@ pub(crate) struct Inner {
 /// The column `lastChanged` in microseconds, and Storage's own sequence number.
 pub(crate) type Place = (i64, i64);
 
-/// An instance's row: the document, and the columns beside it by which lists are filtered and sorted
-/// (Altinn/altinn-storage: src/Storage/Migration/FunctionsAndProcedures/updateinstance.sql). They follow the document,
-/// but for what a race does to them.
+/// An instance's row: the document, and the columns by which lists are filtered and sorted
+/// (Altinn/altinn-storage: src/Storage/Migration/FunctionsAndProcedures/updateinstance.sql). The columns have
+/// the values of the document, except after a race.
 pub(crate) struct Row {
     pub(crate) instance: Instance,
     /// The column `lastchanged`.
     pub(crate) changed: Timestamp,
-    /// The column `confirmed`: by the owner's organisation. Null in rows from before there was one.
+    /// The column `confirmed`: whether the owner organisation has confirmed the instance. Null in rows that are older than the column.
     pub(crate) confirmed: Option<bool>,
 }
 
@@ -47,13 +47,13 @@ impl Row {
         }
     }
 
-    /// Its place in every list. The column is PostgreSQL's: it has microseconds.
+    /// The row's place in lists. The column has microseconds, as PostgreSQL stores them.
     pub(crate) fn place(&self) -> Place {
         (self.changed.as_microsecond(), self.instance.internal_id)
     }
 }
 
-/// Every system of an organisation confirms for the organisation.
+/// Whether the owner organisation has confirmed the instance. All its systems confirm for the organisation.
 fn is_confirmed(instance: &Instance) -> bool {
     instance
         .confirmations
@@ -61,7 +61,7 @@ fn is_confirmed(instance: &Instance) -> bool {
         .any(|known| known.stakeholder == instance.org)
 }
 
-/// One instance that came into being, whatever became of it later.
+/// The creation of an instance. It is kept even if the instance is deleted.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Creation {
@@ -79,7 +79,7 @@ impl Store {
     }
 
     pub(crate) fn get(&self, guid: Uuid) -> Option<Instance> {
-        // Bytes are shared, so a copy of an instance is small.
+        // Clones share the bytes of the data elements.
         self.lock().rows.get(&guid).map(|row| row.instance.clone())
     }
 
@@ -99,7 +99,7 @@ impl Store {
         inner.rows.insert(row.instance.guid, row);
     }
 
-    /// Changes an instance; none where there is no such instance.
+    /// Changes an instance. Returns `None` if there is no such instance.
     pub(crate) fn change<T>(
         &self,
         guid: Uuid,
@@ -119,7 +119,27 @@ impl Store {
         })
     }
 
-    /// Changes an instance's row; none where there is no such instance.
+    /// Takes the lock of an instance for `time_to_live`. Returns `None` if the lock is held, or if there is no such instance.
+    pub(crate) fn take_lock(
+        &self,
+        guid: Uuid,
+        now: Timestamp,
+        time_to_live: SignedDuration,
+    ) -> Option<Lock> {
+        self.change(guid, |instance| {
+            if instance.lock.as_ref().is_some_and(|lock| lock.until > now) {
+                return None;
+            }
+            let lock = Lock {
+                token: Uuid::new_v4().simple().to_string(),
+                until: now.checked_add(time_to_live).unwrap_or(Timestamp::MAX),
+            };
+            instance.lock = Some(lock.clone());
+            Some(lock)
+        })?
+    }
+
+    /// Changes an instance's row. Returns `None` if there is no such instance.
     pub(crate) fn change_row<T>(
         &self,
         guid: Uuid,
@@ -143,7 +163,7 @@ impl Inner {
         self.rows.values().map(|row| &row.instance)
     }
 
-    /// The rows in the order of the column `lastChanged` and their ids.
+    /// The rows in the order of the column `lastChanged` and the internal id.
     pub(crate) fn rows(&self, from: Bound<Place>) -> impl DoubleEndedIterator<Item = &Row> {
         self.order
             .range((from, Bound::Unbounded))

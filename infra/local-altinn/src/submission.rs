@@ -1,4 +1,4 @@
-//! What users do: filling in and submitting an app.
+//! Users of the apps: they fill in forms, submit and delete instances.
 
 use std::sync::Arc;
 
@@ -6,15 +6,16 @@ use bytes::Bytes;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::app::AppDefinition;
-use super::apps::{
-    Actor, CREATED, Engine, Issue, StepError, mark_deleted, new_user_instance, store_form,
+use crate::app::AppDefinition;
+use crate::apps::{
+    Actor, CREATED, Engine, Issue, PROCESS_COMPLETED, ProcessError, moved_to, new_user_instance,
+    store_form,
 };
-use super::instance::Instance;
-use super::register::Party;
-use super::world::World;
+use crate::instance::Instance;
+use crate::register::Party;
+use crate::world::World;
 
-/// An instance that a user makes.
+/// An instance that a user fills in.
 #[derive(Clone)]
 pub struct Submission {
     /// `org/app`.
@@ -25,7 +26,7 @@ pub struct Submission {
     pub forms: Vec<(String, FormContent)>,
     /// Files.
     pub attachments: Vec<Attachment>,
-    /// How far the user goes.
+    /// The stage to which the user moves the process.
     pub until: Stage,
 }
 
@@ -49,12 +50,12 @@ pub enum SubmissionOwner {
     Organisation(String),
 }
 
-/// Form data as a user's browser or a system sends it.
+/// The content of a form.
 #[derive(Clone)]
 pub enum FormContent {
-    /// JSON by the names of the model.
+    /// JSON with the field names of the model.
     Json(Value),
-    /// XML as posted.
+    /// An XML document.
     Xml(Bytes),
 }
 
@@ -74,23 +75,23 @@ pub struct Attachment {
 /// A point in a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// The process stands in this task.
+    /// The process is in this task.
     Task(String),
-    /// The process has ended, the instance is archived.
+    /// The process has ended and the instance is archived.
     Ended,
 }
 
-/// Why a user cannot do that.
+/// Why a user cannot perform an action.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubmitError {
-    /// No app of that id was started.
+    /// No app with this id is running.
     #[error("no app {0} is running here")]
     UnknownApp(String),
     /// The register does not know the owner.
     #[error("the owner of the submission to {0} is not in register.yaml")]
     UnknownOwner(String),
-    /// No instance of that id exists.
+    /// No instance with this id exists.
     #[error("no instance {0}")]
     UnknownInstance(String),
     /// The content does not fit the app.
@@ -98,7 +99,7 @@ pub enum SubmitError {
     Content {
         /// `org/app`.
         app: String,
-        /// What is wrong; never holds form data.
+        /// What is wrong. Never contains form data.
         problem: String,
     },
     /// The process does not move.
@@ -111,7 +112,7 @@ pub enum SubmitError {
     },
 }
 
-/// A user at work.
+/// Acts on instances as their owners.
 pub(crate) struct Users<'w>(pub(crate) &'w Arc<World>);
 
 impl Users<'_> {
@@ -146,7 +147,7 @@ impl Users<'_> {
         }
     }
 
-    /// Moves an instance one step on, or back with `reject`.
+    /// Ends the current task of an instance, or goes back with the action `reject`.
     pub(crate) fn act(&self, id: &str, action: Option<&str>) -> Result<(), SubmitError> {
         let unknown = || SubmitError::UnknownInstance(id.to_owned());
         let guid = id
@@ -177,14 +178,14 @@ impl Users<'_> {
                         .by_party_id(stored.owner.party_id)
                         .map(|party| party.actor())
                         .unwrap_or_default();
-                    mark_deleted(stored, hard, now);
+                    stored.mark_deleted(hard, now);
                     stored.touch(now, &actor);
                 })
             });
         deleted.ok_or_else(|| SubmitError::UnknownInstance(id.to_owned()))
     }
 
-    /// Publishes the event that tells where an instance stands.
+    /// Publishes the event for the current task of an instance.
     pub(crate) fn announce(&self, id: &str) -> Result<(), SubmitError> {
         let unknown = || SubmitError::UnknownInstance(id.to_owned());
         let guid = id
@@ -196,15 +197,15 @@ impl Users<'_> {
         let app = self.0.app_by_id(&instance.app_id).ok_or_else(unknown)?;
         let first = app.settings.tasks.first().map(|task| task.id.as_str());
         let event = match instance.current_task() {
-            None => super::apps::PROCESS_COMPLETED.to_owned(),
+            None => PROCESS_COMPLETED.to_owned(),
             Some(task) if Some(task.element_id.as_str()) == first => CREATED.to_owned(),
-            Some(task) => super::apps::moved_to(&task.element_id),
+            Some(task) => moved_to(&task.element_id),
         };
         self.0.publish(&app, &instance, &event);
         Ok(())
     }
 
-    /// The instance with all its data, in the first task.
+    /// Creates the instance with all its data, in the first task.
     fn fill_in(
         &self,
         app: &AppDefinition,
@@ -298,10 +299,10 @@ impl Users<'_> {
     }
 }
 
-fn describe(error: &StepError) -> String {
+fn describe(error: &ProcessError) -> String {
     let (_, title, detail) = error.describe("the current task");
     let issues: Vec<String> = match error {
-        StepError::Invalid(issues) => issues.iter().map(Issue::summary).collect(),
+        ProcessError::Invalid(issues) => issues.iter().map(Issue::summary).collect(),
         _ => Vec::new(),
     };
     format!("{title}: {detail} {}", issues.join("; "))

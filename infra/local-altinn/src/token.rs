@@ -1,11 +1,9 @@
-//! Altinn tokens: who calls.
+//! Altinn tokens and the callers whom they name.
 
-use axum::http::{HeaderMap, StatusCode, header};
-use jsonwebtoken::{Algorithm, Validation};
+use axum::http::{HeaderMap, header};
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::Value;
-
-use super::answer::{self, Refusal};
-use super::world::World;
 
 /// A caller with a valid Altinn token.
 #[derive(Clone)]
@@ -14,7 +12,7 @@ pub(crate) struct Caller {
     pub(crate) org: Option<String>,
     /// Claim `urn:altinn:orgNumber`.
     pub(crate) org_number: String,
-    /// The person who calls, where it is one.
+    /// The user, if the caller is a person.
     pub(crate) user: Option<User>,
     /// Claim `urn:altinn:authlevel`.
     pub(crate) level: u8,
@@ -32,16 +30,12 @@ pub(crate) struct User {
 }
 
 impl Caller {
-    /// The caller named by the bearer token.
-    pub(crate) fn of(world: &World, headers: &HeaderMap) -> Result<Self, Refusal> {
-        let refused = || Refusal::from(answer::empty(StatusCode::UNAUTHORIZED));
-        let token = bearer(headers).ok_or_else(refused)?;
-        let claims =
-            verify(token, &world.altinn_verifying, &[Algorithm::RS256]).ok_or_else(refused)?;
+    /// The caller whom a token names, if Altinn signed the token and it is valid at `now`.
+    pub(crate) fn from_token(token: &str, key: &DecodingKey, now: Timestamp) -> Option<Self> {
+        let claims = verify(token, key, &[Algorithm::RS256])?;
         let number = |name: &str| claims[name].as_i64();
-        let (Some(expires), not_before) = (number("exp"), number("nbf").unwrap_or(0)) else {
-            return Err(refused());
-        };
+        let expires = number("exp")?;
+        let not_before = number("nbf").unwrap_or(0);
         let text = |name: &str| match &claims[name] {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
@@ -63,28 +57,25 @@ impl Caller {
             expires,
             claims,
         };
-        if !caller.is_alive(world) || not_before > world.clock.now().as_second() {
-            return Err(refused());
-        }
-        Ok(caller)
+        (caller.is_alive(now) && not_before <= now.as_second()).then_some(caller)
     }
 
-    /// Whether the token is valid now, with zero clock skew.
-    pub(crate) fn is_alive(&self, world: &World) -> bool {
-        world.clock.now().as_second() < self.expires
+    /// Whether the token has not expired at `now`. No clock skew is allowed.
+    pub(crate) fn is_alive(&self, now: Timestamp) -> bool {
+        now.as_second() < self.expires
     }
 
-    /// What `createdBy` and `lastChangedBy` hold.
+    /// The caller as a value of `createdBy` and `lastChangedBy`.
     pub(crate) fn actor(&self) -> &str {
         self.user.as_ref().map_or(&self.org_number, |user| &user.id)
     }
 
-    /// Whom the history of a process names.
+    /// The caller's name in the history of a process.
     pub(crate) fn performer(&self) -> &str {
         self.org.as_deref().unwrap_or_else(|| self.actor())
     }
 
-    /// Storage takes data and process events only from an organisation or a user that it knows.
+    /// Whether Storage accepts data and process events from the caller: it does from service owners and users.
     pub(crate) fn is_known_to_storage(&self) -> bool {
         self.org.is_some() || self.user.is_some()
     }
@@ -112,12 +103,8 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The claims of a JWT whose signature is right. Times are left to the caller, who has the clock.
-pub(crate) fn verify(
-    token: &str,
-    key: &jsonwebtoken::DecodingKey,
-    algorithms: &[Algorithm],
-) -> Option<Value> {
+/// The claims of a JWT, if its signature is valid. The times are not checked here, because they depend on the clock.
+pub(crate) fn verify(token: &str, key: &DecodingKey, algorithms: &[Algorithm]) -> Option<Value> {
     let mut validation = Validation::new(Algorithm::RS256);
     validation.algorithms = algorithms.to_vec();
     validation.required_spec_claims.clear();

@@ -1,18 +1,18 @@
-//! What the workflow engine of the next generation of apps has in hand for an instance.
+//! The state of an instance in the workflow engine of the next generation of apps.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// The start of a process in the workflow engine. Apps before v9 have none, so it is idle there.
+/// The workflow that starts a process. Apps before v9 have no engine, so they are always idle.
 #[derive(Clone, Default)]
 pub(crate) enum Workflow {
-    /// Nothing is to be done any more, or nothing was ever begun.
+    /// There is no unfinished workflow.
     #[default]
     Idle,
-    /// The engine is on the way to this task.
+    /// The engine is moving the process to this task.
     Processing { task: String },
-    /// A step failed for good: somebody has to call `resume`.
+    /// A step failed permanently. The workflow waits for a call of `resume`.
     Failed(FailedWorkflow),
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct FailedWorkflow {
     pub(crate) id: Uuid,
     pub(crate) task: String,
     pub(crate) at: Timestamp,
-    /// Values for the forms that are not made yet.
+    /// Values for the forms that were not created yet.
     pub(crate) prefill: Vec<(String, String)>,
 }
 
@@ -40,7 +40,7 @@ impl Workflow {
     }
 }
 
-/// A time as the engine writes it: with an offset, not with Z (measured, tests/recorded/v9/v9-create-step-failed.json).
+/// A time as the engine writes it: with an offset instead of Z (measured, tests/recorded/v9/v9-create-step-failed.json).
 pub(crate) fn engine_time(at: Timestamp) -> String {
     let at = at.to_string();
     format!("{}+00:00", at.trim_end_matches('Z'))

@@ -1,27 +1,31 @@
-//! Everything that the services of the local Altinn share.
+//! The state that the services of the local Altinn share.
+
+pub(crate) mod events;
+pub(crate) mod maskinporten;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use jsonwebtoken::DecodingKey;
 use serde_json::Value;
+use testbed::clock::Clock;
 use tokio::sync::watch;
 
-use super::Config;
-use super::app::{App, AppDefinition, Decision};
-use super::events::Events;
-use super::faults::{Fault, Faults};
-use super::instance::{Element, Instance, Links};
-use super::keys::DevelopmentKey;
-use super::maskinporten::Maskinporten;
-use super::register::Register;
-use super::store::Store;
-use super::token::Caller;
-use testbed::clock::Clock;
+use crate::app::{App, AppDefinition, Decision};
+use crate::config::Config;
+use crate::faults::{Fault, Faults};
+use crate::instance::{Element, Instance, Links};
+use crate::keys::DevelopmentKey;
+use crate::register::Register;
+use crate::responses::{self, Refusal};
+use crate::store::Store;
+use crate::token::{Caller, bearer};
+use events::Events;
+use maskinporten::Maskinporten;
 
-/// No party has this id: nobody's own.
+/// An id that no party has.
 const NO_PARTY: u32 = 0;
 
 pub(crate) struct World {
@@ -40,12 +44,12 @@ pub(crate) struct World {
     pub(crate) events: Events,
     pub(crate) faults: Arc<Faults>,
     pub(crate) rng: Mutex<fastrand::Rng>,
-    /// When the apps were registered.
+    /// When the apps were registered: the start of this Altinn.
     pub(crate) started: jiff::Timestamp,
 }
 
 impl World {
-    /// An Altinn that is reached at `public_url`. What it does in the background ends when `stopped` turns true.
+    /// An Altinn that clients reach at `public_url`. Its background tasks end when `stopped` becomes true.
     pub(crate) fn new(
         config: Config,
         public_url: &str,
@@ -79,7 +83,14 @@ impl World {
         self.apps.get(id).map(|app| Arc::clone(&app.0))
     }
 
-    /// What the policy decision point answers for an action on an instance of the party `owner`.
+    /// The caller whom the bearer token of a request names. Without a valid token the request is refused with 401.
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        let caller = bearer(headers)
+            .and_then(|token| Caller::from_token(token, &self.altinn_verifying, self.clock.now()));
+        caller.ok_or_else(|| responses::empty(StatusCode::UNAUTHORIZED).into())
+    }
+
+    /// Asks the policy decision point about an action on an instance of the party `owner`.
     pub(crate) fn decide(
         &self,
         app: &AppDefinition,
@@ -91,17 +102,17 @@ impl World {
             .faults
             .strikes(Some(&app.id), &Fault::DecisionPointDown)
         {
-            return Decision::None;
+            return Decision::Unavailable;
         }
         app.decide(caller, owner, action)
     }
 
-    /// Whether the policy decision point permits an organisation the action in an app; one that is down does not.
+    /// Whether the policy decision point permits an organisation the action in an app. False if it cannot be reached.
     pub(crate) fn permits(&self, app: &AppDefinition, caller: &Caller, action: &str) -> bool {
         self.permits_on(app, caller, NO_PARTY, action)
     }
 
-    /// Whether the policy decision point permits the action on an instance of the party `owner`; one that is down does not.
+    /// Whether the policy decision point permits the action on an instance of the party `owner`. False if it cannot be reached.
     pub(crate) fn permits_on(
         &self,
         app: &AppDefinition,
@@ -112,7 +123,7 @@ impl World {
         self.decide(app, caller, owner, action) == Decision::Permit
     }
 
-    /// An instance as its app answers it, without `instanceOwner.party`.
+    /// An instance as its app returns it, without `instanceOwner.party`.
     pub(crate) fn app_view(&self, instance: &Instance, headers: &HeaderMap) -> Value {
         let host = app_host(headers);
         let mut view = instance.app_view(&Links {
@@ -123,7 +134,7 @@ impl World {
         view
     }
 
-    /// An instance as its app passes on what Storage answered to a change of its status.
+    /// An instance in the app's response to a change of its status, which passes on Storage's response.
     pub(crate) fn passed_on_view(&self, instance: &Instance) -> Value {
         let mut view = instance.app_view(&Links {
             app_host: None,
@@ -133,7 +144,7 @@ impl World {
         view
     }
 
-    /// An instance as its app answers its deletion: without data, and with its own link only.
+    /// An instance in the app's response to its deletion: without data, and only with the link to the app.
     pub(crate) fn deleted_view(&self, instance: &Instance, headers: &HeaderMap) -> Value {
         let host = app_host(headers);
         let mut view = instance.app_view(&Links {
@@ -144,14 +155,14 @@ impl World {
         view
     }
 
-    /// An instance as its app answers it, with `instanceOwner.party`.
+    /// An instance as its app returns it, with `instanceOwner.party`.
     pub(crate) fn app_response(&self, instance: &Instance, headers: &HeaderMap) -> Value {
         let mut view = self.app_view(instance, headers);
         view["instanceOwner"]["party"] = self.party_view(instance.owner.party_id);
         view
     }
 
-    /// A party as an app writes it; null where the register knows none.
+    /// A party as an app writes it. Null if the register does not have it.
     pub(crate) fn party_view(&self, party: u32) -> Value {
         self.register
             .by_party_id(party)
@@ -174,7 +185,7 @@ impl World {
         )
     }
 
-    /// Neither the apps nor Storage's query promise an order of data elements.
+    /// Shuffles the data elements, because neither the apps nor Storage promise an order.
     pub(crate) fn shuffle_data(&self, view: &mut Value) {
         if let Some(data) = view["data"].as_array_mut() {
             self.rng
@@ -185,7 +196,7 @@ impl World {
     }
 }
 
-/// Apps build their own links from the Host header, and always with https.
+/// The base of an app's own links. Apps build it from the Host header, and always use https.
 fn app_host(headers: &HeaderMap) -> String {
     let host = headers
         .get(header::HOST)

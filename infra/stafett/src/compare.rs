@@ -9,7 +9,7 @@ use app_files::Apps;
 use author::compare::{Comparison, Version};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use local_altinn::InstanceFolders;
+use local_altinn::InstanceFolderReader;
 use serde_json::json;
 
 use crate::{
@@ -81,7 +81,7 @@ fn compare(arguments: &Arguments) -> Result<bool, Failure> {
     for folder in Folders::below(&arguments.instances) {
         progress.inc(1);
         let source = folder.and_then(|folder| {
-            let app = InstanceFolders::app_of(&folder)?;
+            let app = InstanceFolderReader::app_of(&folder)?;
             let known = wanted.iter().any(|wanted| wanted.to_string() == app);
             known.then(|| reader.read(&folder)).transpose()
         });

@@ -8,7 +8,7 @@ use author::{
     render::{self, Look},
 };
 use jiff::Timestamp;
-use local_altinn::{App, Config, InstanceFolders, Register};
+use local_altinn::{App, Config, InstanceFolderReader, Register};
 use local_world::deployment;
 use stafett_core::{
     id::AppId,
@@ -88,7 +88,7 @@ fn find(named: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Reads instance folders of app A by its files.
-pub(crate) struct Reader(InstanceFolders);
+pub(crate) struct Reader(InstanceFolderReader);
 
 impl Reader {
     /// A reader of the instances of these apps.
@@ -113,7 +113,7 @@ impl Reader {
             register,
             ..Config::default()
         };
-        Ok(Self(InstanceFolders::new(config)?))
+        Ok(Self(InstanceFolderReader::new(config)?))
     }
 
     /// The instance in a folder.

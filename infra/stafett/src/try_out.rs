@@ -16,7 +16,7 @@ use author::{
 };
 use clap::Args;
 use futures_util::future::try_join_all;
-use local_altinn::InstanceFolders;
+use local_altinn::InstanceFolderReader;
 use serde_json::{Map, Value};
 use stafett_core::{id::InstanceId, metadata::ApplicationMetadata, route::Route};
 use stafett_runtime::{
@@ -155,7 +155,7 @@ fn folder(path: &Path, route: &Route, apps: &Apps) -> Result<InstanceData, Failu
     } else {
         path
     };
-    of_route(route, &InstanceFolders::app_of(folder)?)?;
+    of_route(route, &InstanceFolderReader::app_of(folder)?)?;
     Reader::new([&route.from], &[apps])?.read(folder)
 }
 

@@ -30,7 +30,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use body::{Cut, RelayedBody};
-pub use faults::{Action, Answer, Faults, Gate, Hook, NotInTime, On, RuleId, Seen, Then};
+pub use faults::{
+    Action, CannedResponse, Faults, Gate, Hook, HookOutcome, NotInTime, On, RequestHead, RuleId,
+};
 use journal::Entry;
 pub use journal::{Exchange, Journal};
 
@@ -164,9 +166,9 @@ impl Relay {
     /// One request from its head to the head of its answer.
     async fn exchange(&self, request: Request<Incoming>) -> Result<Response<RelayedBody>, Cut> {
         let (parts, body) = request.into_parts();
-        let (seen, entry) = self.journal.begin(&parts);
+        let (head, entry) = self.journal.begin(&parts);
         let entry = Arc::new(entry);
-        let plan = self.faults.plan(&seen);
+        let plan = self.faults.plan(&head);
         if let Some(fault) = plan.name() {
             entry.note(|it| it.fault = Some(fault));
         }
@@ -182,7 +184,9 @@ impl Relay {
                 return Ok(made_up(answer, &entry));
             }
             Some(Action::HoldBefore(gate)) => gate.pass().await,
-            Some(Action::HookBefore(hook)) if hook.run(seen.clone()).await == Then::Reset => {
+            Some(Action::HookBefore(hook))
+                if hook.run(head.clone()).await == HookOutcome::Reset =>
+            {
                 return Err(Cut);
             }
             _ => {}
@@ -218,7 +222,7 @@ impl Relay {
             Some(Action::ResetAfter) => return Err(Cut),
             Some(Action::AnswerAfter(answer)) => return Ok(made_up(answer, &entry)),
             Some(Action::HoldAfter(gate)) => gate.pass().await,
-            Some(Action::HookAfter(hook)) if hook.run(seen).await == Then::Reset => {
+            Some(Action::HookAfter(hook)) if hook.run(head).await == HookOutcome::Reset => {
                 return Err(Cut);
             }
             Some(Action::Truncate(bytes)) => limit = Some(*bytes),
@@ -253,7 +257,7 @@ impl Relay {
     }
 }
 
-fn made_up(answer: &Answer, entry: &Arc<Entry>) -> Response<RelayedBody> {
+fn made_up(answer: &CannedResponse, entry: &Arc<Entry>) -> Response<RelayedBody> {
     entry.note(|it| it.status = Some(answer.status));
     let mut response = Response::new(body::made_up(answer.body.clone(), Arc::clone(entry)));
     *response.status_mut() = answer.status;

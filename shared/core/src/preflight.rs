@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::{
     draft::{Attachment, Draft, Owner},
     metadata::{ApplicationMetadata, DataType},
-    relay::{Reason, decide::Problem},
+    relay::{Reason, decide::Failure},
     route::{Mode, Target},
     xml::{self, XmlError},
 };
@@ -171,8 +171,8 @@ impl fmt::Display for Objections {
 impl Objections {
     /// The problem that stands in the relay's way.
     #[must_use]
-    pub fn problem(&self) -> Problem {
-        Problem::new(Reason::DraftRefused).because(self.to_string())
+    pub fn failure(&self) -> Failure {
+        Failure::new(Reason::DraftRefused).because(self.to_string())
     }
 }
 

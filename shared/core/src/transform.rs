@@ -13,7 +13,7 @@ use crate::{
     draft::{Attachment, Draft, Owner, storable},
     id::InstanceId,
     instance::{DataElement, Instance},
-    relay::{Reason, RelayId, decide::Problem},
+    relay::{Reason, RelayId, decide::Failure},
     route::{AttachmentRule, EvaluationError, Gate, MappingError, OwnerRule, Route, Scope, model},
 };
 
@@ -108,7 +108,7 @@ impl TransformError {
 
     /// The problem that stands in the relay's way.
     #[must_use]
-    pub fn problem(&self) -> Problem {
+    pub fn failure(&self) -> Failure {
         let reason = match self {
             Self::Mapping { .. } | Self::Owner { .. } | Self::Due { .. } => Reason::MappingFailed,
             Self::Keys { .. } => Reason::KeysAmbiguous,
@@ -116,7 +116,7 @@ impl TransformError {
             Self::AttachmentScanned(_) => Reason::AttachmentScanned,
             Self::AttachmentInfected(_) => Reason::AttachmentInfected,
         };
-        Problem::new(reason).because(self.to_string())
+        Failure::new(reason).because(self.to_string())
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use local_altinn::{Fault, FormContent, Stage, Step, Submission, SubmissionOwner, Trouble};
+use local_altinn::{
+    CallFault, CreationStep, Fault, FormContent, Stage, Submission, SubmissionOwner,
+};
 use serde_json::{Value, json};
 use tests::{CASEWORK, PERMIT, Story, permit_alone, routes};
 
@@ -53,8 +55,8 @@ async fn six_cases_of_which_storage_answers_two_with_429_are_six() {
     let mut plan = permit_alone();
     plan.routes = folder.path().to_owned();
     let story = Story::begin(plan).await;
-    for step in [Step::PresentationTexts, Step::Process] {
-        b_meets(&story, Fault::at(step, Trouble::Refused(429)));
+    for step in [CreationStep::PresentationTexts, CreationStep::Process] {
+        b_meets(&story, Fault::at(step, CallFault::Refused(429)));
     }
     let a = fill_in(&story);
     story.trigger(&a).await;

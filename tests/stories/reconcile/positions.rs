@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use testbed::wire::{Action, Answer, On, RuleId};
+use testbed::wire::{Action, CannedResponse, On, RuleId};
 use tests::{ROUTE, Story, permit_alone};
 use tokio::runtime::Runtime;
 
@@ -151,11 +151,11 @@ async fn stopped(story: &Story, observed: &Observed<'_>) -> BTreeSet<String> {
 async fn a_list_that_storage_does_not_go_on_with_is_begun_anew() {
     let page = json!({"count": 0, "instances": []}).to_string();
     for (refused, times) in [
-        (Answer::status(StatusCode::BAD_REQUEST), 1),
+        (CannedResponse::status(StatusCode::BAD_REQUEST), 1),
         // A failure is asked for again at once, twice.
-        (Answer::status(StatusCode::INTERNAL_SERVER_ERROR), 3),
+        (CannedResponse::status(StatusCode::INTERNAL_SERVER_ERROR), 3),
         // A continuation that Storage cannot read gives nothing.
-        (Answer::status(StatusCode::OK).body(page), 1),
+        (CannedResponse::status(StatusCode::OK).body(page), 1),
     ] {
         let story = story_of_pages(100).await;
         let observed = Observed::new(&story).await;
@@ -266,7 +266,7 @@ fn breaks(story: &Story, broken: Broken, call: usize) {
     };
     let calls = AtomicUsize::new(0);
     let on = on.when(move |_| calls.fetch_add(1, Ordering::Relaxed) >= call);
-    let gone = Answer::status(StatusCode::BAD_GATEWAY);
+    let gone = CannedResponse::status(StatusCode::BAD_GATEWAY);
     wire.faults().add(on, Action::Answer(gone));
 }
 

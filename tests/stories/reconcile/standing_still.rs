@@ -13,7 +13,7 @@ use stafett_runtime::{
     ledger::{Ledger, Put},
     settings::{LedgerSettings, Source},
 };
-use testbed::wire::{Action, Answer, On};
+use testbed::wire::{Action, CannedResponse, On};
 use tests::{Attachment, CASEWORK, PERMIT, ROUTE, Story, permit_route};
 use uuid::Uuid;
 
@@ -142,7 +142,7 @@ async fn after_steps_that_were_given_up_are_tried_again() {
     let a = story.fill_in(Stage::Ended);
     let refused = story.altinn_wire.faults().add(
         On::request(Method::POST, "/ttd/permit/instances/.*/complete$"),
-        Action::Answer(Answer::status(StatusCode::SERVICE_UNAVAILABLE)),
+        Action::Answer(CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE)),
     );
     story.trigger(&a).await;
     story.reaches(ROUTE, &a, "created").await;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use local_altinn::{Fault, Step, Trouble};
+use local_altinn::{CallFault, CreationStep, Fault};
 use local_world::deployment::sample_apps;
 use testbed::wire::Action;
 use tests::{
@@ -79,7 +79,7 @@ impl Way {
                 faults.next(
                     1,
                     Some(CASEWORK),
-                    Fault::at(Step::Instance, Trouble::AnswerLost),
+                    Fault::at(CreationStep::Instance, CallFault::AnswerLost),
                 );
             }
         }

@@ -9,7 +9,7 @@ use local_altinn::Stage;
 use local_world::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
 use reqwest::Client;
 use serde_json::{Map, Value, json};
-use testbed::wire::{Action, Answer, On};
+use testbed::wire::{Action, CannedResponse, On};
 use tests::{
     CASEWORK, Folder, PERMIT, ROUTE, Story, eventually, permit_alone, permit_route, posts, routes,
 };
@@ -129,9 +129,9 @@ fn linked_to(there: &str, value: Value) -> Value {
     }
 }
 
-fn says(status: StatusCode, body: &Value) -> Answer {
+fn says(status: StatusCode, body: &Value) -> CannedResponse {
     let json = HeaderValue::from_static("application/json");
-    Answer::status(status)
+    CannedResponse::status(status)
         .header(header::CONTENT_TYPE, json)
         .body(body.to_string())
 }
@@ -185,7 +185,7 @@ async fn wherever_altinn_redirects_to_nobody_goes_and_nothing_is_sent_there() {
     let redirect = |status: u16, path: &str| {
         let location = HeaderValue::from_str(&format!("{there}{path}"));
         let status = StatusCode::from_u16(status).expect("a status");
-        Answer::status(status).header(header::LOCATION, location.expect("an address"))
+        CannedResponse::status(status).header(header::LOCATION, location.expect("an address"))
     };
     let get = |path: &str| On::request(Method::GET, path);
     let storage = "^/storage/api/v1/instances";
@@ -254,8 +254,8 @@ async fn wherever_altinn_redirects_to_nobody_goes_and_nothing_is_sent_there() {
 }
 
 /// The head of a request that makes a B.
-fn probe() -> testbed::wire::Seen {
-    testbed::wire::Seen {
+fn probe() -> testbed::wire::RequestHead {
+    testbed::wire::RequestHead {
         sequence: 0,
         method: Method::POST,
         path: format!("/{CASEWORK}/instances"),

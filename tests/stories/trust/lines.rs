@@ -4,7 +4,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use local_altinn::Stage;
 use local_world::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
 use serde_json::{Value, json};
-use testbed::wire::{Action, Answer, On, RuleId};
+use testbed::wire::{Action, CannedResponse, On, RuleId};
 use tests::{CASEWORK, PERMIT, ROUTE, Story, binaries, eventually, permit_alone, posts, sqs_event};
 
 use super::fill_in;
@@ -216,7 +216,7 @@ async fn no_message_no_form_and_no_answer_of_altinn_writes_a_line_of_its_own() {
         let says = |status: u16, body: String| {
             let header = HeaderValue::from_str(&retry_after).expect("a header's value");
             Action::Answer(
-                Answer::status(StatusCode::from_u16(status).expect("a status"))
+                CannedResponse::status(StatusCode::from_u16(status).expect("a status"))
                     .header(header::RETRY_AFTER, header.clone())
                     .header(header::CONTENT_TYPE, header.clone())
                     .header(header::WWW_AUTHENTICATE, header)

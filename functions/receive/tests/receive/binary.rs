@@ -9,26 +9,14 @@ use local_aws::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    issuer::{ORGANISATION, SCOPE},
-    system::{Call, DEADLINE, INSTANCE, POPULAR, SECRET, System},
-};
+use crate::system::{Call, DEADLINE, INSTANCE, POPULAR, SECRET, System, settings};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_receive");
 
 fn environment(system: &System) -> BTreeMap<String, String> {
+    let routes = system.routes.as_ref().unwrap().path();
     let mut environment = system.aws.endpoints().environment();
-    let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
-    set(
-        "STAFETT_ROUTES",
-        system.routes.as_ref().unwrap().path().to_str().unwrap(),
-    );
-    set("STAFETT_QUEUE_URL", &system.aws.resources().queue.url);
-    set("STAFETT_TABLE", &system.aws.resources().table);
-    set("MASKINPORTEN_ISSUER", &system.issuer.name);
-    set("TRIGGER_SCOPE", SCOPE);
-    set("TRIGGER_CONSUMERS", &format!("0192:{ORGANISATION}"));
-    set("EVENTS_SECRET", SECRET);
+    environment.extend(settings(&system.aws, &system.issuer, routes));
     environment
 }
 

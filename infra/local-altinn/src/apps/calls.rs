@@ -1,4 +1,4 @@
-//! The calls that an app makes while it creates an instance, and the trouble that a test gave them.
+//! The calls that an app makes while it creates an instance, with the faults that a test switched on.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::Visit;
-use crate::answer;
-use crate::faults::{Fault, Step, Trouble};
+use super::AppRequest;
+use crate::faults::{CallFault, CreationStep, Fault};
+use crate::responses;
 
-/// What a service says with a status that a fault gave it, as in the recorded conversations.
+/// The body of a response whose status a fault set, as in the recordings.
 const INJECTED: &str = r#"{"title":"injected"}"#;
 
 /// The calls of one creation.
 pub(super) struct Calls {
-    visit: Visit,
-    troubles: Vec<(Step, Trouble)>,
+    request: AppRequest,
+    call_faults: Vec<(CreationStep, CallFault)>,
     expires_inside: bool,
 }
 
-/// A call of the app that did not succeed.
+/// Why a call of the app failed.
 #[derive(Debug)]
 pub(super) enum CallError {
     /// Storage answered with this status and this body.
     Answered(u16, String),
-    /// No answer came, or there was no connection; in the app an exception.
+    /// There was no answer or no connection, which is an exception in the app.
     NoAnswer,
 }
 
@@ -35,114 +35,119 @@ impl CallError {
         Self::Answered(status.as_u16(), body.to_owned())
     }
 
-    /// The app's answer: Storage's status is passed on, everything else is 500 with the app's own text
+    /// The app's response: Storage's status is passed on, every other failure becomes 500 with the app's own text
     /// (Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs, ExceptionResponse; measured,
     /// tests/recorded/older/v8.12.7-create-storage-429-process.json).
-    pub(super) fn into_answer(self, text: &str) -> Response {
+    pub(super) fn into_response(self, text: &str) -> Response {
         match self {
             Self::Answered(status, body) => {
-                let status = answer::status(status);
+                let status = responses::status(status);
                 let reason = status.canonical_reason().unwrap_or_default();
                 let text = format!("{} - {reason} - {body}", status.as_u16());
-                answer::json_value(status, &json!(text))
+                responses::json_value(status, &json!(text))
             }
-            Self::NoAnswer => answer::json_value(StatusCode::INTERNAL_SERVER_ERROR, &json!(text)),
+            Self::NoAnswer => {
+                responses::json_value(StatusCode::INTERNAL_SERVER_ERROR, &json!(text))
+            }
         }
     }
 }
 
 impl Calls {
-    /// The calls of a creation that begins now.
-    pub(super) fn begin(visit: &Visit) -> Self {
-        let app = Some(visit.app.id.as_str());
-        let faults = &visit.world.faults;
-        let troubles = faults.take(app, |fault| match fault {
-            Fault::Creation(troubles) => Some(troubles.clone()),
+    /// The calls of a creation that starts now.
+    pub(super) fn begin(request: &AppRequest) -> Self {
+        let app = Some(request.app.id.as_str());
+        let faults = &request.world.faults;
+        let call_faults = faults.take(app, |fault| match fault {
+            Fault::Creation(call_faults) => Some(call_faults.clone()),
             _ => None,
         });
         Self {
-            visit: visit.clone(),
-            troubles: troubles.unwrap_or_default(),
+            request: request.clone(),
+            call_faults: call_faults.unwrap_or_default(),
             expires_inside: faults.strikes(app, &Fault::TokenExpiresInside),
         }
     }
 
-    /// Makes one call; `effect` is what the service does.
+    /// Makes one call. `effect` is the work of the called service.
     pub(super) async fn call<T>(
         &self,
-        step: Step,
+        step: CreationStep,
         effect: impl FnOnce() -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         self.delay(step).await;
         self.require_token(step)?;
-        if step == Step::Instance && self.visit.strikes(&Fault::StorageDown) {
+        if step == CreationStep::Instance && self.request.strikes(&Fault::StorageDown) {
             return Err(CallError::NoAnswer);
         }
-        self.meet_trouble(step, effect)
+        self.apply_fault(step, effect)
     }
 
-    /// Calls that no trouble meets.
-    pub(super) fn without_trouble(visit: &Visit) -> Self {
+    /// Calls without faults.
+    pub(super) fn without_faults(request: &AppRequest) -> Self {
         Self {
-            visit: visit.clone(),
-            troubles: Vec::new(),
+            request: request.clone(),
+            call_faults: Vec::new(),
             expires_inside: false,
         }
     }
 
-    fn require_token(&self, step: Step) -> Result<(), CallError> {
-        let is_the_engines = matches!(
+    fn require_token(&self, step: CreationStep) -> Result<(), CallError> {
+        let is_call_of_engine = matches!(
             step,
-            Step::FurtherForms | Step::Process | Step::Submission | Step::Poll
+            CreationStep::FurtherForms
+                | CreationStep::Process
+                | CreationStep::Submission
+                | CreationStep::Poll
         );
-        if is_the_engines && self.visit.app.library().has_engine() {
+        if is_call_of_engine && self.request.app.library().has_engine() {
             return Ok(());
         }
-        let has_expired = self.expires_inside && step != Step::Instance;
-        if has_expired || !self.visit.caller.is_alive(&self.visit.world) {
+        let has_expired = self.expires_inside && step != CreationStep::Instance;
+        if has_expired || !self.request.caller.is_alive(self.request.world.clock.now()) {
             return Err(CallError::answered(StatusCode::UNAUTHORIZED, ""));
         }
         Ok(())
     }
 
-    async fn delay(&self, step: Step) {
-        for trouble in self.at(step) {
-            if let Trouble::Delayed(by) = trouble {
+    async fn delay(&self, step: CreationStep) {
+        for fault in self.at(step) {
+            if let CallFault::Delayed(by) = fault {
                 self.wait(by).await;
             }
         }
     }
 
-    /// Waits, by the clock of the world.
+    /// Waits by the world's clock.
     pub(super) async fn wait(&self, long: Duration) {
-        let clock = &self.visit.world.clock;
+        let clock = &self.request.world.clock;
         let long = SignedDuration::try_from(long).unwrap_or(SignedDuration::MAX);
         let until = clock.now().checked_add(long).unwrap_or(Timestamp::MAX);
         clock.wait_until(until).await;
     }
 
-    fn meet_trouble<T>(
+    fn apply_fault<T>(
         &self,
-        step: Step,
+        step: CreationStep,
         effect: impl FnOnce() -> Result<T, CallError>,
     ) -> Result<T, CallError> {
-        let trouble = self
+        let fault = self
             .at(step)
-            .find(|trouble| !matches!(trouble, Trouble::Delayed(_)));
+            .find(|fault| !matches!(fault, CallFault::Delayed(_)));
         let injected = |status| CallError::Answered(status, INJECTED.to_owned());
-        match trouble {
-            None | Some(Trouble::Delayed(_)) => effect(),
-            Some(Trouble::Refused(status)) => Err(injected(status)),
-            Some(Trouble::Unreachable) => Err(CallError::NoAnswer),
-            Some(Trouble::DoneThen(status)) => effect().and(Err(injected(status))),
-            Some(Trouble::AnswerLost) => effect().and(Err(CallError::NoAnswer)),
+        match fault {
+            None | Some(CallFault::Delayed(_)) => effect(),
+            Some(CallFault::Refused(status)) => Err(injected(status)),
+            Some(CallFault::Unreachable) => Err(CallError::NoAnswer),
+            Some(CallFault::DoneThen(status)) => effect().and(Err(injected(status))),
+            Some(CallFault::AnswerLost) => effect().and(Err(CallError::NoAnswer)),
         }
     }
 
-    fn at(&self, step: Step) -> impl Iterator<Item = Trouble> {
-        self.troubles
+    fn at(&self, step: CreationStep) -> impl Iterator<Item = CallFault> {
+        self.call_faults
             .iter()
             .filter(move |(at, _)| at.covers(step))
-            .map(|(_, trouble)| *trouble)
+            .map(|(_, fault)| *fault)
     }
 }

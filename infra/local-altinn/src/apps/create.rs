@@ -1,6 +1,6 @@
-//! A creation arrives: `POST /instances` and `POST /instances/create`.
+//! The endpoints that create instances: `POST /instances` and `POST /instances/create`.
 //!
-//! Order of work and outcomes: Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs.
+//! Order of the checks, and their outcomes: Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs.
 
 use std::sync::Arc;
 
@@ -13,22 +13,24 @@ use axum::routing::post;
 use http_body_util::BodyExt;
 use serde_json::Value;
 
-use super::instantiation::{Order, instantiate};
-use super::template::{OwnerReference, Template, field, time};
-use super::{Visit, parts};
-use crate::answer::{self, Answer, Refusal};
+use super::instantiation::instantiate;
+use super::new_instance::CreationRequest;
+use super::template::{OwnerReference, Template};
+use super::{AppRequest, parts};
 use crate::faults::{Admission, Fault};
 use crate::instance::Instance;
+use crate::instance::document::{field, time};
+use crate::responses::{self, HandlerResult, Refusal};
 use crate::world::World;
 
 pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/{org}/{app}/instances", post(create))
         .route("/{org}/{app}/instances/create", post(create_simplified))
-        .layer(middleware::from_fn(answer::produce_json))
+        .layer(middleware::from_fn(responses::produce_json))
 }
 
-/// Newtonsoft's exception, which nothing catches.
+/// Newtonsoft's exception, which the app does not handle.
 const TEMPLATE_UNREADABLE: &str =
     "Newtonsoft.Json.JsonReaderException: The document could not be read.";
 
@@ -38,12 +40,12 @@ async fn create(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::POST, headers)?;
-    let admission = admit(&visit)?;
-    refuse_users_in_production(&visit)?;
-    let mut parts = parts::read(&visit, body).await?;
-    if visit.strikes(&Fault::SenderTooSlow) {
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::POST, headers)?;
+    let admission = admit(&request)?;
+    refuse_users_in_production(&request)?;
+    let mut parts = parts::read(&request, body).await?;
+    if request.strikes(&Fault::SenderTooSlow) {
         return Err(parts::too_slow());
     }
     let query_party = query.as_deref().and_then(|query| {
@@ -51,7 +53,7 @@ async fn create(
             .find(|(name, _)| name.eq_ignore_ascii_case("instanceOwnerPartyId"))
             .map(|(_, id)| id.into_owned())
     });
-    // Everything from here on goes on when the caller hangs up: cancelling the request does not stop the app.
+    // From here on, the app goes on even if the caller disconnects.
     detached(async move {
         let _held = admission;
         let template = match parts::take(&mut parts, "instance") {
@@ -60,7 +62,7 @@ async fn create(
             {
                 Some(
                     Template::parse(&part.bytes)
-                        .map_err(|_| visit.exception(TEMPLATE_UNREADABLE))?,
+                        .map_err(|_| request.exception(TEMPLATE_UNREADABLE))?,
                 )
             }
             _ => None,
@@ -68,14 +70,14 @@ async fn create(
         if let Some(part) = parts::take(&mut parts, "notification") {
             let is_json = part.content_type.contains("application/json") && !part.bytes.is_empty();
             if is_json && serde_json::from_slice::<Value>(&part.bytes).is_err() {
-                return Err(visit.exception(TEMPLATE_UNREADABLE).into());
+                return Err(request.exception(TEMPLATE_UNREADABLE).into());
             }
         }
-        let template = settle_owner(template, query_party)?;
-        parts::validate(&visit.app, &parts)?;
+        let template = resolve_owner(template, query_party)?;
+        parts::validate(&request.app, &parts)?;
         instantiate(
-            &visit,
-            Order {
+            &request,
+            CreationRequest {
                 template,
                 parts,
                 prefill: Vec::new(),
@@ -93,45 +95,47 @@ async fn create_simplified(
     Path((org, app)): Path<(String, String)>,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::POST, headers)?;
-    let admission = admit(&visit)?;
-    refuse_users_in_production(&visit)?;
-    let is_json = visit
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::POST, headers)?;
+    let admission = admit(&request)?;
+    refuse_users_in_production(&request)?;
+    let is_json = request
         .headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.contains("json"));
     if !is_json {
-        return Err(answer::client_error(StatusCode::UNSUPPORTED_MEDIA_TYPE).into());
+        return Err(responses::client_error(StatusCode::UNSUPPORTED_MEDIA_TYPE).into());
     }
     let body = http_body_util::Limited::new(body, parts::LARGEST_REQUEST)
         .collect()
         .await;
     let body = body
-        .map_err(|_| answer::binding_problem("$", "The body could not be read"))?
+        .map_err(|_| responses::binding_problem("$", "The body could not be read"))?
         .to_bytes();
     detached(async move {
         let _held = admission;
-        let order = simplified_order(&visit, &body)?;
-        instantiate(&visit, order).await
+        let wanted = read_simplified(&request, &body)?;
+        instantiate(&request, wanted).await
     })
     .await
 }
 
-async fn detached(work: impl Future<Output = Answer> + Send + 'static) -> Answer {
+/// Runs the work to its end even if the caller disconnects.
+async fn detached(work: impl Future<Output = HandlerResult> + Send + 'static) -> HandlerResult {
     match tokio::spawn(work).await {
-        Ok(answer) => answer,
-        Err(_) => Err(answer::empty(StatusCode::INTERNAL_SERVER_ERROR).into()),
+        Ok(result) => result,
+        Err(_) => Err(responses::empty(StatusCode::INTERNAL_SERVER_ERROR).into()),
     }
 }
 
-fn admit(visit: &Visit) -> Result<Admission, Refusal> {
-    match visit.world.faults.admit_creation(&visit.app.id) {
-        Admission::Out(status, retry_after) => {
-            let mut response = answer::empty(answer::status(status));
+fn admit(request: &AppRequest) -> Result<Admission, Refusal> {
+    match request.world.faults.admit_creation(&request.app.id) {
+        Admission::Rejected(status, retry_after) => {
+            let mut response = responses::empty(responses::status(status));
             if let Some(seconds) = retry_after {
-                response = answer::with_header(response, header::RETRY_AFTER, &seconds.to_string());
+                response =
+                    responses::with_header(response, header::RETRY_AFTER, &seconds.to_string());
             }
             Err(response.into())
         }
@@ -139,17 +143,17 @@ fn admit(visit: &Visit) -> Result<Admission, Refusal> {
     }
 }
 
-fn refuse_users_in_production(visit: &Visit) -> Result<(), Refusal> {
-    let app = &visit.app;
+fn refuse_users_in_production(request: &AppRequest) -> Result<(), Refusal> {
+    let app = &request.app;
     if app.settings.production
         && app.metadata.disallow_user_instantiation
-        && visit.caller.org.is_none()
+        && request.caller.org.is_none()
     {
         let text = format!(
             "User instantiation is disabled for this application {}",
             app.id
         );
-        return Err(answer::sentence(StatusCode::FORBIDDEN, text).into());
+        return Err(responses::json_string(StatusCode::FORBIDDEN, text).into());
     }
     Ok(())
 }
@@ -157,12 +161,12 @@ fn refuse_users_in_production(visit: &Visit) -> Result<(), Refusal> {
 const NO_OWNER: &str = "Error: instanceOwnerPartyId query parameter is empty and InstanceOwner is missing from instance template. You must \
                         populate instanceOwnerPartyId or InstanceOwner";
 
-/// Exactly one source must name the owner.
-fn settle_owner(
+/// Determines the owner, whom either the template or the query must name, but not both.
+fn resolve_owner(
     template: Option<Template>,
     query_party: Option<String>,
 ) -> Result<Template, Refusal> {
-    let refuse = |text: &str| Err(answer::sentence(StatusCode::BAD_REQUEST, text).into());
+    let refuse = |text: &str| Err(responses::json_string(StatusCode::BAD_REQUEST, text).into());
     match (template, query_party) {
         (None, None) => refuse(
             "Cannot create an instance without an instanceOwner.partyId. Either provide instanceOwner party Id as a query parameter or an \
@@ -194,9 +198,9 @@ fn settle_owner(
     }
 }
 
-/// What cannot be bound is also missed.
-fn unbound_order(field: &str, message: &str) -> Refusal {
-    answer::binding_problems(&[
+/// ASP.NET reports a body that it cannot bind as missing, too.
+fn unbound_body(field: &str, message: &str) -> Refusal {
+    responses::binding_problems(&[
         (
             "instansiationInstance",
             "The instansiationInstance field is required.",
@@ -205,13 +209,13 @@ fn unbound_order(field: &str, message: &str) -> Refusal {
     ])
 }
 
-/// System.Text.Json binds the body: a prefill value or party id that is not text is refused there.
-fn simplified_order(visit: &Visit, body: &[u8]) -> Result<Order, Refusal> {
+/// Reads the body of `instances/create`. System.Text.Json refuses a prefill value or party id that is not a string.
+fn read_simplified(request: &AppRequest, body: &[u8]) -> Result<CreationRequest, Refusal> {
     let Ok(Value::Object(object)) = serde_json::from_slice(body) else {
-        return Err(unbound_order("$", "The JSON value could not be converted"));
+        return Err(unbound_body("$", "The JSON value could not be converted"));
     };
     let unbound = |name: &str| {
-        unbound_order(
+        unbound_body(
             &format!("$.{name}"),
             "The JSON value could not be converted",
         )
@@ -226,7 +230,7 @@ fn simplified_order(visit: &Visit, body: &[u8]) -> Result<Order, Refusal> {
     }
     let owner = OwnerReference::parse(owner).map_err(|_| unbound("instanceOwner"))?;
     if owner.as_ref().is_none_or(OwnerReference::is_empty) {
-        return Err(answer::sentence(StatusCode::BAD_REQUEST, NO_OWNER).into());
+        return Err(responses::json_string(StatusCode::BAD_REQUEST, NO_OWNER).into());
     }
     let prefill = match field(&object, "prefill") {
         Value::Null => Vec::new(),
@@ -251,10 +255,10 @@ fn simplified_order(visit: &Visit, body: &[u8]) -> Result<Order, Refusal> {
         ..Template::default()
     };
     let source = match source {
-        Some(id) => Some(copy_source(visit, &id)?),
+        Some(id) => Some(copy_source(request, &id)?),
         None => None,
     };
-    Ok(Order {
+    Ok(CreationRequest {
         template,
         parts: Vec::new(),
         prefill,
@@ -263,19 +267,19 @@ fn simplified_order(visit: &Visit, body: &[u8]) -> Result<Order, Refusal> {
     })
 }
 
-/// The instance that the new one copies.
-fn copy_source(visit: &Visit, id: &str) -> Result<Instance, Refusal> {
-    let refuse = |text: &str| Refusal::from(answer::sentence(StatusCode::BAD_REQUEST, text));
-    if !visit.app.metadata.copy_instance_settings.enabled {
+/// Finds the instance to copy.
+fn copy_source(request: &AppRequest, id: &str) -> Result<Instance, Refusal> {
+    let refuse = |text: &str| Refusal::from(responses::json_string(StatusCode::BAD_REQUEST, text));
+    if !request.app.metadata.copy_instance_settings.enabled {
         return Err(refuse(
             "Creating instance based on a copy from an archived instance is not enabled for this app.",
         ));
     }
     let source = id
         .split_once('/')
-        .and_then(|(_party, guid)| visit.instance(guid));
+        .and_then(|(_party, guid)| request.instance(guid));
     let source = source.ok_or_else(|| {
-        answer::sentence(
+        responses::json_string(
             StatusCode::INTERNAL_SERVER_ERROR,
             "The source instance could not be read",
         )

@@ -1,6 +1,6 @@
-//! A creation from the moment at which Storage is asked for an instance: its steps in their order, and the clean-up where one fails.
+//! The steps of a creation after Storage has created the instance, and the clean-up after a failure.
 //!
-//! Order of work and outcomes: Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs; measured, tests/recorded.
+//! Order of the steps, and their outcomes: Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs; measured, tests/recorded.
 
 use axum::http::{StatusCode, header};
 use axum::response::Response;
@@ -8,123 +8,71 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::calls::{CallError, Calls};
-use super::instantiation::{Order, new_instance};
+use super::data_rules::{self, DataRefusal};
+use super::new_instance::CreationRequest;
 use super::parts::Part;
-use super::upload::{self, Problem};
-use super::{CREATED, Visit, form, workflow};
-use crate::answer::{self, Answer};
-use crate::disposition;
-use crate::faults::{Fault, Step};
-use crate::instance::{Element, Instance, Mark, Process};
+use super::{AppRequest, CREATED, form};
+use crate::content_disposition;
+use crate::faults::{CreationStep, Fault};
+use crate::instance::{Element, Instance, Mark};
 use crate::library::Library;
-use crate::register::Party;
+use crate::responses;
 use crate::workflow::Workflow;
 
-/// Creates an instance and answers.
-pub(super) async fn create(
-    visit: &Visit,
-    order: Order,
-    party: Party<'_>,
-    process: Process,
-) -> Answer {
-    let calls = Calls::begin(visit);
-    let party_id = party.party_id();
-    let made = calls.call(Step::Instance, || {
-        let (app, now) = (&visit.app, visit.world.clock.now());
-        let actor = visit.caller.actor();
-        let mut instance = new_instance(
-            &app.id,
-            &app.org,
-            party,
-            &order.template,
-            process,
-            now,
-            actor,
-        );
-        if visit.caller.user.is_some() {
-            instance.status.read_status = 1;
-        }
-        let guid = instance.guid;
-        visit.world.store.insert(instance);
-        Ok(guid)
-    });
-    let made = made.await.map_err(|error| {
-        let app = &visit.app.id;
-        error.into_answer(&nothing_made(app, party_id))
-    });
-    let creation = Creation {
-        visit: visit.clone(),
-        calls,
-        guid: made?,
-        party: party_id,
-        prefill: order.prefill.clone(),
-        simplified: order.simplified,
-    };
-    let stored = match creation.store_parts(order).await {
-        Ok(()) => creation.read_back().await.map_err(Failure::from),
-        refused => refused,
-    };
-    let started = match stored {
-        Ok(()) if creation.library().has_engine() => return workflow::start(creation).await,
-        Ok(()) => creation.start_process().await.map_err(Failure::from),
-        Err(failure) => Err(failure),
-    };
-    match started {
-        Ok(instance) => Ok(creation.created(&instance)),
-        Err(failure) => Err(creation.failed(failure).await.into()),
-    }
-}
-
-/// What the app says where it knows of no instance; `instances/create` says it always.
-fn nothing_made(app: &str, party: u32) -> String {
+/// The app's text for a failure before the instance exists. `instances/create` uses it for every failure.
+pub(super) fn nothing_created(app: &str, party: u32) -> String {
     format!("Instantiation of appId {app} failed for party {party}")
 }
 
 /// A creation whose instance exists.
 pub(super) struct Creation {
-    pub(super) visit: Visit,
+    pub(super) request: AppRequest,
     pub(super) calls: Calls,
     pub(super) guid: Uuid,
     pub(super) party: u32,
     /// Values for every form that the first task creates by itself.
     pub(super) prefill: Vec<(String, String)>,
-    simplified: bool,
+    pub(super) simplified: bool,
 }
 
-/// Why a creation ends early.
-pub(super) enum Failure {
-    /// The app itself refuses a part.
-    Refused(Problem),
-    /// A call fails, or the app's own code throws.
+/// Why a creation fails.
+pub(super) enum CreationError {
+    /// The app refuses a part.
+    Refused(DataRefusal),
+    /// A call fails, or the app's own code throws an exception.
     Exception(CallError),
 }
 
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        Self::Refused(problem)
+impl From<DataRefusal> for CreationError {
+    fn from(refusal: DataRefusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 
-impl From<CallError> for Failure {
+impl From<CallError> for CreationError {
     fn from(error: CallError) -> Self {
         Self::Exception(error)
     }
 }
 
-/// How the app's clean-up ended.
+/// The outcome of the app's clean-up.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum CleanUp {
     Deleted,
-    /// The policy or the token does not allow it, or Storage did not do it.
-    Denied,
+    /// The policy or the token does not allow the deletion, or Storage failed.
+    Failed,
 }
 
 impl Creation {
-    /// What is left to do of an earlier creation.
-    pub(super) fn of(visit: &Visit, instance: &Instance, prefill: Vec<(String, String)>) -> Self {
+    /// Continues an earlier creation.
+    pub(super) fn of(
+        request: &AppRequest,
+        instance: &Instance,
+        prefill: Vec<(String, String)>,
+    ) -> Self {
         Self {
-            visit: visit.clone(),
-            calls: Calls::without_trouble(visit),
+            request: request.clone(),
+            calls: Calls::without_faults(request),
             guid: instance.guid,
             party: instance.owner.party_id,
             prefill,
@@ -132,18 +80,18 @@ impl Creation {
         }
     }
 
-    fn library(&self) -> Library {
-        self.visit.app.library()
+    pub(super) fn library(&self) -> Library {
+        self.request.app.library()
     }
 
     fn instance(&self) -> Result<Instance, CallError> {
-        let found = self.visit.world.store.get(self.guid);
+        let found = self.request.world.store.get(self.guid);
         found.ok_or_else(|| CallError::answered(StatusCode::NOT_FOUND, ""))
     }
 
     /// Changes the instance in Storage.
     fn change(&self, change: impl FnOnce(&mut Instance)) -> Result<(), CallError> {
-        let (world, actor) = (&self.visit.world, self.visit.caller.actor());
+        let (world, actor) = (&self.request.world, self.request.caller.actor());
         let changed = world.store.change(self.guid, |stored| {
             change(stored);
             stored.touch(world.clock.now(), actor);
@@ -151,36 +99,36 @@ impl Creation {
         changed.ok_or_else(|| CallError::answered(StatusCode::NOT_FOUND, ""))
     }
 
-    /// Stores the elements, and what the app copies from their forms to the instance.
-    async fn store_parts(&self, order: Order) -> Result<(), Failure> {
+    /// Stores the elements, and the values that the app copies from the forms to the instance.
+    pub(super) async fn store_parts(&self, wanted: CreationRequest) -> Result<(), CreationError> {
         let before = self.instance()?;
         let mut staged = before.clone();
         if let Some(status) = self.refusal() {
             let text = "The parts were refused by the app's own code";
-            return Err(Problem::new(status, "Instantiation failed", text).into());
+            return Err(DataRefusal::new(status, "Instantiation failed", text).into());
         }
-        if self.library() < Library::STORES_SIDE_BY_SIDE {
-            for (number, part) in order.parts.into_iter().enumerate() {
+        if self.library() < Library::STORES_CONCURRENTLY {
+            for (number, part) in wanted.parts.into_iter().enumerate() {
                 let element = self.stage(&mut staged, number, part)?;
                 self.store(number, element).await?;
             }
-            if let Some(source) = &order.source {
+            if let Some(source) = &wanted.source {
                 let from = staged.data.len();
-                for (number, element) in (from..).zip(self.copied(source, &mut staged)) {
+                for (number, element) in (from..).zip(self.copy_forms(source, &mut staged)) {
                     self.store(number, element).await?;
                 }
             }
         } else {
-            let mut elements = Vec::with_capacity(order.parts.len());
-            for (number, part) in order.parts.into_iter().enumerate() {
+            let mut elements = Vec::with_capacity(wanted.parts.len());
+            for (number, part) in wanted.parts.into_iter().enumerate() {
                 elements.push(self.stage(&mut staged, number, part)?);
             }
-            if let Some(source) = &order.source {
-                elements.extend(self.copied(source, &mut staged));
+            if let Some(source) = &wanted.source {
+                elements.extend(self.copy_forms(source, &mut staged));
             }
             let stored = elements.into_iter().enumerate();
             let stored = stored.map(|(number, element)| self.store(number, element));
-            // Where one is refused, the others are stored all the same.
+            // If one is refused, the others are still stored.
             let stored = futures_util::future::join_all(stored).await;
             stored.into_iter().collect::<Result<(), _>>()?;
         }
@@ -191,38 +139,38 @@ impl Creation {
     }
 
     fn refusal(&self) -> Option<StatusCode> {
-        let faults = &self.visit.world.faults;
-        faults.take(Some(&self.visit.app.id), |fault| match fault {
-            Fault::PartsRefused(status) => Some(answer::status(*status)),
+        let faults = &self.request.world.faults;
+        faults.take(Some(&self.request.app.id), |fault| match fault {
+            Fault::PartsRefused(status) => Some(responses::status(*status)),
             _ => None,
         })
     }
 
     async fn store(&self, number: usize, element: Element) -> Result<(), CallError> {
         let put = || self.put(element);
-        self.calls.call(Step::Element(number), put).await
+        self.calls.call(CreationStep::Element(number), put).await
     }
 
-    /// Storage takes an element.
+    /// Stores an element, if Storage accepts it.
     fn put(&self, mut element: Element) -> Result<(), CallError> {
-        if !self.visit.caller.is_known_to_storage() {
+        if !self.request.caller.is_known_to_storage() {
             let text = "the caller is neither a user nor a service owner";
             return Err(CallError::answered(StatusCode::BAD_REQUEST, text));
         }
-        if !self.visit.app.storage_knows(&element.data_type) {
+        if !self.request.app.storage_knows(&element.data_type) {
             return Err(CallError::answered(
                 StatusCode::BAD_REQUEST,
-                upload::UNDECLARED,
+                data_rules::UNDECLARED,
             ));
         }
-        // A name that Storage cannot read fails its own element alone.
+        // A name that Storage cannot read fails only its own element.
         if let Some(name) = &element.filename {
-            let read = disposition::as_stored(name).ok_or(CallError::NoAnswer)?;
+            let read = content_disposition::stored_filename(name).ok_or(CallError::NoAnswer)?;
             element.filename = Some(read);
         }
         self.change(|stored| {
             stored.data.push(element);
-            if self.visit.caller.user.is_none() {
+            if self.request.caller.user.is_none() {
                 stored.note_unread_change();
             }
         })
@@ -232,44 +180,46 @@ impl Creation {
         if staged.presentation_texts != before.presentation_texts {
             let texts = staged.presentation_texts;
             let write = || self.change(|stored| stored.presentation_texts = texts);
-            self.calls.call(Step::PresentationTexts, write).await?;
+            self.calls
+                .call(CreationStep::PresentationTexts, write)
+                .await?;
         }
         if staged.data_values != before.data_values {
             let values = staged.data_values;
             let write = || self.change(|stored| stored.data_values = values);
-            self.calls.call(Step::DataValues, write).await?;
+            self.calls.call(CreationStep::DataValues, write).await?;
         }
         Ok(())
     }
 
-    async fn read_back(&self) -> Result<(), CallError> {
+    pub(super) async fn read_back(&self) -> Result<(), CallError> {
         let read = || self.instance().map(|_| ());
-        self.calls.call(Step::ReadBack, read).await
+        self.calls.call(CreationStep::ReadBack, read).await
     }
 
     /// Starts the first task.
-    async fn start_process(&self) -> Result<Instance, CallError> {
-        self.make_forms(&self.calls).await?;
+    pub(super) async fn start_process(&self) -> Result<Instance, CallError> {
+        self.create_forms(&self.calls).await?;
         self.write_process(&self.calls).await?;
         self.publish()
     }
 
     /// Publishes the event of a new instance.
     pub(super) fn publish(&self) -> Result<Instance, CallError> {
-        let (instance, visit) = (self.instance()?, &self.visit);
-        visit.world.publish(&visit.app, &instance, CREATED);
+        let (instance, request) = (self.instance()?, &self.request);
+        request.world.publish(&request.app, &instance, CREATED);
         Ok(instance)
     }
 
     pub(super) fn set_workflow(&self, workflow: Workflow) -> Result<(), CallError> {
-        let store = &self.visit.world.store;
+        let store = &self.request.world.store;
         let set = store.change(self.guid, |stored| stored.workflow = workflow);
         set.ok_or_else(|| CallError::answered(StatusCode::NOT_FOUND, ""))
     }
 
-    /// The task that the process starts with.
+    /// The first task of the process.
     pub(super) fn task(&self) -> String {
-        let tasks = &self.visit.app.settings.tasks;
+        let tasks = &self.request.app.settings.tasks;
         tasks
             .first()
             .map(|task| task.id.clone())
@@ -277,56 +227,56 @@ impl Creation {
     }
 
     pub(super) fn now(&self) -> jiff::Timestamp {
-        self.visit.world.clock.now()
+        self.request.world.clock.now()
     }
 
-    /// Makes the forms of the first task that are not there yet.
-    pub(super) async fn make_forms(&self, calls: &Calls) -> Result<(), CallError> {
+    /// Creates the missing forms of the first task.
+    pub(super) async fn create_forms(&self, calls: &Calls) -> Result<(), CallError> {
         let before = self.instance()?;
-        let mut made = before.clone();
+        let mut created = before.clone();
         let Some(task) = before.current_task() else {
             return Err(CallError::NoAnswer);
         };
-        let engine = self.visit.engine();
+        let engine = self.request.engine();
         engine
-            .enter_task(&mut made, &task.element_id, self.visit.caller.actor())
+            .enter_task(&mut created, &task.element_id, self.request.caller.actor())
             .map_err(|_| CallError::NoAnswer)?;
         let known = |element: &Element| before.element(element.id).is_some();
-        made.data.retain(|element| !known(element));
-        if made.data.is_empty() {
+        created.data.retain(|element| !known(element));
+        if created.data.is_empty() {
             return Ok(());
         }
-        self.apply_prefill(&mut made)
+        self.apply_prefill(&mut created)
             .map_err(|()| CallError::NoAnswer)?;
         let store = || {
             self.change(|stored| {
-                stored.data.extend(made.data);
-                stored.presentation_texts = made.presentation_texts;
-                stored.data_values = made.data_values;
+                stored.data.extend(created.data);
+                stored.presentation_texts = created.presentation_texts;
+                stored.data_values = created.data_values;
             })
         };
-        calls.call(Step::FurtherForms, store).await
+        calls.call(CreationStep::FurtherForms, store).await
     }
 
-    /// Storage notes that the process has started; until then its history is empty.
+    /// Records in Storage that the process has started. Until then, its history is empty.
     pub(super) async fn write_process(&self, calls: &Calls) -> Result<(), CallError> {
         let write = || {
-            if !self.visit.caller.is_known_to_storage() {
-                // Storage takes process events only from an organisation or a user that it knows.
+            if !self.request.caller.is_known_to_storage() {
+                // Storage accepts process events only from a service owner or a user.
                 return Err(CallError::NoAnswer);
             }
-            self.change(|stored| stored.record_process(self.visit.caller.performer()))
+            self.change(|stored| stored.record_process(self.request.caller.performer()))
         };
-        calls.call(Step::Process, write).await
+        calls.call(CreationStep::Process, write).await
     }
 
-    /// Applies the caller's prefill to every form in `made`.
-    fn apply_prefill(&self, made: &mut Instance) -> Result<(), ()> {
+    /// Applies the caller's prefill to every form of the instance.
+    fn apply_prefill(&self, instance: &mut Instance) -> Result<(), ()> {
         if self.prefill.is_empty() {
             return Ok(());
         }
-        let app = &self.visit.app;
-        let mut data = std::mem::take(&mut made.data);
+        let app = &self.request.app;
+        let mut data = std::mem::take(&mut instance.data);
         for element in &mut data {
             let Some(model) = app.models.get(&element.data_type) else {
                 continue;
@@ -335,54 +285,59 @@ impl Creation {
             let overwrite = settings.is_some_and(|settings| settings.allow_overwrite);
             let mut form = form::decode(model, element).map_err(|_| ())?;
             for (path, text) in &self.prefill {
-                let text = between_apostrophes(text).ok_or(())?;
+                let text = unquote_prefill(text).ok_or(())?;
                 model
                     .prefill(&mut form, path, &text, overwrite)
                     .map_err(|_| ())?;
             }
-            form::store_form(app, made, element, form);
+            form::store_form(app, instance, element, form);
         }
-        made.data = data;
+        instance.data = data;
         Ok(())
     }
 
-    /// Checks one part and makes its element, without storing it.
+    /// Checks one part and creates its element without storing it.
     fn stage(
         &self,
         instance: &mut Instance,
         number: usize,
         part: Part,
-    ) -> Result<Element, Failure> {
-        let visit = &self.visit;
+    ) -> Result<Element, CreationError> {
+        let request = &self.request;
         let name = part.name.unwrap_or_default();
-        let Some(data_type) = visit.app.data_type(&name) else {
+        let Some(data_type) = request.app.data_type(&name) else {
             if self.library() < Library::REFUSES_FORMS {
                 return Err(
-                    CallError::answered(StatusCode::BAD_REQUEST, upload::UNDECLARED).into(),
+                    CallError::answered(StatusCode::BAD_REQUEST, data_rules::UNDECLARED).into(),
                 );
             }
             let text = format!(
                 "Data type with id {name} from request part {number} not found in application metadata"
             );
             let status = StatusCode::INTERNAL_SERVER_ERROR;
-            return Err(Problem::new(status, "Data type not found", text).into());
+            return Err(DataRefusal::new(status, "Data type not found", text).into());
         };
-        upload::check_access(visit, instance, data_type, upload::Way::Creation)?;
-        let mut element = visit
+        data_rules::check_access(
+            request,
+            instance,
+            data_type,
+            data_rules::DataChange::Creation,
+        )?;
+        let mut element = request
             .engine()
-            .new_element(&data_type.id, visit.caller.actor());
+            .new_element(&data_type.id, request.caller.actor());
         element.filename = part.filename;
         if data_type.is_form() {
             let mut form =
-                upload::read_form(visit, data_type, Some(&part.content_type), &part.bytes)?;
-            let party = visit.world.register.by_party_id(self.party);
-            form::prefill(&visit.app, &data_type.id, &mut form, party).map_err(|error| {
+                data_rules::read_form(request, data_type, Some(&part.content_type), &part.bytes)?;
+            let party = request.world.register.by_party_id(self.party);
+            form::prefill(&request.app, &data_type.id, &mut form, party).map_err(|error| {
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
-                Problem::new(status, "Prefill failed", error.to_string())
+                DataRefusal::new(status, "Prefill failed", error.to_string())
             })?;
-            form::store_form(&visit.app, instance, &mut element, form);
+            form::store_form(&request.app, instance, &mut element, form);
         } else {
-            // The validator compared the media type only; this check compares the whole header.
+            // The earlier validation compared the media type only; this check compares the whole header.
             let allowed = data_type.allowed_content_types();
             if allowed.is_some_and(|allowed| !allowed.contains(&part.content_type)) {
                 return Err(CallError::NoAnswer.into());
@@ -393,13 +348,13 @@ impl Creation {
         Ok(element)
     }
 
-    /// The forms that a copy takes over.
-    fn copied(&self, source: &Instance, target: &mut Instance) -> Vec<Element> {
-        let visit = &self.visit;
-        let settings = &visit.app.metadata.copy_instance_settings;
+    /// Copies the forms of another instance.
+    fn copy_forms(&self, source: &Instance, target: &mut Instance) -> Vec<Element> {
+        let request = &self.request;
+        let settings = &request.app.metadata.copy_instance_settings;
         let mut elements = Vec::new();
         for old in &source.data {
-            let Some(model) = visit.app.models.get(&old.data_type) else {
+            let Some(model) = request.app.models.get(&old.data_type) else {
                 continue;
             };
             if settings.excluded_data_types.contains(&old.data_type) {
@@ -411,19 +366,19 @@ impl Creation {
             for path in &settings.excluded_data_fields {
                 model.clear(&mut form, path);
             }
-            let mut element = visit
+            let mut element = request
                 .engine()
-                .new_element(&old.data_type, visit.caller.actor());
-            form::store_form(&visit.app, target, &mut element, form);
+                .new_element(&old.data_type, request.caller.actor());
+            form::store_form(&request.app, target, &mut element, form);
             elements.push(element);
         }
         elements
     }
 
-    pub(super) fn created(&self, instance: &Instance) -> Response {
-        let (world, headers) = (&self.visit.world, &self.visit.headers);
+    pub(super) fn created_response(&self, instance: &Instance) -> Response {
+        let (world, headers) = (&self.request.world, &self.request.headers);
         let mut view = world.app_response(instance, headers);
-        if self.library() < Library::ANSWERS_PARTY
+        if self.library() < Library::RETURNS_PARTY
             && let Some(owner) = view["instanceOwner"].as_object_mut()
         {
             owner.retain(|field, _| field != "party" && field != "externalIdentifier");
@@ -432,65 +387,64 @@ impl Creation {
             .as_str()
             .unwrap_or_default()
             .to_owned();
-        let response = answer::json_value(StatusCode::CREATED, &view);
-        answer::with_header(response, header::LOCATION, &location)
+        let response = responses::json_value(StatusCode::CREATED, &view);
+        responses::with_header(response, header::LOCATION, &location)
     }
 
-    /// The text of an exception (measured, tests/recorded/create-simplified-bad-number.json).
+    /// The text of a failure (measured, tests/recorded/create-simplified-bad-number.json).
     fn exception_text(&self) -> String {
         let (party, guid) = (self.party, self.guid);
         if self.simplified {
-            return nothing_made(&self.visit.app.id, party);
+            return nothing_created(&self.request.app.id, party);
         }
         format!(
             "Instantiation of data elements failed for instance {party}/{guid} for party {party}"
         )
     }
 
-    /// Cleans up as the app's library does, and answers.
-    pub(super) async fn failed(&self, failure: Failure) -> Response {
+    /// Cleans up as the app's library does, and returns the response.
+    pub(super) async fn fail(&self, failure: CreationError) -> Response {
         let text = self.exception_text();
         match failure {
-            Failure::Refused(_) if self.library() < Library::REFUSES_FORMS => {
-                answer::json_value(StatusCode::INTERNAL_SERVER_ERROR, &json!(text))
+            CreationError::Refused(_) if self.library() < Library::REFUSES_FORMS => {
+                responses::json_value(StatusCode::INTERNAL_SERVER_ERROR, &json!(text))
             }
-            Failure::Refused(problem) => {
-                let hides_the_error = self.library() < Library::CLEANS_UP_AFTER_ALL;
-                if self.clean_up().await == CleanUp::Denied && hides_the_error {
-                    return answer::empty(StatusCode::FORBIDDEN);
+            CreationError::Refused(refusal) => {
+                let hides_the_error = self.library() < Library::CLEANS_UP_AFTER_EXCEPTIONS;
+                if self.clean_up().await == CleanUp::Failed && hides_the_error {
+                    return responses::empty(StatusCode::FORBIDDEN);
                 }
-                problem.details()
+                refusal.problem_details()
             }
-            Failure::Exception(error) => {
-                if self.library() >= Library::CLEANS_UP_AFTER_ALL {
+            CreationError::Exception(error) => {
+                if self.library() >= Library::CLEANS_UP_AFTER_EXCEPTIONS {
                     self.clean_up().await;
                 }
-                error.into_answer(&text)
+                error.into_response(&text)
             }
         }
     }
 
-    /// A hard delete with the caller's own token. Where the policy denies it, the half-made instance stays.
+    /// Deletes the instance for good with the caller's own token. If the policy denies that, the incomplete instance stays.
     pub(super) async fn clean_up(&self) -> CleanUp {
         let delete = || {
-            if !self.visit.permits(self.party, "delete") {
+            if !self.request.permits(self.party, "delete") {
                 return Err(CallError::answered(StatusCode::FORBIDDEN, ""));
             }
-            let now = self.visit.world.clock.now();
+            let now = self.request.world.clock.now();
             self.change(|instance| {
                 instance.status.hard_deleted = Mark::at(now);
                 instance.status.soft_deleted = Mark::at(now);
             })
         };
-        let deleted = self.calls.call(Step::CleanUp, delete).await;
-        deleted.map_or(CleanUp::Denied, |()| CleanUp::Deleted)
+        let deleted = self.calls.call(CreationStep::CleanUp, delete).await;
+        deleted.map_or(CleanUp::Failed, |()| CleanUp::Deleted)
     }
 }
 
-/// A text of the caller's prefill as the app reads it: as JSON between apostrophes, so that an apostrophe ends it and a
-/// backslash begins an escape; an empty one is an error (Altinn/app-lib-dotnet:
-/// src/Altinn.App.Core/Implementation/PrefillSI.cs).
-fn between_apostrophes(text: &str) -> Option<String> {
+/// A prefill text as the app reads it: as a JSON string between apostrophes. An apostrophe ends the text, a backslash starts an
+/// escape, and an empty text is an error (Altinn/app-lib-dotnet: src/Altinn.App.Core/Implementation/PrefillSI.cs).
+fn unquote_prefill(text: &str) -> Option<String> {
     let (mut read, mut chars) = (String::new(), text.chars());
     while let Some(char) = chars.next() {
         read.push(match char {

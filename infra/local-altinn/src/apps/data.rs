@@ -15,14 +15,14 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::data_rules::{self, DataChange, DataRefusal};
 use super::instances::STORAGE_UNREACHABLE;
-use super::upload::{self, Problem, Way};
-use super::{Visit, form, parts, patch};
-use crate::answer::{self, Answer, Refusal};
+use super::{AppRequest, form, parts, patch};
 use crate::app::DataType;
-use crate::disposition;
+use crate::content_disposition;
 use crate::instance::{Element, Instance};
 use crate::library::Library;
+use crate::responses::{self, HandlerResult, Refusal};
 use crate::world::World;
 
 /// Kestrel's default limit, where an endpoint sets none of its own.
@@ -50,36 +50,36 @@ pub(super) fn routes() -> Router<Arc<World>> {
         )
 }
 
-/// The instance of a request, and the caller's right to it.
-pub(super) fn enter(visit: &Visit, guid: &str, action: &str) -> Result<Instance, Refusal> {
-    if visit.world.faults.storage_is_down(&visit.app.id) {
-        return Err(visit.exception(STORAGE_UNREACHABLE).into());
+/// Finds the instance of a request, and checks that the caller may perform the action on it.
+pub(super) fn enter(request: &AppRequest, guid: &str, action: &str) -> Result<Instance, Refusal> {
+    if request.world.faults.storage_is_down(&request.app.id) {
+        return Err(request.exception(STORAGE_UNREACHABLE).into());
     }
-    let instance = visit.instance(guid).ok_or_else(|| {
-        answer::problem(
+    let instance = request.instance(guid).ok_or_else(|| {
+        responses::problem(
             StatusCode::NOT_FOUND,
             "Instance Not Found",
             &format!("404 - Not Found - \"Unable to find instance {guid}\""),
         )
     })?;
-    visit.authorize(instance.owner.party_id, action)?;
+    request.authorize(instance.owner.party_id, action)?;
     Ok(instance)
 }
 
-pub(super) fn require_active(instance: &Instance) -> Result<(), Problem> {
+pub(super) fn require_active(instance: &Instance) -> Result<(), DataRefusal> {
     if !instance.is_active() {
         let detail = format!(
             "Cannot update data element of archived or deleted instance {}",
             instance.id()
         );
-        return Err(Problem::new(
+        return Err(DataRefusal::new(
             StatusCode::CONFLICT,
             "Instance Not Active",
             detail,
         ));
     }
     if instance.current_task().is_none() {
-        return Err(Problem::new(
+        return Err(DataRefusal::new(
             StatusCode::CONFLICT,
             "Instance Not Active",
             "The process has no current task",
@@ -95,7 +95,7 @@ pub(super) fn find(instance: &Instance, data: &str) -> Result<Element, Refusal> 
         .and_then(|id| instance.element(id))
         .cloned();
     element.ok_or_else(|| {
-        answer::problem(
+        responses::problem(
             StatusCode::NOT_FOUND,
             "Data Element Not Found",
             &format!(
@@ -107,9 +107,9 @@ pub(super) fn find(instance: &Instance, data: &str) -> Result<Element, Refusal> 
     })
 }
 
-pub(super) fn type_of<'v>(visit: &'v Visit, id: &str) -> Result<&'v DataType, Problem> {
-    visit.app.data_type(id).ok_or_else(|| {
-        Problem::new(
+pub(super) fn type_of<'v>(request: &'v AppRequest, id: &str) -> Result<&'v DataType, DataRefusal> {
+    request.app.data_type(id).ok_or_else(|| {
+        DataRefusal::new(
             StatusCode::BAD_REQUEST,
             "Data Type Not Found",
             format!("Could not find the specified data type: \"{id}\" in applicationmetadata.json"),
@@ -117,19 +117,19 @@ pub(super) fn type_of<'v>(visit: &'v Visit, id: &str) -> Result<&'v DataType, Pr
     })
 }
 
-/// In older libraries a data type that there is none of is an exception (measured,
+/// In older libraries, an unknown data type causes an exception (measured,
 /// tests/recorded/older/v8.0.0-app-data-post-unknown-type.json).
-fn require_type(visit: &Visit, id: &str) -> Result<(), Refusal> {
-    if visit.app.library() < Library::NAMES_PROBLEMS && visit.app.data_type(id).is_none() {
+fn require_type(request: &AppRequest, id: &str) -> Result<(), Refusal> {
+    if request.app.library() < Library::NAMES_PROBLEMS && request.app.data_type(id).is_none() {
         let exception = "System.InvalidOperationException: Sequence contains no matching element";
-        return Err(visit.exception(exception).into());
+        return Err(request.exception(exception).into());
     }
     Ok(())
 }
 
-pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Problem> {
+pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, DataRefusal> {
     let too_large = |_| {
-        Problem::new(
+        DataRefusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "Request body too large",
             "The body is larger than allowed, or broke off",
@@ -148,29 +148,29 @@ async fn add_by_query(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::POST, headers)?;
-    let instance = enter(&visit, &guid, "write")?;
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::POST, headers)?;
+    let instance = enter(&request, &guid, "write")?;
     let data_type = query.as_deref().and_then(|query| {
         form_urlencoded::parse(query.as_bytes())
             .find(|(name, _)| name.eq_ignore_ascii_case("dataType"))
             .map(|(_, value)| value.into_owned())
     });
     let Some(data_type) = data_type.filter(|data_type| !data_type.is_empty()) else {
-        return Err(answer::binding_problem(
+        return Err(responses::binding_problem(
             "dataType",
             "The dataType field is required.",
         ));
     };
-    require_type(&visit, &data_type)?;
-    match add_element(&visit, instance, &data_type, body).await {
+    require_type(&request, &data_type)?;
+    match add_element(&request, instance, &data_type, body).await {
         Ok((instance, element)) => {
-            let view = visit
+            let view = request
                 .world
-                .element_view(&instance, &element, &visit.headers);
+                .element_view(&instance, &element, &request.headers);
             Ok(created(&view))
         }
-        Err(problem) => Ok(problem.plain()),
+        Err(refusal) => Ok(refusal.text()),
     }
 }
 
@@ -179,63 +179,63 @@ async fn add(
     Path((org, app, _party, guid, data_type)): ElementPath,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::POST, headers)?;
-    let instance = enter(&visit, &guid, "write")?;
-    require_type(&visit, &data_type)?;
-    let (instance, element) = add_element(&visit, instance, &data_type, body).await?;
-    let models: Vec<Value> = json_of(&visit, &element, false)
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::POST, headers)?;
+    let instance = enter(&request, &guid, "write")?;
+    require_type(&request, &data_type)?;
+    let (instance, element) = add_element(&request, instance, &data_type, body).await?;
+    let models: Vec<Value> = form_as_json(&request, &element, false)
         .map(|data| json!({"dataElementId": element.id, "data": data}))
         .into_iter()
         .collect();
     let response = json!({
-        "newDataElementId": element.id, "instance": visit.view(&instance), "validationIssues": [], "newDataModels": models,
+        "newDataElementId": element.id, "instance": request.view(&instance), "validationIssues": [], "newDataModels": models,
     });
-    Ok(answer::json_value(StatusCode::OK, &response))
+    Ok(responses::json_value(StatusCode::OK, &response))
 }
 
 async fn add_element(
-    visit: &Visit,
+    request: &AppRequest,
     mut instance: Instance,
     data_type: &str,
     body: Body,
-) -> Result<(Instance, Element), Problem> {
-    let data_type = type_of(visit, data_type)?;
+) -> Result<(Instance, Element), DataRefusal> {
+    let data_type = type_of(request, data_type)?;
     require_active(&instance)?;
-    upload::check_access(visit, &instance, data_type, Way::Addition)?;
-    let mut element = visit
+    data_rules::check_access(request, &instance, data_type, DataChange::Addition)?;
+    let mut element = request
         .engine()
-        .new_element(&data_type.id, visit.caller.actor());
+        .new_element(&data_type.id, request.caller.actor());
     fill(
-        visit,
+        request,
         &mut instance,
         data_type,
-        Way::Addition,
+        DataChange::Addition,
         &mut element,
         body,
     )
     .await?;
-    upload::require_identity(visit)?;
-    upload::require_known_to_storage(visit, data_type)?;
-    let now = visit.world.clock.now();
-    let stored = visit.world.store.change(instance.guid, |stored| {
-        // Two uploads at once may both have found room.
-        if upload::is_full(visit, stored, data_type) {
+    data_rules::require_identity(request)?;
+    data_rules::require_known_to_storage(request, data_type)?;
+    let now = request.world.clock.now();
+    let stored = request.world.store.change(instance.guid, |stored| {
+        // Two concurrent uploads may both have passed the check above.
+        if data_rules::is_full(request, stored, data_type) {
             return None;
         }
         stored.data.push(element.clone());
-        if visit.caller.user.is_none() {
+        if request.caller.user.is_none() {
             stored.note_unread_change();
         }
         stored.data_values = instance.data_values;
         stored.presentation_texts = instance.presentation_texts;
-        stored.touch(now, visit.caller.actor());
+        stored.touch(now, request.caller.actor());
         Some(stored.clone())
     });
     match stored {
         Some(Some(instance)) => Ok((instance, element)),
-        Some(None) => Err(Problem::too_many(data_type)),
-        None => Err(Problem::new(
+        Some(None) => Err(DataRefusal::too_many(data_type)),
+        None => Err(DataRefusal::new(
             StatusCode::NOT_FOUND,
             "Instance Not Found",
             "The instance is gone",
@@ -245,32 +245,32 @@ async fn add_element(
 
 /// Reads the request's content into an element.
 async fn fill(
-    visit: &Visit,
+    request: &AppRequest,
     instance: &mut Instance,
     data_type: &DataType,
-    way: Way,
+    change: DataChange,
     element: &mut Element,
     body: Body,
-) -> Result<(), Problem> {
+) -> Result<(), DataRefusal> {
     if data_type.is_form() {
-        let content_type = visit
+        let content_type = request
             .headers
             .get(header::CONTENT_TYPE)
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let bytes = read_body(body, parts::LARGEST_REQUEST).await?;
-        let mut form = upload::read_form(visit, data_type, content_type.as_deref(), &bytes)?;
-        let party = visit.world.register.by_party_id(instance.owner.party_id);
-        form::prefill(&visit.app, &data_type.id, &mut form, party).map_err(|error| {
-            Problem::new(
+        let mut form = data_rules::read_form(request, data_type, content_type.as_deref(), &bytes)?;
+        let party = request.world.register.by_party_id(instance.owner.party_id);
+        form::prefill(&request.app, &data_type.id, &mut form, party).map_err(|error| {
+            DataRefusal::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "Prefill failed",
                 error.to_string(),
             )
         })?;
-        form::store_form(&visit.app, instance, element, form);
+        form::store_form(&request.app, instance, element, form);
         return Ok(());
     }
-    let (filename, content_type) = upload::check_binary(&visit.headers, data_type, way)?;
+    let (filename, content_type) = data_rules::check_binary(&request.headers, data_type, change)?;
     let limit = data_type
         .max_bytes()
         .map_or(parts::LARGEST_REQUEST, |most| {
@@ -278,14 +278,14 @@ async fn fill(
         });
     let bytes = read_body(body, limit.min(parts::LARGEST_REQUEST)).await?;
     if bytes.is_empty() {
-        return Err(Problem::new(
+        return Err(DataRefusal::new(
             StatusCode::BAD_REQUEST,
             "Invalid data",
             "Invalid data provided. Error: The file is zero bytes.",
         ));
     }
-    let filename = disposition::as_stored(&filename).ok_or_else(|| {
-        Problem::new(
+    let filename = content_disposition::stored_filename(&filename).ok_or_else(|| {
+        DataRefusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "Internal error",
             "Storage cannot read the file name",
@@ -300,16 +300,16 @@ fn created(view: &Value) -> Response {
         .as_str()
         .unwrap_or_default()
         .to_owned();
-    answer::with_header(
-        answer::json_value(StatusCode::CREATED, view),
+    responses::with_header(
+        responses::json_value(StatusCode::CREATED, view),
         header::LOCATION,
         &location,
     )
 }
 
-/// The form of an element as JSON; none for binary data.
-fn json_of(visit: &Visit, element: &Element, include_row_id: bool) -> Option<Value> {
-    let model = visit.app.models.get(&element.data_type)?;
+/// The form of an element as JSON. `None` for binary data.
+fn form_as_json(request: &AppRequest, element: &Element, include_row_id: bool) -> Option<Value> {
+    let model = request.app.models.get(&element.data_type)?;
     form::decode(model, element)
         .ok()
         .map(|form| model.to_json(&form, include_row_id))
@@ -320,9 +320,9 @@ async fn read(
     Path((org, app, _party, guid, data)): ElementPath,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
-    answer_element(&visit, &guid, &data, None, query.as_deref())
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::GET, headers)?;
+    element_response(&request, &guid, &data, None, query.as_deref())
 }
 
 async fn read_typed(
@@ -337,38 +337,38 @@ async fn read_typed(
     )>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
-    answer_element(&visit, &guid, &data, Some(&data_type), query.as_deref())
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::GET, headers)?;
+    element_response(&request, &guid, &data, Some(&data_type), query.as_deref())
 }
 
-fn answer_element(
-    visit: &Visit,
+fn element_response(
+    request: &AppRequest,
     guid: &str,
     data: &str,
     data_type: Option<&str>,
     query: Option<&str>,
-) -> Answer {
-    let instance = enter(visit, guid, "read")?;
+) -> HandlerResult {
+    let instance = enter(request, guid, "read")?;
     let element = find(&instance, data)?;
     let owner = instance.owner.party_id;
     if data_type.is_some_and(|data_type| data_type != element.data_type) {
-        return Err(Problem::new(
+        return Err(DataRefusal::new(
             StatusCode::BAD_REQUEST,
             "Bad request",
             "The element is of another data type",
         )
         .into());
     }
-    let known = visit.app.data_type(&element.data_type);
+    let known = request.app.data_type(&element.data_type);
     if known
         .and_then(|known| known.action_required_to_read.as_deref())
-        .is_some_and(|action| !visit.permits(owner, action))
+        .is_some_and(|action| !request.permits(owner, action))
     {
-        return Err(answer::empty(StatusCode::FORBIDDEN).into());
+        return Err(responses::empty(StatusCode::FORBIDDEN).into());
     }
-    if visit.caller.user.is_some() {
-        visit.world.store.change(instance.guid, |stored| {
+    if request.caller.user.is_some() {
+        request.world.store.change(instance.guid, |stored| {
             let read = stored
                 .data
                 .iter_mut()
@@ -378,33 +378,33 @@ fn answer_element(
             }
         });
     }
-    let Some(model) = visit.app.models.get(&element.data_type) else {
-        let response = answer::with_body(
+    let Some(model) = request.app.models.get(&element.data_type) else {
+        let response = responses::with_body(
             StatusCode::OK,
             Some(&element.content_type),
             Body::from(element.bytes),
         );
         let filename = element.filename.unwrap_or_else(|| element.id.to_string());
-        return Ok(answer::with_header(
+        return Ok(responses::with_header(
             response,
             header::CONTENT_DISPOSITION,
-            &disposition::attachment(&filename),
+            &content_disposition::attachment(&filename),
         ));
     };
     let form = form::decode(model, &element).map_err(|error| {
-        answer::problem(
+        responses::problem(
             StatusCode::INTERNAL_SERVER_ERROR,
             "Internal error",
             &error.to_string(),
         )
     })?;
-    let accept = visit
+    let accept = request
         .headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     if prefers_xml(accept) {
-        let response = answer::with_body(
+        let response = responses::with_body(
             StatusCode::OK,
             Some("application/xml; charset=utf-8"),
             Body::from(model.to_xml_answer(&form)),
@@ -416,14 +416,14 @@ fn answer_element(
             name.eq_ignore_ascii_case("includeRowId") && value.eq_ignore_ascii_case("true")
         })
     });
-    Ok(answer::with_body(
+    Ok(responses::with_body(
         StatusCode::OK,
         Some("application/json; charset=utf-8"),
         Body::from(model.to_json_text(&form, include_row_id)),
     ))
 }
 
-/// JSON is the answer to everything that does not ask for XML first.
+/// Whether the first acceptable media type is XML. JSON is the default.
 fn prefers_xml(accept: &str) -> bool {
     for media_type in accept
         .split(',')
@@ -443,15 +443,15 @@ async fn replace(
     Path((org, app, _party, guid, data)): ElementPath,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::PUT, headers)?;
-    let mut instance = enter(&visit, &guid, "write")?;
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::PUT, headers)?;
+    let mut instance = enter(&request, &guid, "write")?;
     let mut element = find(&instance, &data)?;
     require_active(&instance)?;
-    let data_type = type_of(&visit, &element.data_type)?;
-    upload::check_access(&visit, &instance, data_type, Way::Replacement)?;
-    if data_type.is_form() && !visit.headers.contains_key(header::CONTENT_TYPE) {
-        return Err(Problem::new(
+    let data_type = type_of(&request, &element.data_type)?;
+    data_rules::check_access(&request, &instance, data_type, DataChange::Replacement)?;
+    if data_type.is_form() && !request.headers.contains_key(header::CONTENT_TYPE) {
+        return Err(DataRefusal::new(
             StatusCode::BAD_REQUEST,
             "Bad request",
             "Content-Type is missing",
@@ -460,39 +460,39 @@ async fn replace(
     }
     let before = element.bytes.len();
     fill(
-        &visit,
+        &request,
         &mut instance,
         data_type,
-        Way::Replacement,
+        DataChange::Replacement,
         &mut element,
         body,
     )
     .await?;
-    let (instance, element) = save(&visit, &instance, element)?;
-    let mut view = visit
+    let (instance, element) = save(&request, &instance, element)?;
+    let mut view = request
         .world
-        .element_view(&instance, &element, &visit.headers);
+        .element_view(&instance, &element, &request.headers);
     if data_type.is_form() {
-        // The app answers with the size that the form had before (measured, tests/recorded/app-data-put-form.json).
+        // The response has the size of the form before the change (measured, tests/recorded/app-data-put-form.json).
         view["size"] = json!(before);
     }
     Ok(created(&view))
 }
 
-/// Puts a changed element back; Storage refuses a locked one.
+/// Saves a changed element. Storage refuses to change a locked one.
 pub(super) fn save(
-    visit: &Visit,
+    request: &AppRequest,
     changed: &Instance,
     mut element: Element,
 ) -> Result<(Instance, Element), Refusal> {
-    upload::require_identity(visit)?;
-    let now = visit.world.clock.now();
+    data_rules::require_identity(request)?;
+    let now = request.world.clock.now();
     element.last_changed = now;
-    visit
+    request
         .caller
         .actor()
         .clone_into(&mut element.last_changed_by);
-    let saved = visit.world.store.change(changed.guid, |stored| {
+    let saved = request.world.store.change(changed.guid, |stored| {
         let slot = stored
             .data
             .iter_mut()
@@ -502,20 +502,20 @@ pub(super) fn save(
             return Err(StatusCode::CONFLICT);
         }
         *slot = element.clone();
-        slot.is_read = visit.caller.user.is_some();
-        if visit.caller.user.is_none() {
+        slot.is_read = request.caller.user.is_some();
+        if request.caller.user.is_none() {
             stored.note_unread_change();
         }
         stored.data_values.clone_from(&changed.data_values);
         stored
             .presentation_texts
             .clone_from(&changed.presentation_texts);
-        stored.touch(now, visit.caller.actor());
+        stored.touch(now, request.caller.actor());
         Ok(stored.clone())
     });
     match saved.unwrap_or(Err(StatusCode::NOT_FOUND)) {
         Ok(instance) => Ok((instance, element)),
-        Err(status) => Err(answer::empty(status).into()),
+        Err(status) => Err(responses::empty(status).into()),
     }
 }
 
@@ -523,27 +523,27 @@ async fn delete(
     State(world): State<Arc<World>>,
     Path((org, app, _party, guid, data)): ElementPath,
     headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::DELETE, headers)?;
-    let instance = enter(&visit, &guid, "write")?;
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::DELETE, headers)?;
+    let instance = enter(&request, &guid, "write")?;
     let element = find(&instance, &data)?;
     require_active(&instance)?;
-    upload::check_access(
-        &visit,
+    data_rules::check_access(
+        &request,
         &instance,
-        type_of(&visit, &element.data_type)?,
-        Way::Deletion,
+        type_of(&request, &element.data_type)?,
+        DataChange::Deletion,
     )?;
     if element.locked {
-        return Err(answer::empty(StatusCode::CONFLICT).into());
+        return Err(responses::empty(StatusCode::CONFLICT).into());
     }
-    let now = visit.world.clock.now();
-    let changed = visit.world.store.change(instance.guid, |stored| {
+    let now = request.world.clock.now();
+    let changed = request.world.store.change(instance.guid, |stored| {
         stored.data.retain(|stored| stored.id != element.id);
-        stored.touch(now, visit.caller.actor());
+        stored.touch(now, request.caller.actor());
         stored.clone()
     });
-    let instance = changed.ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    let response = json!({ "instance": visit.world.passed_on_view(&instance), "validationIssues": [], "newDataModels": [] });
-    Ok(answer::json_value(StatusCode::OK, &response))
+    let instance = changed.ok_or_else(|| responses::empty(StatusCode::NOT_FOUND))?;
+    let response = json!({ "instance": request.world.passed_on_view(&instance), "validationIssues": [], "newDataModels": [] });
+    Ok(responses::json_value(StatusCode::OK, &response))
 }

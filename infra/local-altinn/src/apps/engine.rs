@@ -1,6 +1,6 @@
-//! The process of an instance, as the app's process engine runs it.
+//! The app's process engine.
 //!
-//! Order of work at the end of a task: Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Process/ProcessEngine.cs.
+//! Order of the steps at the end of a task: Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Process/ProcessEngine.cs.
 
 use app_files::Task;
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{form, validation};
 use crate::app::AppDefinition;
-use crate::disposition;
+use crate::content_disposition;
 use crate::faults::Fault;
 use crate::instance::{CurrentTask, Element, Instance, Mark, Process};
 use crate::pdf;
@@ -17,13 +17,13 @@ use crate::token::Caller;
 use crate::world::World;
 use app_files::model::FormError;
 
-/// The event of a process that ended.
+/// The event type of a process that ended.
 pub(crate) const PROCESS_COMPLETED: &str = "app.instance.process.completed";
 const PDF: &str = "ref-data-as-pdf";
 const START_EVENT: &str = "StartEvent_1";
 const END_EVENT: &str = "EndEvent_1";
 
-/// The event of a process that moved to a task.
+/// The event type of a process that moved to a task.
 pub(crate) fn moved_to(task: &str) -> String {
     format!("app.instance.process.movedTo.{task}")
 }
@@ -35,9 +35,9 @@ pub(crate) struct Engine<'w> {
 
 /// Who moves a process.
 pub(crate) struct Actor {
-    /// What `createdBy` and `lastChangedBy` hold.
+    /// The value of `createdBy` and `lastChangedBy`.
     pub(crate) name: String,
-    /// Whom the history names.
+    /// The name in the process history.
     pub(crate) performer: String,
 }
 
@@ -59,13 +59,13 @@ impl Actor {
 }
 
 /// Why a process does not move.
-pub(crate) enum StepError {
+pub(crate) enum ProcessError {
     NotStarted,
     Ended,
     Invalid(Vec<validation::Issue>),
     PdfFailed,
-    /// The current task has nothing before it to go back to.
-    NothingBefore,
+    /// A reject cannot go back, because the current task is the first one.
+    FirstTask,
     Form(FormError),
 }
 
@@ -84,7 +84,7 @@ impl Engine<'_> {
         })
     }
 
-    /// What happens on entry to a task: what was generated from it goes, its elements are unlocked, missing forms are created.
+    /// Enters a task: deletes the elements that were generated from it, unlocks its elements, and creates its missing forms.
     pub(crate) fn enter_task(
         &self,
         instance: &mut Instance,
@@ -119,7 +119,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// An element without content, created now.
+    /// A new element without content.
     pub(crate) fn new_element(&self, data_type: &str, actor: &str) -> Element {
         let now = self.now();
         Element {
@@ -129,7 +129,7 @@ impl Engine<'_> {
             content_type: "application/octet-stream".to_owned(),
             bytes: bytes::Bytes::new(),
             locked: false,
-            // What a user makes, they have read.
+            // A user has read the elements that they created.
             is_read: self.world.register.is_user(actor),
             tags: Vec::new(),
             generated_from: None,
@@ -140,19 +140,19 @@ impl Engine<'_> {
         }
     }
 
-    /// Ends the current task and begins what follows; `reject` goes back to the task before where a gateway follows, and else forward like
-    /// every action. Returns the type of the event to publish.
+    /// Ends the current task and enters the next one. `reject` goes back to the previous task if a gateway follows the current one, and
+    /// otherwise forward like every other action. Returns the type of the event to publish.
     ///
-    /// On an error the instance may be half changed: the caller works on a copy and keeps it only on success.
+    /// After an error the instance may be partly changed, so the caller must work on a copy and discard it.
     pub(crate) fn step(
         &self,
         instance: &mut Instance,
         action: Option<&str>,
         by: &Actor,
-    ) -> Result<String, StepError> {
+    ) -> Result<String, ProcessError> {
         let actor = by.name.as_str();
-        let process = instance.process.clone().ok_or(StepError::NotStarted)?;
-        let current = process.current.clone().ok_or(StepError::Ended)?;
+        let process = instance.process.clone().ok_or(ProcessError::NotStarted)?;
+        let current = process.current.clone().ok_or(ProcessError::Ended)?;
         let tasks = &self.app.settings.tasks;
         let position = tasks.iter().position(|task| task.id == current.element_id);
         let here = position.and_then(|position| tasks.get(position));
@@ -161,7 +161,7 @@ impl Engine<'_> {
                 let before = position
                     .and_then(|position| position.checked_sub(1))
                     .and_then(|position| tasks.get(position));
-                Some(before.ok_or(StepError::NothingBefore)?)
+                Some(before.ok_or(ProcessError::FirstTask)?)
             } else {
                 position.and_then(|position| tasks.get(position + 1))
             };
@@ -169,7 +169,7 @@ impl Engine<'_> {
         } else {
             let issues = validation::task_issues(self.app, instance, &current.element_id);
             if issues.iter().any(validation::Issue::is_error) {
-                return Err(StepError::Invalid(issues));
+                return Err(ProcessError::Invalid(issues));
             }
             self.leave_task(instance, &current.element_id, actor)?;
             (
@@ -183,7 +183,7 @@ impl Engine<'_> {
         let event = match next {
             Some(task) => {
                 self.enter_task(instance, &task.id, actor)
-                    .map_err(StepError::Form)?;
+                    .map_err(ProcessError::Form)?;
                 let started = task_started(task, current.flow + 1, flow_type, self.now());
                 instance
                     .history
@@ -208,7 +208,7 @@ impl Engine<'_> {
         instance: &mut Instance,
         task: &str,
         actor: &str,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), ProcessError> {
         let mut wants_pdf = false;
         for element in instance
             .data
@@ -221,7 +221,7 @@ impl Engine<'_> {
                 self.app.data_type(&element.data_type),
             ) {
                 wants_pdf |= data_type.enable_pdf_creation;
-                let mut form = form::decode(model, element).map_err(StepError::Form)?;
+                let mut form = form::decode(model, element).map_err(ProcessError::Form)?;
                 model.remove_row_ids(&mut form);
                 element.bytes = if element.content_type == form::JSON {
                     bytes::Bytes::from(model.to_json_text(&form, false))
@@ -236,11 +236,11 @@ impl Engine<'_> {
                 .faults
                 .strikes(Some(&self.app.id), &Fault::PdfFails)
             {
-                return Err(StepError::PdfFailed);
+                return Err(ProcessError::PdfFailed);
             }
             let receipt = self
                 .receipt(instance, task, actor)
-                .map_err(StepError::Form)?;
+                .map_err(ProcessError::Form)?;
             instance.data.push(receipt);
         }
         Ok(())
@@ -275,7 +275,7 @@ impl Engine<'_> {
         }
         let mut element = self.new_element(PDF, actor);
         let title = title.unwrap_or_else(|| self.app.name());
-        element.filename = disposition::as_stored(&format!("{title}.pdf"));
+        element.filename = content_disposition::stored_filename(&format!("{title}.pdf"));
         element.content_type = "application/pdf".to_owned();
         element.bytes = pdf::document(title, &lines);
         element.generated_from = Some(task.to_owned());
@@ -317,8 +317,8 @@ impl Engine<'_> {
     }
 }
 
-impl StepError {
-    /// Title, status and detail of the app's answer.
+impl ProcessError {
+    /// Status, title and detail of the app's response.
     pub(crate) fn describe(&self, task: &str) -> (u16, &'static str, String) {
         match self {
             Self::NotStarted => (
@@ -340,7 +340,7 @@ impl StepError {
                 "Process next failed.",
                 "The PDF could not be generated".to_owned(),
             ),
-            Self::NothingBefore => (
+            Self::FirstTask => (
                 500,
                 "Process next failed.",
                 format!("No sequence flow leads back from {task}"),

@@ -1,17 +1,18 @@
-//! Form data on its way into and out of storage.
+//! Writing forms to data elements and reading them back.
 
-use bytes::Bytes;
 use std::collections::BTreeMap;
+
+use app_files::model::{Form, FormError, Model};
+use bytes::Bytes;
 
 use crate::app::{AppDefinition, DataField, DataType};
 use crate::instance::{Element, Instance};
 use crate::register::Party;
-use app_files::model::{Form, FormError, Model};
 
 pub(super) const XML: &str = "application/xml";
 pub(super) const JSON: &str = "application/json";
 
-/// Content type and bytes under which a form is stored: JSON where the data type names that first, XML everywhere else
+/// Content type and bytes of a stored form: JSON if that is the data type's first allowed content type, XML otherwise
 /// (Altinn/app-lib-dotnet: src/Altinn.App.Core/Helpers/Serialization/ModelSerializationService.cs).
 pub(super) fn encode(model: &Model, data_type: &DataType, form: &mut Form) -> (String, Bytes) {
     model.add_row_ids(form, uuid::Uuid::new_v4);
@@ -26,7 +27,7 @@ pub(super) fn encode(model: &Model, data_type: &DataType, form: &mut Form) -> (S
     }
 }
 
-/// The form in a stored element.
+/// Reads the form in a stored element.
 pub(super) fn decode(model: &Model, element: &Element) -> Result<Form, FormError> {
     if element.content_type.contains("json") {
         model.read_json(&element.bytes)
@@ -35,7 +36,7 @@ pub(super) fn decode(model: &Model, element: &Element) -> Result<Form, FormError
     }
 }
 
-/// Puts a form into an element of the instance, and its values into the instance's data values and presentation texts.
+/// Writes a form to an element, and its fields to the instance's data values and presentation texts.
 pub(crate) fn store_form(
     app: &AppDefinition,
     instance: &mut Instance,
@@ -61,7 +62,7 @@ pub(crate) fn store_form(
     }
 }
 
-/// Stops at the first field of another data type, as the app does.
+/// Copies the fields of a form to the instance. Stops at the first field of another data type, as the app does.
 fn copy_fields(
     model: &Model,
     data_type: &str,
@@ -77,14 +78,14 @@ fn copy_fields(
         .iter()
         .take_while(|field| field.data_type_id == data_type)
     {
-        // Storage drops an empty text, and keeps what was there (measured, tests/recorded/create-form-nil.json).
+        // Storage ignores an empty text and keeps the old one (measured, tests/recorded/create-form-nil.json).
         if let Some(text) = model.text_at(form, &field.path).filter(|it| !it.is_empty()) {
             texts.insert(field.id.clone(), text);
         }
     }
 }
 
-/// Prefill from the register, where the app configures it.
+/// Fills in the fields that the app prefills from the register.
 pub(super) fn prefill(
     app: &AppDefinition,
     data_type: &str,

@@ -10,13 +10,13 @@ use axum::middleware;
 use axum::routing::{get, post, put};
 use serde_json::{Value, json};
 
-use super::Visit;
-use super::template::field;
-use crate::answer::{self, Answer, Refusal};
-use crate::instance::{Confirmation, Instance, Mark, Substatus};
+use super::AppRequest;
+use crate::instance::Instance;
+use crate::instance::document::parse_substatus;
+use crate::responses::{self, HandlerResult, Refusal};
 use crate::world::World;
 
-/// What an app throws whose Storage cannot be reached.
+/// The app's exception when Storage cannot be reached.
 pub(super) const STORAGE_UNREACHABLE: &str = "System.Net.Http.HttpRequestException: Connection refused (127.0.0.1:5010)\n ---> System.Net.Sockets.SocketException (111): Connection refused";
 
 type InstancePath = Path<(String, String, String, String)>;
@@ -28,65 +28,67 @@ pub(super) fn routes() -> Router<Arc<World>> {
         .route(INSTANCE, get(read).delete(delete))
         .route(&format!("{INSTANCE}/complete"), post(complete))
         .route(&format!("{INSTANCE}/substatus"), put(substatus))
-        .layer(middleware::from_fn(answer::produce_json))
+        .layer(middleware::from_fn(responses::produce_json))
 }
 
 async fn read(
     State(world): State<Arc<World>>,
     Path((org, app, party, guid)): InstancePath,
     headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
-    let mut instance = visit
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::GET, headers)?;
+    let mut instance = request
         .instance(&guid)
-        .ok_or_else(|| answer::client_error(StatusCode::NOT_FOUND))?;
+        .ok_or_else(|| responses::client_error(StatusCode::NOT_FOUND))?;
     let owner = instance.owner.party_id;
-    visit.require(owner, "read")?;
-    // Storage notes it when it has answered the app.
-    if visit.caller.user.is_some() {
-        visit
+    request.require(owner, "read")?;
+    // Storage sets the read status after it has answered the app.
+    if request.caller.user.is_some() {
+        request
             .world
             .store
             .change(instance.guid, |stored| stored.status.read_status = 1);
     }
     let readable = |data_type: &str| {
-        let action = visit
+        let action = request
             .app
             .data_type(data_type)
             .and_then(|data_type| data_type.action_required_to_read.as_deref());
-        action.is_none_or(|action| visit.permits(owner, action))
+        action.is_none_or(|action| request.permits(owner, action))
     };
     instance.data.retain(|element| readable(&element.data_type));
-    let mut view = visit.world.app_response(&instance, &visit.headers);
+    let mut view = request.world.app_response(&instance, &request.headers);
     // The app looks up the party of the path (measured, tests/recorded/app-instance-wrong-party.json).
     if let Ok(party) = party.parse() {
-        view["instanceOwner"]["party"] = visit.world.party_view(party);
+        view["instanceOwner"]["party"] = request.world.party_view(party);
     }
-    Ok(answer::json_value(StatusCode::OK, &view))
+    Ok(responses::json_value(StatusCode::OK, &view))
 }
 
 async fn active(
     State(world): State<Arc<World>>,
     Path((org, app, party)): Path<(String, String, String)>,
     headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::GET, headers)?;
     let party: u32 = party
         .parse()
-        .map_err(|_| answer::empty(StatusCode::NOT_FOUND))?;
-    visit.authorize(party, "read")?;
-    let store = visit.world.store.lock();
+        .map_err(|_| responses::empty(StatusCode::NOT_FOUND))?;
+    request.authorize(party, "read")?;
+    let store = request.world.store.lock();
     let mine = |instance: &&Instance| {
-        instance.app_id == visit.app.id && instance.owner.party_id == party && instance.is_active()
+        instance.app_id == request.app.id
+            && instance.owner.party_id == party
+            && instance.is_active()
     };
     let view = |instance: &Instance| {
         json!({
             "id": instance.id(), "presentationTexts": instance.presentation_texts, "dueBefore": instance.due_before,
-            "lastChanged": instance.last_changed, "lastChangedBy": visit.world.register.name_of(&instance.last_changed_by),
+            "lastChanged": instance.last_changed, "lastChangedBy": request.world.register.name_of(&instance.last_changed_by),
         })
     };
     let instances: Value = store.instances().filter(mine).map(view).collect();
-    Ok(answer::json_value(StatusCode::OK, &instances))
+    Ok(responses::json_value(StatusCode::OK, &instances))
 }
 
 async fn delete(
@@ -94,100 +96,62 @@ async fn delete(
     Path((org, app, _party, guid)): InstancePath,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::DELETE, headers)?;
-    // The policy is decided on the instance's state, so a missing instance is a denial.
-    let instance = visit
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::DELETE, headers)?;
+    // The policy decision depends on the instance's state, so a missing instance is a denial.
+    let instance = request
         .instance(&guid)
-        .ok_or_else(|| answer::empty(StatusCode::FORBIDDEN))?;
-    visit.authorize(instance.owner.party_id, "delete")?;
-    if visit.world.faults.storage_is_down(&visit.app.id) {
+        .ok_or_else(|| responses::empty(StatusCode::FORBIDDEN))?;
+    request.authorize(instance.owner.party_id, "delete")?;
+    if request.world.faults.storage_is_down(&request.app.id) {
         let text = format!("Deleting instance {} failed.", instance.id());
-        return Err(answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, text).into());
+        return Err(responses::json_string(StatusCode::INTERNAL_SERVER_ERROR, text).into());
     }
     let hard = query.is_some_and(|query| {
         form_urlencoded::parse(query.as_bytes()).any(|(name, value)| {
             name.eq_ignore_ascii_case("hard") && value.eq_ignore_ascii_case("true")
         })
     });
-    let now = visit.world.clock.now();
-    if is_too_young(
-        visit.app.metadata.prevent_instance_deletion_for_days,
-        &instance,
-        now,
-    ) {
-        return Err(answer::empty(StatusCode::FORBIDDEN).into());
+    let now = request.world.clock.now();
+    if instance.is_protected(request.app.metadata.prevent_instance_deletion_for_days, now) {
+        return Err(responses::empty(StatusCode::FORBIDDEN).into());
     }
-    let changed = change(&visit, &instance, |stored| {
-        mark_deleted(stored, hard, now);
-        stored.touch(now, visit.caller.actor());
+    let changed = change(&request, &instance, |stored| {
+        stored.mark_deleted(hard, now);
+        stored.touch(now, request.caller.actor());
     })?;
-    Ok(answer::json_value(
+    Ok(responses::json_value(
         StatusCode::OK,
-        &visit.world.deleted_view(&changed, &visit.headers),
+        &request.world.deleted_view(&changed, &request.headers),
     ))
-}
-
-/// Whether `preventInstanceDeletionForDays` still protects an archived instance.
-pub(crate) fn is_too_young(days: Option<u32>, instance: &Instance, now: jiff::Timestamp) -> bool {
-    let Some((days, archived)) = days.zip(instance.status.archived.at) else {
-        return false;
-    };
-    now.duration_since(archived) < jiff::SignedDuration::from_hours(24 * i64::from(days))
-}
-
-pub(crate) fn mark_deleted(instance: &mut Instance, hard: bool, now: jiff::Timestamp) {
-    if !instance.status.soft_deleted.set {
-        instance.status.soft_deleted = Mark::at(now);
-    }
-    if hard && !instance.status.hard_deleted.set {
-        instance.status.hard_deleted = Mark::at(now);
-    }
 }
 
 async fn complete(
     State(world): State<Arc<World>>,
     Path((org, app, _party, guid)): InstancePath,
     headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::POST, headers)?;
-    let instance = visit
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::POST, headers)?;
+    let instance = request
         .instance(&guid)
-        .ok_or_else(|| answer::empty(StatusCode::FORBIDDEN))?;
-    visit.authorize(instance.owner.party_id, "complete")?;
-    if visit.world.faults.storage_is_down(&visit.app.id) {
+        .ok_or_else(|| responses::empty(StatusCode::FORBIDDEN))?;
+    request.authorize(instance.owner.party_id, "complete")?;
+    if request.world.faults.storage_is_down(&request.app.id) {
         let id = instance.id();
         let text = format!("Adding complete confirmation to instance {id} failed");
-        return Err(answer::sentence(StatusCode::INTERNAL_SERVER_ERROR, text).into());
+        return Err(responses::json_string(StatusCode::INTERNAL_SERVER_ERROR, text).into());
     }
-    let Some(stakeholder) = visit.caller.org.clone() else {
-        return Err(answer::empty(StatusCode::FORBIDDEN).into());
+    let Some(stakeholder) = request.caller.org.clone() else {
+        return Err(responses::empty(StatusCode::FORBIDDEN).into());
     };
-    let now = visit.world.clock.now();
-    let changed = change(&visit, &instance, |stored| {
-        confirm(stored, &stakeholder, now, visit.caller.actor())
+    let now = request.world.clock.now();
+    let changed = change(&request, &instance, |stored| {
+        stored.confirm(&stakeholder, now, request.caller.actor())
     })?;
-    Ok(answer::json_value(StatusCode::OK, &visit.view(&changed)))
-}
-
-/// Adds a confirmation; a repeat changes nothing.
-pub(crate) fn confirm(
-    instance: &mut Instance,
-    stakeholder: &str,
-    now: jiff::Timestamp,
-    actor: &str,
-) {
-    if instance
-        .confirmations
-        .iter()
-        .all(|known| known.stakeholder != stakeholder)
-    {
-        instance.confirmations.push(Confirmation {
-            stakeholder: stakeholder.to_owned(),
-            at: now,
-        });
-        instance.touch(now, actor);
-    }
+    Ok(responses::json_value(
+        StatusCode::OK,
+        &request.view(&changed),
+    ))
 }
 
 async fn substatus(
@@ -195,62 +159,45 @@ async fn substatus(
     Path((org, app, _party, guid)): InstancePath,
     headers: HeaderMap,
     body: Bytes,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::PUT, headers)?;
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::PUT, headers)?;
     let substatus = parse_substatus(&body).ok_or_else(|| {
         let text = "Invalid sub status: {\"label\":null,\"description\":null}. Substatus must be defined and include a label.";
-        answer::sentence(StatusCode::BAD_REQUEST, text)
+        responses::json_string(StatusCode::BAD_REQUEST, text)
     })?;
-    if !visit.caller.owns(&visit.app.org) {
-        return Err(answer::empty(StatusCode::FORBIDDEN).into());
+    if !request.caller.owns(&request.app.org) {
+        return Err(responses::empty(StatusCode::FORBIDDEN).into());
     }
-    if visit.world.faults.storage_is_down(&visit.app.id) {
-        return Err(visit.exception(STORAGE_UNREACHABLE).into());
+    if request.world.faults.storage_is_down(&request.app.id) {
+        return Err(request.exception(STORAGE_UNREACHABLE).into());
     }
-    let instance = visit.instance(&guid).ok_or_else(|| {
-        visit.exception(format!(
+    let instance = request.instance(&guid).ok_or_else(|| {
+        request.exception(format!(
             "Altinn.App.Core.Helpers.PlatformHttpException: 404 - Not Found - \"Unable to find instance {guid}\""
         ))
     })?;
-    let now = visit.world.clock.now();
-    let changed = change(&visit, &instance, |stored| {
+    let now = request.world.clock.now();
+    let changed = change(&request, &instance, |stored| {
         stored.status.substatus = Some(substatus);
-        stored.touch(now, visit.caller.actor());
+        stored.touch(now, request.caller.actor());
     })?;
-    visit
+    request
         .world
-        .publish(&visit.app, &instance, "app.instance.substatus.changed");
-    Ok(answer::json_value(
+        .publish(&request.app, &instance, "app.instance.substatus.changed");
+    Ok(responses::json_value(
         StatusCode::OK,
-        &visit.world.passed_on_view(&changed),
+        &request.world.passed_on_view(&changed),
     ))
 }
 
-/// None without a label.
-pub(crate) fn parse_substatus(body: &[u8]) -> Option<Substatus> {
-    let Value::Object(object) = serde_json::from_slice(body).ok()? else {
-        return None;
-    };
-    let text = |name| {
-        field(&object, name)
-            .as_str()
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
-    };
-    Some(Substatus {
-        label: text("label")?,
-        description: text("description"),
-    })
-}
-
 fn change(
-    visit: &Visit,
+    request: &AppRequest,
     instance: &Instance,
     change: impl FnOnce(&mut Instance),
 ) -> Result<Instance, Refusal> {
-    let changed = visit.world.store.change(instance.guid, |stored| {
+    let changed = request.world.store.change(instance.guid, |stored| {
         change(stored);
         stored.clone()
     });
-    changed.ok_or_else(|| answer::empty(StatusCode::NOT_FOUND).into())
+    changed.ok_or_else(|| responses::empty(StatusCode::NOT_FOUND).into())
 }

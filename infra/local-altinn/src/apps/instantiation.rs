@@ -1,60 +1,45 @@
-//! Instantiation: what is checked before Storage is asked for an instance.
+//! Instantiation: the checks before Storage creates the instance, and the order of the steps after them.
 //!
-//! Order of work and outcomes: Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs.
+//! Order of the checks and steps, and their outcomes: Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs.
 
 use axum::http::StatusCode;
-use jiff::Timestamp;
 use serde_json::json;
-use uuid::Uuid;
 
-use super::parts::Part;
-use super::template::Template;
-use super::{Visit, creation, owner};
-use crate::answer::{self, Answer};
-use crate::app::AppDefinition;
-use crate::faults::Fault;
-use crate::history::History;
-use crate::instance::{Instance, Owner, Process};
+use super::calls::Calls;
+use super::creation::{Creation, CreationError, nothing_created};
+use super::new_instance::{CreationRequest, new_instance};
+use super::{AppRequest, owner, workflow};
+use crate::faults::{CreationStep, Fault};
+use crate::instance::Process;
 use crate::register::Party;
-use crate::workflow::Workflow;
+use crate::responses::{self, HandlerResult};
 
-/// What shall be created.
-pub(super) struct Order {
-    pub(super) template: Template,
-    pub(super) parts: Vec<Part>,
-    /// Values for every form that the first task creates by itself.
-    pub(super) prefill: Vec<(String, String)>,
-    pub(super) source: Option<Instance>,
-    /// Whether it came by `instances/create`.
-    pub(super) simplified: bool,
-}
-
-/// From the party lookup on.
-pub(super) async fn instantiate(visit: &Visit, order: Order) -> Answer {
-    let (world, app) = (&visit.world, &visit.app);
-    let Some(reference) = &order.template.owner else {
-        return Err(answer::empty(StatusCode::INTERNAL_SERVER_ERROR).into());
+/// Looks up the owner, checks that the caller may instantiate, and creates the instance.
+pub(super) async fn instantiate(request: &AppRequest, wanted: CreationRequest) -> HandlerResult {
+    let (world, app) = (&request.world, &request.app);
+    let Some(reference) = &wanted.template.owner else {
+        return Err(responses::empty(StatusCode::INTERNAL_SERVER_ERROR).into());
     };
-    let party = owner::look_up(visit, reference)?;
-    if order
+    let party = owner::look_up(request, reference)?;
+    if wanted
         .source
         .as_ref()
         .is_some_and(|source| source.owner.party_id != party.party_id())
     {
-        return Err(answer::sentence(
+        return Err(responses::json_string(
             StatusCode::BAD_REQUEST,
             "It is not possible to copy instances between instance owners.",
         )
         .into());
     }
-    visit.require(party.party_id(), "instantiate")?;
+    request.require(party.party_id(), "instantiate")?;
     if !party.is_allowed(&app.metadata.party_types_allowed) {
         let text = format!(
             "Party {} is not allowed to instantiate this application {}",
             party.party_id(),
             app.id
         );
-        return Err(answer::sentence(StatusCode::FORBIDDEN, text).into());
+        return Err(responses::json_string(StatusCode::FORBIDDEN, text).into());
     }
     let refused = |fault: &Fault| {
         if let Fault::InstantiationRefused(message) = fault {
@@ -67,69 +52,69 @@ pub(super) async fn instantiate(visit: &Visit, order: Order) -> Answer {
         let body = json!({
             "valid": false, "message": message, "customTextKey": null, "customTextParameters": null, "validParties": [],
         });
-        return Err(answer::json_value(StatusCode::FORBIDDEN, &body).into());
+        return Err(responses::json_value(StatusCode::FORBIDDEN, &body).into());
     }
-    let Some(process) = visit.engine().start() else {
-        return Err(
-            answer::sentence(StatusCode::CONFLICT, "No start event found in the process").into(),
-        );
+    let Some(process) = request.engine().start() else {
+        return Err(responses::json_string(
+            StatusCode::CONFLICT,
+            "No start event found in the process",
+        )
+        .into());
     };
-    creation::create(visit, order, party, process).await
+    create(request, wanted, party, process).await
 }
 
-/// An instance that a user starts, without a template.
-pub(crate) fn new_user_instance(
-    app: &AppDefinition,
+/// Creates the instance with its data, starts its process, and returns the response.
+async fn create(
+    request: &AppRequest,
+    wanted: CreationRequest,
     party: Party<'_>,
     process: Process,
-    now: Timestamp,
-    actor: &str,
-) -> Instance {
-    new_instance(
-        &app.id,
-        &app.org,
-        party,
-        &Template::default(),
-        process,
-        now,
-        actor,
-    )
-}
-
-/// What survives from a template (Altinn/altinn-storage: src/Storage/Controllers/InstancesController.cs, CreateInstanceFromTemplate).
-pub(super) fn new_instance(
-    app_id: &str,
-    org: &str,
-    party: Party<'_>,
-    template: &Template,
-    process: Process,
-    now: Timestamp,
-    actor: &str,
-) -> Instance {
-    Instance {
-        internal_id: 0,
-        guid: Uuid::new_v4(),
-        owner: Owner {
-            party_id: party.party_id(),
-            person_number: party.person_number().map(str::to_owned),
-            organisation_number: party.organisation_number().map(str::to_owned),
-        },
-        app_id: app_id.to_owned(),
-        org: org.to_owned(),
-        due_before: template.due_before,
-        visible_after: Some(template.visible_after.unwrap_or(now)),
-        process: Some(process),
-        status: template.status.clone(),
-        confirmations: Vec::new(),
-        data: Vec::new(),
-        presentation_texts: None,
-        data_values: template.data_values.clone(),
-        created: now,
-        created_by: actor.to_owned(),
-        last_changed: now,
-        last_changed_by: actor.to_owned(),
-        lock: None,
-        history: History::default(),
-        workflow: Workflow::default(),
+) -> HandlerResult {
+    let calls = Calls::begin(request);
+    let party_id = party.party_id();
+    let created = calls.call(CreationStep::Instance, || {
+        let (app, now) = (&request.app, request.world.clock.now());
+        let actor = request.caller.actor();
+        let mut instance = new_instance(
+            &app.id,
+            &app.org,
+            party,
+            &wanted.template,
+            process,
+            now,
+            actor,
+        );
+        if request.caller.user.is_some() {
+            instance.status.read_status = 1;
+        }
+        let guid = instance.guid;
+        request.world.store.insert(instance);
+        Ok(guid)
+    });
+    let created = created.await.map_err(|error| {
+        let app = &request.app.id;
+        error.into_response(&nothing_created(app, party_id))
+    });
+    let creation = Creation {
+        request: request.clone(),
+        calls,
+        guid: created?,
+        party: party_id,
+        prefill: wanted.prefill.clone(),
+        simplified: wanted.simplified,
+    };
+    let stored = match creation.store_parts(wanted).await {
+        Ok(()) => creation.read_back().await.map_err(CreationError::from),
+        refused => refused,
+    };
+    let started = match stored {
+        Ok(()) if creation.library().has_engine() => return workflow::start(creation).await,
+        Ok(()) => creation.start_process().await.map_err(CreationError::from),
+        Err(failure) => Err(failure),
+    };
+    match started {
+        Ok(instance) => Ok(creation.created_response(&instance)),
+        Err(failure) => Err(creation.fail(failure).await.into()),
     }
 }

@@ -1,4 +1,4 @@
-//! What an app tells everybody about itself, without authentication.
+//! The endpoints of an app that need no authentication: metadata, process, policy and schemas.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::routing::get;
 
-use crate::answer::{self, Answer, Refusal};
 use crate::app::{App, AppDefinition};
-use crate::served;
+use crate::app_metadata;
+use crate::responses::{self, HandlerResult, Refusal};
 use crate::world::World;
 
 pub(super) fn routes() -> Router<Arc<World>> {
@@ -25,18 +25,18 @@ pub(super) fn routes() -> Router<Arc<World>> {
 fn find(world: &World, org: &str, app: &str) -> Result<Arc<AppDefinition>, Refusal> {
     world
         .app(org, app)
-        .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND).into())
+        .ok_or_else(|| responses::empty(StatusCode::NOT_FOUND).into())
 }
 
 async fn application(
     State(world): State<Arc<World>>,
     Path((org, app)): Path<(String, String)>,
-) -> Answer {
+) -> HandlerResult {
     let app = find(&world, &org, &app)?;
-    Ok(answer::with_header(
-        answer::json_value(
+    Ok(responses::with_header(
+        responses::json_value(
             StatusCode::OK,
-            &served::by_app(&app.document, app.library()),
+            &app_metadata::from_app(&app.document, app.library()),
         ),
         header::CACHE_CONTROL,
         "public,max-age=60",
@@ -46,31 +46,31 @@ async fn application(
 async fn schema(
     State(world): State<Arc<World>>,
     Path((org, app, data_type)): Path<(String, String, String)>,
-) -> Answer {
+) -> HandlerResult {
     let app = find(&world, &org, &app)?;
     let model = app
         .models
         .get(&data_type)
         .ok_or_else(|| {
             let file = format!("models/{data_type}.schema.json");
-            answer::unhandled(
+            responses::unhandled(
                 app.settings.production,
                 format!(
                     "System.IO.FileNotFoundException: Could not find file '{file}'.\nFile name: '{file}'"
                 ),
             )
         })?;
-    // The file, as text (measured, tests/recorded/app-jsonschema.json).
+    // The app sends the file as text (measured, tests/recorded/app-jsonschema.json).
     let text = serde_json::to_string_pretty(model.schema()).unwrap_or_default();
-    Ok(answer::text(StatusCode::OK, text))
+    Ok(responses::text(StatusCode::OK, text))
 }
 
 async fn process(
     State(world): State<Arc<World>>,
     Path((org, app)): Path<(String, String)>,
-) -> Answer {
+) -> HandlerResult {
     let app = find(&world, &org, &app)?;
-    Ok(answer::with_body(
+    Ok(responses::with_body(
         StatusCode::OK,
         Some("text/xml; charset=utf-8"),
         Body::from(app.bpmn.clone().unwrap_or_else(|| bpmn(&app))),
@@ -80,17 +80,17 @@ async fn process(
 async fn policy(
     State(world): State<Arc<World>>,
     Path((org, app)): Path<(String, String)>,
-) -> Answer {
+) -> HandlerResult {
     let app = find(&world, &org, &app)?;
     let text = app.xacml().map(str::to_owned);
-    Ok(answer::with_body(
+    Ok(responses::with_body(
         StatusCode::OK,
         Some("text/xml; charset=utf-8"),
         Body::from(text.unwrap_or_else(|| xacml(&App(app)))),
     ))
 }
 
-/// The process as BPMN: start, the tasks in order, end.
+/// The process as BPMN: the start event, the tasks in order, the end event.
 fn bpmn(app: &AppDefinition) -> String {
     let escape = |text: &str| quick_xml::escape::escape(text.to_owned()).into_owned();
     let mut xml = String::from(
@@ -132,7 +132,7 @@ fn bpmn(app: &AppDefinition) -> String {
     xml
 }
 
-/// The service owner's rule of the app's policy.
+/// The rule of the app's policy for the service owner, as XACML.
 fn xacml(app: &App) -> String {
     let matching = |category: &str, attribute: &str, value: &str| {
         format!(

@@ -1,26 +1,29 @@
-//! Who shall own a new instance.
+//! Finding the owner of a new instance.
 //!
 //! Rules: Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs.
 
 use axum::http::StatusCode;
 
-use super::Visit;
+use super::AppRequest;
 use super::template::OwnerReference;
-use crate::answer::{self, Refusal};
 use crate::faults::Fault;
 use crate::register::Party;
+use crate::responses::{self, Refusal};
 
-/// Looks the owner up; the first field present decides.
-pub(super) fn look_up<'v>(visit: &'v Visit, owner: &OwnerReference) -> Result<Party<'v>, Refusal> {
-    let register = &visit.world.register;
+/// Looks up the owner in the register by the first identifier that is given.
+pub(super) fn look_up<'v>(
+    request: &'v AppRequest,
+    owner: &OwnerReference,
+) -> Result<Party<'v>, Refusal> {
+    let register = &request.world.register;
     if let Some(party_id) = &owner.party_id {
         let Ok(number) = party_id.parse::<u32>() else {
             return Err(unknown(&format!(
                 "Failed to lookup party by partyId: {party_id}. The exception was: The input string '{party_id}' was not in a correct format."
             )));
         };
-        if visit.strikes(&Fault::RegisterDown) {
-            return Err(answer::client_error(StatusCode::FORBIDDEN).into());
+        if request.strikes(&Fault::RegisterDown) {
+            return Err(responses::client_error(StatusCode::FORBIDDEN).into());
         }
         return register
             .by_party_id(number)
@@ -39,7 +42,7 @@ pub(super) fn look_up<'v>(visit: &'v Visit, owner: &OwnerReference) -> Result<Pa
             register.by_organisation_number(number),
         )
     } else {
-        // The library looks for no username and no external identifier (measured, tests/recorded/create-external-identifier.json).
+        // The library does not look up usernames and external identifiers (measured, tests/recorded/create-external-identifier.json).
         return Err(unknown(
             "Failed to lookup party by personNumber or organisationNumber: . The exception was: 404 - Not Found - ",
         ));
@@ -49,8 +52,8 @@ pub(super) fn look_up<'v>(visit: &'v Visit, owner: &OwnerReference) -> Result<Pa
             "Failed to lookup party by {kind}: {value}. The exception was: {exception}"
         ))
     };
-    // A register that is down looks the same as an unknown number, but for the words.
-    if visit.strikes(&Fault::RegisterDown) {
+    // If the register is down, the response differs from that for an unknown number only by its text.
+    if request.strikes(&Fault::RegisterDown) {
         return Err(failed("Connection refused (127.0.0.1:5101)"));
     }
     let (name, digits) = if owner.person_number.is_some() {
@@ -70,5 +73,5 @@ pub(super) fn look_up<'v>(visit: &'v Visit, owner: &OwnerReference) -> Result<Pa
 }
 
 fn unknown(why: &str) -> Refusal {
-    answer::sentence(StatusCode::NOT_FOUND, format!("Cannot lookup party: {why}")).into()
+    responses::json_string(StatusCode::NOT_FOUND, format!("Cannot lookup party: {why}")).into()
 }

@@ -1,4 +1,4 @@
-//! The body of a creation: parts, and what the app's metadata says of them before anything exists.
+//! The body of a creation: reading its parts, and checking them against the app's metadata before the instance is created.
 //!
 //! Rules: Altinn/app-lib-dotnet: src/Altinn.App.Api/Helpers/RequestHandling/MultipartRequestReader.cs, RequestPartValidator.cs.
 
@@ -9,10 +9,10 @@ use axum::http::{StatusCode, header};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 
-use super::Visit;
-use crate::answer::{self, Refusal};
+use super::AppRequest;
 use crate::app::AppDefinition;
-use crate::disposition::Disposition;
+use crate::content_disposition::ContentDisposition;
+use crate::responses::{self, Refusal};
 
 /// The default limits of ASP.NET's multipart reader.
 const MOST_HEADERS: usize = 16;
@@ -21,16 +21,16 @@ const MOST_HEADER_BYTES: usize = 16 * 1024;
 pub(super) const LARGEST_REQUEST: usize = 2000 * 1024 * 1024;
 
 pub(super) struct Part {
-    /// None for a body that is not multipart.
+    /// `None` for a body that is not multipart.
     pub(super) name: Option<String>,
     pub(super) filename: Option<String>,
-    /// The header as it came, parameters included.
+    /// The unchanged header, including its parameters.
     pub(super) content_type: String,
     pub(super) bytes: Bytes,
 }
 
-pub(super) async fn read(visit: &Visit, body: Body) -> Result<Vec<Part>, Refusal> {
-    let content_type = match visit
+pub(super) async fn read(request: &AppRequest, body: Body) -> Result<Vec<Part>, Refusal> {
+    let content_type = match request
         .headers
         .get(header::CONTENT_TYPE)
         .map(|value| value.to_str())
@@ -56,17 +56,17 @@ pub(super) async fn read(visit: &Visit, body: Body) -> Result<Vec<Part>, Refusal
         }]);
     }
     let boundary = multer::parse_boundary(&content_type).map_err(|_| {
-        visit.exception(
+        request.exception(
             "System.Exception: Could not retrieve boundary value from Content-Type header",
         )
     })?;
-    // Nothing is read before all of the body has come: of one that ends before its announced length, nothing is made.
+    // The whole body is received first, so that a body that ends before its announced length creates nothing.
     let bytes = match body.collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             return Err(broken("Request body too large."));
         }
-        Err(_) => return Err(answer::hang_up()),
+        Err(_) => return Err(responses::close_connection()),
     };
     let whole = futures_util::stream::once(async move { Ok::<_, Infallible>(bytes) });
     let mut multipart = multer::Multipart::new(whole, boundary);
@@ -77,7 +77,7 @@ pub(super) async fn read(visit: &Visit, body: Body) -> Result<Vec<Part>, Refusal
             Ok(Some(field)) => field,
             Ok(None) => return Ok(parts),
             Err(multer::Error::ReadHeaderFailed(_)) => {
-                return Err(answer::empty(StatusCode::INTERNAL_SERVER_ERROR).into());
+                return Err(responses::empty(StatusCode::INTERNAL_SERVER_ERROR).into());
             }
             Err(_) => {
                 return Err(broken(CUT_OFF));
@@ -89,11 +89,11 @@ pub(super) async fn read(visit: &Visit, body: Body) -> Result<Vec<Part>, Refusal
             .map(|(name, value)| name.as_str().len() + value.len() + 4)
             .sum();
         if headers.len() > MOST_HEADERS || header_bytes > MOST_HEADER_BYTES {
-            return Err(answer::empty(StatusCode::INTERNAL_SERVER_ERROR).into());
+            return Err(responses::empty(StatusCode::INTERNAL_SERVER_ERROR).into());
         }
         let Some(disposition) = headers
             .get(header::CONTENT_DISPOSITION)
-            .and_then(Disposition::parse)
+            .and_then(ContentDisposition::parse)
         else {
             return Err(broken(&format!(
                 "Part number {number} doesn't have a content disposition"
@@ -117,10 +117,11 @@ pub(super) async fn read(visit: &Visit, body: Body) -> Result<Vec<Part>, Refusal
     }
 }
 
-/// The words for a multipart without its closing boundary (measured, tests/recorded/create-cut-off.json).
+/// The text for a multipart body without its closing boundary (measured, tests/recorded/create-cut-off.json).
 const CUT_OFF: &str = "IOException while reading a section of the request: Unexpected end of Stream, the content may have already been read by another component. ";
 
-/// What Kestrel says to a body that arrives more slowly than 240 bytes a second, 5 s after its beginning (`MinRequestBodyDataRate`).
+/// The refusal of a body that arrives more slowly than 240 bytes a second after a grace period of 5 s (Kestrel's
+/// `MinRequestBodyDataRate`).
 pub(super) fn too_slow() -> Refusal {
     broken(
         "IOException while reading a section of the request: Reading the request body timed out due to data arriving too slowly. \
@@ -129,7 +130,7 @@ pub(super) fn too_slow() -> Refusal {
 }
 
 fn broken(detail: &str) -> Refusal {
-    answer::problem(StatusCode::BAD_REQUEST, "Error reading request", detail).into()
+    responses::problem(StatusCode::BAD_REQUEST, "Error reading request", detail).into()
 }
 
 /// Takes the first part of a reserved name (`instance`, `notification`), or an unnamed JSON body for `instance`.
@@ -144,7 +145,7 @@ pub(super) fn take(parts: &mut Vec<Part>, name: &str) -> Option<Part> {
         .map(|index| parts.remove(index))
 }
 
-/// Compares parts with the app's metadata, in the app's order and words.
+/// Compares the parts with the app's metadata, in the app's order and with its texts.
 pub(super) fn validate(app: &AppDefinition, parts: &[Part]) -> Result<(), Refusal> {
     for part in parts {
         if let Some(problem) = problem_of(app, part) {
@@ -169,7 +170,7 @@ pub(super) fn validate(app: &AppDefinition, parts: &[Part]) -> Result<(), Refusa
 
 fn problem_of(app: &AppDefinition, part: &Part) -> Option<String> {
     let name = part.name.as_deref().unwrap_or_default();
-    // A second part named `instance` gets through here, and is only found to be no data type when the instance exists.
+    // A second part named `instance` passes this check. Only after the instance was created, it is refused as an unknown data type.
     if name == "instance" {
         return None;
     }
@@ -206,5 +207,5 @@ fn problem_of(app: &AppDefinition, part: &Part) -> Option<String> {
 
 fn mismatch(problem: &str) -> Refusal {
     let text = format!("Error when comparing content to application metadata: {problem}");
-    answer::sentence(StatusCode::BAD_REQUEST, text).into()
+    responses::json_string(StatusCode::BAD_REQUEST, text).into()
 }

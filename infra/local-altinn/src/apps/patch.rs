@@ -14,10 +14,10 @@ use uuid::Uuid;
 use super::data::{
     DEFAULT_LIMIT, ElementPath, InstancePath, enter, find, read_body, require_active, save, type_of,
 };
-use super::upload::{self, Problem, Way};
-use super::{Visit, form};
-use crate::answer::{self, Answer, Refusal};
+use super::data_rules::{self, DataChange, DataRefusal};
+use super::{AppRequest, form};
 use crate::instance::Instance;
+use crate::responses::{self, HandlerResult, Refusal};
 use crate::world::World;
 
 #[derive(Deserialize)]
@@ -42,18 +42,18 @@ pub(super) async fn patch_several(
     Path((org, app, _party, guid)): InstancePath,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::PATCH, headers)?;
-    let instance = enter(&visit, &guid, "write")?;
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::PATCH, headers)?;
+    let instance = enter(&request, &guid, "write")?;
     let body = read_body(body, DEFAULT_LIMIT).await?;
     let patches: Patches = serde_json::from_slice(&body).map_err(|_| unbound())?;
-    let (instance, models) = apply(&visit, instance, patches.patches)?;
+    let (instance, models) = apply(&request, instance, patches.patches)?;
     let models: Vec<Value> = models
         .into_iter()
         .map(|(id, data)| json!({"dataElementId": id, "data": data}))
         .collect();
-    let response = json!({ "validationIssues": [], "newDataModels": models, "instance": visit.view(&instance) });
-    Ok(answer::json_value(StatusCode::OK, &response))
+    let response = json!({ "validationIssues": [], "newDataModels": models, "instance": request.view(&instance) });
+    Ok(responses::json_value(StatusCode::OK, &response))
 }
 
 pub(super) async fn patch_one(
@@ -61,14 +61,14 @@ pub(super) async fn patch_one(
     Path((org, app, _party, guid, data)): ElementPath,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::PATCH, headers)?;
-    let instance = enter(&visit, &guid, "write")?;
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::PATCH, headers)?;
+    let instance = enter(&request, &guid, "write")?;
     let body = read_body(body, DEFAULT_LIMIT).await?;
     let patch: SinglePatch = serde_json::from_slice(&body).map_err(|_| unbound())?;
     let data_element_id = find(&instance, &data)?.id;
     let (instance, models) = apply(
-        &visit,
+        &request,
         instance,
         vec![ElementPatch {
             data_element_id,
@@ -76,24 +76,23 @@ pub(super) async fn patch_one(
         }],
     )?;
     let model = models.into_iter().next().map(|(_, data)| data);
-    let response =
-        json!({ "validationIssues": {}, "newDataModel": model, "instance": visit.view(&instance) });
-    Ok(answer::json_value(StatusCode::OK, &response))
+    let response = json!({ "validationIssues": {}, "newDataModel": model, "instance": request.view(&instance) });
+    Ok(responses::json_value(StatusCode::OK, &response))
 }
 
 fn unbound() -> Refusal {
-    answer::binding_problem("$", "The JSON value could not be converted")
+    responses::binding_problem("$", "The JSON value could not be converted")
 }
 
 /// Applies patches over the JSON of forms, all or none. Returns the instance and the new forms.
 fn apply(
-    visit: &Visit,
+    request: &AppRequest,
     mut instance: Instance,
     patches: Vec<ElementPatch>,
 ) -> Result<(Instance, Vec<(Uuid, Value)>), Refusal> {
     require_active(&instance)?;
     let unprocessable =
-        |title, detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, title, detail);
+        |title, detail: String| DataRefusal::new(StatusCode::UNPROCESSABLE_ENTITY, title, detail);
     let unfit = |detail: String| unprocessable("Patch operation did not deserialize", detail);
     let mut changed = Vec::new();
     let mut models = Vec::new();
@@ -103,10 +102,10 @@ fn apply(
     } in patches
     {
         let mut element = find(&instance, &data_element_id.to_string())?;
-        let data_type = type_of(visit, &element.data_type)?;
-        upload::check_access(visit, &instance, data_type, Way::Replacement)?;
-        let Some(model) = visit.app.models.get(&element.data_type) else {
-            return Err(Problem::new(
+        let data_type = type_of(request, &element.data_type)?;
+        data_rules::check_access(request, &instance, data_type, DataChange::Replacement)?;
+        let Some(model) = request.app.models.get(&element.data_type) else {
+            return Err(DataRefusal::new(
                 StatusCode::BAD_REQUEST,
                 "Patch not allowed",
                 "Only form data can be patched",
@@ -114,11 +113,11 @@ fn apply(
             .into());
         };
         let Ok(before) = form::decode(model, &element) else {
-            return Err(answer::empty(StatusCode::INTERNAL_SERVER_ERROR).into());
+            return Err(responses::empty(StatusCode::INTERNAL_SERVER_ERROR).into());
         };
         let mut value = model.to_json(&before, true);
         json_patch::patch(&mut value, &patch).map_err(|error| match error.kind {
-            json_patch::PatchErrorKind::TestFailed => Problem::new(
+            json_patch::PatchErrorKind::TestFailed => DataRefusal::new(
                 StatusCode::CONFLICT,
                 "Precondition in patch failed",
                 "A test operation failed",
@@ -135,11 +134,11 @@ fn apply(
             return Err(unfit(format!("The model has no {field}")).into());
         }
         models.push((element.id, model.to_json(&form, false)));
-        form::store_form(&visit.app, &mut instance, &mut element, form);
+        form::store_form(&request.app, &mut instance, &mut element, form);
         changed.push(element);
     }
     for element in changed {
-        (instance, _) = save(visit, &instance, element)?;
+        (instance, _) = save(request, &instance, element)?;
     }
     Ok((instance, models))
 }

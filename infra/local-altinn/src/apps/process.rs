@@ -1,4 +1,4 @@
-//! The process of an instance over HTTP.
+//! The endpoints of an instance's process.
 //!
 //! Source of the rules: Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/ProcessController.cs.
 
@@ -13,19 +13,19 @@ use axum::routing::{get, post, put};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::engine::{Actor, StepError};
+use super::engine::{Actor, ProcessError};
 use super::instances::STORAGE_UNREACHABLE;
-use super::template::field;
-use super::{Visit, workflow};
-use crate::answer::{self, Answer, Refusal};
+use super::{AppRequest, workflow};
 use crate::faults::Fault;
+use crate::instance::document::field;
 use crate::instance::{Instance, Lock};
 use crate::library::Library;
+use crate::responses::{self, HandlerResult, Refusal};
 use crate::world::World;
 
-/// How long one `next` keeps others out at most.
-const LOCK: SignedDuration = SignedDuration::from_mins(5);
-/// Guard of `completeProcess` against processes that run in a circle.
+/// The longest time for which one `next` locks the instance.
+const LOCK_TTL: SignedDuration = SignedDuration::from_mins(5);
+/// The largest number of tasks that `completeProcess` ends, in case the process has a cycle.
 const MOST_STEPS: usize = 100;
 
 type InstancePath = Path<(String, String, String, String)>;
@@ -41,26 +41,26 @@ pub(super) fn routes() -> Router<Arc<World>> {
         .route(&format!("{PROCESS}/completeProcess"), put(complete))
 }
 
-fn enter(visit: &Visit, guid: &str) -> Result<Instance, Refusal> {
-    if visit.world.faults.storage_is_down(&visit.app.id) {
-        return Err(visit.exception(STORAGE_UNREACHABLE).into());
+fn enter(request: &AppRequest, guid: &str) -> Result<Instance, Refusal> {
+    if request.world.faults.storage_is_down(&request.app.id) {
+        return Err(request.exception(STORAGE_UNREACHABLE).into());
     }
-    visit
+    request
         .instance(guid)
-        .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND).into())
+        .ok_or_else(|| responses::empty(StatusCode::NOT_FOUND).into())
 }
 
 async fn read(
     State(world): State<Arc<World>>,
     Path((org, app, _party, guid)): InstancePath,
     headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
-    let instance = enter(&visit, &guid)?;
-    visit.authorize(instance.owner.party_id, "read")?;
-    Ok(answer::json_value(
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::GET, headers)?;
+    let instance = enter(&request, &guid)?;
+    request.authorize(instance.owner.party_id, "read")?;
+    Ok(responses::json_value(
         StatusCode::OK,
-        &state(&visit, &instance),
+        &state(&request, &instance),
     ))
 }
 
@@ -68,12 +68,12 @@ async fn history(
     State(world): State<Arc<World>>,
     Path((org, app, _party, guid)): InstancePath,
     headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
-    let instance = enter(&visit, &guid)?;
-    visit.authorize(instance.owner.party_id, "read")?;
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::GET, headers)?;
+    let instance = enter(&request, &guid)?;
+    request.authorize(instance.owner.party_id, "read")?;
     let entries = instance.history.view();
-    Ok(answer::json_value(
+    Ok(responses::json_value(
         StatusCode::OK,
         &json!({ "processHistory": entries }),
     ))
@@ -83,34 +83,34 @@ async fn start(
     State(world): State<Arc<World>>,
     Path((org, app, _party, guid)): InstancePath,
     headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::POST, headers)?;
-    let instance = enter(&visit, &guid)?;
-    visit.authorize(instance.owner.party_id, "instantiate")?;
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::POST, headers)?;
+    let instance = enter(&request, &guid)?;
+    request.authorize(instance.owner.party_id, "instantiate")?;
     if instance.process.is_some() {
-        return Err(answer::problem(
+        return Err(responses::problem(
             StatusCode::CONFLICT,
             "Conflict",
             "Process is already started. Use next.",
         )
         .into());
     }
-    let Some(process) = visit.engine().start() else {
+    let Some(process) = request.engine().start() else {
         return Err(
-            answer::problem(StatusCode::CONFLICT, "Conflict", "No start event found").into(),
+            responses::problem(StatusCode::CONFLICT, "Conflict", "No start event found").into(),
         );
     };
-    let now = visit.world.clock.now();
-    let started = visit.world.store.change(instance.guid, |stored| {
+    let now = request.world.clock.now();
+    let started = request.world.store.change(instance.guid, |stored| {
         stored.process = Some(process);
-        stored.record_process(visit.caller.performer());
-        stored.touch(now, visit.caller.actor());
+        stored.record_process(request.caller.performer());
+        stored.touch(now, request.caller.actor());
         stored.clone()
     });
-    let instance = started.ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    Ok(answer::json_value(
+    let instance = started.ok_or_else(|| responses::empty(StatusCode::NOT_FOUND))?;
+    Ok(responses::json_value(
         StatusCode::OK,
-        &state(&visit, &instance),
+        &state(&request, &instance),
     ))
 }
 
@@ -118,14 +118,14 @@ async fn resume(
     State(world): State<Arc<World>>,
     Path((org, app, _party, guid)): InstancePath,
     headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::POST, headers)?;
-    let instance = enter(&visit, &guid)?;
-    visit.authorize(instance.owner.party_id, "write")?;
-    let instance = workflow::resume(&visit, &instance).await?;
-    Ok(answer::json_value(
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::POST, headers)?;
+    let instance = enter(&request, &guid)?;
+    request.authorize(instance.owner.party_id, "write")?;
+    let instance = workflow::resume(&request, &instance).await?;
+    Ok(responses::json_value(
         StatusCode::OK,
-        &state(&visit, &instance),
+        &state(&request, &instance),
     ))
 }
 
@@ -133,11 +133,11 @@ async fn next_elements(
     State(world): State<Arc<World>>,
     Path((org, app, _party, guid)): InstancePath,
     headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
-    let instance = enter(&visit, &guid)?;
-    visit.authorize(instance.owner.party_id, "read")?;
-    Ok(answer::json_value(StatusCode::OK, &json!([])))
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::GET, headers)?;
+    let instance = enter(&request, &guid)?;
+    request.authorize(instance.owner.party_id, "read")?;
+    Ok(responses::json_value(StatusCode::OK, &json!([])))
 }
 
 async fn next(
@@ -145,25 +145,25 @@ async fn next(
     Path((org, app, _party, guid)): InstancePath,
     headers: HeaderMap,
     body: Bytes,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::PUT, headers)?;
-    let instance = enter(&visit, &guid)?;
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::PUT, headers)?;
+    let instance = enter(&request, &guid)?;
     let action = match serde_json::from_slice(&body) {
         Ok(Value::Object(object)) => field(&object, "action").as_str().map(str::to_owned),
         _ if body.iter().all(u8::is_ascii_whitespace) => None,
         _ => {
-            return Err(answer::binding_problem(
+            return Err(responses::binding_problem(
                 "$",
                 "The JSON value could not be converted",
             ));
         }
     };
     workflow::require_idle(&instance)?;
-    let _lock = take_lock(&visit, &instance)?;
-    let instance = step(&visit, &instance, action.as_deref())?;
-    Ok(answer::json_value(
+    let _lock = take_lock(&request, &instance)?;
+    let instance = step(&request, &instance, action.as_deref())?;
+    Ok(responses::json_value(
         StatusCode::OK,
-        &state(&visit, &instance),
+        &state(&request, &instance),
     ))
 }
 
@@ -171,21 +171,21 @@ async fn complete(
     State(world): State<Arc<World>>,
     Path((org, app, _party, guid)): InstancePath,
     headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::PUT, headers)?;
-    let mut instance = enter(&visit, &guid)?;
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &Method::PUT, headers)?;
+    let mut instance = enter(&request, &guid)?;
     workflow::require_idle(&instance)?;
-    let _lock = take_lock(&visit, &instance)?;
+    let _lock = take_lock(&request, &instance)?;
     for _ in 0..MOST_STEPS {
-        instance = step(&visit, &instance, None)?;
+        instance = step(&request, &instance, None)?;
         if instance.current_task().is_none() {
-            return Ok(answer::json_value(
+            return Ok(responses::json_value(
                 StatusCode::OK,
-                &state(&visit, &instance),
+                &state(&request, &instance),
             ));
         }
     }
-    Err(answer::problem(
+    Err(responses::problem(
         StatusCode::INTERNAL_SERVER_ERROR,
         "Internal error",
         "More than 100 steps",
@@ -194,15 +194,15 @@ async fn complete(
 }
 
 /// The instance's lock in Storage, held until dropped.
-struct Held<'v> {
-    visit: &'v Visit,
+struct InstanceLock<'v> {
+    request: &'v AppRequest,
     guid: uuid::Uuid,
     token: String,
 }
 
-impl Drop for Held<'_> {
+impl Drop for InstanceLock<'_> {
     fn drop(&mut self) {
-        self.visit.world.store.change(self.guid, |stored| {
+        self.request.world.store.change(self.guid, |stored| {
             if stored
                 .lock
                 .as_ref()
@@ -214,14 +214,21 @@ impl Drop for Held<'_> {
     }
 }
 
-fn take_lock<'v>(visit: &'v Visit, instance: &Instance) -> Result<Held<'v>, Refusal> {
-    match crate::storage::lock(&visit.world, instance.guid, LOCK) {
-        Some(Lock { token, .. }) => Ok(Held {
-            visit,
+fn take_lock<'v>(
+    request: &'v AppRequest,
+    instance: &Instance,
+) -> Result<InstanceLock<'v>, Refusal> {
+    match request
+        .world
+        .store
+        .take_lock(instance.guid, request.world.clock.now(), LOCK_TTL)
+    {
+        Some(Lock { token, .. }) => Ok(InstanceLock {
+            request,
             guid: instance.guid,
             token,
         }),
-        None => Err(answer::problem(
+        None => Err(responses::problem(
             StatusCode::CONFLICT,
             "Conflict",
             "Another process operation holds the instance lock",
@@ -230,85 +237,89 @@ fn take_lock<'v>(visit: &'v Visit, instance: &Instance) -> Result<Held<'v>, Refu
     }
 }
 
-fn step(visit: &Visit, instance: &Instance, action: Option<&str>) -> Result<Instance, Refusal> {
-    if visit.strikes(&Fault::DecisionPointDown) {
+fn step(
+    request: &AppRequest,
+    instance: &Instance,
+    action: Option<&str>,
+) -> Result<Instance, Refusal> {
+    if request.strikes(&Fault::DecisionPointDown) {
         let exception = "System.InvalidOperationException: PDP returned null-response";
-        return Err(visit.exception(exception).into());
+        return Err(request.exception(exception).into());
     }
     let task = instance.current_task().cloned();
     if let Some(task) = &task
-        && !is_permitted(visit, instance.owner.party_id, &task.kind, action)
+        && !is_permitted(request, instance.owner.party_id, &task.kind, action)
     {
         let asked = action.unwrap_or_else(|| actions_of(&task.kind)[0]);
         let detail = format!(
             "User is not authorized to perform process next. Task ID: {}. Task type: {}. Action: {asked}.",
             task.element_id, task.kind
         );
-        return Err(answer::problem(StatusCode::FORBIDDEN, "Unauthorized", &detail).into());
+        return Err(responses::problem(StatusCode::FORBIDDEN, "Unauthorized", &detail).into());
     }
-    // Without actions, whatever was sent moves on.
-    let action = action.filter(|_| visit.app.library() >= Library::HAS_ACTIONS);
+    // Libraries without actions ignore the action that was sent.
+    let action = action.filter(|_| request.app.library() >= Library::HAS_ACTIONS);
     let name = task.map(|task| task.element_id).unwrap_or_default();
-    let stepped = visit.world.store.change(instance.guid, |stored| {
+    let stepped = request.world.store.change(instance.guid, |stored| {
         let mut moved = stored.clone();
-        let event = visit
+        let event = request
             .engine()
-            .step(&mut moved, action, &Actor::of(&visit.caller))?;
+            .step(&mut moved, action, &Actor::of(&request.caller))?;
         *stored = moved.clone();
-        Ok::<_, StepError>((moved, event))
+        Ok::<_, ProcessError>((moved, event))
     });
     match stepped {
-        None => Err(answer::empty(StatusCode::NOT_FOUND).into()),
+        None => Err(responses::empty(StatusCode::NOT_FOUND).into()),
         Some(Ok((instance, event))) => {
-            visit.world.publish(&visit.app, &instance, &event);
+            request.world.publish(&request.app, &instance, &event);
             Ok(instance)
         }
-        Some(Err(StepError::Ended)) if visit.app.library() < Library::NAMES_PROBLEMS => {
-            Err(ended_before(visit.app.library()).into())
+        Some(Err(ProcessError::Ended)) if request.app.library() < Library::NAMES_PROBLEMS => {
+            Err(ended_before(request.app.library()).into())
         }
         Some(Err(error)) => {
             let (status, title, detail) = error.describe(&name);
             let issues = error.issues();
-            let response = if matches!(error, StepError::Ended) {
-                // The one refusal without a title (measured, tests/recorded/app-process-next-ended.json).
-                answer::untitled_problem(answer::status(status), &detail, "validationIssues")
-            } else if matches!(error, StepError::Invalid(_)) {
-                answer::problem_with(
-                    answer::status(status),
+            let response = if matches!(error, ProcessError::Ended) {
+                // Only this refusal has no title (measured, tests/recorded/app-process-next-ended.json).
+                responses::untitled_problem(responses::status(status), &detail, "validationIssues")
+            } else if matches!(error, ProcessError::Invalid(_)) {
+                responses::problem_with(
+                    responses::status(status),
                     title,
                     &detail,
                     [("validationIssues", issues)],
                 )
             } else {
-                answer::problem(answer::status(status), title, &detail)
+                responses::problem(responses::status(status), title, &detail)
             };
             Err(response.into())
         }
     }
 }
 
-/// What older libraries say to a process that has ended (measured, tests/recorded/older/v7.15.3-app-process-next-ended.json and
+/// The response of older libraries for a process that has ended (measured, tests/recorded/older/v7.15.3-app-process-next-ended.json and
 /// v8.0.0-app-process-next-ended.json).
 fn ended_before(library: Library) -> Response {
     if library < Library::HAS_ACTIONS {
-        return answer::text(StatusCode::CONFLICT, "Process is ended.");
+        return responses::text(StatusCode::CONFLICT, "Process is ended.");
     }
     let problem = json!({ "title": "Process is not started. Use start!", "status": 409 });
     let body = axum::body::Body::from(problem.to_string());
     let media_type = Some("application/problem+json; charset=utf-8");
-    answer::with_body(StatusCode::CONFLICT, media_type, body)
+    responses::with_body(StatusCode::CONFLICT, media_type, body)
 }
 
-fn is_permitted(visit: &Visit, owner: u32, kind: &str, action: Option<&str>) -> bool {
-    match action.filter(|_| visit.app.library() >= Library::HAS_ACTIONS) {
-        Some(action) => visit.permits(owner, action),
+fn is_permitted(request: &AppRequest, owner: u32, kind: &str, action: Option<&str>) -> bool {
+    match action.filter(|_| request.app.library() >= Library::HAS_ACTIONS) {
+        Some(action) => request.permits(owner, action),
         None => actions_of(kind)
             .iter()
-            .any(|action| visit.permits(owner, action)),
+            .any(|action| request.permits(owner, action)),
     }
 }
 
-/// The actions of which a task type wants one, where the caller names none.
+/// The actions of a task type. A caller that names no action must be permitted one of them.
 fn actions_of(kind: &str) -> &'static [&'static str] {
     match kind {
         "confirmation" => &["confirm"],
@@ -319,12 +330,12 @@ fn actions_of(kind: &str) -> &'static [&'static str] {
 }
 
 /// `AppProcessState`.
-fn state(visit: &Visit, instance: &Instance) -> Value {
+fn state(request: &AppRequest, instance: &Instance) -> Value {
     let Some(process) = &instance.process else {
         return json!({ "currentTask": null, "processTasks": [] });
     };
     let mut view = process.view();
-    if visit.app.library() < Library::HAS_ACTIONS {
+    if request.app.library() < Library::HAS_ACTIONS {
         return view;
     }
     if let Some(task) = &process.current {
@@ -335,7 +346,7 @@ fn state(visit: &Visit, instance: &Instance) -> Value {
             _ => &["read", "write"],
         };
         let owner = instance.owner.party_id;
-        let permits = |action: &str| visit.permits(owner, action);
+        let permits = |action: &str| request.permits(owner, action);
         let actions: Value = names
             .iter()
             .map(|name| ((*name).to_owned(), json!(permits(name))))
@@ -351,7 +362,7 @@ fn state(visit: &Visit, instance: &Instance) -> Value {
         current["write"] = json!(permits("write"));
         current["elementType"] = json!("Task");
     }
-    let tasks: Value = visit
+    let tasks: Value = request
         .app
         .settings
         .tasks
@@ -359,7 +370,7 @@ fn state(visit: &Visit, instance: &Instance) -> Value {
         .map(|task| json!({ "altinnTaskType": task.kind, "elementId": task.id, "elementType": "Task" }))
         .collect();
     view["processTasks"] = tasks;
-    if visit.app.library().has_engine() {
+    if request.app.library().has_engine() {
         view["workflow"] = instance.workflow.view();
     }
     view

@@ -1,11 +1,12 @@
-//! The instance template that a creator sends.
+//! The instance template in the body of a creation.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::instance::{Mark, Status, Substatus};
+use crate::instance::Status;
+use crate::instance::document::{Unreadable, field, parse_status, text, texts, time};
 
 /// The fields of a template that have an effect.
 #[derive(Default)]
@@ -26,15 +27,12 @@ pub(super) struct OwnerReference {
     pub(super) username: Option<String>,
 }
 
-/// The document is no template.
-pub(crate) struct NotATemplate;
-
 impl Template {
-    /// Newtonsoft's reading: names in any case, unknown ones ignored, numbers accepted as text.
-    pub(super) fn parse(document: &[u8]) -> Result<Self, NotATemplate> {
-        let Value::Object(object) = serde_json::from_slice(document).map_err(|_| NotATemplate)?
+    /// Reads a template as Newtonsoft does: field names in any case, unknown fields ignored, numbers accepted as text.
+    pub(super) fn parse(document: &[u8]) -> Result<Self, Unreadable> {
+        let Value::Object(object) = serde_json::from_slice(document).map_err(|_| Unreadable)?
         else {
-            return Err(NotATemplate);
+            return Err(Unreadable);
         };
         Ok(Self {
             owner: OwnerReference::parse(field(&object, "instanceOwner"))?,
@@ -47,12 +45,12 @@ impl Template {
 }
 
 impl OwnerReference {
-    pub(super) fn parse(value: &Value) -> Result<Option<Self>, NotATemplate> {
+    pub(super) fn parse(value: &Value) -> Result<Option<Self>, Unreadable> {
         let Value::Object(object) = value else {
             return if value.is_null() {
                 Ok(None)
             } else {
-                Err(NotATemplate)
+                Err(Unreadable)
             };
         };
         let text =
@@ -77,97 +75,4 @@ impl OwnerReference {
         .into_iter()
         .all(Option::is_none)
     }
-}
-
-/// A field under its name in any case; null where there is none.
-pub(super) fn field<'v>(object: &'v Map<String, Value>, name: &str) -> &'v Value {
-    object
-        .iter()
-        .find(|(key, _)| key.eq_ignore_ascii_case(name))
-        .map_or(&Value::Null, |(_, value)| value)
-}
-
-fn text(value: &Value) -> Result<Option<String>, NotATemplate> {
-    match value {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text.clone())),
-        Value::Number(number) => Ok(Some(number.to_string())),
-        Value::Bool(yes) => Ok(Some(yes.to_string())),
-        Value::Array(_) | Value::Object(_) => Err(NotATemplate),
-    }
-}
-
-/// Times become UTC; one without offset is taken as UTC.
-pub(super) fn time(value: &Value) -> Result<Option<Timestamp>, NotATemplate> {
-    match value {
-        Value::Null => Ok(None),
-        Value::String(text) => app_files::dates::parse(text).map(Some).ok_or(NotATemplate),
-        _ => Err(NotATemplate),
-    }
-}
-
-fn texts(value: &Value) -> Result<Option<BTreeMap<String, String>>, NotATemplate> {
-    let Value::Object(object) = value else {
-        return if value.is_null() {
-            Ok(None)
-        } else {
-            Err(NotATemplate)
-        };
-    };
-    // Nulls are dropped (measured, tests/recorded/create-datavalues-null.json).
-    let entry = |(name, value): (&String, &Value)| {
-        text(value)
-            .map(|text| text.map(|text| (name.clone(), text)))
-            .transpose()
-    };
-    object
-        .iter()
-        .filter_map(entry)
-        .collect::<Result<_, _>>()
-        .map(Some)
-}
-
-/// A status survives as it was sent. Reads both serializations.
-pub(crate) fn parse_status(value: &Value) -> Result<Status, NotATemplate> {
-    let Value::Object(object) = value else {
-        return if value.is_null() {
-            Ok(Status::default())
-        } else {
-            Err(NotATemplate)
-        };
-    };
-    let mark = |flag: &str, at: &str| {
-        Ok(Mark {
-            set: field(object, flag).as_bool().unwrap_or(false),
-            at: time(field(object, at))?,
-        })
-    };
-    let read_status = match field(object, "readStatus") {
-        Value::Null => 0,
-        Value::Number(number) => number
-            .as_u64()
-            .filter(|status| *status <= 2)
-            .ok_or(NotATemplate)? as u8,
-        Value::String(name) => match name.to_ascii_lowercase().as_str() {
-            "unread" => 0,
-            "read" => 1,
-            "updatedsincelastreview" => 2,
-            _ => return Err(NotATemplate),
-        },
-        _ => return Err(NotATemplate),
-    };
-    let substatus = match field(object, "substatus") {
-        Value::Object(substatus) => Some(Substatus {
-            label: text(field(substatus, "label"))?.unwrap_or_default(),
-            description: text(field(substatus, "description"))?,
-        }),
-        _ => None,
-    };
-    Ok(Status {
-        archived: mark("isArchived", "archived")?,
-        soft_deleted: mark("isSoftDeleted", "softDeleted")?,
-        hard_deleted: mark("isHardDeleted", "hardDeleted")?,
-        read_status,
-        substatus,
-    })
 }

@@ -1,4 +1,4 @@
-//! Validation of a task and of its elements.
+//! Validation of a task and its elements.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::routing::get;
 use serde_json::{Value, json};
 
-use super::{Visit, form};
-use crate::answer::{self, Answer};
+use super::{AppRequest, form};
 use crate::app::AppDefinition;
 use crate::instance::{Element, Instance};
+use crate::responses::{self, HandlerResult};
 use crate::world::World;
 
-/// A validation issue. Its text never holds form data.
+/// A validation issue. Its text never contains form data.
 #[derive(Debug)]
 pub(crate) struct Issue {
     pub(crate) element: Option<String>,
@@ -25,12 +25,12 @@ pub(crate) struct Issue {
 }
 
 impl Issue {
-    /// All that is found here is an error; the API also knows warnings.
+    /// Whether it is an error. This Altinn reports errors only, though the API also has warnings.
     pub(crate) fn is_error(&self) -> bool {
         true
     }
 
-    /// Where and what, in one line.
+    /// The field and the description in one line.
     pub(crate) fn summary(&self) -> String {
         format!(
             "{}: {}",
@@ -63,7 +63,7 @@ pub(super) fn routes() -> Router<Arc<World>> {
         )
 }
 
-/// What keeps a task from ending: counts of elements, and forms against their schema.
+/// The issues that prevent a task from ending: wrong numbers of elements, and forms that violate their schema.
 pub(crate) fn task_issues(app: &AppDefinition, instance: &Instance, task: &str) -> Vec<Issue> {
     let mut issues = Vec::new();
     for data_type in app
@@ -124,7 +124,7 @@ fn element_issues(app: &AppDefinition, element: &Element) -> Vec<Issue> {
     }
 }
 
-/// `tiltak.0.kode` as an app names it: `tiltak[0].kode`.
+/// Rewrites `tiltak.0.kode` as apps write it: `tiltak[0].kode`.
 fn indexed(path: &str) -> String {
     let mut field = String::with_capacity(path.len() + 2);
     for segment in path.split('.') {
@@ -145,17 +145,17 @@ async fn validate(
     Path((org, app, _party, guid)): Path<(String, String, String, String)>,
     method: Method,
     headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &method, headers)?;
-    let instance = visit
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &method, headers)?;
+    let instance = request
         .instance(&guid)
-        .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    visit.authorize(instance.owner.party_id, "read")?;
+        .ok_or_else(|| responses::empty(StatusCode::NOT_FOUND))?;
+    request.authorize(instance.owner.party_id, "read")?;
     let Some(task) = instance.current_task() else {
         return Ok(no_task());
     };
-    let issues = task_issues(&visit.app, &instance, &task.element_id);
-    Ok(answer::json_value(
+    let issues = task_issues(&request.app, &instance, &task.element_id);
+    Ok(responses::json_value(
         StatusCode::OK,
         &issues.iter().map(Issue::view).collect(),
     ))
@@ -166,20 +166,20 @@ async fn validate_element(
     Path((org, app, _party, guid, data)): Path<(String, String, String, String, String)>,
     method: Method,
     headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &method, headers)?;
-    let instance = visit
+) -> HandlerResult {
+    let request = AppRequest::new(world, &org, &app, &method, headers)?;
+    let instance = request
         .instance(&guid)
-        .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    visit.authorize(instance.owner.party_id, "read")?;
+        .ok_or_else(|| responses::empty(StatusCode::NOT_FOUND))?;
+    request.authorize(instance.owner.party_id, "read")?;
     if instance.current_task().is_none() {
         return Ok(no_task());
     }
     let element = data.parse().ok().and_then(|id| instance.element(id));
-    let element = element.ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    Ok(answer::json_value(
+    let element = element.ok_or_else(|| responses::empty(StatusCode::NOT_FOUND))?;
+    Ok(responses::json_value(
         StatusCode::OK,
-        &element_issues(&visit.app, element)
+        &element_issues(&request.app, element)
             .iter()
             .map(Issue::view)
             .collect(),
@@ -187,7 +187,7 @@ async fn validate_element(
 }
 
 fn no_task() -> axum::response::Response {
-    answer::problem(
+    responses::problem(
         StatusCode::CONFLICT,
         "Validation error",
         "Unable to validate instance without a started process.",

@@ -1,6 +1,6 @@
-//! The start of a process by the workflow engine, as apps of the next generation have it.
+//! The start of a process by the workflow engine, in apps of the next generation (v9).
 //!
-//! Answers: measured, tests/recorded/v9; where it waits too long, Altinn/altinn-studio:
+//! Responses: measured, tests/recorded/v9; the response to a timeout: Altinn/altinn-studio:
 //! src/App/backend/src/Altinn.App.Api/Models/WorkflowInitializationProblemDetails.cs.
 
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::Visit;
+use super::AppRequest;
 use super::calls::{CallError, Calls};
-use super::creation::{CleanUp, Creation, Failure};
-use crate::answer::{self, Answer, Refusal};
-use crate::faults::Step;
+use super::creation::{CleanUp, Creation, CreationError};
+use crate::faults::CreationStep;
 use crate::instance::Instance;
+use crate::responses::{self, HandlerResult, Refusal};
 use crate::workflow::{FailedWorkflow, Workflow, engine_time};
 
-/// How long the app waits for the engine before it answers (Altinn/altinn-studio: src/App/backend, `WorkflowPollingTimeoutMs`).
-const PATIENCE: Duration = Duration::from_secs(100);
+/// How long the app waits for the engine (Altinn/altinn-studio: src/App/backend, `WorkflowPollingTimeoutMs`).
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(100);
 
 /// A step of the engine that failed for good.
 struct FailedStep {
@@ -29,8 +29,8 @@ struct FailedStep {
     error: CallError,
 }
 
-/// Hands the start of the process to the engine, waits for it and answers.
-pub(super) async fn start(creation: Creation) -> Answer {
+/// Hands the start of the process to the engine, waits for the outcome and returns the response.
+pub(super) async fn start(creation: Creation) -> HandlerResult {
     let creation = Arc::new(creation);
     let (ended, outcome) = oneshot::channel();
     let mut is_accepted = false;
@@ -45,7 +45,7 @@ pub(super) async fn start(creation: Creation) -> Answer {
         });
         Ok(())
     };
-    let submitted = creation.calls.call(Step::Submission, accept).await;
+    let submitted = creation.calls.call(CreationStep::Submission, accept).await;
     match submitted {
         Ok(()) => {}
         Err(CallError::Answered(status, _)) if !is_accepted => {
@@ -53,26 +53,31 @@ pub(super) async fn start(creation: Creation) -> Answer {
         }
         Err(_) => return Err(acceptance_unknown(&creation).into()),
     }
-    if creation.calls.call(Step::Poll, || Ok(())).await.is_err() {
-        // The app takes this for a failure of its own, and cleans up under the running workflow.
-        let failure = Failure::Exception(CallError::NoAnswer);
-        return Err(creation.failed(failure).await.into());
+    if creation
+        .calls
+        .call(CreationStep::Poll, || Ok(()))
+        .await
+        .is_err()
+    {
+        // The app treats this as its own failure, and cleans up while the workflow is still running.
+        let failure = CreationError::Exception(CallError::NoAnswer);
+        return Err(creation.fail(failure).await.into());
     }
     tokio::select! {
         outcome = outcome => match outcome {
-            Ok(Ok(instance)) => Ok(creation.created(&instance)),
+            Ok(Ok(instance)) => Ok(creation.created_response(&instance)),
             Ok(Err(failed)) => Err(step_failed(&creation, &failed).into()),
-            Err(_) => Err(answer::empty(StatusCode::INTERNAL_SERVER_ERROR).into()),
+            Err(_) => Err(responses::empty(StatusCode::INTERNAL_SERVER_ERROR).into()),
         },
-        () = creation.calls.wait(PATIENCE) => Err(timed_out(&creation).into()),
+        () = creation.calls.wait(ENGINE_TIMEOUT) => Err(timed_out(&creation).into()),
     }
 }
 
-/// The engine's callbacks into the app. A failure that may pass is tried again; one of the app's own is not.
+/// Runs the engine's callbacks into the app. The engine retries failures that may be temporary, but not client errors.
 async fn run(creation: &Creation) -> Result<Instance, FailedStep> {
     let done = match start_process(creation, &creation.calls).await {
         Err(CallError::Answered(500.., _) | CallError::NoAnswer) => {
-            start_process(creation, &Calls::without_trouble(&creation.visit)).await
+            start_process(creation, &Calls::without_faults(&creation.request)).await
         }
         done => done,
     };
@@ -83,14 +88,14 @@ async fn run(creation: &Creation) -> Result<Instance, FailedStep> {
             at: creation.now(),
             prefill: creation.prefill.clone(),
         };
-        // Where the instance is gone, nobody can see its workflow either.
+        // If the instance is gone, its workflow is not visible either.
         let _ = creation.set_workflow(Workflow::Failed(workflow.clone()));
         FailedStep { workflow, error }
     })
 }
 
 async fn start_process(creation: &Creation, calls: &Calls) -> Result<(), CallError> {
-    creation.make_forms(calls).await?;
+    creation.create_forms(calls).await?;
     creation.write_process(calls).await
 }
 
@@ -99,31 +104,31 @@ fn finish(creation: &Creation) -> Result<Instance, CallError> {
     creation.publish()
 }
 
-/// `POST …/process/resume`: the failed step and what comes after it.
-pub(super) async fn resume(visit: &Visit, instance: &Instance) -> Result<Instance, Refusal> {
+/// `POST …/process/resume`: repeats the failed step, and runs the steps after it.
+pub(super) async fn resume(request: &AppRequest, instance: &Instance) -> Result<Instance, Refusal> {
     let failed = match &instance.workflow {
         Workflow::Failed(failed) => failed,
         Workflow::Processing { .. } => return Err(still_processing().into()),
         Workflow::Idle => return Err(nothing_to_resume().into()),
     };
-    let creation = Creation::of(visit, instance, failed.prefill.clone());
+    let creation = Creation::of(request, instance, failed.prefill.clone());
     let done = start_process(&creation, &creation.calls).await;
     done.and_then(|()| finish(&creation)).map_err(|error| {
         let text = "Process resume failed.";
-        error.into_answer(text).into()
+        error.into_response(text).into()
     })
 }
 
-/// Nothing starts a process anew whose creation stopped early (measured).
+/// A process whose creation stopped before the workflow was accepted cannot be resumed (measured).
 pub(super) fn nothing_to_resume() -> Response {
-    answer::problem(
+    responses::problem(
         StatusCode::CONFLICT,
         "Conflict",
         "The current task has no failed workflow that could be resumed.",
     )
 }
 
-/// Whether the engine lets `next` pass.
+/// Refuses `next` while the engine has an unfinished workflow for the instance.
 pub(super) fn require_idle(instance: &Instance) -> Result<(), Refusal> {
     match instance.workflow {
         Workflow::Idle => Ok(()),
@@ -151,7 +156,7 @@ fn blocked(title: &str, detail: &str, state: &str) -> Response {
         ("validationIssues", Value::Null),
         ("processNextState", json!(state)),
     ];
-    answer::problem_with(StatusCode::CONFLICT, title, detail, extensions)
+    responses::problem_with(StatusCode::CONFLICT, title, detail, extensions)
 }
 
 async fn not_accepted(creation: &Creation, status: u16) -> Response {
@@ -187,7 +192,7 @@ fn acceptance_unknown(creation: &Creation) -> Response {
 
 fn step_failed(creation: &Creation, failed: &FailedStep) -> Response {
     let (status, body) = match &failed.error {
-        CallError::Answered(status, body) => (answer::status(*status), body.as_str()),
+        CallError::Answered(status, body) => (responses::status(*status), body.as_str()),
         CallError::NoAnswer => (StatusCode::INTERNAL_SERVER_ERROR, ""),
     };
     let reason = status
@@ -210,7 +215,7 @@ fn step_failed(creation: &Creation, failed: &FailedStep) -> Response {
     )
 }
 
-/// The engine tries on, for up to a day.
+/// The response while the engine still retries, which it does for up to a day.
 fn timed_out(creation: &Creation) -> Response {
     failed_problem(creation, &json!({ "kind": "timeout" }))
 }
@@ -220,7 +225,7 @@ fn failed_problem(creation: &Creation, failure: &Value) -> Response {
                   not create a duplicate instance; resolve the workflow failure and call the resume endpoint.";
     let path = format!(
         "/{}/instances/{}/{}/process/resume",
-        creation.visit.app.id, creation.party, creation.guid
+        creation.request.app.id, creation.party, creation.guid
     );
     let members = json!({
         "initializationState": "workflowFailed", "recommendedAction": "resumeCurrentTask",
@@ -237,5 +242,5 @@ fn problem(creation: &Creation, detail: &str, mut members: Value) -> Response {
     members["instanceId"] = json!(format!("{}/{}", creation.party, creation.guid));
     members["instanceOwnerPartyId"] = json!(creation.party);
     members["instanceGuid"] = json!(creation.guid);
-    answer::json_value(status, &members)
+    responses::json_value(status, &members)
 }

@@ -1,7 +1,6 @@
-//! Delivery to webhooks: parallel, unordered, tried again for a day and a half.
+//! Delivery to webhooks: concurrent, in no order, retried for a day and a half.
 //!
-//! Altinn/altinn-events: src/Events/Services/WebhookService.cs, with the pauses that were measured of its
-//! Service Bus sender.
+//! Altinn/altinn-events: src/Events/Services/WebhookService.cs. The pauses of its Service Bus sender were measured.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -11,22 +10,22 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::subscriptions::Subscription;
-use super::{Lookup, app_of_resource};
+use super::app_of_resource;
 use crate::faults::Fault;
 use crate::world::World;
+use crate::world::events::{Lookup, Subscription};
 
-/// Seconds before each further attempt, 34.8 hours together; then the event goes to a queue that nobody replays.
+/// The pause before each retry in seconds, 34.8 hours in total. After that, the event goes to a dead-letter queue that nobody reads.
 const RETRIES: [u64; 11] = [
     10, 30, 60, 300, 600, 1800, 3600, 10_800, 21_600, 43_200, 43_200,
 ];
-/// The same for the validation of an address, 8 min 46 s together.
+/// The pause before each retry of the validation of an endpoint in seconds, 8 min 46 s in total.
 const VALIDATION_RETRIES: [u64; 7] = [1, 5, 10, 30, 60, 120, 300];
 
-/// Sends an event to everyone who subscribed to it.
+/// Delivers an event to all its subscribers.
 pub(super) fn deliver(world: &Arc<World>, event: &Value, at: Timestamp) {
     for subscription in look_up(world, event, at) {
-        // Each event is authorized per subscriber, and a denial drops it silently.
+        // Each subscriber is authorized for each event. If it is denied, the event is silently dropped.
         let resource = event["resource"].as_str().unwrap_or_default();
         let denied = app_of_resource(world, resource)
             .is_some_and(|app| !app.permits(Some(&subscription.consumer), "read"));
@@ -50,7 +49,7 @@ pub(super) fn deliver(world: &Arc<World>, event: &Value, at: Timestamp) {
     }
 }
 
-/// The subscriptions for an event, from memory where the same was looked up lately.
+/// The subscriptions for an event. Uses the cache if the same lookup was made recently.
 fn look_up(world: &World, event: &Value, at: Timestamp) -> Vec<Subscription> {
     let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
     let key = (text("resource"), text("subject"), text("type"));
@@ -85,7 +84,7 @@ fn body_for(end_point: &str, event: &Value) -> String {
     }
 }
 
-/// A delivery that has not been tried yet; dropped when it has.
+/// Counts a delivery as not yet attempted, until it is dropped.
 struct Untried(Arc<World>);
 
 impl Untried {
@@ -124,7 +123,7 @@ async fn attempt_all(world: &World, end_point: &str, body: &str, untried: Untrie
     }
 }
 
-/// Posts until the endpoint accepts, with a pause of so many seconds before each further attempt; whether it did.
+/// Posts an event until the endpoint accepts it. `pauses` are the seconds before each retry. Returns whether the event was accepted.
 async fn attempt(
     world: &World,
     end_point: &str,
@@ -149,7 +148,7 @@ async fn attempt(
     false
 }
 
-/// When a pause of so many seconds is over.
+/// When a pause that starts now ends.
 fn later(world: &World, seconds: u64) -> Timestamp {
     let pause = Duration::from_secs(seconds).mul_f64(world.events.settings.retry_scale.max(0.0));
     let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
@@ -170,7 +169,7 @@ async fn post(world: &World, end_point: &str, body: &str) -> bool {
         .is_ok_and(|response| response.status().is_success())
 }
 
-/// Calls the endpoint of a new subscription; only a 2xx validates it.
+/// Calls the endpoint of a new subscription. A 2xx response validates the subscription.
 pub(super) fn validate(world: &Arc<World>, subscription: &Subscription) {
     let world = Arc::clone(world);
     let (id, end_point) = (subscription.id, subscription.request.end_point.clone());

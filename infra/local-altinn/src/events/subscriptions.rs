@@ -1,5 +1,4 @@
-//! Subscriptions: which there are, and which are refused. Statuses and words as they were recorded
-//! (tests/recorded/events).
+//! The endpoints of subscriptions. Statuses and texts were recorded (tests/recorded/events).
 //!
 //! Altinn/altinn-events: src/Events/Controllers/SubscriptionController.cs, src/Events/Services/AppSubscriptionService.cs.
 
@@ -11,48 +10,18 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{app_of_resource, delivery, resource_of};
-use crate::answer::{self, Answer, Refusal};
 use crate::instance::without_nulls;
+use crate::responses::{self, HandlerResult, Refusal};
 use crate::token::Caller;
 use crate::world::World;
+use crate::world::events::{EventsState, Subscription, SubscriptionRequest};
 
 const SUBSCRIBE_SCOPE: &str = "altinn:events.subscribe";
-/// What the resource of an app begins with.
+/// The prefix of the resource of an app.
 const APP_RESOURCE: &str = "urn:altinn:resource:app_";
-
-#[derive(Clone)]
-pub(super) struct Subscription {
-    pub(super) id: i64,
-    pub(super) request: Request,
-    /// The organisation code that subscribed.
-    pub(super) consumer: String,
-    pub(super) created: Timestamp,
-    pub(super) validated: bool,
-}
-
-#[derive(Clone, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Request {
-    #[serde(default)]
-    pub(super) end_point: String,
-    #[serde(default)]
-    pub(super) resource_filter: Option<String>,
-    #[serde(default)]
-    pub(super) source_filter: Option<String>,
-    #[serde(default)]
-    pub(super) subject_filter: Option<String>,
-    #[serde(default)]
-    pub(super) alternative_subject_filter: Option<String>,
-    #[serde(default)]
-    pub(super) type_filter: Option<String>,
-    #[serde(default)]
-    pub(super) include_subunits: bool,
-}
 
 pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
@@ -64,23 +33,6 @@ pub(super) fn routes() -> Router<Arc<World>> {
 }
 
 impl Subscription {
-    pub(super) fn takes(&self, event: &Value) -> bool {
-        let matches = |filter: &Option<String>, name: &str| {
-            filter.is_none() || filter.as_deref() == event[name].as_str()
-        };
-        let request = &self.request;
-        let from_source = request.source_filter.as_deref().is_none_or(|filter| {
-            event["source"]
-                .as_str()
-                .and_then(|source| source.strip_prefix(filter))
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        });
-        from_source
-            && matches(&request.resource_filter, "resource")
-            && matches(&request.type_filter, "type")
-            && matches(&request.subject_filter, "subject")
-    }
-
     fn view(&self) -> Value {
         let mut view = json!({
             "id": self.id, "endPoint": self.request.end_point, "sourceFilter": self.request.source_filter,
@@ -95,16 +47,16 @@ impl Subscription {
 }
 
 fn enter(world: &World, headers: &HeaderMap) -> Result<(Caller, String), Refusal> {
-    let caller = Caller::of(world, headers)?;
+    let caller = world.caller(headers)?;
     let org = caller
         .org
         .clone()
-        .ok_or_else(|| answer::empty(StatusCode::UNAUTHORIZED))?;
+        .ok_or_else(|| responses::empty(StatusCode::UNAUTHORIZED))?;
     Ok((caller, org))
 }
 
-/// What a subscription is asked for with. A field of another type is refused as ASP.NET's binding does.
-fn requested(body: &[u8]) -> Result<Request, Refusal> {
+/// Reads the request for a subscription. A field of the wrong type is refused as ASP.NET's binding does.
+fn read_request(body: &[u8]) -> Result<SubscriptionRequest, Refusal> {
     let unread = |path: &str, kind: &str| {
         let message = format!("The JSON value could not be converted to {kind}. Path: {path}");
         unbound(path, &message)
@@ -129,9 +81,13 @@ fn requested(body: &[u8]) -> Result<Request, Refusal> {
     serde_json::from_value(fields).map_err(|_| unread("$", request))
 }
 
-async fn subscribe(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Answer {
-    let caller = Caller::of(&world, &headers)?;
-    let mut request = requested(&body)?;
+async fn subscribe(
+    State(world): State<Arc<World>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> HandlerResult {
+    let caller = world.caller(&headers)?;
+    let mut request = read_request(&body)?;
     check(&world, &mut request)?;
     let Some(org) = caller.org.clone() else {
         return Err(refusal(
@@ -142,7 +98,7 @@ async fn subscribe(State(world): State<Arc<World>>, headers: HeaderMap, body: By
     let resource = request.resource_filter.clone().unwrap_or_default();
     if resource.starts_with(APP_RESOURCE) {
         let app = app_of_resource(&world, &resource);
-        // An app that does not exist has no policy that permits anything.
+        // An app that does not exist permits nothing.
         if !app.is_some_and(|app| world.permits(&app, &caller, "read")) {
             return Err(refusal(
                 StatusCode::FORBIDDEN,
@@ -150,7 +106,7 @@ async fn subscribe(State(world): State<Arc<World>>, headers: HeaderMap, body: By
             ));
         }
     } else if !caller.has_scope(SUBSCRIBE_SCOPE) {
-        return Err(answer::empty(StatusCode::FORBIDDEN).into());
+        return Err(responses::empty(StatusCode::FORBIDDEN).into());
     }
     let subscription = {
         let mut memory = world.events.lock();
@@ -178,26 +134,30 @@ async fn subscribe(State(world): State<Arc<World>>, headers: HeaderMap, body: By
     };
     delivery::validate(&world, &subscription);
     let location = format!("/events/api/v1/subscription/{}", subscription.id);
-    let response = answer::json_value(StatusCode::CREATED, &subscription.view());
-    Ok(answer::with_header(response, header::LOCATION, &location))
+    let response = responses::json_value(StatusCode::CREATED, &subscription.view());
+    Ok(responses::with_header(
+        response,
+        header::LOCATION,
+        &location,
+    ))
 }
 
-/// What cannot be bound, as Events says it: problem details in `application/json`.
+/// Events' refusal of a value that cannot be bound: problem details in `application/json`.
 fn unbound(field: &str, message: &str) -> Refusal {
-    let mut response = answer::binding_problem(field, message).into_response();
+    let mut response = responses::binding_problem(field, message).into_response();
     let json = HeaderValue::from_static("application/json; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     response.into()
 }
 
-/// A refusal in words: a JSON string.
-fn refusal(status: StatusCode, words: &str) -> Refusal {
-    answer::json_value(status, &json!(words)).into()
+/// A refusal with a text: a JSON string.
+fn refusal(status: StatusCode, text: &str) -> Refusal {
+    responses::json_value(status, &json!(text)).into()
 }
 
 /// Checks a request and completes its filters.
-fn check(world: &World, request: &mut Request) -> Result<(), Refusal> {
-    let refuse = |words: &str| Err(refusal(StatusCode::BAD_REQUEST, words));
+fn check(world: &World, request: &mut SubscriptionRequest) -> Result<(), Refusal> {
+    let refuse = |text: &str| Err(refusal(StatusCode::BAD_REQUEST, text));
     for filter in [
         &mut request.resource_filter,
         &mut request.source_filter,
@@ -236,7 +196,7 @@ fn check(world: &World, request: &mut Request) -> Result<(), Refusal> {
     let Some(resource) = &request.resource_filter else {
         return refuse("Resource filter or source filter is required");
     };
-    // Capitals are refused as well.
+    // Capital letters are refused, too.
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.:".contains(c);
     let name = resource.strip_prefix("urn:altinn:resource:");
     if !name.is_some_and(|name| !name.is_empty() && name.chars().all(is_plain)) {
@@ -274,7 +234,7 @@ fn check(world: &World, request: &mut Request) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The resource of the app at `https://{org}.apps.{domain}/{org}/{app}`, whether or not there is one.
+/// The resource of the app at `https://{org}.apps.{domain}/{org}/{app}`, even if no such app exists.
 fn resource_of_source(world: &World, source: &str) -> Option<String> {
     let (host, id) = source.strip_prefix("https://")?.split_once('/')?;
     let (org, app) = id.split_once('/')?;
@@ -288,7 +248,7 @@ fn is_local(end_point: &str) -> bool {
         .is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host() == Some("127.0.0.1"))
 }
 
-async fn list(State(world): State<Arc<World>>, headers: HeaderMap) -> Answer {
+async fn list(State(world): State<Arc<World>>, headers: HeaderMap) -> HandlerResult {
     let (_, org) = enter(&world, &headers)?;
     let memory = world.events.lock();
     let mine: Vec<Value> = memory
@@ -297,26 +257,26 @@ async fn list(State(world): State<Arc<World>>, headers: HeaderMap) -> Answer {
         .filter(|subscription| subscription.consumer == org)
         .map(Subscription::view)
         .collect();
-    Ok(answer::json_value(
+    Ok(responses::json_value(
         StatusCode::OK,
         &json!({ "count": mine.len(), "subscriptions": mine }),
     ))
 }
 
-/// A subscription of the caller's, by what stands in the path.
-fn own<'m>(memory: &'m super::Memory, id: &str, org: &str) -> Result<&'m Subscription, Refusal> {
-    // Altinn's numbers have 32 bits.
+/// Finds a subscription of the caller by the id in the path.
+fn own<'m>(memory: &'m EventsState, id: &str, org: &str) -> Result<&'m Subscription, Refusal> {
+    // Altinn's ids are 32-bit integers.
     let number: i32 = id
         .parse()
         .map_err(|_| unbound("id", &format!("The value '{id}' is not valid.")))?;
     let subscription = memory
         .subscriptions
         .get(&i64::from(number))
-        .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
+        .ok_or_else(|| responses::empty(StatusCode::NOT_FOUND))?;
     if subscription.consumer == org {
         Ok(subscription)
     } else {
-        Err(answer::empty(StatusCode::FORBIDDEN).into())
+        Err(responses::empty(StatusCode::FORBIDDEN).into())
     }
 }
 
@@ -324,10 +284,10 @@ async fn read(
     State(world): State<Arc<World>>,
     Path(id): Path<String>,
     headers: HeaderMap,
-) -> Answer {
+) -> HandlerResult {
     let (_, org) = enter(&world, &headers)?;
     let memory = world.events.lock();
-    Ok(answer::json_value(
+    Ok(responses::json_value(
         StatusCode::OK,
         &own(&memory, &id, &org)?.view(),
     ))
@@ -337,10 +297,10 @@ async fn unsubscribe(
     State(world): State<Arc<World>>,
     Path(id): Path<String>,
     headers: HeaderMap,
-) -> Answer {
+) -> HandlerResult {
     let (_, org) = enter(&world, &headers)?;
     let mut memory = world.events.lock();
     let id = own(&memory, &id, &org)?.id;
     memory.subscriptions.remove(&id);
-    Ok(answer::empty(StatusCode::OK))
+    Ok(responses::empty(StatusCode::OK))
 }

@@ -1,4 +1,4 @@
-//! Data elements in Storage: bytes exactly as stored, no app code in between.
+//! Data elements in Storage. Storage does not change their bytes.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use uuid::Uuid;
 
 use super::instances::{not_found, parameter};
 use super::{find, require};
-use crate::answer::{self, Answer, Refusal};
 use crate::app::AppDefinition;
-use crate::disposition::{self, Disposition};
+use crate::content_disposition::{self, ContentDisposition};
 use crate::faults::Fault;
 use crate::instance::{Element, Instance};
+use crate::responses::{self, HandlerResult, Refusal};
 use crate::token::Caller;
 use crate::world::World;
 
 type ElementPath = Path<(String, String, String)>;
 
-/// Kestrel's default, which PUT keeps.
+/// Kestrel's default limit, which applies to PUT.
 const LARGEST_REPLACEMENT: usize = 30_000_000;
 /// 2000 MiB.
 const LARGEST_UPLOAD: usize = 2000 * 1024 * 1024;
@@ -50,7 +50,7 @@ fn enter(
     guid: &str,
     action: &str,
 ) -> Result<(Instance, Arc<AppDefinition>, Caller), Refusal> {
-    let caller = Caller::of(world, headers)?;
+    let caller = world.caller(headers)?;
     let (instance, app) =
         find(world, guid).ok_or_else(|| not_found(&format!("instance {guid}")))?;
     require(world, &app, &caller, instance.owner.party_id, action)?;
@@ -69,7 +69,7 @@ async fn list(
     State(world): State<Arc<World>>,
     Path((_party, guid)): Path<(String, String)>,
     headers: HeaderMap,
-) -> Answer {
+) -> HandlerResult {
     let (instance, _, _) = enter(&world, &headers, &guid, "read")?;
     let elements: Vec<Value> = instance
         .data
@@ -78,7 +78,7 @@ async fn list(
         .collect();
     let mut view = json!({ "data": elements });
     world.shuffle_data(&mut view);
-    Ok(answer::json_value(
+    Ok(responses::json_value(
         StatusCode::OK,
         &json!({ "dataElements": view["data"] }),
     ))
@@ -88,7 +88,7 @@ async fn read(
     State(world): State<Arc<World>>,
     Path((_party, guid, data)): ElementPath,
     headers: HeaderMap,
-) -> Answer {
+) -> HandlerResult {
     let (instance, app, _) = enter(&world, &headers, &guid, "read")?;
     if world
         .faults
@@ -97,7 +97,7 @@ async fn read(
         return Err(not_found("any blob").into());
     }
     let element = element_of(&instance, &data)?;
-    let response = answer::with_body(
+    let response = responses::with_body(
         StatusCode::OK,
         Some(&element.content_type),
         Body::from(element.bytes.clone()),
@@ -105,10 +105,10 @@ async fn read(
     let Some(filename) = &element.filename else {
         return Ok(response);
     };
-    Ok(answer::with_header(
+    Ok(responses::with_header(
         response,
         header::CONTENT_DISPOSITION,
-        &disposition::attachment(filename),
+        &content_disposition::attachment(filename),
     ))
 }
 
@@ -116,7 +116,7 @@ async fn body_of(body: Body, limit: usize) -> Result<Bytes, Refusal> {
     let collected = http_body_util::Limited::new(body, limit).collect().await;
     collected
         .map(http_body_util::Collected::to_bytes)
-        .map_err(|_| answer::empty(StatusCode::PAYLOAD_TOO_LARGE).into())
+        .map_err(|_| responses::empty(StatusCode::PAYLOAD_TOO_LARGE).into())
 }
 
 fn content_type_of(headers: &HeaderMap) -> String {
@@ -129,8 +129,8 @@ fn content_type_of(headers: &HeaderMap) -> String {
 fn filename_of(headers: &HeaderMap) -> Option<String> {
     headers
         .get(header::CONTENT_DISPOSITION)
-        .and_then(Disposition::parse)
-        .and_then(|disposition| disposition::as_stored(&disposition.filename?))
+        .and_then(ContentDisposition::parse)
+        .and_then(|disposition| content_disposition::stored_filename(&disposition.filename?))
 }
 
 async fn add(
@@ -139,19 +139,21 @@ async fn add(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
+) -> HandlerResult {
     let (instance, app, caller) = enter(&world, &headers, &guid, "write")?;
     let data_type = parameter(query.as_deref(), "dataType")
         .filter(|data_type| app.data_type(data_type).is_some());
     let data_type = data_type.ok_or_else(|| {
-        answer::sentence(
+        responses::json_string(
             StatusCode::BAD_REQUEST,
             "Requested element type is not declared in application metadata",
         )
     })?;
     let bytes = body_of(body, LARGEST_UPLOAD).await?;
     if bytes.is_empty() {
-        return Err(answer::sentence(StatusCode::BAD_REQUEST, "No data attachments found.").into());
+        return Err(
+            responses::json_string(StatusCode::BAD_REQUEST, "No data attachments found.").into(),
+        );
     }
     let now = world.clock.now();
     let element = Element {
@@ -179,8 +181,8 @@ async fn add(
         stored.touch(now, caller.actor());
     });
     added.ok_or_else(|| not_found("the instance"))?;
-    Ok(answer::with_header(
-        answer::json_value(StatusCode::CREATED, &view),
+    Ok(responses::with_header(
+        responses::json_value(StatusCode::CREATED, &view),
         header::LOCATION,
         &location,
     ))
@@ -191,12 +193,14 @@ async fn replace(
     Path((_party, guid, data)): ElementPath,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
+) -> HandlerResult {
     let (instance, _, caller) = enter(&world, &headers, &guid, "write")?;
     let id = element_of(&instance, &data)?.id;
     let bytes = body_of(body, LARGEST_REPLACEMENT).await?;
     if bytes.is_empty() {
-        return Err(answer::sentence(StatusCode::UNPROCESSABLE_ENTITY, "The body is empty").into());
+        return Err(
+            responses::json_string(StatusCode::UNPROCESSABLE_ENTITY, "The body is empty").into(),
+        );
     }
     let now = world.clock.now();
     change(&world, &instance, id, &caller, |element| {
@@ -216,11 +220,11 @@ async fn delete(
     State(world): State<Arc<World>>,
     Path((_party, guid, data)): ElementPath,
     headers: HeaderMap,
-) -> Answer {
+) -> HandlerResult {
     let (instance, _, caller) = enter(&world, &headers, &guid, "write")?;
     let element = element_of(&instance, &data)?;
     if element.locked {
-        return Err(answer::empty(StatusCode::CONFLICT).into());
+        return Err(responses::empty(StatusCode::CONFLICT).into());
     }
     let (id, view) = (
         element.id,
@@ -231,14 +235,14 @@ async fn delete(
         stored.data.retain(|element| element.id != id);
         stored.touch(now, caller.actor());
     });
-    Ok(answer::json_value(StatusCode::OK, &view))
+    Ok(responses::json_value(StatusCode::OK, &view))
 }
 
 async fn lock(
     State(world): State<Arc<World>>,
     Path((_party, guid, data)): ElementPath,
     headers: HeaderMap,
-) -> Answer {
+) -> HandlerResult {
     set_locked(&world, &headers, &guid, &data, true)
 }
 
@@ -246,11 +250,17 @@ async fn unlock(
     State(world): State<Arc<World>>,
     Path((_party, guid, data)): ElementPath,
     headers: HeaderMap,
-) -> Answer {
+) -> HandlerResult {
     set_locked(&world, &headers, &guid, &data, false)
 }
 
-fn set_locked(world: &World, headers: &HeaderMap, guid: &str, data: &str, locked: bool) -> Answer {
+fn set_locked(
+    world: &World,
+    headers: &HeaderMap,
+    guid: &str,
+    data: &str,
+    locked: bool,
+) -> HandlerResult {
     let (instance, _, caller) = enter(world, headers, guid, "write")?;
     let id = element_of(&instance, data)?.id;
     change(world, &instance, id, &caller, |element| {
@@ -265,7 +275,7 @@ fn change(
     id: Uuid,
     caller: &Caller,
     change: impl FnOnce(&mut Element) -> Result<(), StatusCode>,
-) -> Answer {
+) -> HandlerResult {
     let now = world.clock.now();
     let changed = world.store.change(instance.guid, |stored| {
         let element = stored
@@ -279,7 +289,7 @@ fn change(
         Ok(stored.element_storage_view(element, &world.public_url))
     });
     match changed.unwrap_or(Err(StatusCode::NOT_FOUND)) {
-        Ok(view) => Ok(answer::json_value(StatusCode::OK, &view)),
-        Err(status) => Err(answer::empty(status).into()),
+        Ok(view) => Ok(responses::json_value(StatusCode::OK, &view)),
+        Err(status) => Err(responses::empty(status).into()),
     }
 }

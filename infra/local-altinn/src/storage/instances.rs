@@ -1,4 +1,4 @@
-//! Single instances in Storage.
+//! The endpoints for single instances in Storage.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use axum::routing::{get, post, put};
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
-use super::{find, lock, require};
-use crate::answer::{self, Answer, Refusal};
+use super::{find, require};
 use crate::app::AppDefinition;
-use crate::apps::{confirm, is_too_young, mark_deleted, parse_substatus};
+use crate::app_metadata;
 use crate::faults::Fault;
 use crate::instance::Instance;
-use crate::served;
+use crate::instance::document::parse_substatus;
+use crate::responses::{self, HandlerResult, Refusal};
 use crate::token::Caller;
 use crate::world::World;
 
@@ -48,13 +48,13 @@ pub(super) fn routes() -> Router<Arc<World>> {
 async fn application(
     State(world): State<Arc<World>>,
     Path((org, app)): Path<(String, String)>,
-) -> Answer {
+) -> HandlerResult {
     let app = world
         .app(&org, &app)
-        .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    Ok(answer::json_value(
+        .ok_or_else(|| responses::empty(StatusCode::NOT_FOUND))?;
+    Ok(responses::json_value(
         StatusCode::OK,
-        &served::by_storage(&app.document, world.started),
+        &app_metadata::from_storage(&app.document, world.started),
     ))
 }
 
@@ -62,8 +62,8 @@ async fn read_by_guid(
     State(world): State<Arc<World>>,
     Path(guid): Path<String>,
     headers: HeaderMap,
-) -> Answer {
-    answer_instance(&world, &headers, &guid)
+) -> HandlerResult {
+    instance_response(&world, &headers, &guid)
 }
 
 /// The party in the path is not checked.
@@ -71,14 +71,14 @@ async fn read(
     State(world): State<Arc<World>>,
     Path((_party, guid)): InstancePath,
     headers: HeaderMap,
-) -> Answer {
-    answer_instance(&world, &headers, &guid)
+) -> HandlerResult {
+    instance_response(&world, &headers, &guid)
 }
 
-fn answer_instance(world: &World, headers: &HeaderMap, guid: &str) -> Answer {
-    let caller = Caller::of(world, headers)?;
+fn instance_response(world: &World, headers: &HeaderMap, guid: &str) -> HandlerResult {
+    let caller = world.caller(headers)?;
     let missing = |why: &str| {
-        answer::sentence(
+        responses::json_string(
             StatusCode::NOT_FOUND,
             format!("Unable to find instance {guid}{why}"),
         )
@@ -95,31 +95,31 @@ fn answer_instance(world: &World, headers: &HeaderMap, guid: &str) -> Answer {
         );
     }
     require(world, &app, &caller, instance.owner.party_id, "read")?;
-    // The order of elements is none.
+    // Storage promises no order of the elements.
     let mut view = instance.storage_view(&world.public_url);
     world.shuffle_data(&mut view);
-    Ok(answer::json_value(StatusCode::OK, &view))
+    Ok(responses::json_value(StatusCode::OK, &view))
 }
 
-/// Finds instance, app and caller of a write.
+/// Finds the instance, the app and the caller of a write.
 fn enter(
     world: &World,
     headers: &HeaderMap,
     guid: &str,
     missing: StatusCode,
 ) -> Result<(Instance, Arc<AppDefinition>, Caller), Refusal> {
-    let caller = Caller::of(world, headers)?;
-    let (instance, app) = find(world, guid).ok_or_else(|| answer::empty(missing))?;
+    let caller = world.caller(headers)?;
+    let (instance, app) = find(world, guid).ok_or_else(|| responses::empty(missing))?;
     Ok((instance, app, caller))
 }
 
-fn change(world: &World, instance: &Instance, change: impl FnOnce(&mut Instance)) -> Answer {
+fn change(world: &World, instance: &Instance, change: impl FnOnce(&mut Instance)) -> HandlerResult {
     let changed = world.store.change(instance.guid, |stored| {
         change(stored);
         stored.storage_view(&world.public_url)
     });
-    let view = changed.ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    Ok(answer::json_value(StatusCode::OK, &view))
+    let view = changed.ok_or_else(|| responses::empty(StatusCode::NOT_FOUND))?;
+    Ok(responses::json_value(StatusCode::OK, &view))
 }
 
 async fn delete(
@@ -127,23 +127,21 @@ async fn delete(
     Path((_party, guid)): InstancePath,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Answer {
+) -> HandlerResult {
     let (instance, app, caller) = enter(&world, &headers, &guid, StatusCode::NOT_FOUND)?;
     require(&world, &app, &caller, instance.owner.party_id, "delete")?;
     let now = world.clock.now();
-    if is_too_young(
-        app.metadata.prevent_instance_deletion_for_days,
-        &instance,
-        now,
-    ) {
-        return Err(
-            answer::sentence(StatusCode::FORBIDDEN, "The instance cannot be deleted yet").into(),
-        );
+    if instance.is_protected(app.metadata.prevent_instance_deletion_for_days, now) {
+        return Err(responses::json_string(
+            StatusCode::FORBIDDEN,
+            "The instance cannot be deleted yet",
+        )
+        .into());
     }
     let hard =
         parameter(query.as_deref(), "hard").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     change(&world, &instance, |stored| {
-        mark_deleted(stored, hard, now);
+        stored.mark_deleted(hard, now);
         stored.touch(now, caller.actor());
     })
 }
@@ -152,15 +150,15 @@ async fn complete(
     State(world): State<Arc<World>>,
     Path((_party, guid)): InstancePath,
     headers: HeaderMap,
-) -> Answer {
+) -> HandlerResult {
     let (instance, app, caller) = enter(&world, &headers, &guid, StatusCode::FORBIDDEN)?;
     require(&world, &app, &caller, instance.owner.party_id, "complete")?;
     let Some(org) = caller.org.clone() else {
-        return Err(answer::empty(StatusCode::FORBIDDEN).into());
+        return Err(responses::empty(StatusCode::FORBIDDEN).into());
     };
     let now = world.clock.now();
     change(&world, &instance, |stored| {
-        confirm(stored, &org, now, caller.actor())
+        stored.confirm(&org, now, caller.actor())
     })
 }
 
@@ -169,12 +167,12 @@ async fn substatus(
     Path((_party, guid)): InstancePath,
     headers: HeaderMap,
     body: Bytes,
-) -> Answer {
+) -> HandlerResult {
     let (instance, _, caller) = enter(&world, &headers, &guid, StatusCode::NOT_FOUND)?;
     let substatus = parse_substatus(&body)
-        .ok_or_else(|| answer::sentence(StatusCode::BAD_REQUEST, "Invalid sub status"))?;
+        .ok_or_else(|| responses::json_string(StatusCode::BAD_REQUEST, "Invalid sub status"))?;
     if !caller.owns(&instance.org) {
-        return Err(answer::empty(StatusCode::FORBIDDEN).into());
+        return Err(responses::empty(StatusCode::FORBIDDEN).into());
     }
     let now = world.clock.now();
     change(&world, &instance, |stored| {
@@ -188,7 +186,7 @@ async fn read_status(
     Path((_party, guid)): InstancePath,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Answer {
+) -> HandlerResult {
     let (instance, app, caller) = enter(&world, &headers, &guid, StatusCode::NOT_FOUND)?;
     require(&world, &app, &caller, instance.owner.party_id, "read")?;
     let status = match parameter(query.as_deref(), "status")
@@ -198,7 +196,11 @@ async fn read_status(
         Some("unread") => 0,
         Some("read") => 1,
         Some("updatedsincelastreview") => 2,
-        _ => return Err(answer::sentence(StatusCode::BAD_REQUEST, "Invalid read status").into()),
+        _ => {
+            return Err(
+                responses::json_string(StatusCode::BAD_REQUEST, "Invalid read status").into(),
+            );
+        }
     };
     change(&world, &instance, |stored| {
         stored.status.read_status = status
@@ -210,14 +212,14 @@ async fn data_values(
     Path((_party, guid)): InstancePath,
     headers: HeaderMap,
     body: Bytes,
-) -> Answer {
+) -> HandlerResult {
     let (instance, app, caller) =
         enter(&world, &headers, &guid, StatusCode::INTERNAL_SERVER_ERROR)?;
     let values = texts(&body, "values", "dataValues")?;
     if !caller.has_scope("altinn:storage/instances.syncadapter") {
         require_task_action(&world, &app, &caller, &instance)?;
     }
-    // An empty string does not remove a key: the merge keeps it. The document's `lastChanged` does not move.
+    // An empty string does not remove a key, because the values are merged. `lastChanged` of the document does not change.
     let mut merged = instance.data_values.clone().unwrap_or_default();
     merged.extend(values);
     write_back(&world, &instance, |stored| {
@@ -231,7 +233,7 @@ async fn presentation_texts(
     Path((_party, guid)): InstancePath,
     headers: HeaderMap,
     body: Bytes,
-) -> Answer {
+) -> HandlerResult {
     let (instance, app, caller) =
         enter(&world, &headers, &guid, StatusCode::INTERNAL_SERVER_ERROR)?;
     let texts = texts(&body, "texts", "presentationTexts")?;
@@ -247,10 +249,14 @@ async fn presentation_texts(
     .await
 }
 
-/// Writes what was merged into the instance as it was read: the column `lastChanged` becomes what it was then, even where the
-/// process has moved on since, and another's newer value of a key is undone (measured on Storage d9364e40; Altinn/altinn-storage:
+/// Writes values that were merged with the instance as it was read. Later changes are lost: the column `lastChanged` is set back even if
+/// the process has moved since, and a key that another client has changed gets its old value (measured on Storage d9364e40; Altinn/altinn-storage:
 /// src/Storage/Migration/FunctionsAndProcedures/updateinstance.sql).
-async fn write_back(world: &World, read: &Instance, change: impl FnOnce(&mut Instance)) -> Answer {
+async fn write_back(
+    world: &World,
+    read: &Instance,
+    change: impl FnOnce(&mut Instance),
+) -> HandlerResult {
     let delayed = |fault: &Fault| match fault {
         Fault::WriteBackDelayed(by) => Some(*by),
         _ => None,
@@ -263,11 +269,11 @@ async fn write_back(world: &World, read: &Instance, change: impl FnOnce(&mut Ins
         row.changed = read.last_changed;
         row.instance.changed_storage_view()
     });
-    let view = changed.ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    Ok(answer::json_value(StatusCode::OK, &view))
+    let view = changed.ok_or_else(|| responses::empty(StatusCode::NOT_FOUND))?;
+    Ok(responses::json_value(StatusCode::OK, &view))
 }
 
-/// Any action of the current task admits; after the end it is `write`.
+/// Requires that the caller may perform one action of the current task, or `write` after the process has ended.
 fn require_task_action(
     world: &World,
     app: &AppDefinition,
@@ -287,13 +293,13 @@ fn require_task_action(
     {
         return Ok(());
     }
-    Err(answer::empty(StatusCode::FORBIDDEN).into())
+    Err(responses::empty(StatusCode::FORBIDDEN).into())
 }
 
-/// Empty and null values are left out: what was there stays (measured, tests/recorded/storage-datavalues-empty.json).
+/// Reads the new values. Empty and null values are ignored, so that the old value stays (measured, tests/recorded/storage-datavalues-empty.json).
 fn texts(body: &[u8], field: &str, meant: &str) -> Result<Vec<(String, String)>, Refusal> {
     let refuse = || {
-        answer::sentence(
+        responses::json_string(
             StatusCode::BAD_REQUEST,
             format!("Missing parameter value: {meant} is misformed or empty"),
         )
@@ -317,35 +323,36 @@ async fn take_lock(
     Path((_party, guid)): InstancePath,
     headers: HeaderMap,
     body: Bytes,
-) -> Answer {
+) -> HandlerResult {
     let (instance, app, caller) = enter(&world, &headers, &guid, StatusCode::NOT_FOUND)?;
     require_task_action(&world, &app, &caller, &instance)?;
     let body: Value = serde_json::from_slice(&body)
-        .map_err(|_| answer::binding_problem("$", "The JSON value could not be converted"))?;
+        .map_err(|_| responses::binding_problem("$", "The JSON value could not be converted"))?;
     let seconds = body["ttlSeconds"].as_i64().filter(|seconds| *seconds >= 0);
-    let seconds =
-        seconds.ok_or_else(|| answer::binding_problem("ttlSeconds", "The value is not valid."))?;
-    match lock(&world, instance.guid, SignedDuration::from_secs(seconds)) {
-        Some(lock) => Ok(answer::json_value(
+    let seconds = seconds
+        .ok_or_else(|| responses::binding_problem("ttlSeconds", "The value is not valid."))?;
+    let ttl = SignedDuration::from_secs(seconds);
+    match world.store.take_lock(instance.guid, world.clock.now(), ttl) {
+        Some(lock) => Ok(responses::json_value(
             StatusCode::OK,
             &json!({ "lockToken": lock.token }),
         )),
-        None => {
-            Err(answer::problem(StatusCode::CONFLICT, "Conflict", "The instance is locked").into())
-        }
+        None => Err(
+            responses::problem(StatusCode::CONFLICT, "Conflict", "The instance is locked").into(),
+        ),
     }
 }
 
-/// A new time to live; 0 releases.
+/// Sets a new time to live. 0 releases the lock.
 async fn change_lock(
     State(world): State<Arc<World>>,
     Path((_party, guid)): InstancePath,
     headers: HeaderMap,
     body: Bytes,
-) -> Answer {
+) -> HandlerResult {
     let (instance, _, _) = enter(&world, &headers, &guid, StatusCode::NOT_FOUND)?;
     let body: Value = serde_json::from_slice(&body)
-        .map_err(|_| answer::binding_problem("$", "The JSON value could not be converted"))?;
+        .map_err(|_| responses::binding_problem("$", "The JSON value could not be converted"))?;
     let seconds = body["ttlSeconds"].as_i64().unwrap_or(0).max(0);
     let token = headers
         .get(LOCK_TOKEN)
@@ -365,7 +372,7 @@ async fn change_lock(
             Some(_) => StatusCode::FORBIDDEN,
             None => StatusCode::NOT_FOUND,
         });
-    Ok(answer::empty(changed.unwrap_or(StatusCode::NOT_FOUND)))
+    Ok(responses::empty(changed.unwrap_or(StatusCode::NOT_FOUND)))
 }
 
 pub(super) fn parameter(query: Option<&str>, name: &str) -> Option<String> {
@@ -375,7 +382,7 @@ pub(super) fn parameter(query: Option<&str>, name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-/// Storage's answer to something that is not there.
+/// Storage's response for something that does not exist.
 pub(super) fn not_found(what: &str) -> Response {
-    answer::sentence(StatusCode::NOT_FOUND, format!("Unable to find {what}"))
+    responses::json_string(StatusCode::NOT_FOUND, format!("Unable to find {what}"))
 }

@@ -1,6 +1,6 @@
 //! Apps on libraries of many ages.
 
-use local_altinn::{Fault, Library, Step, Trouble};
+use local_altinn::{CallFault, CreationStep, Fault, Library};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ async fn creation(name: &str, fault: Option<Fault>) -> (Conversation, Reply) {
 }
 
 #[tokio::test]
-async fn a_refused_form_is_what_each_age_makes_of_it() {
+async fn a_refused_form_is_answered_as_by_each_version() {
     for name in [
         "older/v7.15.3-create-form-bad-date",
         "older/v8.0.0-create-form-bad-date",
@@ -58,7 +58,7 @@ async fn a_refused_form_is_what_each_age_makes_of_it() {
 }
 
 #[tokio::test]
-async fn a_refused_form_leaves_a_tombstone_only_where_the_library_cleans_up() {
+async fn a_refused_form_leaves_a_deleted_instance_only_if_the_library_cleans_up() {
     for (library, deleted, status) in [
         (Library::new(8, 4, 9), false, 500),
         (Library::new(8, 5, 0), true, 400),
@@ -75,11 +75,11 @@ async fn a_refused_form_leaves_a_tombstone_only_where_the_library_cleans_up() {
 }
 
 #[tokio::test]
-async fn an_exception_is_cleaned_up_after_only_by_the_newest() {
+async fn only_the_newest_library_cleans_up_after_an_exception() {
     for (library, deleted) in [(Library::new(8, 12, 2), false), (Library::TODAY, true)] {
         let altinn = on(library).await;
         altinn.local.app(CONTRACT).unwrap().permit("delete");
-        let fault = Fault::at(Step::Process, Trouble::Refused(429));
+        let fault = Fault::at(CreationStep::Process, CallFault::Refused(429));
         altinn.local.faults().next(1, Some(CONTRACT), fault);
         altinn.replay(&case("create-full"), &[]).await.expect(429);
         let left = &altinn.local.instances(CONTRACT)[0];
@@ -88,25 +88,25 @@ async fn an_exception_is_cleaned_up_after_only_by_the_newest() {
 }
 
 #[tokio::test]
-async fn an_older_library_stores_part_after_part_and_writes_no_values() {
+async fn an_older_library_stores_parts_in_turn_and_writes_no_values() {
     for (name, step, status) in [
         (
             "older/v8.0.0-create-storage-400-data",
-            Step::Element(0),
+            CreationStep::Element(0),
             400,
         ),
         (
             "older/v8.0.0-create-storage-429-data",
-            Step::Element(0),
+            CreationStep::Element(0),
             429,
         ),
         (
             "older/v8.0.0-create-storage-429-process",
-            Step::Process,
+            CreationStep::Process,
             429,
         ),
     ] {
-        let fault = Fault::at(step, Trouble::Refused(status));
+        let fault = Fault::at(step, CallFault::Refused(status));
         let (case, reply) = creation(name, Some(fault)).await;
         assert_answers(&case, &reply, &[]);
     }
@@ -133,7 +133,7 @@ async fn contract(altinn: &Altinn) -> String {
 }
 
 #[tokio::test]
-async fn an_older_library_does_not_count_what_is_added() {
+async fn an_older_library_does_not_limit_added_elements() {
     for name in [
         "older/v8.0.0-app-data-post-form",
         "older/v8.0.0-app-data-post-over-max",
@@ -154,7 +154,7 @@ async fn an_older_library_does_not_count_what_is_added() {
 }
 
 #[tokio::test]
-async fn an_ended_process_is_refused_in_each_ages_words() {
+async fn an_ended_process_is_refused_as_by_each_version() {
     for name in [
         "older/v7.15.3-app-process-next-ended",
         "older/v8.0.0-app-process-next-ended",
@@ -181,7 +181,7 @@ async fn an_ended_process_is_refused_in_each_ages_words() {
 }
 
 #[tokio::test]
-async fn a_process_of_the_oldest_has_no_actions() {
+async fn the_oldest_library_has_no_actions() {
     let altinn = on(Library::new(7, 15, 3)).await;
     let id = contract(&altinn).await;
     let process = altinn

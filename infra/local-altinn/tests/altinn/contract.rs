@@ -24,7 +24,7 @@ const FOLDERS: [&str; 3] = ["", "older", "v9"];
 const AT_A_TIME: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_local_altinn_answers_as_the_recorded_one() {
+async fn the_local_altinn_answers_as_recorded() {
     let only = std::env::var("CONVERSATION").ok();
     let conversations: Vec<Conversation> = FOLDERS
         .into_iter()

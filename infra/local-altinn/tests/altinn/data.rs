@@ -1,10 +1,12 @@
+//! Data elements through an app.
+
+mod uploads;
+
 use local_altinn::{Fault, Stage};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::support::{
-    Altinn, MODEL, Reply, casework, element, file, instance, model, permit, read, set,
-};
+use super::support::{Altinn, MODEL, Reply, casework, element, file, instance, model, read, set};
 
 async fn upload(
     altinn: &Altinn,
@@ -26,288 +28,7 @@ async fn upload(
 const PDF: &str = "attachment; filename=\"kvittering.pdf\"; filename*=UTF-8''kvittering.pdf";
 
 #[tokio::test]
-async fn the_two_ways_to_add_an_element_answer_differently() {
-    let altinn = Altinn::start().await;
-    let base = format!("/ttd/casework/instances/{}/data", altinn.case().await);
-    let old = upload(
-        &altinn,
-        &format!("{base}?dataType=vedlegg"),
-        Some(PDF),
-        Some("application/pdf"),
-        b"%PDF",
-    )
-    .await
-    .expect(201);
-    assert_eq!(old.json()["dataType"], "vedlegg");
-    assert_eq!(
-        old.header("location"),
-        old.json()["selfLinks"]["apps"].as_str()
-    );
-    for path in [format!("{base}/vedlegg"), format!("{base}/type/vedlegg")] {
-        let new = upload(&altinn, &path, Some(PDF), Some("application/pdf"), b"%PDF")
-            .await
-            .expect(200)
-            .json();
-        assert!(
-            new["newDataElementId"].is_string()
-                && new["instance"]["data"].is_array()
-                && new["validationIssues"].is_array()
-        );
-        assert_eq!(new["instance"]["instanceOwner"].get("party"), None);
-    }
-}
-
-#[tokio::test]
-async fn uploads_are_held_to_every_rule() {
-    let altinn = Altinn::start().await;
-    let id = altinn.case().await;
-    let base = format!("/ttd/casework/instances/{id}/data");
-    let large = vec![b'x'; 25 * 1024 * 1024 + 1];
-    type Case<'c> = (
-        &'c str,
-        &'c str,
-        Option<&'c str>,
-        Option<&'c str>,
-        &'c [u8],
-        u16,
-        &'c str,
-    );
-    let cases: Vec<Case<'_>> = vec![
-        (
-            "no file name",
-            "vedlegg",
-            None,
-            Some("application/pdf"),
-            b"x",
-            400,
-            "must include a Content-Disposition header",
-        ),
-        (
-            "unquoted spaces",
-            "vedlegg",
-            Some("attachment; filename=my file.pdf"),
-            Some("application/pdf"),
-            b"x",
-            400,
-            "must contain a filename",
-        ),
-        (
-            "no extension",
-            "vedlegg",
-            Some("attachment; filename=\"fil\""),
-            Some("application/pdf"),
-            b"x",
-            400,
-            "Invalid format for filename",
-        ),
-        (
-            "too large",
-            "vedlegg",
-            Some(PDF),
-            Some("application/pdf"),
-            &large,
-            400,
-            "exceeds limit",
-        ),
-        (
-            "no content type",
-            "vedlegg",
-            Some(PDF),
-            None,
-            b"x",
-            400,
-            "Content-Type header must be included",
-        ),
-        (
-            "type and name differ",
-            "vedlegg",
-            Some(PDF),
-            Some("image/png"),
-            b"x",
-            400,
-            "does not match mime type",
-        ),
-        (
-            "type not allowed",
-            "vedlegg",
-            Some("attachment; filename=\"a.png\""),
-            Some("image/png"),
-            b"x",
-            400,
-            "Invalid content type",
-        ),
-        (
-            "octets not allowed",
-            "vedlegg",
-            Some(PDF),
-            Some("application/octet-stream"),
-            b"x",
-            400,
-            "Invalid content type",
-        ),
-        (
-            "zero bytes",
-            "vedlegg",
-            Some(PDF),
-            Some("application/pdf"),
-            b"",
-            400,
-            "zero bytes",
-        ),
-        (
-            "unknown type",
-            "finnesikke",
-            Some(PDF),
-            Some("application/pdf"),
-            b"x",
-            400,
-            "Could not find the specified data type",
-        ),
-        (
-            "pdf of the app's",
-            "ref-data-as-pdf",
-            Some(PDF),
-            Some("application/pdf"),
-            b"x",
-            403,
-            "",
-        ),
-        (
-            "second form",
-            "model",
-            None,
-            Some("application/xml"),
-            MODEL.as_bytes(),
-            409,
-            "",
-        ),
-    ];
-    for (name, data_type, disposition, content_type, body, status, words) in cases {
-        let old = upload(
-            &altinn,
-            &format!("{base}?dataType={data_type}"),
-            disposition,
-            content_type,
-            body,
-        )
-        .await;
-        assert_eq!(old.status, status, "{name}: {}", old.text());
-        assert!(old.text().contains(words), "{name}: {}", old.text());
-        let new = upload(
-            &altinn,
-            &format!("{base}/{data_type}"),
-            disposition,
-            content_type,
-            body,
-        )
-        .await;
-        assert_eq!(new.status, status, "{name}: {}", new.text());
-        assert_eq!(new.json()["status"], status, "{name}: problem details");
-        if status == 400 {
-            let media_type = old.header("content-type");
-            assert_eq!(media_type, Some("text/plain; charset=utf-8"), "{name}");
-        }
-    }
-    let reply = upload(
-        &altinn,
-        &format!("{base}/vedlegg"),
-        None,
-        Some("application/pdf"),
-        b"x",
-    )
-    .await
-    .json();
-    let issue = &reply["uploadValidationIssues"][0];
-    assert_eq!(
-        (&issue["severity"], &issue["code"], &issue["source"]),
-        (
-            &json!(1),
-            &json!("MissingFileName"),
-            &json!("DataRestrictionValidation")
-        )
-    );
-    upload(&altinn, &base, Some(PDF), Some("application/pdf"), b"x")
-        .await
-        .expect(400);
-    let nowhere =
-        "/ttd/casework/instances/50085321/00000000-0000-4000-8000-000000000000/data/vedlegg";
-    assert_eq!(
-        upload(&altinn, nowhere, Some(PDF), Some("application/pdf"), b"x")
-            .await
-            .expect(404)
-            .json()["title"],
-        "Instance Not Found"
-    );
-    assert_eq!(
-        altinn.app_instance("ttd/casework", &id).await["data"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
-}
-
-#[tokio::test]
-async fn a_body_without_length_is_cut_off_at_the_limit() {
-    let app = casework(|document, _| set(document, "vedlegg", "maxSize", json!(1)));
-    let altinn = Altinn::with_apps(vec![app]).await;
-    let path = format!(
-        "/ttd/casework/instances/{}/data/vedlegg",
-        altinn.case().await
-    );
-    let chunks = (0..20).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 64 * 1024]));
-    let body = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
-    let request = altinn
-        .request(Method::POST, &path)
-        .header("content-disposition", PDF)
-        .header("content-type", "application/pdf");
-    read(request.body(body)).await.expect(413);
-}
-
-#[tokio::test]
-async fn counts_hold_and_tasks_are_enforced_only_where_switched_on() {
-    let altinn = Altinn::start().await;
-    let base = format!(
-        "/ttd/casework/instances/{}/data/vedlegg",
-        altinn.case().await
-    );
-    for _ in 0..5 {
-        upload(&altinn, &base, Some(PDF), Some("application/pdf"), b"x")
-            .await
-            .expect(200);
-    }
-    upload(&altinn, &base, Some(PDF), Some("application/pdf"), b"x")
-        .await
-        .expect(409);
-
-    for (enforce, status) in [(false, 200), (true, 409)] {
-        let altinn =
-            Altinn::with_apps(vec![permit(|_, settings| settings.enforce_tasks = enforce)]).await;
-        let id = altinn.application(Stage::Task("Task_2".to_owned()));
-        let path = format!("/ttd/permit/instances/{id}/data/tegning");
-        let reply = upload(
-            &altinn,
-            &path,
-            Some("attachment; filename=\"a.png\""),
-            Some("image/png"),
-            b"x",
-        )
-        .await
-        .expect(status);
-        if enforce {
-            assert!(
-                reply
-                    .text()
-                    .contains("can only be modified in Task_1 (current task Task_2)"),
-                "{}",
-                reply.text()
-            );
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_form_is_read_as_json_unless_xml_is_asked_for() {
+async fn a_form_is_returned_as_json_unless_xml_is_requested() {
     let altinn = Altinn::start().await;
     let id = altinn.application(Stage::Task("Task_1".to_owned()));
     let element_id = element(&altinn.app_instance("ttd/permit", &id).await, "model")["id"]
@@ -367,7 +88,7 @@ async fn a_form_is_read_as_json_unless_xml_is_asked_for() {
 }
 
 #[tokio::test]
-async fn files_come_back_as_attachments_under_their_name() {
+async fn files_are_returned_as_attachments_with_their_names() {
     let altinn = Altinn::start().await;
     let pdf = file(
         "vedlegg",
@@ -520,7 +241,7 @@ async fn attachments_can_be_deleted_until_they_are_locked() {
 }
 
 #[tokio::test]
-async fn a_decision_point_that_is_down_reads_as_denial_here_and_as_failure_there() {
+async fn an_unavailable_decision_point_is_a_denial_or_a_failure_by_endpoint() {
     let altinn = Altinn::start().await;
     let id = altinn.case().await;
     let data = element(&altinn.app_instance("ttd/casework", &id).await, "model")["id"]
@@ -543,7 +264,7 @@ async fn a_decision_point_that_is_down_reads_as_denial_here_and_as_failure_there
 }
 
 #[tokio::test]
-async fn actions_and_scopes_beyond_the_policy_are_asked_for() {
+async fn actions_and_scopes_of_the_metadata_are_required() {
     let app = casework(|document, _| {
         set(
             document,
@@ -588,7 +309,7 @@ async fn actions_and_scopes_beyond_the_policy_are_asked_for() {
 }
 
 #[tokio::test]
-async fn metadata_is_for_everybody() {
+async fn metadata_is_public() {
     let mut altinn = Altinn::start().await;
     altinn.token = "nobody".to_owned();
     let metadata = altinn

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local_altinn::{Fault, Step, Trouble};
+use local_altinn::{CallFault, CreationStep, Fault};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -57,17 +57,17 @@ async fn a_status_of_storage_is_passed_on_as_recorded() {
     for (name, step, status) in [
         (
             "older/v8.12.7-create-storage-400-data",
-            Step::Element(0),
+            CreationStep::Element(0),
             400,
         ),
         (
             "older/v8.12.7-create-storage-429-process",
-            Step::Process,
+            CreationStep::Process,
             429,
         ),
     ] {
         let (altinn, case) = (again::altinn().await, case(name));
-        let fault = Fault::at(step, Trouble::Refused(status));
+        let fault = Fault::at(step, CallFault::Refused(status));
         altinn.local.faults().next(1, Some(CASEWORK), fault);
         assert_answers(&case, &altinn.replay(&case, &[]).await, &[]);
         assert_left(&altinn, CASEWORK, &case);
@@ -75,21 +75,21 @@ async fn a_status_of_storage_is_passed_on_as_recorded() {
 }
 
 #[tokio::test]
-async fn where_a_creation_stops_the_rest_never_comes() {
+async fn a_creation_that_fails_at_a_step_does_no_later_step() {
     // Of each step: what is there when Storage refuses it.
     let steps = [
-        (Step::Instance, None),
-        (Step::ElementsFrom(0), Some((0, false, false))),
-        (Step::Element(0), Some((1, false, false))),
-        (Step::Element(1), Some((1, false, false))),
-        (Step::PresentationTexts, Some((2, false, false))),
-        (Step::DataValues, Some((2, true, false))),
-        (Step::ReadBack, Some((2, true, true))),
-        (Step::Process, Some((2, true, true))),
+        (CreationStep::Instance, None),
+        (CreationStep::ElementsFrom(0), Some((0, false, false))),
+        (CreationStep::Element(0), Some((1, false, false))),
+        (CreationStep::Element(1), Some((1, false, false))),
+        (CreationStep::PresentationTexts, Some((2, false, false))),
+        (CreationStep::DataValues, Some((2, true, false))),
+        (CreationStep::ReadBack, Some((2, true, true))),
+        (CreationStep::Process, Some((2, true, true))),
     ];
     for (step, left) in steps {
         for status in [400, 401, 403, 404, 409, 413, 429, 500, 503] {
-            let altinn = troubled(Fault::at(step, Trouble::Refused(status))).await;
+            let altinn = troubled(Fault::at(step, CallFault::Refused(status))).await;
             let reply = altinn.whole_case().await.expect(status).json();
             let text = reply.as_str().unwrap();
             assert!(text.starts_with(&format!("{status} - ")), "{text}");
@@ -136,24 +136,24 @@ async fn a_clean_creation_has_a_history() {
 }
 
 #[tokio::test]
-async fn the_app_cleans_up_behind_every_step_where_the_policy_lets_it() {
+async fn the_app_cleans_up_after_every_step_if_the_policy_permits_it() {
     let steps = [
-        Step::Element(0),
-        Step::PresentationTexts,
-        Step::DataValues,
-        Step::ReadBack,
-        Step::Process,
+        CreationStep::Element(0),
+        CreationStep::PresentationTexts,
+        CreationStep::DataValues,
+        CreationStep::ReadBack,
+        CreationStep::Process,
     ];
     for step in steps {
         for trouble in [
-            Trouble::Refused(429),
-            Trouble::AnswerLost,
-            Trouble::Unreachable,
+            CallFault::Refused(429),
+            CallFault::AnswerLost,
+            CallFault::Unreachable,
         ] {
             let altinn = troubled(Fault::at(step, trouble)).await;
             altinn.local.app(CASEWORK).unwrap().permit("delete");
             let reply = altinn.whole_case().await;
-            if trouble == Trouble::Refused(429) {
+            if trouble == CallFault::Refused(429) {
                 reply.expect(429);
             } else {
                 let text = reply.expect(500).json();
@@ -174,7 +174,7 @@ async fn the_app_cleans_up_behind_every_step_where_the_policy_lets_it() {
 }
 
 #[tokio::test]
-async fn storage_that_does_not_know_a_data_type_yet_refuses_it_when_the_instance_exists() {
+async fn storage_refuses_an_unknown_data_type_after_the_instance_was_created() {
     let altinn = Altinn::start().await;
     altinn
         .local
@@ -202,8 +202,12 @@ async fn storage_that_does_not_know_a_data_type_yet_refuses_it_when_the_instance
 }
 
 #[tokio::test]
-async fn a_case_that_stopped_early_moves_on_when_its_form_is_there() {
-    let altinn = troubled(Fault::at(Step::PresentationTexts, Trouble::Refused(429))).await;
+async fn an_incomplete_case_can_move_on_if_it_has_its_form() {
+    let altinn = troubled(Fault::at(
+        CreationStep::PresentationTexts,
+        CallFault::Refused(429),
+    ))
+    .await;
     altinn.whole_case().await.expect(429);
     let case = altinn.only_case();
     let base = format!("/{CASEWORK}/instances/{}", case["id"].as_str().unwrap());
@@ -230,8 +234,12 @@ async fn a_case_that_stopped_early_moves_on_when_its_form_is_there() {
 }
 
 #[tokio::test]
-async fn a_case_without_its_form_does_not_move_on() {
-    let altinn = troubled(Fault::at(Step::ElementsFrom(0), Trouble::Refused(503))).await;
+async fn a_case_without_its_form_cannot_move_on() {
+    let altinn = troubled(Fault::at(
+        CreationStep::ElementsFrom(0),
+        CallFault::Refused(503),
+    ))
+    .await;
     altinn.whole_case().await.expect(503);
     let id = altinn.only_case()["id"].as_str().unwrap().to_owned();
     let next = altinn.request(
@@ -290,15 +298,15 @@ async fn wind_until(
 }
 
 #[tokio::test]
-async fn the_app_goes_on_to_the_end_when_its_client_has_hung_up() {
+async fn the_app_completes_a_creation_after_its_client_disconnected() {
     let long = Duration::from_secs(100);
     let steps = [
-        Step::ElementsFrom(0),
-        Step::PresentationTexts,
-        Step::DataValues,
-        Step::Process,
+        CreationStep::ElementsFrom(0),
+        CreationStep::PresentationTexts,
+        CreationStep::DataValues,
+        CreationStep::Process,
     ];
-    let delays = steps.map(|step| (step, Trouble::Delayed(long))).to_vec();
+    let delays = steps.map(|step| (step, CallFault::Delayed(long))).to_vec();
     let altinn = troubled(Fault::Creation(delays)).await;
     hang_up(&altinn).await;
     let case = altinn.only_case();
@@ -318,10 +326,10 @@ fn history(altinn: &Altinn, case: &Value) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn an_instance_that_was_seen_complete_can_be_deleted_late() {
+async fn a_complete_instance_can_be_deleted_by_a_late_clean_up() {
     let late = Duration::from_secs(300);
-    let fault = Fault::at(Step::Process, Trouble::DoneThen(503));
-    let altinn = troubled(fault.and(Step::CleanUp, Trouble::Delayed(late))).await;
+    let fault = Fault::at(CreationStep::Process, CallFault::DoneThen(503));
+    let altinn = troubled(fault.and(CreationStep::CleanUp, CallFault::Delayed(late))).await;
     altinn.local.app(CASEWORK).unwrap().permit("delete");
     hang_up(&altinn).await;
     let whole = |case: &Value| {
@@ -337,9 +345,9 @@ async fn an_instance_that_was_seen_complete_can_be_deleted_late() {
 }
 
 #[tokio::test]
-async fn the_clean_up_may_fail_as_well() {
-    let fault = Fault::at(Step::ReadBack, Trouble::Refused(500));
-    let altinn = troubled(fault.and(Step::CleanUp, Trouble::Refused(429))).await;
+async fn the_clean_up_can_fail() {
+    let fault = Fault::at(CreationStep::ReadBack, CallFault::Refused(500));
+    let altinn = troubled(fault.and(CreationStep::CleanUp, CallFault::Refused(429))).await;
     altinn.local.app(CASEWORK).unwrap().permit("delete");
     let text = altinn.whole_case().await.expect(500).json();
     assert_eq!(

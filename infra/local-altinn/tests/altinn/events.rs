@@ -121,7 +121,7 @@ async fn subscribe_and_wait(altinn: &Altinn, hook: &Hook, filters: Value) -> i64
 }
 
 #[tokio::test]
-async fn a_subscription_is_validated_first_and_then_gets_what_it_asked_for() {
+async fn a_subscription_is_validated_before_it_gets_events() {
     let altinn = start(Duration::ZERO).await;
     let hook = Hook::start().await;
     let reply = subscribe(
@@ -188,7 +188,7 @@ async fn a_subscription_is_validated_first_and_then_gets_what_it_asked_for() {
 }
 
 #[tokio::test]
-async fn equal_filters_are_the_same_subscription_and_validated_anew() {
+async fn a_repeated_subscription_is_the_same_and_validated_again() {
     let altinn = start(Duration::ZERO).await;
     let hook = Hook::start().await;
     altinn.local.clock().stand_at(altinn.local.clock().now());
@@ -236,7 +236,7 @@ async fn equal_filters_are_the_same_subscription_and_validated_anew() {
 }
 
 #[tokio::test]
-async fn flawed_subscriptions_are_refused() {
+async fn invalid_subscriptions_are_refused() {
     let mut altinn = start(Duration::ZERO).await;
     let hook = Hook::start().await;
     let source = "https://ttd.apps.local.altinn.cloud/ttd/permit";
@@ -363,7 +363,7 @@ async fn filters_are_exact() {
 }
 
 #[tokio::test]
-async fn failed_deliveries_follow_the_schedule_for_a_day_and_a_half_and_then_end() {
+async fn failed_deliveries_are_retried_on_schedule_for_a_day_and_a_half() {
     let altinn = start(Duration::ZERO).await;
     let hook = Hook::start().await;
     subscribe_and_wait(
@@ -427,7 +427,7 @@ async fn a_scaled_schedule_delivers_soon_and_any_2xx_will_do() {
 }
 
 #[tokio::test]
-async fn deliveries_can_be_lost_or_doubled_and_come_in_any_order() {
+async fn deliveries_can_be_lost_duplicated_and_out_of_order() {
     let altinn = start(Duration::ZERO).await;
     let hook = Hook::start().await;
     subscribe_and_wait(&altinn, &hook, json!({"resourceFilter": PERMIT})).await;
@@ -462,7 +462,7 @@ async fn deliveries_can_be_lost_or_doubled_and_come_in_any_order() {
 }
 
 #[tokio::test]
-async fn lookups_are_remembered_for_an_hour() {
+async fn subscription_lookups_are_cached_for_an_hour() {
     let mut altinn = start(Duration::from_secs(3600)).await;
     let (early, late) = (Hook::start().await, Hook::start().await);
     let id = subscribe_and_wait(
@@ -500,7 +500,7 @@ async fn lookups_are_remembered_for_an_hour() {
 }
 
 #[tokio::test]
-async fn a_subscriber_that_may_not_read_gets_nothing() {
+async fn a_subscriber_without_read_access_gets_no_events() {
     let altinn = start(Duration::ZERO).await;
     let hook = Hook::start().await;
     subscribe_and_wait(

@@ -309,7 +309,7 @@ fn bindings() -> Bindings {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn events_answers_and_sends_as_recorded() {
+async fn events_responds_and_delivers_as_recorded() {
     let events = Events::start().await;
     let mut left = events.conversations();
     assert_eq!(left.len(), 59);

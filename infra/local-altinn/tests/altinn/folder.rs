@@ -59,7 +59,7 @@ async fn the_samples_are_instances_of_the_sample_app() {
 }
 
 #[tokio::test]
-async fn odd_characters_survive_from_the_folder_to_the_stored_xml() {
+async fn unusual_characters_of_a_folder_are_kept_in_the_stored_xml() {
     let altinn = Altinn::start().await;
     let id = altinn.local.import(&sample("characters")).unwrap();
     let instance = altinn.app_instance("ttd/permit", &id).await;
@@ -82,7 +82,7 @@ async fn odd_characters_survive_from_the_folder_to_the_stored_xml() {
 }
 
 #[test]
-fn the_sample_register_holds_synthetic_numbers_only() {
+fn the_sample_register_has_only_synthetic_numbers() {
     let register = Register::load(&apps_folder().join("register.yaml")).unwrap();
     let control = |digits: &[u32], weights: &[u32]| {
         let sum: u32 = digits
@@ -149,7 +149,7 @@ fn import(
 }
 
 #[tokio::test]
-async fn a_flawed_folder_is_refused_with_file_and_field() {
+async fn an_invalid_folder_is_refused_with_file_and_field() {
     let altinn = Altinn::start().await;
     let good = json!({
         "appId": "ttd/casework", "instanceOwner": {"organisationNumber": "310075728"}, "process": {"currentTask": {"elementId": "Task_1"}},
@@ -297,7 +297,7 @@ async fn files_are_found_by_name_then_type_then_id() {
 }
 
 #[test]
-fn a_flawed_app_is_refused_with_file_and_field() {
+fn an_invalid_app_is_refused_with_file_and_field() {
     let folder = tempfile::tempdir().unwrap();
     let metadata = |task: &str| {
         json!({"id": "ttd/x", "org": "ttd", "dataTypes": [{"id": "model", "taskId": task, "appLogic": {"classRef": "M"}}]}).to_string()

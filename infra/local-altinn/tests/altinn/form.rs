@@ -70,7 +70,7 @@ fn with_ids_of(recorded: &str, answered: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_recorded_form_is_refused_in_the_apps_own_words() {
+async fn a_recorded_form_is_refused_with_the_same_text() {
     for app in apps() {
         let altinn = Altinn::with_apps(vec![app]).await;
         let mut refused = 0;
@@ -98,7 +98,7 @@ async fn a_recorded_form_is_refused_in_the_apps_own_words() {
 }
 
 #[tokio::test]
-async fn a_recorded_form_is_stored_with_as_many_bytes() {
+async fn a_recorded_form_is_stored_with_the_same_size() {
     for app in apps() {
         let altinn = Altinn::with_apps(vec![app]).await;
         for name in [
@@ -123,7 +123,7 @@ async fn a_recorded_form_is_stored_with_as_many_bytes() {
 }
 
 #[tokio::test]
-async fn a_recorded_form_is_stored_and_answered_to_the_letter() {
+async fn a_recorded_form_is_stored_and_returned_unchanged() {
     let full = recording("create-full");
     let attributes = recording("create-attributes");
     let large = "<kinds><antall>2147483647</antall><belop>12345678901234567.89</belop>\

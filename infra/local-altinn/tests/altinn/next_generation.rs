@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local_altinn::{Fault, Library, Step, Trouble};
+use local_altinn::{CallFault, CreationStep, Fault, Library};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -92,14 +92,14 @@ async fn a_creation_is_started_by_the_engine() {
 }
 
 #[tokio::test]
-async fn a_refused_form_leaves_what_it_left_before() {
+async fn a_refused_form_leaves_the_same_instance_as_in_version_8() {
     creation("v9-create-orphan", false, None).await;
     creation("v9-create-bad-form", true, None).await;
 }
 
 #[tokio::test]
 async fn a_workflow_that_was_not_accepted_never_starts() {
-    let refused = Fault::at(Step::Submission, Trouble::Refused(503));
+    let refused = Fault::at(CreationStep::Submission, CallFault::Refused(503));
     creation("v9-create-not-accepted", true, Some(refused.clone())).await;
     let (altinn, _) = creation("v9-create-not-accepted-no-delete", false, Some(refused)).await;
     assert!(altinn.local.history(&id(&altinn)).is_empty());
@@ -109,19 +109,19 @@ async fn a_workflow_that_was_not_accepted_never_starts() {
 }
 
 #[tokio::test]
-async fn where_acceptance_is_unknown_the_engine_may_be_at_work_or_not() {
+async fn unknown_acceptance_may_or_may_not_start_a_workflow() {
     let name = "v9-create-acceptance-unknown";
-    let unreachable = Fault::at(Step::Submission, Trouble::Unreachable);
+    let unreachable = Fault::at(CreationStep::Submission, CallFault::Unreachable);
     let (altinn, _) = creation(name, true, Some(unreachable)).await;
     assert!(altinn.local.history(&id(&altinn)).is_empty());
-    let lost = Fault::at(Step::Submission, Trouble::AnswerLost);
+    let lost = Fault::at(CreationStep::Submission, CallFault::AnswerLost);
     let (altinn, _) = creation(name, true, Some(lost)).await;
     until_started(&altinn).await;
 }
 
 #[tokio::test]
-async fn a_failed_poll_is_no_failed_workflow() {
-    let failed = Fault::at(Step::Poll, Trouble::Refused(502));
+async fn a_failed_poll_is_not_a_failed_workflow() {
+    let failed = Fault::at(CreationStep::Poll, CallFault::Refused(502));
     for (name, may_delete) in [
         ("v9-create-poll-failed", false),
         ("v9-create-poll-failed-deleted", true),
@@ -133,7 +133,7 @@ async fn a_failed_poll_is_no_failed_workflow() {
 
 #[tokio::test]
 async fn a_failed_step_is_resumed_by_the_service_owner() {
-    let failed = Fault::at(Step::Process, Trouble::Refused(400));
+    let failed = Fault::at(CreationStep::Process, CallFault::Refused(400));
     let (altinn, case) = creation("v9-create-step-failed", false, Some(failed)).await;
     let then = case.then.unwrap();
     let workflow = process(&altinn).await["workflow"].clone();
@@ -159,9 +159,9 @@ async fn a_failed_step_is_resumed_by_the_service_owner() {
 }
 
 #[tokio::test]
-async fn the_app_gives_up_after_a_hundred_seconds_and_the_engine_does_not() {
+async fn the_app_times_out_after_a_hundred_seconds_but_the_engine_continues() {
     let altinn = next_generation(true).await;
-    let slow = Fault::at(Step::Process, Trouble::Delayed(LATE));
+    let slow = Fault::at(CreationStep::Process, CallFault::Delayed(LATE));
     altinn.local.faults().next(1, Some(CASEWORK), slow);
     let case = case("v9/v9-create");
     let mut reply = std::pin::pin!(altinn.replay(&case, &[]));
@@ -186,13 +186,13 @@ async fn the_app_gives_up_after_a_hundred_seconds_and_the_engine_does_not() {
 }
 
 #[tokio::test]
-async fn the_engine_tries_again_what_may_pass() {
+async fn the_engine_retries_temporary_failures() {
     for trouble in [
-        Trouble::Refused(503),
-        Trouble::AnswerLost,
-        Trouble::Unreachable,
+        CallFault::Refused(503),
+        CallFault::AnswerLost,
+        CallFault::Unreachable,
     ] {
-        for step in [Step::FurtherForms, Step::Process] {
+        for step in [CreationStep::FurtherForms, CreationStep::Process] {
             let altinn = next_generation(false).await;
             altinn
                 .local
@@ -209,10 +209,10 @@ async fn the_engine_tries_again_what_may_pass() {
 }
 
 #[tokio::test]
-async fn instances_create_writes_form_and_prefill_after_the_answer_where_the_engine_is_late() {
+async fn instances_create_writes_form_and_prefill_after_the_response_if_the_engine_is_late() {
     let altinn = next_generation(false).await;
-    let late = Fault::at(Step::FurtherForms, Trouble::Delayed(LATE));
-    let fault = late.and(Step::Poll, Trouble::Refused(502));
+    let late = Fault::at(CreationStep::FurtherForms, CallFault::Delayed(LATE));
+    let fault = late.and(CreationStep::Poll, CallFault::Refused(502));
     altinn.local.faults().next(1, Some(CASEWORK), fault);
     let body = json!({
         "instanceOwner": {"organisationNumber": "897069650"}, "prefill": {"soknad.tittel": "Forhånd"},

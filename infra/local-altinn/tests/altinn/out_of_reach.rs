@@ -74,22 +74,22 @@ async fn is_as_recorded(service: &str, fault: Fault) {
 }
 
 #[tokio::test]
-async fn a_decision_point_that_is_out_of_reach_is_as_recorded() {
+async fn an_unreachable_decision_point_is_answered_as_recorded() {
     is_as_recorded("pdp", Fault::DecisionPointDown).await;
 }
 
 #[tokio::test]
-async fn a_register_that_is_out_of_reach_is_as_recorded() {
+async fn an_unreachable_register_is_answered_as_recorded() {
     is_as_recorded("register", Fault::RegisterDown).await;
 }
 
 #[tokio::test]
-async fn a_storage_that_is_out_of_reach_is_as_recorded() {
+async fn an_unreachable_storage_is_answered_as_recorded() {
     is_as_recorded("storage", Fault::StorageDown).await;
 }
 
 #[tokio::test]
-async fn the_process_cannot_be_read_or_moved_while_a_service_is_out_of_reach() {
+async fn the_process_cannot_be_read_or_moved_while_a_service_is_unreachable() {
     for fault in [Fault::DecisionPointDown, Fault::StorageDown] {
         let altinn = again::altinn().await;
         let (id, _) = contract(&altinn, false).await;
@@ -102,7 +102,7 @@ async fn the_process_cannot_be_read_or_moved_while_a_service_is_out_of_reach() {
 }
 
 #[tokio::test]
-async fn a_sender_that_is_too_slow_makes_nothing() {
+async fn a_slow_sender_creates_nothing() {
     let altinn = again::altinn().await;
     altinn
         .local

@@ -49,7 +49,7 @@ fn template() -> String {
 }
 
 #[test]
-fn the_user_is_told_what_is_made_up_missing_and_not_honoured() {
+fn the_user_is_told_which_settings_are_assumed_missing_or_ignored() {
     let (plan, own) = plan();
     let [owner] = &own.made_up[..] else {
         panic!("{:?}", own.made_up)
@@ -73,7 +73,7 @@ fn the_user_is_told_what_is_made_up_missing_and_not_honoured() {
 }
 
 #[tokio::test]
-async fn its_policy_says_who_may_create() {
+async fn its_policy_decides_who_may_create() {
     let mut altinn = running().await;
     let template = template();
     let parts = [
@@ -86,7 +86,7 @@ async fn its_policy_says_who_may_create() {
 }
 
 #[tokio::test]
-async fn its_policy_says_that_the_owner_may_not_delete() {
+async fn its_policy_forbids_the_owner_to_delete() {
     let altinn = running().await;
     let template = template();
     let parts = [
@@ -100,7 +100,7 @@ async fn its_policy_says_that_the_owner_may_not_delete() {
 }
 
 #[tokio::test]
-async fn its_data_types_say_what_it_takes() {
+async fn its_data_types_limit_uploads() {
     let altinn = running().await;
     let template = template();
     let instance = part("instance", "application/json", template.as_bytes());
@@ -115,7 +115,7 @@ async fn its_data_types_say_what_it_takes() {
 }
 
 #[tokio::test]
-async fn a_user_goes_through_its_process_and_its_form_is_held_against_its_schema() {
+async fn a_user_completes_its_process_and_its_form_is_validated() {
     let altinn = running().await;
     let submit = |length: f64, until: Stage| {
         altinn.local.submit(&Submission {
@@ -152,7 +152,7 @@ async fn a_user_goes_through_its_process_and_its_form_is_held_against_its_schema
 }
 
 #[tokio::test]
-async fn everybody_may_read_its_files() {
+async fn its_files_are_public() {
     let altinn = running().await;
     let original = |name: &str| {
         let text = std::fs::read_to_string(repository().join("App").join(name)).unwrap();

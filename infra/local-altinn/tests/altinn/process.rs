@@ -23,7 +23,7 @@ fn pdfs(instance: &Value) -> Vec<&Value> {
 }
 
 #[tokio::test]
-async fn a_submission_goes_as_far_as_the_user_and_is_archived_at_the_end() {
+async fn a_submission_stops_at_its_stage_and_is_archived_at_the_end() {
     let altinn = Altinn::start().await;
     for (until, task, count) in [
         (Stage::Task("Task_1".to_owned()), Some("Task_1"), 0),
@@ -83,7 +83,7 @@ async fn a_submission_goes_as_far_as_the_user_and_is_archived_at_the_end() {
 }
 
 #[tokio::test]
-async fn events_tell_the_story_only_where_the_app_has_them_on() {
+async fn events_are_published_only_if_the_app_publishes_them() {
     let altinn = Altinn::start().await;
     altinn.application(Stage::Ended);
     assert_eq!(
@@ -112,7 +112,7 @@ async fn events_tell_the_story_only_where_the_app_has_them_on() {
 }
 
 #[tokio::test]
-async fn without_a_gateway_reject_goes_on_to_the_end() {
+async fn reject_without_a_gateway_moves_forward() {
     let altinn = Altinn::start().await;
     let id = altinn.application(Stage::Task("Task_2".to_owned()));
     altinn.local.reject(&id).unwrap();
@@ -122,7 +122,7 @@ async fn without_a_gateway_reject_goes_on_to_the_end() {
 }
 
 #[tokio::test]
-async fn a_rejected_receipt_is_deleted_and_made_anew() {
+async fn a_rejected_receipt_is_deleted_and_generated_again() {
     let app = permit(|_, settings| settings.tasks[1].gateway = true);
     let altinn = Altinn::with_apps(vec![app]).await;
     let id = altinn.application(Stage::Task("Task_2".to_owned()));
@@ -138,7 +138,7 @@ async fn a_rejected_receipt_is_deleted_and_made_anew() {
 }
 
 #[tokio::test]
-async fn a_receipt_that_cannot_be_made_holds_the_process_back() {
+async fn a_failed_receipt_stops_the_process() {
     let altinn = Altinn::start().await;
     let id = altinn.application(Stage::Task("Task_1".to_owned()));
     altinn
@@ -276,7 +276,7 @@ async fn a_task_with_invalid_data_does_not_end() {
 }
 
 #[tokio::test]
-async fn complete_process_runs_to_the_end_and_a_held_lock_keeps_everybody_out() {
+async fn complete_process_ends_the_process_unless_the_instance_is_locked() {
     let altinn = Altinn::with(|config| config.gateway_guards_storage = false).await;
     altinn.local.app("ttd/casework").unwrap().permit("confirm");
     let id = altinn.case().await;

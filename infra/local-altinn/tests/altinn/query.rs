@@ -24,7 +24,7 @@ async fn ids(altinn: &Altinn, query: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn storage_writes_instances_its_own_way() {
+async fn storage_serializes_instances_differently_from_apps() {
     let altinn = Altinn::start().await;
     let id = altinn.application(Stage::Ended);
     let page = altinn
@@ -68,7 +68,7 @@ async fn storage_writes_instances_its_own_way() {
 }
 
 #[tokio::test]
-async fn data_elements_come_in_no_order() {
+async fn data_elements_have_no_order() {
     let altinn = Altinn::start().await;
     let id = altinn.application(Stage::Ended);
     let mut orders = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
@@ -96,7 +96,7 @@ async fn data_elements_come_in_no_order() {
 }
 
 #[tokio::test]
-async fn who_may_ask_for_what() {
+async fn queries_are_authorized() {
     let mut altinn = Altinn::start().await;
     altinn.case().await;
     altinn.get(INSTANCES).await.expect(400);
@@ -154,7 +154,7 @@ async fn who_may_ask_for_what() {
 }
 
 #[tokio::test]
-async fn every_filter_filters() {
+async fn every_filter_is_applied() {
     let altinn = Altinn::start().await;
     let open = altinn.application(Stage::Task("Task_1".to_owned()));
     let ended = altinn.application(Stage::Ended);
@@ -260,7 +260,7 @@ async fn the_owner_can_be_named_in_a_header() {
 }
 
 #[tokio::test]
-async fn date_filters_work_vanish_or_explode_like_storages() {
+async fn date_filters_apply_are_ignored_or_fail_as_in_storage() {
     let altinn = Altinn::start().await;
     altinn
         .local
@@ -345,7 +345,7 @@ async fn pages(altinn: &Altinn, query: &str) -> Vec<Vec<String>> {
 }
 
 #[tokio::test]
-async fn pages_follow_each_other_and_a_full_last_page_has_an_empty_one_after_it() {
+async fn a_full_last_page_is_followed_by_an_empty_page() {
     let altinn = Altinn::start().await;
     for _ in 0..6 {
         altinn.case().await;
@@ -372,7 +372,7 @@ async fn pages_follow_each_other_and_a_full_last_page_has_an_empty_one_after_it(
 }
 
 #[tokio::test]
-async fn the_continuation_token_is_encoded_twice_and_read_at_any_level() {
+async fn the_continuation_token_is_encoded_twice_and_decoded_up_to_twice() {
     let altinn = Altinn::start().await;
     for _ in 0..2 {
         altinn.case().await;
@@ -417,7 +417,7 @@ async fn the_continuation_token_is_encoded_twice_and_read_at_any_level() {
 }
 
 #[tokio::test]
-async fn a_size_is_taken_as_postgresql_takes_it() {
+async fn a_size_is_handled_as_by_postgresql() {
     let altinn = Altinn::start().await;
     altinn.case().await;
     let of =
@@ -449,7 +449,7 @@ async fn ascending(altinn: &Altinn, query: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn lists_follow_the_column_and_next_follows_the_document() {
+async fn pages_are_sorted_by_the_column_but_continued_by_the_document() {
     let altinn = Altinn::start().await;
     let mut cases = Vec::new();
     for _ in 0..6 {
@@ -472,7 +472,7 @@ async fn lists_follow_the_column_and_next_follows_the_document() {
 }
 
 #[tokio::test]
-async fn an_instance_whose_row_knows_of_no_confirmation_is_in_neither_list() {
+async fn an_instance_with_a_null_in_confirmed_matches_neither_value() {
     let altinn = Altinn::start().await;
     let case = altinn.case().await;
     assert_eq!(
@@ -488,7 +488,7 @@ async fn an_instance_whose_row_knows_of_no_confirmation_is_in_neither_list() {
 }
 
 #[tokio::test]
-async fn descending_pages_lose_instances_that_changed_at_the_same_moment() {
+async fn descending_pages_skip_instances_that_changed_at_the_same_time() {
     let altinn = Altinn::start().await;
     altinn.local.clock().stand_at(altinn.local.clock().now());
     for _ in 0..5 {

@@ -11,7 +11,7 @@ async fn open_gateway() -> Altinn {
 }
 
 #[tokio::test]
-async fn one_instance_is_read_by_guid_and_the_party_does_not_matter() {
+async fn an_instance_is_read_by_guid_whatever_the_party() {
     let mut altinn = Altinn::start().await;
     let id = altinn.case().await;
     let (_, guid) = id.split_once('/').unwrap();
@@ -72,7 +72,7 @@ async fn an_internal_failure_answers_404_with_the_exception() {
 }
 
 #[tokio::test]
-async fn the_gateway_keeps_writers_without_subscription_out_of_storage() {
+async fn the_gateway_refuses_writes_without_subscription_key() {
     let altinn = Altinn::start().await;
     let id = altinn.case().await;
     let path = format!("/storage/api/v1/instances/{id}/complete");
@@ -91,7 +91,7 @@ async fn the_gateway_keeps_writers_without_subscription_out_of_storage() {
 }
 
 #[tokio::test]
-async fn bytes_are_given_out_as_stored() {
+async fn bytes_are_returned_as_stored() {
     let altinn = Altinn::start().await;
     let id = altinn.case().await;
     let instance = altinn.app_instance("ttd/casework", &id).await;
@@ -119,7 +119,7 @@ async fn bytes_are_given_out_as_stored() {
 }
 
 #[tokio::test]
-async fn confirming_is_idempotent_and_through_the_app_the_same() {
+async fn a_confirmation_is_idempotent_in_storage_and_in_the_app() {
     let altinn = open_gateway().await;
     for base in ["/ttd/permit/instances", "/storage/api/v1/instances"] {
         let id = altinn.application(Stage::Ended);
@@ -157,7 +157,7 @@ async fn confirming_is_idempotent_and_through_the_app_the_same() {
 }
 
 #[tokio::test]
-async fn the_substatus_belongs_to_the_owner_and_makes_an_event_in_the_app() {
+async fn only_the_owner_sets_the_substatus_and_the_app_publishes_an_event() {
     let mut altinn = open_gateway().await;
     let id = altinn.application(Stage::Ended);
     let path = format!("/ttd/permit/instances/{id}/substatus");
@@ -208,7 +208,7 @@ async fn the_substatus_belongs_to_the_owner_and_makes_an_event_in_the_app() {
 }
 
 #[tokio::test]
-async fn data_values_merge_without_moving_last_changed() {
+async fn data_values_are_merged_without_changing_last_changed() {
     let altinn = open_gateway().await;
     let id = altinn.case().await;
     let path = format!("/storage/api/v1/instances/{id}/datavalues");
@@ -253,7 +253,7 @@ async fn data_values_merge_without_moving_last_changed() {
 
 /// Two writers of one instance: one of data values or texts, the other of the process.
 #[tokio::test]
-async fn a_write_of_values_beside_a_change_of_the_process_takes_the_column_back() {
+async fn a_write_of_values_during_a_change_of_the_process_resets_the_column() {
     let altinn = open_gateway().await;
     for (call, field) in [("datavalues", "values"), ("presentationtexts", "texts")] {
         let id = altinn.case().await;
@@ -286,7 +286,7 @@ async fn a_write_of_values_beside_a_change_of_the_process_takes_the_column_back(
 }
 
 #[tokio::test]
-async fn of_two_writers_of_data_values_the_slower_one_undoes_what_the_faster_one_changed() {
+async fn the_slower_of_two_writers_of_data_values_undoes_the_faster_ones_change() {
     let altinn = open_gateway().await;
     let id = altinn.case().await;
     let path = format!("/storage/api/v1/instances/{id}/datavalues");
@@ -316,7 +316,7 @@ async fn of_two_writers_of_data_values_the_slower_one_undoes_what_the_faster_one
 }
 
 #[tokio::test]
-async fn deleting_needs_the_action_and_time() {
+async fn deleting_requires_the_action_and_a_minimum_age() {
     let altinn = Altinn::with_apps(vec![casework(|document, _| {
         document["preventInstanceDeletionForDays"] = json!(30)
     })])
@@ -427,7 +427,7 @@ async fn a_missing_instance_is_not_found_in_the_app() {
 }
 
 #[tokio::test]
-async fn times_have_as_many_digits_as_they_need() {
+async fn times_have_no_trailing_zeros() {
     let altinn = Altinn::start().await;
     for (at, shown) in [
         ("2026-11-22T10:00:00Z", "2026-11-22T10:00:00Z"),

@@ -57,7 +57,7 @@ fn claims(token: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_client_finds_maskinporten_gets_a_token_and_exchanges_it() {
+async fn a_client_discovers_maskinporten_gets_a_token_and_exchanges_it() {
     let altinn = Altinn::start().await;
     let key = register(&altinn);
     let issuer = altinn.local.issuer();
@@ -111,7 +111,7 @@ async fn a_client_finds_maskinporten_gets_a_token_and_exchanges_it() {
 }
 
 #[tokio::test]
-async fn a_development_client_comes_with_all_it_needs() {
+async fn a_development_client_has_all_its_settings() {
     let altinn = Altinn::start().await;
     let client = altinn.local.development_client(TTD, SCOPES).unwrap();
     let key = DevelopmentKey::client().unwrap();
@@ -123,7 +123,7 @@ async fn a_development_client_comes_with_all_it_needs() {
 }
 
 #[tokio::test]
-async fn maskinporten_refuses_every_flawed_assertion() {
+async fn maskinporten_refuses_every_invalid_assertion() {
     let altinn = Altinn::start().await;
     let key = register(&altinn);
     altinn.local.clock().stand_at(altinn.local.clock().now());
@@ -301,7 +301,7 @@ async fn maskinporten_refuses_every_flawed_assertion() {
 }
 
 #[tokio::test]
-async fn the_exchanged_token_is_quoted_only_for_those_who_accept_json() {
+async fn the_exchanged_token_is_quoted_only_if_json_is_accepted() {
     let altinn = Altinn::start().await;
     let token = altinn.local.maskinporten_token(TTD, SCOPES, None).unwrap();
     for (accept, quoted) in [
@@ -345,7 +345,7 @@ async fn only_a_known_service_owner_with_the_scope_gets_the_org_claim() {
 }
 
 #[tokio::test]
-async fn the_exchange_refuses_whatever_is_not_a_living_maskinporten_token() {
+async fn the_exchange_refuses_everything_but_a_valid_maskinporten_token() {
     let altinn = Altinn::start().await;
     let path = "/authentication/api/v1/exchange/maskinporten";
     let exchange = |token: String| {
@@ -396,7 +396,7 @@ async fn the_exchange_refuses_whatever_is_not_a_living_maskinporten_token() {
 }
 
 #[tokio::test]
-async fn altinn_tokens_end_on_the_second_everywhere() {
+async fn altinn_tokens_expire_without_clock_skew() {
     let altinn = Altinn::start().await;
     let expires = claims(&altinn.token)["exp"].as_i64().unwrap();
     let paths = [
@@ -417,7 +417,7 @@ async fn altinn_tokens_end_on_the_second_everywhere() {
 }
 
 #[tokio::test]
-async fn apps_and_storage_take_no_token_but_altinns() {
+async fn apps_and_storage_accept_only_altinn_tokens() {
     let mut altinn = Altinn::start().await;
     let maskinporten = altinn.local.maskinporten_token(TTD, SCOPES, None).unwrap();
     let forged = sign(&DevelopmentKey::stranger().unwrap(), &claims(&altinn.token));
@@ -498,7 +498,7 @@ async fn keys_are_published_altinns_in_ordinary_base64_and_maskinportens_through
 }
 
 #[tokio::test]
-async fn behind_a_proxy_documents_and_links_name_the_proxy() {
+async fn documents_and_links_have_the_public_url_of_a_proxy() {
     let clock = Clock::default();
     let altinn = Altinn::with(|config| {
         config.public_url = Some("http://127.0.0.1:9/".to_owned());

@@ -5,17 +5,17 @@ use std::convert::Infallible;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use aws_types::SdkConfig;
 use instantiate::Instantiate;
-use lambda_runtime::{Context, LambdaEvent, service_fn};
+use lambda_http::{Request, RequestExt};
+use lambda_runtime::{LambdaEvent, service_fn};
 use receive::Receive;
 use reconcile::Reconcile;
 use redrive::Redrive;
 use serde_json::Value;
-use stafett_runtime::{clock::Clock, settings::Source, start::StartError};
+use stafett_runtime::{clock::Clock, invocation::Invocation, settings::Source, start::StartError};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -46,7 +46,7 @@ pub(super) struct Functions {
 /// The code of the functions that run in this process, which can be deployed anew.
 pub(super) struct InProcess {
     receive: Version<Arc<Receive>>,
-    instantiate: Version<Instantiate>,
+    instantiate: Version<Arc<Instantiate>>,
     reconcile: Version<Arc<Reconcile>>,
     redrive: Version<Arc<Redrive>>,
     /// What the deployed version was built with.
@@ -147,39 +147,43 @@ impl InProcess {
         let (aws, clock) = (self.aws.clone(), self.clock.clone());
         let code =
             on_a_thread(async move || Instantiate::new(&source(&settings), &aws, clock).await);
-        self.instantiate.replace(code.await?);
+        self.instantiate.replace(Arc::new(code.await?));
         Ok(())
     }
 
     fn functions(self) -> Functions {
         let [for_receive, for_instantiate, for_reconcile, for_redrive] = self.settings.now();
         let code = self.receive.clone();
-        let receive = Function::http(for_receive, move |request| {
+        let receive = Function::http(for_receive, move |request: Request| {
             let code = code.now();
-            async move { Ok::<_, Infallible>(receive::handle(&code, request).await) }
+            async move {
+                let context = request.lambda_context_ref();
+                let invocation = context.map(Invocation::from).unwrap_or_default();
+                Ok::<_, Infallible>(code.handle(request, &invocation).await)
+            }
         });
         let code = self.instantiate.clone();
         let instantiate = service_fn(move |event: LambdaEvent<SqsEvent>| {
             let code = code.now();
             async move {
-                let left = left(&event.context);
-                Ok::<_, Infallible>(code.handle(event.payload, left).await)
+                let invocation = Invocation::from(&event.context);
+                Ok::<_, Infallible>(code.handle(event.payload, &invocation).await)
             }
         });
         let code = self.reconcile.clone();
         let reconcile = service_fn(move |event: LambdaEvent<Value>| {
             let code = code.now();
             async move {
-                let left = left(&event.context);
-                code.handle(event.payload, left).await
+                let invocation = Invocation::from(&event.context);
+                code.handle(event.payload, &invocation).await
             }
         });
         let code = self.redrive.clone();
         let redrive = service_fn(move |event: LambdaEvent<Value>| {
             let code = code.now();
             on_a_thread(async move || {
-                let left = left(&event.context);
-                code.handle(event.payload, left).await
+                let invocation = Invocation::from(&event.context);
+                code.handle(event.payload, &invocation).await
             })
         });
         Functions {
@@ -220,12 +224,6 @@ async fn on_a_thread<T: Send + 'static>(work: impl AsyncFnOnce() -> T + Send + '
     }
 }
 
-/// The time that an invocation has left.
-fn left(context: &Context) -> Option<Duration> {
-    let left = context.deadline().duration_since(SystemTime::now());
-    left.ok()
-}
-
 /// What a function reads its settings from.
 fn source(function: &FunctionSettings) -> Source<'_> {
     Source::new(|name: &str| function.environment.get(name).cloned())
@@ -234,7 +232,7 @@ fn source(function: &FunctionSettings) -> Source<'_> {
 /// One version of all functions.
 struct Built {
     receive: Arc<Receive>,
-    instantiate: Instantiate,
+    instantiate: Arc<Instantiate>,
     reconcile: Arc<Reconcile>,
     redrive: Arc<Redrive>,
 }
@@ -250,7 +248,7 @@ impl Built {
         let clock = || clock.clone();
         Ok(Self {
             receive: Arc::new(Receive::new(&for_receive, aws, clock()).await?),
-            instantiate: Instantiate::new(&for_instantiate, aws, clock()).await?,
+            instantiate: Arc::new(Instantiate::new(&for_instantiate, aws, clock()).await?),
             reconcile: Arc::new(Reconcile::new(&for_reconcile, aws, clock()).await?),
             redrive: Arc::new(Redrive::new(&for_redrive, aws, clock()).await?),
         })

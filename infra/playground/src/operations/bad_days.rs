@@ -9,9 +9,9 @@ use http::{Method, StatusCode, header};
 use jiff::Timestamp;
 use stafett_core::id::AppId;
 
-use local_altinn::{Fault, FaultId, Step, Trouble};
+use local_altinn::{CallFault, CreationStep, Fault, FaultId};
 use local_world::deployment::{DeployError, Deployment};
-use testbed::wire::{Action, Answer, On, RuleId, Then};
+use testbed::wire::{Action, CannedResponse, HookOutcome, On, RuleId};
 
 /// How late B answers when it is slow, in real time.
 const SLOW: Duration = Duration::from_secs(5);
@@ -144,13 +144,13 @@ impl BadDay {
     ) -> Result<Cause, DeployError> {
         Ok(match self {
             Self::BDown => {
-                let down = Answer::status(StatusCode::SERVICE_UNAVAILABLE);
+                let down = CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE);
                 wired(deployment, calls(app), length, Action::Answer(down))
             }
             Self::BSlow => wired(deployment, calls(app), length, Action::Latency(SLOW)),
             Self::AnswerLost => wired(deployment, creations(app), length, Action::ResetAfter),
             Self::HalfMade => {
-                let stops = Fault::at(Step::ElementsFrom(1), Trouble::Refused(500));
+                let stops = Fault::at(CreationStep::ElementsFrom(1), CallFault::Refused(500));
                 inside(deployment, app, length, stops)
             }
             Self::FunctionKilled => {
@@ -167,7 +167,7 @@ impl BadDay {
                         {
                             tracing::warn!(%error, "instantiate was killed, and remembers what it had in its memory");
                         }
-                        Then::Reset
+                        HookOutcome::Reset
                     }
                 });
                 wired(deployment, creations(app), length, kill)
@@ -177,7 +177,7 @@ impl BadDay {
             Self::TokenExpired => {
                 let with_token =
                     calls(app).when(|seen| seen.headers.contains_key(header::AUTHORIZATION));
-                let refused = Answer::status(StatusCode::UNAUTHORIZED);
+                let refused = CannedResponse::status(StatusCode::UNAUTHORIZED);
                 wired(deployment, with_token, length, Action::Answer(refused))
             }
         })

@@ -6,7 +6,7 @@ use http::StatusCode;
 use local_altinn::{Fault, FormContent, Stage as Point, Submission, SubmissionOwner};
 use local_world::deployment::sample_routes;
 use serde_json::{Value, json};
-use testbed::wire::{Action, Answer, On};
+use testbed::wire::{Action, CannedResponse, On};
 
 use super::{Failure, NOBODY, PERMIT, Stage, heading, trigger};
 
@@ -69,7 +69,7 @@ impl Stage {
     pub(super) async fn night(&mut self) -> Result<(), Failure> {
         const NIGHT: Duration = Duration::from_secs(10 * 3600);
         heading("B is down for a night");
-        let down = Answer::status(StatusCode::SERVICE_UNAVAILABLE);
+        let down = CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE);
         let faults = self.deployment.altinn_wire.faults().clone();
         let every = On::any().path("^/ttd/casework/");
         let outage = faults.add(every, Action::Answer(down));

@@ -15,7 +15,7 @@ use local_altinn::{Config, DevelopmentClient, LocalAltinn};
 use local_world::deployment::{Deployment, Plan, SERVICE_OWNER, sample_apps, sample_routes};
 use reqwest::Method;
 use serde_json::{Value, json};
-use testbed::wire::{Action, Answer, On, Wire};
+use testbed::wire::{Action, CannedResponse, On, Wire};
 use tokio::{net::TcpListener, process::Command, sync::watch};
 
 const SECRET: &str = "hemmelig-og-langt-nok-til-at-det-duger";
@@ -445,7 +445,7 @@ async fn what_altinn_says_when_it_refuses_is_shown_without_the_secret_that_it_re
         "Missing or invalid endpoint {}/events/{SECRET} of 12837832290",
         place.api
     );
-    let refusal = Answer::status(StatusCode::BAD_REQUEST).body(json!(said).to_string());
+    let refusal = CannedResponse::status(StatusCode::BAD_REQUEST).body(json!(said).to_string());
     let on = On::request(Method::POST, SUBSCRIPTIONS);
     place.wire.faults().add(on, Action::Answer(refusal));
     let said = place.shell().subscribe(&[]).await;
@@ -460,7 +460,7 @@ async fn what_altinn_says_when_it_refuses_is_shown_without_the_secret_that_it_re
 async fn altinn_is_asked_again_after_the_seconds_that_it_names() {
     let place = Place::start().await;
     let busy = |seconds: &str| {
-        let busy = Answer::status(StatusCode::TOO_MANY_REQUESTS);
+        let busy = CannedResponse::status(StatusCode::TOO_MANY_REQUESTS);
         busy.header(RETRY_AFTER, HeaderValue::from_str(seconds).unwrap())
     };
     let faults = place.wire.faults();

@@ -21,7 +21,7 @@ pub struct On {
     turn: Turn,
 }
 
-type Predicate = dyn Fn(&Seen) -> bool + Send + Sync;
+type Predicate = dyn Fn(&RequestHead) -> bool + Send + Sync;
 
 #[derive(Clone, Copy, Default)]
 enum Turn {
@@ -89,7 +89,10 @@ impl On {
 
     /// Only what `predicate` says.
     #[must_use]
-    pub fn when(mut self, predicate: impl Fn(&Seen) -> bool + Send + Sync + 'static) -> Self {
+    pub fn when(
+        mut self,
+        predicate: impl Fn(&RequestHead) -> bool + Send + Sync + 'static,
+    ) -> Self {
         self.predicate = Some(Arc::new(predicate));
         self
     }
@@ -117,22 +120,22 @@ impl On {
 
     /// Whether a request is meant, its turn aside.
     #[must_use]
-    pub fn matches(&self, seen: &Seen) -> bool {
+    pub fn matches(&self, head: &RequestHead) -> bool {
         self.method
             .as_ref()
-            .is_none_or(|method| *method == seen.method)
+            .is_none_or(|method| *method == head.method)
             && self
                 .path
                 .as_ref()
-                .is_none_or(|path| path.is_match(&seen.path))
+                .is_none_or(|path| path.is_match(&head.path))
             && self
                 .target
                 .as_ref()
-                .is_none_or(|name| seen.operation() == Some(name))
+                .is_none_or(|name| head.operation() == Some(name))
             && self
                 .predicate
                 .as_ref()
-                .is_none_or(|predicate| predicate(seen))
+                .is_none_or(|predicate| predicate(head))
     }
 }
 
@@ -148,7 +151,7 @@ impl fmt::Debug for On {
 
 /// The head of a request, as rules and hooks see it.
 #[derive(Clone)]
-pub struct Seen {
+pub struct RequestHead {
     /// Number in the journal.
     pub sequence: u64,
     /// Method.
@@ -159,7 +162,7 @@ pub struct Seen {
     pub headers: HeaderMap,
 }
 
-impl Seen {
+impl RequestHead {
     pub(super) fn new(sequence: u64, parts: &Parts) -> Self {
         let path = parts
             .uri
@@ -188,9 +191,9 @@ impl Seen {
 }
 
 // A path may hold a secret and a header a token.
-impl fmt::Debug for Seen {
+impl fmt::Debug for RequestHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seen")
+        f.debug_struct("RequestHead")
             .field("sequence", &self.sequence)
             .field("method", &self.method)
             .field("target", &self.target())
@@ -208,11 +211,11 @@ pub enum Action {
     /// It is passed on and answered, but the connection is reset instead of giving the answer.
     ResetAfter,
     /// It is not passed on; this is the answer.
-    Answer(Answer),
+    Answer(CannedResponse),
     /// It is passed on and answered, but this answer is given instead.
-    AnswerAfter(Answer),
+    AnswerAfter(CannedResponse),
     /// It is passed on, and this answer is given at once, while the upstream is still at work: a gateway has lost patience.
-    AnswerMeanwhile(Answer),
+    AnswerMeanwhile(CannedResponse),
     /// It is passed on, and the connection is reset after so many bytes of the answer's body.
     Truncate(usize),
     /// It is passed on only when the gate opens.
@@ -247,19 +250,19 @@ impl Action {
     /// A hook that runs before the request is passed on.
     pub fn before<F, Fut>(hook: F) -> Self
     where
-        F: Fn(Seen) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Then> + Send + 'static,
+        F: Fn(RequestHead) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = HookOutcome> + Send + 'static,
     {
-        Self::HookBefore(Hook(Arc::new(move |seen| Box::pin(hook(seen)))))
+        Self::HookBefore(Hook(Arc::new(move |head| Box::pin(hook(head)))))
     }
 
     /// A hook that runs after the request was passed on and answered.
     pub fn after<F, Fut>(hook: F) -> Self
     where
-        F: Fn(Seen) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Then> + Send + 'static,
+        F: Fn(RequestHead) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = HookOutcome> + Send + 'static,
     {
-        Self::HookAfter(Hook(Arc::new(move |seen| Box::pin(hook(seen)))))
+        Self::HookAfter(Hook(Arc::new(move |head| Box::pin(hook(head)))))
     }
 }
 
@@ -271,32 +274,32 @@ impl fmt::Debug for Action {
 
 /// What a test does at one moment of a request, such as to kill the process that sent it.
 #[derive(Clone)]
-pub struct Hook(Arc<dyn Fn(Seen) -> BoxFuture<'static, Then> + Send + Sync>);
+pub struct Hook(Arc<dyn Fn(RequestHead) -> BoxFuture<'static, HookOutcome> + Send + Sync>);
 
 impl Hook {
-    pub(super) async fn run(&self, seen: Seen) -> Then {
-        (self.0)(seen).await
+    pub(super) async fn run(&self, head: RequestHead) -> HookOutcome {
+        (self.0)(head).await
     }
 }
 
 /// How a request goes on after a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
+pub enum HookOutcome {
     /// As if there had been none. After a kill, this is an effect that comes late.
-    GoOn,
+    Continue,
     /// The connection is reset.
     Reset,
 }
 
 /// An answer that the upstream did not give.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct CannedResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
-impl Answer {
+impl CannedResponse {
     /// An answer with this status and nothing else.
     #[must_use]
     pub fn status(status: StatusCode) -> Self {
@@ -478,10 +481,10 @@ impl Faults {
             .map_or(0, |rule| rule.applied)
     }
 
-    pub(super) fn plan(&self, seen: &Seen) -> Plan {
+    pub(super) fn plan(&self, head: &RequestHead) -> Plan {
         let mut plan = Plan::default();
         for rule in &mut self.lock().rules {
-            if !rule.on.matches(seen) {
+            if !rule.on.matches(head) {
                 continue;
             }
             rule.matched += 1;

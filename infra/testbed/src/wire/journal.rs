@@ -9,12 +9,12 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use tokio::sync::watch;
 
-use super::faults::{NotInTime, On, Seen};
+use super::faults::{NotInTime, On, RequestHead};
 
 /// One request and what became of it.
 #[derive(Clone)]
 pub struct Exchange {
-    seen: Seen,
+    head: RequestHead,
     /// Bytes of the request's body that were passed on or read.
     pub request_bytes: u64,
     /// Bytes of the answer's body that were given to the client.
@@ -35,25 +35,25 @@ impl Exchange {
     /// Number in the order of coming, from 1.
     #[must_use]
     pub fn sequence(&self) -> u64 {
-        self.seen.sequence
+        self.head.sequence
     }
 
     /// Method.
     #[must_use]
     pub fn method(&self) -> &Method {
-        &self.seen.method
+        &self.head.method
     }
 
     /// Path with query.
     #[must_use]
     pub fn path(&self) -> &str {
-        &self.seen.path
+        &self.head.path
     }
 
     /// The head of the request.
     #[must_use]
-    pub fn seen(&self) -> &Seen {
-        &self.seen
+    pub fn head(&self) -> &RequestHead {
+        &self.head
     }
 
     /// How long it took; none while it is under way.
@@ -66,8 +66,8 @@ impl Exchange {
 // A path may hold a secret.
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{} {}", self.seen.sequence, self.seen.method)?;
-        if let Some(target) = self.seen.target() {
+        write!(f, "#{} {}", self.head.sequence, self.head.method)?;
+        if let Some(target) = self.head.target() {
             write!(f, " {target}")?;
         }
         match self.status {
@@ -116,7 +116,7 @@ impl Journal {
         self.entries
             .borrow()
             .iter()
-            .filter(|it| on.matches(&it.seen))
+            .filter(|it| on.matches(&it.head))
             .cloned()
             .collect()
     }
@@ -127,7 +127,7 @@ impl Journal {
         self.entries
             .borrow()
             .iter()
-            .filter(|it| on.matches(&it.seen))
+            .filter(|it| on.matches(&it.head))
             .count()
     }
 
@@ -181,7 +181,7 @@ impl Journal {
         count: usize,
         deadline: Duration,
     ) -> Result<Vec<Exchange>, NotInTime> {
-        let ended = |it: &Exchange| it.ended.is_some() && on.matches(&it.seen);
+        let ended = |it: &Exchange| it.ended.is_some() && on.matches(&it.head);
         let mut all = self
             .wait_until(deadline, |entries| {
                 entries.iter().filter(|it| ended(it)).count() >= count
@@ -191,13 +191,13 @@ impl Journal {
         Ok(all)
     }
 
-    pub(super) fn begin(&self, parts: &Parts) -> (Seen, Entry) {
-        let mut seen = Seen::new(0, parts);
+    pub(super) fn begin(&self, parts: &Parts) -> (RequestHead, Entry) {
+        let mut head = RequestHead::new(0, parts);
         self.entries.send_modify(|entries| {
             // Counted under the lock: the journal is in the order of its numbers.
-            seen.sequence = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+            head.sequence = self.last.fetch_add(1, Ordering::Relaxed) + 1;
             entries.push(Exchange {
-                seen: seen.clone(),
+                head: head.clone(),
                 request_bytes: 0,
                 response_bytes: 0,
                 status: None,
@@ -209,9 +209,9 @@ impl Journal {
         });
         let entry = Entry {
             journal: self.clone(),
-            sequence: seen.sequence,
+            sequence: head.sequence,
         };
-        (seen, entry)
+        (head, entry)
     }
 }
 

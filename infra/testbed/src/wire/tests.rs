@@ -222,7 +222,7 @@ async fn a_reset_after_the_effect_hides_the_answer_only() {
 #[tokio::test]
 async fn an_answer_can_stand_in_for_the_effect_or_only_for_its_answer() {
     let (wire, effects) = wired().await;
-    let answer = Answer::status(StatusCode::TOO_MANY_REQUESTS)
+    let answer = CannedResponse::status(StatusCode::TOO_MANY_REQUESTS)
         .header(header::RETRY_AFTER, HeaderValue::from_static("7"))
         .body("slow down");
     wire.faults()
@@ -242,7 +242,7 @@ async fn an_answer_can_stand_in_for_the_effect_or_only_for_its_answer() {
 #[tokio::test]
 async fn an_answer_without_effect_reads_a_large_request_to_its_end() {
     let (wire, _) = wired().await;
-    let unavailable = Answer::status(StatusCode::SERVICE_UNAVAILABLE);
+    let unavailable = CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE);
     wire.faults().add(On::any(), Action::Answer(unavailable));
     let size = 8 << 20;
     let url = format!("{}/make", wire.url());
@@ -281,7 +281,7 @@ async fn latencies_add_up_and_go_together_with_another_action() {
     wire.faults().add(On::any(), Action::Latency(step));
     wire.faults().add(
         On::any(),
-        Action::Answer(Answer::status(StatusCode::CONFLICT)),
+        Action::Answer(CannedResponse::status(StatusCode::CONFLICT)),
     );
     let started = Instant::now();
     assert_eq!(post_to(&wire, "/make").await.unwrap().status(), 409);
@@ -335,7 +335,7 @@ async fn a_hook_runs_at_its_moment_and_decides_how_it_goes_on() {
     let moments = Arc::new(std::sync::Mutex::new(Vec::new()));
     let hook = |then| {
         let (moments, effects) = (Arc::clone(&moments), effects.clone());
-        move |seen: Seen| {
+        move |seen: RequestHead| {
             moments
                 .lock()
                 .unwrap()
@@ -344,13 +344,15 @@ async fn a_hook_runs_at_its_moment_and_decides_how_it_goes_on() {
         }
     };
     wire.faults()
-        .add(On::any().nth(1), Action::before(hook(Then::Reset)));
+        .add(On::any().nth(1), Action::before(hook(HookOutcome::Reset)));
+    wire.faults().add(
+        On::any().nth(2),
+        Action::before(hook(HookOutcome::Continue)),
+    );
     wire.faults()
-        .add(On::any().nth(2), Action::before(hook(Then::GoOn)));
+        .add(On::any().nth(3), Action::after(hook(HookOutcome::Reset)));
     wire.faults()
-        .add(On::any().nth(3), Action::after(hook(Then::Reset)));
-    wire.faults()
-        .add(On::any().nth(4), Action::after(hook(Then::GoOn)));
+        .add(On::any().nth(4), Action::after(hook(HookOutcome::Continue)));
     assert!(post_to(&wire, "/make").await.is_err());
     assert_eq!(post_to(&wire, "/make").await.unwrap().status(), 201);
     assert!(post_to(&wire, "/make").await.is_err());
@@ -400,7 +402,7 @@ async fn a_gateway_answers_in_the_apps_place_while_the_app_goes_on() {
     for code in [400, 403, 408, 499, 502, 503, 504] {
         let status = StatusCode::from_u16(code).unwrap();
         let (wire, effects) = wired().await;
-        let lost_patience = Action::AnswerMeanwhile(Answer::gateway(status));
+        let lost_patience = Action::AnswerMeanwhile(CannedResponse::gateway(status));
         wire.faults().add(On::any(), lost_patience);
         let answer = post_to(&wire, "/slow").await.unwrap();
         assert_eq!(answer.status(), status);
@@ -428,7 +430,7 @@ async fn a_gateway_answers_in_the_apps_place_while_the_app_goes_on() {
 async fn rules_choose_by_method_path_operation_predicate_and_turn() {
     let (wire, _) = wired().await;
     let faults = wire.faults();
-    let teapot = || Action::Answer(Answer::status(StatusCode::IM_A_TEAPOT));
+    let teapot = || Action::Answer(CannedResponse::status(StatusCode::IM_A_TEAPOT));
     let client = reqwest::Client::new();
     let call = async |method: Method, path: &str, target: Option<&str>| {
         let mut request = client.request(method, format!("{}{path}", wire.url()));
@@ -472,7 +474,7 @@ async fn rules_choose_by_method_path_operation_predicate_and_turn() {
 #[tokio::test]
 async fn a_rule_for_the_next_match_waits_while_another_one_is_taken() {
     let (wire, _) = wired().await;
-    let answer = |status| Action::Answer(Answer::status(status));
+    let answer = |status| Action::Answer(CannedResponse::status(status));
     let faults = wire.faults();
     let first = faults.add(On::any(), answer(StatusCode::SERVICE_UNAVAILABLE));
     let next = faults.add(On::any().next(1), answer(StatusCode::IM_A_TEAPOT));
@@ -514,7 +516,7 @@ async fn what_is_printed_of_a_request_has_no_path_and_no_header() {
         .await
         .unwrap();
     let all = wire.journal().ended(&On::any(), 1, DEADLINE).await.unwrap();
-    let printed = format!("{all:?} {:?}", all[0].seen());
+    let printed = format!("{all:?} {:?}", all[0].head());
     assert!(
         !printed.contains("hush") && !printed.contains("told"),
         "{printed}"

@@ -76,8 +76,8 @@ fn objections(change: impl FnOnce(&mut Case)) -> String {
     match case.checked() {
         Ok(_) => String::new(),
         Err(objections) => {
-            assert_eq!(objections.problem().reason, Reason::DraftRefused);
-            assert_eq!(objections.problem().detail, Some(objections.to_string()));
+            assert_eq!(objections.failure().reason, Reason::DraftRefused);
+            assert_eq!(objections.failure().detail, Some(objections.to_string()));
             objections.to_string()
         }
     }

@@ -118,7 +118,7 @@ fn owned(kind: &str, expression: &str, owner: Value) -> Result<Owner, String> {
         .map(|draft| draft.owner)
         .map_err(|error| {
             assert!(!error.is_passing());
-            let problem = error.problem();
+            let problem = error.failure();
             assert_eq!(problem.reason, Reason::MappingFailed);
             assert_eq!(problem.detail.as_deref(), Some(error.to_string().as_str()));
             error.to_string()
@@ -130,7 +130,7 @@ fn titled(title: &str, form: Value) -> Result<Value, String> {
     drafted(text, ended(), form)
         .map(|draft| draft.model.into())
         .map_err(|error| {
-            assert_eq!(error.problem().reason, Reason::MappingFailed);
+            assert_eq!(error.failure().reason, Reason::MappingFailed);
             error.to_string()
         })
 }
@@ -494,7 +494,7 @@ fn what_is_required_and_not_there_is_waited_for_and_what_is_optional_is_not() {
             "A has no `tegning`, which the route requires"
         );
         assert!(error.is_passing());
-        assert_eq!(error.problem().reason, Reason::AttachmentMissing);
+        assert_eq!(error.failure().reason, Reason::AttachmentMissing);
     }
 }
 
@@ -516,13 +516,13 @@ fn an_unfinished_virus_scan_is_waited_for_and_a_find_is_final() {
         let error = scanned(&[json!("Clean"), pending]).unwrap_err();
         assert_eq!(error, TransformError::AttachmentScanned("tegning".into()));
         assert!(error.is_passing());
-        assert_eq!(error.problem().reason, Reason::AttachmentScanned);
+        assert_eq!(error.failure().reason, Reason::AttachmentScanned);
     }
     for infected in [json!("Infected"), json!(3)] {
         let error = scanned(&[json!("Pending"), infected]).unwrap_err();
         assert_eq!(error, TransformError::AttachmentInfected("tegning".into()));
         assert!(!error.is_passing());
-        assert_eq!(error.problem().reason, Reason::AttachmentInfected);
+        assert_eq!(error.failure().reason, Reason::AttachmentInfected);
     }
     let clean = [
         json!("Clean"),
@@ -634,7 +634,7 @@ fn values_that_cannot_be_told_apart_make_no_draft_at_all() {
             error.to_string(),
             format!("route permit-to-casework: key: {problem}")
         );
-        assert_eq!(error.problem().reason, Reason::KeysAmbiguous);
+        assert_eq!(error.failure().reason, Reason::KeysAmbiguous);
     }
     assert!(
         all(&routes, ended(), json!({"heirs": null}))
@@ -727,7 +727,7 @@ fn form() -> impl Strategy<Value = Value> {
 
 /// All that is ever said of an error.
 fn told(error: &TransformError) -> String {
-    format!("{error} {error:?} {:?}", error.problem())
+    format!("{error} {error:?} {:?}", error.failure())
 }
 
 proptest! {

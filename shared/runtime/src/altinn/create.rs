@@ -28,7 +28,7 @@ use stafett_core::{
     relay::{
         Reason, RelayId,
         answer::classify,
-        decide::{Answer, Problem, Quiet, Reply},
+        decide::{CreateOutcome, Failure, Quiet, Reply},
     },
 };
 use tokio::time::Instant;
@@ -56,20 +56,20 @@ impl Altinn {
         relay: &RelayId,
         source: InstanceId,
         checked: &CheckedDraft,
-    ) -> Answer {
+    ) -> CreateOutcome {
         let url = match checked.form {
             Form::Xml(_) => self.app(app, "instances"),
             Form::Prefill { .. } => self.app(app, "instances/create"),
         };
         let left = budget.left();
         if left.is_zero() {
-            return Answer::NotSent(Problem::new(Reason::OutOfTime));
+            return CreateOutcome::NotSent(Failure::new(Reason::OutOfTime));
         }
         let token = match self.0.tokens.get(left + TOKEN_MARGIN, left).await {
             Ok(token) => token,
             Err(error) => {
-                return Answer::NotSent(
-                    Problem::new(Reason::TargetUnavailable).because(error.to_string()),
+                return CreateOutcome::NotSent(
+                    Failure::new(Reason::TargetUnavailable).because(error.to_string()),
                 );
             }
         };
@@ -78,8 +78,8 @@ impl Altinn {
         let request = match self.fill(request, budget, relay, source, checked, &progress) {
             Ok(request) => request,
             Err(error) => {
-                return Answer::NotSent(
-                    Problem::new(Reason::DraftRefused).because(error.to_string()),
+                return CreateOutcome::NotSent(
+                    Failure::new(Reason::DraftRefused).because(error.to_string()),
                 );
             }
         };
@@ -92,7 +92,7 @@ impl Altinn {
                 if answer.status() == StatusCode::UNAUTHORIZED {
                     self.0.tokens.forget(&token).await;
                 }
-                Answer::Unclear(classify(&refusal::read(answer, started.elapsed()).await))
+                CreateOutcome::Unclear(classify(&refusal::read(answer, started.elapsed()).await))
             }
         }
     }
@@ -210,23 +210,27 @@ impl Progress {
 
 /// No answer, which says nothing of what exists unless there was no connection. A body that was not handed over whole
 /// makes nothing, and B's app is done with it (measured: tests/recorded/create-half-closed, create-cut-off).
-fn unanswered(error: &reqwest::Error, progress: &Progress, checked: &CheckedDraft) -> Answer {
+fn unanswered(
+    error: &reqwest::Error,
+    progress: &Progress,
+    checked: &CheckedDraft,
+) -> CreateOutcome {
     let what = super::transport(error);
-    let problem = match progress.broken() {
-        Some(broken) => Problem::new(Reason::SourceUnavailable)
+    let failure = match progress.broken() {
+        Some(broken) => Failure::new(Reason::SourceUnavailable)
             .because(broken.to_string())
             .after(broken.retry_after()),
         None => {
             let reason = Reason::TargetUnavailable;
-            Problem::new(reason).because(format!("B did not answer ({what})"))
+            Failure::new(reason).because(format!("B did not answer ({what})"))
         }
     };
     if error.is_connect() {
-        return Answer::NotSent(problem);
+        return CreateOutcome::NotSent(failure);
     }
     let whole = progress.sent.load(Ordering::Relaxed) == checked.draft.attachments.len();
-    Answer::Unclear(Reply {
-        problem,
+    CreateOutcome::Unclear(Reply {
+        failure,
         refused: false,
         nothing_made: !whole,
         quiet: if whole { Quiet::Settled } else { Quiet::Now },
@@ -235,7 +239,7 @@ fn unanswered(error: &reqwest::Error, progress: &Progress, checked: &CheckedDraf
 }
 
 /// 201: B's id is in the body, and in the `Location` should the body not arrive whole.
-async fn created(answer: Response) -> Answer {
+async fn created(answer: Response) -> CreateOutcome {
     let location = answer.headers().get(header::LOCATION).and_then(|location| {
         let mut segments = location.to_str().ok()?.rsplit('/');
         let (guid, party) = (segments.next()?, segments.next()?);
@@ -244,10 +248,10 @@ async fn created(answer: Response) -> Answer {
     let json = json::read(answer).await.ok();
     let instance = json.and_then(|json| Instance::from_json(json).ok());
     match instance.map(|instance| instance.id).or(location) {
-        Some(id) => Answer::Created(id),
+        Some(id) => CreateOutcome::Created(id),
         // The app is done, and B is there to be found.
-        None => Answer::Unclear(Reply {
-            problem: Problem::new(Reason::OutcomeUnknown)
+        None => CreateOutcome::Unclear(Reply {
+            failure: Failure::new(Reason::OutcomeUnknown)
                 .because("B answered 201, and its answer does not name the instance"),
             refused: false,
             nothing_made: false,

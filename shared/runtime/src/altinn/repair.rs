@@ -14,7 +14,7 @@ use stafett_core::{
     relay::{
         Reason,
         answer::{Refusal, classify},
-        decide::{Problem, Quiet},
+        decide::{Failure, Quiet},
     },
 };
 use tokio::time::Instant;
@@ -31,9 +31,9 @@ pub enum Repair {
     /// Done.
     Worked,
     /// Refused, and it would be refused again.
-    Denied(Problem),
+    Denied(Failure),
     /// No answer that settles it. It may have had its effect, or have it until B is quiet.
-    Unclear(Problem, Quiet),
+    Unclear(Failure, Quiet),
 }
 
 impl Altinn {
@@ -163,7 +163,7 @@ impl Altinn {
         denies: impl FnOnce(&Refusal) -> bool,
     ) -> Repair {
         let problem = |reason: Reason, what: &str| {
-            Problem::new(reason).because(format!("cannot {doing}: {what}"))
+            Failure::new(reason).because(format!("cannot {doing}: {what}"))
         };
         let left = budget.left();
         if left.is_zero() {
@@ -189,8 +189,8 @@ impl Altinn {
                 }
                 let refusal = refusal::read(answer, started.elapsed()).await;
                 let reply = classify(&refusal);
-                let said = reply.problem.detail.unwrap_or_default();
-                let after = reply.problem.after;
+                let said = reply.failure.detail.unwrap_or_default();
+                let after = reply.failure.after;
                 if denies(&refusal) {
                     Repair::Denied(problem(Reason::Refused, &said))
                 } else {
@@ -235,7 +235,7 @@ const MAX_FORM: usize = 16 * 1024 * 1024;
 
 /// What was to be written could not be read, so nothing was sent.
 fn unsent(error: &AltinnError) -> Repair {
-    let problem = Problem::new(Reason::TargetUnavailable)
+    let problem = Failure::new(Reason::TargetUnavailable)
         .because(error.to_string())
         .after(error.retry_after());
     Repair::Unclear(problem, Quiet::Now)

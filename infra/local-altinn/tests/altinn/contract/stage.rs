@@ -1,7 +1,7 @@
 //! A local Altinn in which one conversation takes place.
 
 use app_files::AppFiles;
-use local_altinn::{App, Config, Fault, Library, LocalAltinn, Register, Step, Trouble};
+use local_altinn::{App, CallFault, Config, CreationStep, Fault, Library, LocalAltinn, Register};
 use serde_json::{Value, json};
 
 use super::given;
@@ -79,22 +79,22 @@ pub(crate) fn library(conversation: &str) -> Library {
 fn fault(conversation: &str) -> Option<Fault> {
     let (step, trouble) = match conversation {
         name if name.ends_with("-create-storage-400-data") => {
-            (Step::Element(0), Trouble::Refused(400))
+            (CreationStep::Element(0), CallFault::Refused(400))
         }
         name if name.ends_with("-create-storage-429-data") => {
-            (Step::Element(0), Trouble::Refused(429))
+            (CreationStep::Element(0), CallFault::Refused(429))
         }
         name if name.ends_with("-create-storage-429-process") => {
-            (Step::Process, Trouble::Refused(429))
+            (CreationStep::Process, CallFault::Refused(429))
         }
         "v9-create-not-accepted" | "v9-create-not-accepted-no-delete" => {
-            (Step::Submission, Trouble::Refused(503))
+            (CreationStep::Submission, CallFault::Refused(503))
         }
-        "v9-create-acceptance-unknown" => (Step::Submission, Trouble::Unreachable),
+        "v9-create-acceptance-unknown" => (CreationStep::Submission, CallFault::Unreachable),
         "v9-create-poll-failed" | "v9-create-poll-failed-deleted" => {
-            (Step::Poll, Trouble::Refused(502))
+            (CreationStep::Poll, CallFault::Refused(502))
         }
-        "v9-create-step-failed" => (Step::Process, Trouble::Refused(400)),
+        "v9-create-step-failed" => (CreationStep::Process, CallFault::Refused(400)),
         _ => return None,
     };
     Some(Fault::at(step, trouble))

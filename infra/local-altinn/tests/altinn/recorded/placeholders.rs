@@ -206,7 +206,7 @@ fn encode(text: &str) -> String {
 }
 
 #[test]
-fn a_guid_is_the_same_wherever_it_is_named() {
+fn a_guid_is_the_same_everywhere() {
     let (one, other) = (
         "11111111-1111-4111-8111-111111111111",
         "22222222-2222-4222-8222-222222222222",

@@ -97,7 +97,7 @@ pub fn judge(table: &[Row], conversations: &BTreeMap<String, Vec<Difference>>) -
 }
 
 #[test]
-fn a_difference_that_is_gone_is_told_like_one_that_is_new() {
+fn a_row_without_a_difference_is_reported_like_a_new_difference() {
     let difference = |at: &str| Difference {
         at: at.to_owned(),
         recorded: String::new(),

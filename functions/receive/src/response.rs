@@ -1,8 +1,8 @@
 //! What a caller gets when a call is not refused.
 
 use lambda_http::{
-    Body, Response,
-    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    Body,
+    http::{self, HeaderValue, StatusCode, header::CONTENT_TYPE},
 };
 use serde_json::{Value, json};
 use stafett_core::{
@@ -12,64 +12,65 @@ use stafett_core::{
 use stafett_runtime::ledger::Standing;
 
 #[derive(Debug)]
-pub(crate) enum Answer {
-    /// A trigger lies in the queue for each of the routes.
+pub(crate) enum Response {
+    /// `POST /triggers`: the queue has a trigger for each of the routes.
     Triggered {
         instance: InstanceId,
         routes: Vec<RouteName>,
     },
-    /// The same, said to Altinn Events.
+    /// `POST /events/{secret}`: the same.
     Noted {
         instance: InstanceId,
         routes: Vec<RouteName>,
     },
-    /// An event that starts nothing. Accepted all the same, or Altinn would repeat it for two days.
+    /// An event that starts nothing. It is accepted, because Altinn would send a refused one again for two days.
     NothingToDo,
-    /// How the relays of an A instance stand.
-    Standing(Vec<Standing>),
+    /// The status of each relay of an A instance.
+    Relays(Vec<Standing>),
     Healthy {
         routes: usize,
     },
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Triggered { .. } => StatusCode::ACCEPTED,
-            Self::Noted { .. } | Self::NothingToDo | Self::Standing(_) | Self::Healthy { .. } => {
+            Self::Noted { .. } | Self::NothingToDo | Self::Relays(_) | Self::Healthy { .. } => {
                 StatusCode::OK
             }
         }
     }
 
-    pub(crate) fn into_response(self) -> Response<Body> {
+    pub(crate) fn into_http(self) -> http::Response<Body> {
         let status = self.status();
         let body = match self {
             Self::Triggered { instance, routes } | Self::Noted { instance, routes } => {
-                json!({ "relays": relays(instance, &routes) })
+                json!({ "relays": triggered(instance, &routes) })
             }
             Self::NothingToDo => json!({ "relays": [] }),
-            Self::Standing(relays) => {
-                let relays: Vec<Value> = relays.iter().map(standing).collect();
+            Self::Relays(relays) => {
+                let relays: Vec<Value> = relays.iter().map(relay).collect();
                 json!({ "relays": relays })
             }
             Self::Healthy { routes } => {
                 json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "routes": routes })
             }
         };
-        respond(status, "application/json", &body)
+        with_json(status, "application/json", &body)
     }
 }
 
-fn relays(instance: InstanceId, routes: &[RouteName]) -> Vec<Value> {
+/// The relays that were triggered, each with the path that tells its status.
+fn triggered(instance: InstanceId, routes: &[RouteName]) -> Vec<Value> {
     routes
         .iter()
         .map(|route| json!({ "route": route, "status": format!("/relays/{instance}") }))
         .collect()
 }
 
-/// The key as its digest: the key itself may be personal.
-fn standing(standing: &Standing) -> Value {
+/// One relay on record. Its key is shown as its digest, because the key may be personal.
+fn relay(standing: &Standing) -> Value {
     json!({
         "route": standing.relay.route(),
         "key": standing.relay.digest(),
@@ -81,12 +82,13 @@ fn standing(standing: &Standing) -> Value {
     })
 }
 
-pub(crate) fn respond(
+/// An HTTP response with a JSON body.
+pub(crate) fn with_json(
     status: StatusCode,
     content_type: &'static str,
     body: &Value,
-) -> Response<Body> {
-    let mut response = Response::new(Body::Text(body.to_string()));
+) -> http::Response<Body> {
+    let mut response = http::Response::new(Body::Text(body.to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -5,7 +5,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 /// The parameters that Altinn reads.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Disposition {
+pub(crate) struct ContentDisposition {
     pub(crate) name: Option<String>,
     /// From `filename*`, else from `filename`.
     pub(crate) filename: Option<String>,
@@ -13,8 +13,8 @@ pub(crate) struct Disposition {
     pub(crate) plain_filename: Option<String>,
 }
 
-impl Disposition {
-    /// None where the header does not follow the grammar, e.g. for an unquoted file name with spaces.
+impl ContentDisposition {
+    /// `None` if the header does not follow the grammar, e.g. because of an unquoted file name with spaces.
     pub(crate) fn parse(value: &HeaderValue) -> Option<Self> {
         let text = std::str::from_utf8(value.as_bytes()).ok()?;
         let (kind, mut rest) = text.split_at(text.find(';').unwrap_or(text.len()));
@@ -54,7 +54,7 @@ impl Disposition {
 
 /// The name under which Storage keeps a file that an app gives it by this one. It decodes names twice, `+` as a space
 /// (measured, tests/recorded/app-data-post-filename-twice.json). None for a name with a quotation mark, which it cannot read.
-pub(crate) fn as_stored(name: &str) -> Option<String> {
+pub(crate) fn stored_filename(name: &str) -> Option<String> {
     let decoded = |name: &str| {
         percent_decode_str(&name.replace('+', " "))
             .decode_utf8_lossy()
@@ -78,8 +78,7 @@ const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// The header under which a file is sent out, as .NET's `SetHttpFileName` writes it: a plain name in ASCII, quoted where it is no token,
-/// and an extended one.
+/// The header of a download, as .NET's `SetHttpFileName` writes it: the name in ASCII, quoted if it is not a token, and the extended name.
 pub(crate) fn attachment(filename: &str) -> String {
     let ascii: String = filename
         .chars()
@@ -136,7 +135,7 @@ fn decode_extended(value: &str) -> Option<String> {
     percent_decode_str(text).decode_utf8().ok().map(Into::into)
 }
 
-/// Characters that a file name cannot have on the app's system become `_`.
+/// Replaces the characters that a file name cannot have on the app's system by `_`.
 fn as_file_name(name: &str) -> String {
     name.trim().trim_matches('"').replace(['\0', '/'], "_")
 }
@@ -145,8 +144,8 @@ fn as_file_name(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Option<Disposition> {
-        Disposition::parse(&HeaderValue::from_str(text).unwrap())
+    fn parse(text: &str) -> Option<ContentDisposition> {
+        ContentDisposition::parse(&HeaderValue::from_str(text).unwrap())
     }
 
     #[test]
@@ -157,7 +156,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             parsed,
-            Disposition {
+            ContentDisposition {
                 name: Some("vedlegg".into()),
                 filename: Some("blå_b.pdf".into()),
                 plain_filename: Some("x.pdf".into())
@@ -166,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_grammar_does_not_allow_is_not_parsed() {
+    fn a_header_outside_the_grammar_is_not_parsed() {
         for text in [
             "",
             "; name=a",
@@ -179,7 +178,7 @@ mod tests {
         }
         assert_eq!(
             parse("form-data; name=a"),
-            Some(Disposition {
+            Some(ContentDisposition {
                 name: Some("a".into()),
                 filename: None,
                 plain_filename: None

@@ -1,4 +1,4 @@
-//! What may be stored in an instance, by whom, and in which form.
+//! Rules for data elements: who may write them, and which content is allowed.
 //!
 //! Rules: Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Data/DataElementAccessChecker.cs,
 //! src/Altinn.App.Api/Helpers/RequestHandling/DataRestrictionValidation.cs.
@@ -7,17 +7,17 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::{Visit, form};
-use crate::answer::{self, Refusal};
+use super::{AppRequest, form};
 use crate::app::DataType;
-use crate::disposition::Disposition;
+use crate::content_disposition::ContentDisposition;
 use crate::instance::Instance;
 use crate::library::Library;
+use crate::responses::{self, Refusal};
 use app_files::model::Form;
 
-/// How an element is to change.
+/// A change of a data element.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum DataChange {
     /// As a part of an instantiation.
     Creation,
     /// As a new element of an existing instance.
@@ -26,9 +26,9 @@ pub(super) enum Way {
     Deletion,
 }
 
-/// A refusal that two endpoints word differently.
+/// A refusal. The old endpoint writes it as text, the new ones as problem details.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(super) struct DataRefusal {
     status: StatusCode,
     title: &'static str,
     detail: String,
@@ -36,7 +36,7 @@ pub(super) struct Problem {
     issues: Vec<(&'static str, String)>,
 }
 
-impl Problem {
+impl DataRefusal {
     pub(super) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
             status,
@@ -46,7 +46,7 @@ impl Problem {
         }
     }
 
-    /// Where there is no room for one more element.
+    /// The instance has the largest number of elements of the data type.
     pub(super) fn too_many(data_type: &DataType) -> Self {
         let most = data_type.max_count().unwrap_or_default();
         Self::new(
@@ -68,9 +68,9 @@ impl Problem {
         }
     }
 
-    pub(super) fn details(&self) -> Response {
+    pub(super) fn problem_details(&self) -> Response {
         if self.issues.is_empty() {
-            return answer::problem(self.status, self.title, &self.detail);
+            return responses::problem(self.status, self.title, &self.detail);
         }
         let issue = |(code, description): &(&str, String)| {
             json!({
@@ -79,7 +79,7 @@ impl Problem {
             })
         };
         let issues: Value = self.issues.iter().map(issue).collect();
-        answer::problem_with(
+        responses::problem_with(
             self.status,
             self.title,
             &self.detail,
@@ -87,10 +87,10 @@ impl Problem {
         )
     }
 
-    /// The old endpoint answers 400 with plain text.
-    pub(super) fn plain(&self) -> Response {
+    /// The response of the old endpoint: plain text for 400, problem details for the rest.
+    pub(super) fn text(&self) -> Response {
         if self.status != StatusCode::BAD_REQUEST {
-            return self.details();
+            return self.problem_details();
         }
         let descriptions: Vec<&str> = self
             .issues
@@ -102,33 +102,36 @@ impl Problem {
         } else {
             descriptions.join(";")
         };
-        answer::text(StatusCode::BAD_REQUEST, text)
+        responses::text(StatusCode::BAD_REQUEST, text)
     }
 }
 
-impl From<Problem> for Refusal {
-    fn from(problem: Problem) -> Self {
-        problem.details().into()
+impl From<DataRefusal> for Refusal {
+    fn from(refusal: DataRefusal) -> Self {
+        refusal.problem_details().into()
     }
 }
 
+/// Checks that the caller may make this change now.
 pub(super) fn check_access(
-    visit: &Visit,
+    request: &AppRequest,
     instance: &Instance,
     data_type: &DataType,
-    way: Way,
-) -> Result<(), Problem> {
-    let forbidden = |detail: String| Err(Problem::new(StatusCode::FORBIDDEN, "Forbidden", detail));
+    change: DataChange,
+) -> Result<(), DataRefusal> {
+    let forbidden =
+        |detail: String| Err(DataRefusal::new(StatusCode::FORBIDDEN, "Forbidden", detail));
     let id = &data_type.id;
     if id == "ref-data-as-pdf" {
         return forbidden("ref-data-as-pdf is written by the app only".to_owned());
     }
-    let library = visit.app.library();
-    let checks_contributors = way != Way::Creation || library >= Library::CHECKS_CONTRIBUTORS;
+    let library = request.app.library();
+    let checks_contributors =
+        change != DataChange::Creation || library >= Library::CHECKS_CONTRIBUTORS;
     if checks_contributors
         && data_type
             .allowed_contributors()
-            .is_some_and(|allowed| !is_contributor(visit, allowed))
+            .is_some_and(|allowed| !is_contributor(request, allowed))
     {
         return forbidden(format!(
             "The caller is not among the allowed contributors of data type {id}"
@@ -137,7 +140,7 @@ pub(super) fn check_access(
     if data_type
         .action_required_to_write
         .as_deref()
-        .is_some_and(|action| !visit.permits(instance.owner.party_id, action))
+        .is_some_and(|action| !request.permits(instance.owner.party_id, action))
     {
         return forbidden(format!(
             "The action that data type {id} requires for writing is denied"
@@ -145,7 +148,7 @@ pub(super) fn check_access(
     }
     let task = instance.current_task().map(|task| task.element_id.as_str());
     if let (true, Some(owner)) = (
-        visit.app.settings.enforce_tasks,
+        request.app.settings.enforce_tasks,
         data_type.task_id.as_deref(),
     ) && task != Some(owner)
     {
@@ -153,24 +156,24 @@ pub(super) fn check_access(
             "Data type {id} can only be modified in {owner} (current task {})",
             task.unwrap_or("none")
         );
-        return Err(Problem::new(StatusCode::CONFLICT, "Conflict", detail));
+        return Err(DataRefusal::new(StatusCode::CONFLICT, "Conflict", detail));
     }
-    let is_new = matches!(way, Way::Creation | Way::Addition);
-    if is_new && is_full(visit, instance, data_type) {
-        return Err(Problem::too_many(data_type));
+    let is_new = matches!(change, DataChange::Creation | DataChange::Addition);
+    if is_new && is_full(request, instance, data_type) {
+        return Err(DataRefusal::too_many(data_type));
     }
-    let is_owner = visit.caller.owns(&visit.app.org);
+    let is_owner = request.caller.owns(&request.app.org);
     if is_new && data_type.disallows_user_create() && !is_owner {
-        return Err(Problem::new(
+        return Err(DataRefusal::new(
             StatusCode::BAD_REQUEST,
             "User create not allowed",
             format!("{id} is created by the app only"),
         ));
     }
-    if way == Way::Deletion
+    if change == DataChange::Deletion
         && (data_type.is_main_form() || (data_type.disallows_user_delete() && !is_owner))
     {
-        return Err(Problem::new(
+        return Err(DataRefusal::new(
             StatusCode::BAD_REQUEST,
             "Cannot Delete main data element",
             "Cannot delete the only data element of a class with app logic",
@@ -179,61 +182,64 @@ pub(super) fn check_access(
     Ok(())
 }
 
-/// Whether an instance has as many elements of a type as it may have.
-pub(super) fn is_full(visit: &Visit, instance: &Instance, data_type: &DataType) -> bool {
+/// Whether an instance has the largest number of elements of a type.
+pub(super) fn is_full(request: &AppRequest, instance: &Instance, data_type: &DataType) -> bool {
     let most = data_type.max_count();
-    visit.app.library() >= Library::COUNTS_ELEMENTS
+    request.app.library() >= Library::COUNTS_ELEMENTS
         && most.is_some_and(|most| instance.elements_of(&data_type.id).count() >= most)
 }
 
-/// A list admits only the service owners in it. `app:owned` admits nobody from outside.
-fn is_contributor(visit: &Visit, allowed: &[String]) -> bool {
-    let Some(org) = visit.caller.org.as_deref() else {
+/// Whether the caller is in a list of contributors. Only service owners can be; `app:owned` stands for the app itself.
+fn is_contributor(request: &AppRequest, allowed: &[String]) -> bool {
+    let Some(org) = request.caller.org.as_deref() else {
         return false;
     };
     allowed.iter().any(|entry| match entry.split_once(':') {
         Some(("org", code)) => code.eq_ignore_ascii_case(org),
-        Some(("orgno", number)) => number == visit.caller.org_number,
+        Some(("orgno", number)) => number == request.caller.org_number,
         _ => false,
     })
 }
 
-/// Storage takes data only from a user or a service owner.
-pub(super) fn require_identity(visit: &Visit) -> Result<(), Problem> {
-    if visit.caller.is_known_to_storage() {
+/// Refuses callers from whom Storage accepts no data: it accepts data only from users and service owners.
+pub(super) fn require_identity(request: &AppRequest) -> Result<(), DataRefusal> {
+    if request.caller.is_known_to_storage() {
         return Ok(());
     }
-    Err(Problem::new(
+    Err(DataRefusal::new(
         StatusCode::BAD_REQUEST,
         "Platform error",
         "Storage answered 400: the caller is neither a user nor a service owner",
     ))
 }
 
-/// What Storage says to an element whose data type its copy of the metadata lacks (measured,
+/// Storage's refusal of an element whose data type is not in its copy of the metadata (measured,
 /// tests/recorded/older/v8.0.0-create-second-instance-part.json).
 pub(super) const UNDECLARED: &str =
     r#""Requested element type is not declared in application metadata""#;
 
-/// Storage takes data only of the types that its own copy of the metadata has.
-pub(super) fn require_known_to_storage(visit: &Visit, data_type: &DataType) -> Result<(), Problem> {
-    if visit.app.storage_knows(&data_type.id) {
+/// Refuses a data type that is not in Storage's copy of the metadata.
+pub(super) fn require_known_to_storage(
+    request: &AppRequest,
+    data_type: &DataType,
+) -> Result<(), DataRefusal> {
+    if request.app.storage_knows(&data_type.id) {
         return Ok(());
     }
     let detail = format!("400 - Bad Request - {UNDECLARED}");
     let status = StatusCode::BAD_REQUEST;
-    Err(Problem::new(status, "Platform error", detail))
+    Err(DataRefusal::new(status, "Platform error", detail))
 }
 
-/// Reads form data; without content type an empty form is meant.
+/// Reads a form. A request without content type means an empty form.
 pub(super) fn read_form(
-    visit: &Visit,
+    request: &AppRequest,
     data_type: &DataType,
     content_type: Option<&str>,
     bytes: &[u8],
-) -> Result<Form, Problem> {
-    let Some(model) = visit.app.models.get(&data_type.id) else {
-        return Err(Problem::new(
+) -> Result<Form, DataRefusal> {
+    let Some(model) = request.app.models.get(&data_type.id) else {
+        return Err(DataRefusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "Internal error",
             "The data type has no model",
@@ -248,41 +254,41 @@ pub(super) fn read_form(
         other => {
             let detail =
                 format!("Content-Type {other} is neither application/xml nor application/json");
-            return Err(Problem::new(
+            return Err(DataRefusal::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "Unsupported content type",
                 detail,
             ));
         }
     };
-    read.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, title, error.to_string()))
+    read.map_err(|error| DataRefusal::new(StatusCode::BAD_REQUEST, title, error.to_string()))
 }
 
-/// A binary upload to a data endpoint: its file name and content type.
+/// Checks a binary upload to a data endpoint. Returns its file name and content type.
 pub(super) fn check_binary(
     headers: &HeaderMap,
     data_type: &DataType,
-    way: Way,
-) -> Result<(String, String), Problem> {
+    change: DataChange,
+) -> Result<(String, String), DataRefusal> {
     let Some(disposition) = headers.get(header::CONTENT_DISPOSITION) else {
-        return Err(Problem::restriction(
+        return Err(DataRefusal::restriction(
             "MissingFileName",
             "Invalid data provided. Error: The request must include a Content-Disposition header",
         ));
     };
-    // A replacement takes the plain name (measured, tests/recorded/app-data-put-attachment.json).
-    let named = Disposition::parse(disposition).and_then(|disposition| match way {
-        Way::Replacement => disposition.plain_filename.or(disposition.filename),
+    // A replacement uses the plain name (measured, tests/recorded/app-data-put-attachment.json).
+    let named = ContentDisposition::parse(disposition).and_then(|disposition| match change {
+        DataChange::Replacement => disposition.plain_filename.or(disposition.filename),
         _ => disposition.filename,
     });
     let Some(filename) = named else {
-        return Err(Problem::restriction(
+        return Err(DataRefusal::restriction(
             "MissingFileName",
             "Invalid data provided. Error: The Content-Disposition header must contain a filename",
         ));
     };
     if !filename.contains('.') {
-        return Err(Problem::restriction(
+        return Err(DataRefusal::restriction(
             "InvalidFileNameFormat",
             "Invalid data provided. Error: Invalid format for filename. Filename is expected to end with '.{filetype}'.",
         ));
@@ -293,7 +299,7 @@ pub(super) fn check_binary(
     if let (Some(length), Some(most)) = (length, data_type.max_bytes())
         && length > most
     {
-        return Err(Problem::restriction(
+        return Err(DataRefusal::restriction(
             "DataElementTooLarge",
             format!("Invalid data provided. Error: Binary attachment exceeds limit of {most}"),
         ));
@@ -303,7 +309,7 @@ pub(super) fn check_binary(
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     if let Some(allowed) = data_type.allowed_content_types() {
         let Some(content_type) = content_type.as_deref() else {
-            return Err(Problem::restriction(
+            return Err(DataRefusal::restriction(
                 "InsufficientContentType",
                 "Invalid data provided. Error: Content-Type header must be included in request.",
             ));
@@ -312,7 +318,7 @@ pub(super) fn check_binary(
             .first_raw()
             .unwrap_or("application/octet-stream");
         if content_type != implied && content_type != "application/octet-stream" {
-            return Err(Problem::restriction(
+            return Err(DataRefusal::restriction(
                 "ContentTypeMismatch",
                 format!(
                     "Invalid data provided. Error: Content type header {content_type} does not match mime type {implied} for uploaded file. Please fix header or upload another file."
@@ -323,7 +329,7 @@ pub(super) fn check_binary(
             .iter()
             .any(|allowed| allowed == "application/octet-stream");
         if !open && !allowed.iter().any(|allowed| allowed == content_type) {
-            return Err(Problem::restriction(
+            return Err(DataRefusal::restriction(
                 "ContentTypeNotAllowed",
                 format!(
                     "Invalid data provided. Error: Invalid content type: {content_type}. Please try another file. Permitted content types include: {}",

@@ -1,25 +1,24 @@
-//! Which file of an instance folder holds which data element.
+//! Finds the file of each data element in an instance folder.
 //!
-//! A file is named by its element's id, by the name that Storage gives the element, or by its data type. The id goes
-//! first and is always right: several elements may have one name, and a name may have characters that a file system
-//! does not keep. No file is taken for two elements.
+//! A file is named after its element's id, the element's file name in Storage, or its data type. The id takes precedence, because
+//! several elements may have the same name, and a name may have characters that the file system does not allow. Each file belongs to
+//! at most one element.
 
-use std::{
-    ffi::OsStr,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use serde_json::Value;
 use stafett_core::tolerant::field;
 
-use super::folder::INSTANCE;
+/// The file of a folder that holds the instance itself.
+pub(crate) const INSTANCE_FILE: &str = "instance.json";
 
-/// How a file may be named by its data type alone; every other extension comes after these.
+/// The preferred extensions of a file that is named after its data type, in order.
 const EXTENSIONS: [&str; 3] = ["xml", "json", "pdf"];
 
-/// A data element as far as its file is concerned.
-struct Wanted<'v> {
+/// A data element whose file is looked for.
+struct WantedFile<'v> {
     id: Option<&'v str>,
     filename: Option<&'v str>,
     data_type: &'v str,
@@ -28,13 +27,13 @@ struct Wanted<'v> {
 
 /// The files of a folder's elements.
 pub struct ElementFiles<'v> {
-    elements: Vec<Wanted<'v>>,
-    /// The files that no element has yet, sorted.
+    elements: Vec<WantedFile<'v>>,
+    /// The files that belong to no element yet, sorted.
     free: Vec<PathBuf>,
 }
 
 impl<'v> ElementFiles<'v> {
-    /// Finds the file of each of these elements, which are as `instance.json` has them.
+    /// Finds the file of each element. The elements are given as in `instance.json`.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -42,7 +41,7 @@ impl<'v> ElementFiles<'v> {
         let mut free = Vec::new();
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if path.is_file() && path.file_name() != Some(OsStr::new(INSTANCE)) {
+            if path.is_file() && path.file_name() != Some(OsStr::new(INSTANCE_FILE)) {
                 free.push(path);
             }
         }
@@ -51,7 +50,7 @@ impl<'v> ElementFiles<'v> {
             let text = field(element, name).as_str();
             text.filter(|text| !text.is_empty())
         };
-        let wanted = elements.iter().map(|element| Wanted {
+        let wanted = elements.iter().map(|element| WantedFile {
             id: text(element, "id"),
             filename: text(element, "filename"),
             data_type: text(element, "dataType").unwrap_or_default(),
@@ -79,7 +78,7 @@ impl<'v> ElementFiles<'v> {
         self.elements.get(index)?.file.as_deref()
     }
 
-    /// How the file of an element may be named.
+    /// Tells how the file of an element may be named.
     #[must_use]
     pub fn names(&self, index: usize) -> String {
         let Some(element) = self.elements.get(index) else {
@@ -92,7 +91,7 @@ impl<'v> ElementFiles<'v> {
         let by_type = by_type.then(|| format!("`{}.xml`, `.json` or `.pdf`", element.data_type));
         let names: Vec<String> = by_id.into_iter().chain(by_name).chain(by_type).collect();
         if names.is_empty() {
-            return "give the element an `id`, and name its file so".to_owned();
+            return "give the element an `id`, and name its file after it".to_owned();
         }
         format!("name it {}", names.join(" or "))
     }
@@ -138,8 +137,8 @@ impl<'v> ElementFiles<'v> {
         });
     }
 
-    /// Whether no other element without a file is like this one.
-    fn is_only(&self, index: usize, alike: fn(&Wanted<'_>, &Wanted<'_>) -> bool) -> bool {
+    /// Whether no other element without a file equals this one.
+    fn is_only(&self, index: usize, alike: fn(&WantedFile<'_>, &WantedFile<'_>) -> bool) -> bool {
         let Some(element) = self.elements.get(index) else {
             return false;
         };
@@ -161,7 +160,7 @@ impl<'v> ElementFiles<'v> {
     }
 }
 
-/// Whether a form is written in JSON; a file that is named by its element's id tells only by its content.
+/// Whether a form is JSON. If the extension does not tell, the content does.
 #[must_use]
 pub fn is_json(file: &Path, bytes: &[u8]) -> bool {
     match file.extension().and_then(|extension| extension.to_str()) {
@@ -171,11 +170,11 @@ pub fn is_json(file: &Path, bytes: &[u8]) -> bool {
     }
 }
 
-fn same_name(one: &Wanted<'_>, other: &Wanted<'_>) -> bool {
+fn same_name(one: &WantedFile<'_>, other: &WantedFile<'_>) -> bool {
     one.filename == other.filename
 }
 
-fn same_type(one: &Wanted<'_>, other: &Wanted<'_>) -> bool {
+fn same_type(one: &WantedFile<'_>, other: &WantedFile<'_>) -> bool {
     one.data_type == other.data_type
 }
 
@@ -188,10 +187,10 @@ mod tests {
     const ONE: &str = "0e5b1c2d-8f10-4c6e-9a0b-77c4e1d2a301";
     const OTHER: &str = "0e5b1c2d-8f10-4c6e-9a0b-77c4e1d2a302";
 
-    /// The names of the files that these elements get.
+    /// The names of the files that are found for these elements.
     fn found(elements: Value, files: &[&str]) -> Vec<Option<String>> {
         let folder = tempfile::tempdir().unwrap();
-        for file in files.iter().chain([&INSTANCE]) {
+        for file in files.iter().chain([&INSTANCE_FILE]) {
             fs::write(folder.path().join(file), "").unwrap();
         }
         let elements = elements.as_array().unwrap();
@@ -223,11 +222,11 @@ mod tests {
             found(form.clone(), &["model.json", "model.xml"]),
             names(&["model.xml"])
         );
-        assert_eq!(found(form, &["other.xml", INSTANCE]), names(&[""]));
+        assert_eq!(found(form, &["other.xml", INSTANCE_FILE]), names(&[""]));
     }
 
     #[test]
-    fn elements_of_one_name_are_found_by_their_ids_only() {
+    fn elements_of_the_same_name_are_found_by_their_ids_only() {
         let two = json!([
             {"id": ONE, "dataType": "vedlegg", "filename": "a b.pdf"},
             {"id": OTHER, "dataType": "vedlegg", "filename": "a b.pdf"},
@@ -248,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn no_file_is_taken_twice_and_none_from_elsewhere() {
+    fn each_file_is_used_once_and_none_outside_the_folder() {
         let elements = json!([
             {"id": ONE, "dataType": "model"},
             {"id": OTHER, "dataType": "vedlegg", "filename": "model.xml"},

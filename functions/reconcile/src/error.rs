@@ -1,4 +1,4 @@
-//! What keeps a run from looking on at a route.
+//! Why a run stops looking at a route.
 
 use stafett_core::{id::InstanceId, relay::RelayId};
 use stafett_runtime::{
@@ -9,16 +9,16 @@ use stafett_runtime::{
 };
 use thiserror::Error;
 
-/// What keeps a run from looking on at a route. The positions stay: the next run begins where this one was.
+/// Why a run stops looking at a route. The positions are kept, so the next run goes on where this one stopped.
 #[derive(Debug, Error)]
-pub(crate) enum Trouble {
+pub(crate) enum RunError {
     #[error(transparent)]
     Altinn(#[from] AltinnError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error("{}", Causes(.0))]
     Queue(#[from] QueueError),
-    /// Storage has listed what was not asked for: it does not know the filter, or has dropped it.
+    /// Storage has listed an instance that a filter excludes: it does not know the filter, or has dropped it.
     #[error(
         "Storage ignores the filter `{filter}`: it lists instance {instance} in answer to `{query}`; nothing of that \
          page was enqueued, see whether Storage's query has changed"
@@ -28,18 +28,18 @@ pub(crate) enum Trouble {
         instance: InstanceId,
         query: String,
     },
-    /// Others go on writing a relay that is to be opened again.
+    /// A relay cannot be opened again, because others keep writing it.
     #[error(
         "cannot open relay {0} again, since others go on writing its record; the next run looks at its B once more"
     )]
     Contended(RelayId),
-    /// A position that cannot be written, which for its fields cannot be.
+    /// A position cannot be written as JSON. With its fields this cannot happen.
     #[error("a position cannot be written ({0})")]
     Position(#[from] serde_json::Error),
 }
 
-impl Trouble {
-    /// Whether it is no trouble, but the run's time that has come to its end in the middle of a call.
+impl RunError {
+    /// Whether nothing went wrong, but the run's time ended during a call.
     pub(crate) fn is_out_of_time(&self, budget: &Budget) -> bool {
         match self {
             Self::Altinn(error) => {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use lambda_http::{
-    Body, Response,
+    Body,
     http::{
-        HeaderValue, Method, StatusCode,
+        self, HeaderValue, Method, StatusCode,
         header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
@@ -17,14 +17,17 @@ use stafett_runtime::{
 };
 use thiserror::Error;
 
-use crate::{answer::respond, body::Malformed};
+use crate::{
+    body::{BodyError, Malformed},
+    response::with_json,
+};
 
-/// How long a caller is asked to wait for a queue or a ledger that is down.
+/// `Retry-After` while the queue or the ledger is down.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// A refusal. Its text is the problem's `detail`; its source is for the log only.
+/// A refusal. Its text is the `detail` that the caller gets; its source is for the log only.
 #[derive(Debug, Error)]
-pub(crate) enum Problem {
+pub(crate) enum ProblemDetails {
     #[error("Nothing is here; check the path of the call.")]
     NotFound,
     #[error("This call is made with {allowed}.")]
@@ -69,7 +72,7 @@ pub(crate) enum Problem {
     Queue(#[from] QueueError),
 }
 
-impl From<CallerError> for Problem {
+impl From<CallerError> for ProblemDetails {
     fn from(error: CallerError) -> Self {
         match error {
             CallerError::Unavailable { retry_after, .. } => Self::CallersUnavailable {
@@ -81,7 +84,7 @@ impl From<CallerError> for Problem {
     }
 }
 
-impl From<LedgerError> for Problem {
+impl From<LedgerError> for ProblemDetails {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::Unreadable { .. } | LedgerError::Malformed { .. } => {
@@ -92,13 +95,22 @@ impl From<LedgerError> for Problem {
     }
 }
 
-impl From<Malformed> for Problem {
+impl From<BodyError> for ProblemDetails {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::TooLarge,
+            BodyError::Malformed(malformed) => Self::Malformed(malformed),
+        }
+    }
+}
+
+impl From<Malformed> for ProblemDetails {
     fn from(error: Malformed) -> Self {
         Self::Malformed(error)
     }
 }
 
-impl Problem {
+impl ProblemDetails {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::NotFound | Self::NoRoute | Self::NoRelay => StatusCode::NOT_FOUND,
@@ -115,7 +127,7 @@ impl Problem {
         }
     }
 
-    /// The end of the problem's `type`, for callers to tell problems apart: never renamed.
+    /// The end of the problem's `type`, by which callers tell problems apart. It must never be renamed.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::NotFound => "not-found",
@@ -152,7 +164,7 @@ impl Problem {
         }
     }
 
-    pub(crate) fn into_response(self) -> Response<Body> {
+    pub(crate) fn into_http(self) -> http::Response<Body> {
         let status = self.status();
         let body = json!({
             "type": format!("urn:stafett:problem:{}", self.name()),
@@ -160,9 +172,9 @@ impl Problem {
             "status": status.as_u16(),
             "detail": self.to_string(),
         });
-        let mut response = respond(status, "application/problem+json", &body);
+        let mut response = with_json(status, "application/problem+json", &body);
         let headers = response.headers_mut();
-        // What a bearer token lacks is said as RFC 6750, section 3, has it.
+        // The challenges of RFC 6750, section 3.
         match self {
             Self::Method { allowed } => {
                 if let Ok(value) = HeaderValue::from_str(allowed.as_str()) {

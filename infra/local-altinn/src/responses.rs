@@ -1,4 +1,4 @@
-//! The shapes in which Altinn's services answer.
+//! Responses in the shapes that Altinn's services use.
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -7,12 +7,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-/// A request that ends before its purpose.
+/// The response to a request that was refused.
 #[derive(Debug)]
 pub(crate) struct Refusal(Box<Response>);
 
-/// What a handler answers.
-pub(crate) type Answer = Result<Response, Refusal>;
+/// What a handler returns.
+pub(crate) type HandlerResult = Result<Response, Refusal>;
 
 impl From<Response> for Refusal {
     fn from(response: Response) -> Self {
@@ -40,12 +40,12 @@ pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response {
     )
 }
 
-/// A status with a sentence, as a controller that produces JSON writes it: a JSON string.
-pub(crate) fn sentence(status: StatusCode, sentence: impl Into<String>) -> Response {
-    json_value(status, &Value::String(sentence.into()))
+/// A status with text, as a controller that produces JSON writes it: a JSON string.
+pub(crate) fn json_string(status: StatusCode, text: impl Into<String>) -> Response {
+    json_value(status, &Value::String(text.into()))
 }
 
-/// What ASP.NET answers for an exception that nothing catches: nothing in `Production`, else its text, and none of the app's headers.
+/// ASP.NET's response to an unhandled exception: no body in `Production`, the exception's text elsewhere, and none of the app's headers.
 pub(crate) fn unhandled(production: bool, exception: impl Into<String>) -> Response {
     let mut response = if production {
         empty(StatusCode::INTERNAL_SERVER_ERROR)
@@ -56,20 +56,20 @@ pub(crate) fn unhandled(production: bool, exception: impl Into<String>) -> Respo
     response
 }
 
-/// What Kestrel does with a request that ends before its announced length: it closes the connection without an answer. A body that fails
-/// before its first byte makes this server do so.
-pub(crate) fn hang_up() -> Refusal {
+/// Closes the connection without a response, as Kestrel does when a request ends before its announced length. The response's body fails
+/// before its first byte, so this server closes the connection.
+pub(crate) fn close_connection() -> Refusal {
     let fails = futures_util::stream::once(async {
         Err::<bytes::Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
     });
     Response::new(Body::from_stream(fails)).into()
 }
 
-/// Marks the answer to an exception.
+/// Marks the response to an unhandled exception.
 #[derive(Clone, Copy)]
 pub(crate) struct Unhandled;
 
-/// A status that a controller gives without a body, which ASP.NET fills in.
+/// A client error to which the controller gives no body, so that ASP.NET adds problem details.
 pub(crate) fn client_error(status: StatusCode) -> Response {
     let section = match status {
         StatusCode::BAD_REQUEST => "15.5.1",
@@ -105,7 +105,7 @@ fn problem_value(status: StatusCode, value: &Value) -> Response {
     )
 }
 
-/// Controllers that declare what they produce write problem details as plain JSON, too.
+/// Controllers that declare `application/json` send problem details under that media type, too.
 pub(crate) async fn produce_json(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if let Some(media_type) = response.headers_mut().get_mut(header::CONTENT_TYPE)
@@ -118,7 +118,7 @@ pub(crate) async fn produce_json(request: Request, next: Next) -> Response {
     response
 }
 
-/// Routes want a number for the party and a GUID for the instance: `…/instances/{party:int}/{guid:guid}`.
+/// Answers 404 unless the party is a number and the instance a GUID, as the route `…/instances/{party:int}/{guid:guid}` does.
 pub(crate) async fn constrain_ids(request: Request, next: Next) -> Response {
     let mut segments = request.uri().path().split('/');
     let ids = segments
@@ -148,7 +148,7 @@ pub(crate) fn problem(status: StatusCode, title: &str, detail: &str) -> Response
     problem_with(status, title, detail, [])
 }
 
-/// Problem details without a title, and with an extension member that is null.
+/// Problem details without a title, with one extension member whose value is null.
 pub(crate) fn untitled_problem(status: StatusCode, detail: &str, extension: &str) -> Response {
     let value = json!({ "status": status.as_u16(), "detail": detail, extension: null });
     problem_value(status, &value)
@@ -168,12 +168,12 @@ pub(crate) fn problem_with<const N: usize>(
     problem_value(status, &value)
 }
 
-/// What ASP.NET's model binding says to a value it cannot bind.
+/// ASP.NET's refusal of a value that model binding cannot bind.
 pub(crate) fn binding_problem(field: &str, message: &str) -> Refusal {
     binding_problems(&[(field, message)])
 }
 
-/// The same for several fields, each with its message.
+/// ASP.NET's refusal of several fields, each with its message.
 pub(crate) fn binding_problems(fields: &[(&str, &str)]) -> Refusal {
     let errors: serde_json::Map<String, Value> = fields
         .iter()
@@ -200,7 +200,7 @@ pub(crate) fn with_body(status: StatusCode, content_type: Option<&str>, body: Bo
     response
 }
 
-/// Adds a header; a value that HTTP cannot carry is left out.
+/// Adds a header. A value that is not valid in HTTP is left out.
 pub(crate) fn with_header(
     mut response: Response,
     name: header::HeaderName,
@@ -212,7 +212,7 @@ pub(crate) fn with_header(
     response
 }
 
-/// The status that a number stands for; 500 where it stands for none.
+/// The status with this code, or 500 if the code is not valid.
 pub(crate) fn status(code: u16) -> StatusCode {
     StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

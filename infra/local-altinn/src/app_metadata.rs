@@ -1,13 +1,13 @@
-//! applicationmetadata.json as an app and Storage write it: every field that their models know, nulls and both spellings of
-//! `allowedContributors` included (measured, tests/recorded/app-metadata-permit.json and storage-application.json).
+//! applicationmetadata.json as an app and Storage send it. Both send every field of their models, with nulls and with both spellings of
+//! `allowedContributors` (measured, tests/recorded/app-metadata-permit.json and storage-application.json).
 
 use serde_json::{Map, Value, json};
 
-use super::instance::without_nulls;
-use super::library::Library;
+use crate::instance::without_nulls;
+use crate::library::Library;
 
-/// The metadata as an app on this library answers it. Of other libraries only the version is told apart.
-pub(crate) fn by_app(document: &Value, library: Library) -> Value {
+/// The metadata as an app sends it. Only the field `altinnNugetVersion` depends on the library.
+pub(crate) fn from_app(document: &Value, library: Library) -> Value {
     completed(
         document,
         &[
@@ -51,18 +51,18 @@ pub(crate) fn by_app(document: &Value, library: Library) -> Value {
     )
 }
 
-/// The metadata as Storage answers it: without nulls, and without what only an app knows.
-pub(crate) fn by_storage(document: &Value, registered: jiff::Timestamp) -> Value {
-    let mut view = by_app(document, Library::TODAY);
+/// The metadata as Storage sends it: without nulls, and without the fields that only an app has.
+pub(crate) fn from_storage(document: &Value, registered: jiff::Timestamp) -> Value {
+    let mut view = from_app(document, Library::TODAY);
     if let Some(view) = view.as_object_mut() {
-        for of_apps in [
+        for app_field in [
             "features",
             "onEntry",
             "logo",
             "altinnNugetVersion",
             "externalApiIds",
         ] {
-            view.shift_remove(of_apps);
+            view.shift_remove(app_field);
         }
         for moment in ["validFrom", "created", "lastChanged"] {
             if view.get(moment).is_none_or(Value::is_null) {
@@ -138,16 +138,16 @@ fn data_type_view(data_type: &Value) -> Value {
     view
 }
 
-/// The fields in this order, each as it was written or by its default, and then what else was written.
-fn with_all(written: &Value, fields: &[(&str, Value)]) -> Value {
+/// The fields in this order, each with its given or default value, and after them the other fields that were given.
+fn with_all(given: &Value, fields: &[(&str, Value)]) -> Value {
     let mut view: Map<String, Value> = fields
         .iter()
         .map(|(name, default)| {
-            let value = written.get(name).unwrap_or(default);
+            let value = given.get(name).unwrap_or(default);
             ((*name).to_owned(), value.clone())
         })
         .collect();
-    for (name, value) in written.as_object().into_iter().flatten() {
+    for (name, value) in given.as_object().into_iter().flatten() {
         view.entry(name).or_insert_with(|| value.clone());
     }
     Value::Object(view)

@@ -1,4 +1,4 @@
-//! What came of a run, per route.
+//! What a run came to, per route.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -13,59 +13,57 @@ const EXAMPLES: usize = 10;
 /// What the function answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Answer {
-    /// One report a route, in the order of their names.
+pub struct Response {
+    /// One report per route, in the order of their names.
     pub routes: Vec<Report>,
-    /// Nothing was enqueued, and no position kept.
+    /// Nothing was enqueued, and no position was kept.
     pub dry_run: bool,
 }
 
-/// What came of a run for one route.
+/// What a run came to for one route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The route.
     pub route: RouteName,
-    /// The run came to the end of everything that there is to look at. One that has not goes on where it
-    /// was the next time.
+    /// The run read everything that there is to read. Otherwise the next run goes on where it stopped.
     pub finished: bool,
-    /// A instances whose relay nobody had triggered; enqueued.
+    /// A instances without a relay, which were enqueued.
     pub missing: u64,
-    /// Relays that stood still; enqueued.
+    /// Relays that stood still, which were enqueued.
     pub due: Due,
-    /// Relays that A instances were found to have, failed: left alone.
+    /// Failed relays of the A instances that were read. They are left alone.
     pub failed: u64,
-    /// Relays that A instances were found to have, finished.
+    /// Finished relays of the A instances that were read.
     pub done: u64,
-    /// Relays that A instances were found to have, in work.
+    /// Unfinished relays of the A instances that were read, and those that were enqueued lately.
     pub in_hand: u64,
-    /// A instances that are deleted, or were ready before the route's `since`.
+    /// A instances that are not to be relayed: deleted, or ready before the route's `since`.
     pub skipped: u64,
-    /// Second live B of a relay, which must never be.
+    /// Second live B of a relay, which must never exist.
     pub doubles: u64,
-    /// B that are on record and were deleted before their process ended, by somebody else than B's app, or late.
+    /// Recorded B that were deleted before their process ended, by somebody other than B's app, or late.
     pub vanished: u64,
-    /// Relays whose B its own app has deleted soon after it was made; enqueued, and they get a new one.
+    /// Relays whose B its own app deleted soon after creating it. They were enqueued, and get a new B.
     pub reopened: u64,
-    /// B that are on record, name their A and bear another stamp than their relay's, or none: somebody has
-    /// overwritten it.
+    /// Recorded B that name their A, but do not carry the stamp of their relay: somebody has overwritten it.
     pub restamped: u64,
-    /// Instances in Storage's lists that cannot be read; passed over.
+    /// Instances in Storage's lists that cannot be read. They are skipped.
     pub unreadable: u64,
-    /// Instances that stood in Storage's lists before older ones: normal, and the reason for the lists that do not
-    /// lean on the last change.
+    /// Instances that came in Storage's lists before older ones. This is normal, and the reason for the lists that do not
+    /// depend on the time of the last change.
     pub drifted: u64,
-    /// Pages of Storage's lists.
+    /// Pages of Storage's lists that were read.
     pub pages: u64,
     /// Calls to Altinn.
     pub calls: u32,
-    /// Some of the A instances that are missing.
+    /// Some of the A instances without a relay.
     pub examples: Vec<InstanceId>,
     /// Some of the instances that cannot be read.
     pub unreadable_examples: Vec<InstanceId>,
     /// Some of the doubles, with what was done with each B.
     pub doubled: Vec<Doubled>,
-    /// What kept the run from looking on at this route.
+    /// What made the run stop looking at this route.
     pub trouble: Option<String>,
 }
 
@@ -76,28 +74,28 @@ pub struct Doubled {
     /// The relay.
     pub relay: String,
     /// The B on record, and the other one.
-    pub instances: [Trace; 2],
+    pub instances: [InstanceSummary; 2],
 }
 
-/// What was done with an instance since it was made.
+/// What was done with an instance since it was created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Trace {
+pub struct InstanceSummary {
     /// The instance.
     pub id: InstanceId,
-    /// When it was made.
+    /// When it was created.
     pub created: Option<Timestamp>,
     /// When it last changed.
     pub last_changed: Option<Timestamp>,
-    /// Whoever made it, changed it last.
+    /// Nobody but its creator has changed it.
     pub untouched: bool,
-    /// The task in which it stands.
+    /// The task that it is in.
     pub task: Option<String>,
     /// When its process ended.
     pub ended: Option<Timestamp>,
 }
 
-impl Trace {
+impl InstanceSummary {
     pub(crate) fn of(instance: &Instance) -> Self {
         let task = instance.process.current_task.as_ref();
         Self {
@@ -116,11 +114,11 @@ impl Trace {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Due {
-    /// Whoever claimed them has long been gone.
+    /// Their lease ended without a result.
     pub claimed: u64,
-    /// What they waited for may be there.
+    /// They have waited long enough.
     pub waiting: u64,
-    /// B exists, the after-steps are not finished.
+    /// B exists, but the after-steps are not finished.
     pub created: u64,
 }
 
@@ -170,7 +168,7 @@ impl Report {
     }
 }
 
-/// Names an instance, if there is room. One that changed while its list was read is seen twice.
+/// Adds an example, if there is room. An instance that changed while its list was read is seen twice.
 fn note(examples: &mut Vec<InstanceId>, instance: InstanceId) {
     if examples.len() < EXAMPLES && !examples.contains(&instance) {
         examples.push(instance);
@@ -178,7 +176,7 @@ fn note(examples: &mut Vec<InstanceId>, instance: InstanceId) {
 }
 
 impl Due {
-    /// How many in all.
+    /// How many there are in all.
     #[must_use]
     pub fn sum(&self) -> u64 {
         self.claimed + self.waiting + self.created
@@ -192,19 +190,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_is_as_operators_know_it() {
+    fn the_response_has_the_fields_that_operators_know() {
         let mut report = Report::new("permit-to-casework".parse().unwrap());
         report.is_missing(
             "50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"
                 .parse()
                 .unwrap(),
         );
-        let answer = Answer {
+        let response = Response {
             routes: vec![report],
             dry_run: true,
         };
         assert_eq!(
-            serde_json::to_value(&answer).unwrap(),
+            serde_json::to_value(&response).unwrap(),
             json!({
                 "routes": [{
                     "route": "permit-to-casework", "finished": false, "missing": 1,

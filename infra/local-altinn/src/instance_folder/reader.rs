@@ -1,59 +1,59 @@
-//! Instance folders as a route reads them, without an Altinn that anybody could call.
+//! Reads instance folders as input for routes, without running a server.
 
 use std::io;
 use std::path::Path;
 
+use app_files::model::Model;
 use serde_json::{Map, Value};
 use stafett_core::tolerant;
 use tokio::sync::watch;
 
-use super::Config;
-use super::app::{LoadError, read_json};
-use super::folder;
-use super::instance::{Element, Instance};
-use super::world::World;
-use app_files::model::Model;
+use super::element_files::INSTANCE_FILE;
+use crate::config::Config;
+use crate::instance::{Element, Instance};
+use crate::load::{LoadError, read_json};
+use crate::world::World;
 
 /// Reads instance folders of some apps.
-pub struct InstanceFolders(World);
+pub struct InstanceFolderReader(World);
 
-impl std::fmt::Debug for InstanceFolders {
+impl std::fmt::Debug for InstanceFolderReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("InstanceFolders")
+        f.write_str("InstanceFolderReader")
     }
 }
 
-/// An instance with its forms. Holds personal data, and so does not print it.
-pub struct FilledIn {
+/// An instance with its forms. `Debug` prints nothing of it, because it holds personal data.
+pub struct InstanceWithForms {
     /// The instance, as Storage gives it.
     pub instance: Value,
-    /// Its forms by data type, as its app gives them in JSON: an object, or a list where there are several of a type.
+    /// Its forms by data type, in the app's JSON: an object, or a list if there are several of a type.
     pub forms: Map<String, Value>,
 }
 
-impl std::fmt::Debug for FilledIn {
+impl std::fmt::Debug for InstanceWithForms {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("FilledIn")
+        f.write_str("InstanceWithForms")
     }
 }
 
-impl InstanceFolders {
+impl InstanceFolderReader {
     /// A reader that knows the apps and parties of `config`.
     ///
     /// # Errors
     /// Only when TLS cannot be set up, or the program was built from damaged development keys.
     pub fn new(config: Config) -> io::Result<Self> {
-        // Nothing happens in the background of an Altinn that nobody calls.
+        // No server runs, so no background work must start.
         let (_, stopped) = watch::channel(true);
         World::new(config, "https://platform.invalid", stopped).map(Self)
     }
 
-    /// The app (`org/app`) that the instance in a folder is of.
+    /// The app (`org/app`) of the instance in a folder.
     ///
     /// # Errors
     /// When `instance.json` cannot be read, or names no app.
     pub fn app_of(folder: &Path) -> Result<String, LoadError> {
-        let path = folder.join(folder::INSTANCE);
+        let path = folder.join(INSTANCE_FILE);
         let document = read_json(&path)?;
         let app = tolerant::field(&document, "appId").as_str();
         app.map(str::to_owned).ok_or_else(|| LoadError::Content {
@@ -62,12 +62,12 @@ impl InstanceFolders {
         })
     }
 
-    /// Reads the instance in a folder, as [`super::LocalAltinn::import`] does.
+    /// Reads the instance in a folder, as [`crate::LocalAltinn::import`] does.
     ///
     /// # Errors
     /// When a file is missing or wrong; the error names file and field.
-    pub fn read(&self, folder: &Path) -> Result<FilledIn, LoadError> {
-        let instance = folder::read(&self.0, folder)?;
+    pub fn read(&self, folder: &Path) -> Result<InstanceWithForms, LoadError> {
+        let instance = super::read(&self.0, folder)?;
         let mut forms = Map::new();
         if let Some(app) = self.0.app_by_id(&instance.app_id) {
             for (data_type, model) in &app.models {
@@ -76,7 +76,7 @@ impl InstanceFolders {
                 }
             }
         }
-        Ok(FilledIn {
+        Ok(InstanceWithForms {
             instance: instance.storage_view(&self.0.public_url),
             forms,
         })

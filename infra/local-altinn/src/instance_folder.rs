@@ -1,26 +1,28 @@
-//! Instance folders: `instance.json` and a file per data element.
+//! Instance folders: `instance.json`, and a file for each data element.
+
+pub mod element_files;
+pub(crate) mod reader;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use app_files::dates;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 use stafett_core::tolerant;
 use uuid::Uuid;
 
-use super::app::{AppDefinition, LoadError, read_json};
-use super::apps::parse_status;
-use super::element_files::{ElementFiles, is_json};
-use super::history::History;
-use super::instance::{Confirmation, CurrentTask, Element, Instance, Mark, Owner, Process};
-use super::workflow::Workflow;
-use super::world::World;
-use app_files::dates;
+use crate::app::AppDefinition;
+use crate::history::History;
+use crate::instance::document::parse_status;
+use crate::instance::{Confirmation, CurrentTask, Element, Instance, Mark, Owner, Process};
+use crate::load::{LoadError, read_json};
+use crate::workflow::Workflow;
+use crate::world::World;
+use element_files::{ElementFiles, INSTANCE_FILE, is_json};
 
-/// The file of a folder that holds the instance itself.
-pub(crate) const INSTANCE: &str = "instance.json";
-/// Party ids of owners that neither the register nor the folder knows begin here.
+/// The first party id that is given to owners who have none in the register or the folder.
 const FIRST_FREE_PARTY: u32 = 59_000_000;
 
 /// Reads an instance folder into the local Altinn. Returns the instance's id.
@@ -28,7 +30,7 @@ pub(crate) fn import(world: &World, folder: &Path) -> Result<String, LoadError> 
     let instance = read(world, folder)?;
     if world.store.lock().contains(instance.guid) {
         return Err(LoadError::Content {
-            path: folder.join(INSTANCE),
+            path: folder.join(INSTANCE_FILE),
             message: format!("field `id`: instance {} exists already", instance.guid),
         });
     }
@@ -39,9 +41,9 @@ pub(crate) fn import(world: &World, folder: &Path) -> Result<String, LoadError> 
 
 /// Reads an instance folder.
 pub(crate) fn read(world: &World, folder: &Path) -> Result<Instance, LoadError> {
-    let path = folder.join(INSTANCE);
+    let path = folder.join(INSTANCE_FILE);
     let document = read_json(&path)?;
-    let reader = Reader {
+    let reader = DocumentReader {
         path: &path,
         folder,
         world,
@@ -49,7 +51,7 @@ pub(crate) fn read(world: &World, folder: &Path) -> Result<Instance, LoadError> 
     reader.instance(&document)
 }
 
-/// A form's file as Altinn would have stored it: without the byte order mark that some editors put before it.
+/// A form's file without the byte order mark that some editors write, because Altinn stores none.
 fn form_text<'b>(file: &Path, bytes: &'b [u8]) -> Result<&'b [u8], LoadError> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text).as_bytes()),
@@ -60,13 +62,13 @@ fn form_text<'b>(file: &Path, bytes: &'b [u8]) -> Result<&'b [u8], LoadError> {
     }
 }
 
-struct Reader<'f> {
+struct DocumentReader<'f> {
     path: &'f Path,
     folder: &'f Path,
     world: &'f World,
 }
 
-impl Reader<'_> {
+impl DocumentReader<'_> {
     fn wrong(&self, field: &str, problem: &str) -> LoadError {
         LoadError::Content {
             path: self.path.into(),
@@ -442,7 +444,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether an element is gone, and only listed until it is purged: Storage gives no bytes of it any more.
+/// Whether an element is deleted and only listed until it is purged. Storage does not give its bytes any more.
 fn is_deleted(element: &Value) -> bool {
     let status = tolerant::field(element, "deleteStatus");
     tolerant::field(status, "isHardDeleted").as_bool() == Some(true)
