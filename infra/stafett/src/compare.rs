@@ -78,7 +78,7 @@ fn compare(arguments: &Arguments) -> Result<bool, Failure> {
         return Err(format!("{}: no such folder", arguments.instances.display()).into());
     }
     let progress = progress(&arguments.instances);
-    let mut unread = Unread::default();
+    let mut unread = UnreadInstances::default();
     for folder in Folders::below(&arguments.instances) {
         progress.inc(1);
         let source = folder.and_then(|folder| {
@@ -120,12 +120,12 @@ fn compare(arguments: &Arguments) -> Result<bool, Failure> {
 
 /// Instances that could not be read.
 #[derive(Default)]
-struct Unread {
+struct UnreadInstances {
     count: usize,
     told: Vec<String>,
 }
 
-impl Unread {
+impl UnreadInstances {
     fn note(&mut self, problem: &str) {
         self.count += 1;
         if self.told.len() < TOLD {

@@ -12,9 +12,12 @@ use uuid::Uuid;
 /// The error for a text that is no id of the expected form. It never repeats the text, because
 /// the text comes from outside and may be personal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("not {expected}")]
+#[error("not {kind}: {form}")]
 pub struct InvalidId {
-    expected: &'static str,
+    /// What it should be: `an app id`.
+    pub kind: &'static str,
+    /// How that is written.
+    pub form: &'static str,
 }
 
 /// An Altinn instance, `{party}/{guid}`: `50085321/b7c0a9d4-51e2-4f3a-8d76-2e9f5c8a4b10`.
@@ -35,7 +38,8 @@ impl FromStr for InstanceId {
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let invalid = InvalidId {
-            expected: "an instance id, `{party}/{guid}`: digits, a slash, a GUID with hyphens",
+            kind: "an instance id, `{party}/{guid}`",
+            form: "digits, a slash, a GUID with hyphens",
         };
         let (party, guid) = text.split_once('/').ok_or(invalid)?;
         // No plus sign and no leading zeros: an id has only one spelling.
@@ -112,7 +116,8 @@ impl FromStr for AppId {
                 app: app.to_owned(),
             }),
             _ => Err(InvalidId {
-                expected: "an app id, `{org}/{app}`: lower-case letters, digits and hyphens, such as `ttd/permit`",
+                kind: "an app id, `{org}/{app}`",
+                form: "lower-case letters, digits and hyphens, such as `ttd/permit`",
             }),
         }
     }
@@ -159,7 +164,8 @@ impl FromStr for RouteName {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidId {
-                expected: "a route name: a lower-case letter, then lower-case letters, digits and hyphens, 63 characters at most",
+                kind: "a route name",
+                form: "a lower-case letter, then lower-case letters, digits and hyphens, 63 characters at most",
             })
         }
     }

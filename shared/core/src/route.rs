@@ -10,21 +10,24 @@ mod file;
 #[cfg(feature = "schema")]
 mod file_schema;
 mod load;
-mod meaning;
+mod lower;
 pub mod model;
+mod read;
+#[cfg(feature = "schema")]
+mod schema_parts;
+pub mod span;
 mod words;
-pub mod written;
 
 pub use definition::{
     AfterSteps, AttachmentRule, Each, Gate, Mode, OwnerRule, Route, Substatus, Target,
 };
-pub use error::{Mistake, RouteError, RouteErrors, Words};
+pub use error::{Expected, Mistake, RouteError, RouteErrors, Words, YamlMistake};
 pub use expression::{EvaluationError, Expression, Scope};
-pub use file::MAX_BYTES;
-pub use load::Routes;
 #[cfg(feature = "schema")]
-pub use load::file_schema;
+pub use file_schema::file_schema;
+pub use load::Routes;
 pub use model::MappingError;
+pub use read::MAX_BYTES;
 
 #[cfg(test)]
 mod tests;

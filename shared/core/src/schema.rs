@@ -2,11 +2,11 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fmt,
+    fmt, io,
     path::Path,
 };
 
-use jsonschema::Validator;
+use jsonschema::{ReferencingError, Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -25,6 +25,14 @@ impl fmt::Debug for Schema {
 /// Why a schema cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SchemaError {
+    /// There is no such file.
+    #[error("cannot read the schema {file}: {problem}")]
+    NotFound {
+        /// The file.
+        file: String,
+        /// What the operating system says.
+        problem: String,
+    },
     /// The file cannot be read.
     #[error("cannot read the schema {file}: {problem}")]
     Unreadable {
@@ -33,7 +41,15 @@ pub enum SchemaError {
         /// Why.
         problem: String,
     },
-    /// The file is not JSON, or not a JSON schema that is complete in one file.
+    /// The schema refers to another document. Nothing is ever fetched.
+    #[error("{file} refers to {reference}, which is another document")]
+    Remote {
+        /// The file.
+        file: String,
+        /// The other document.
+        reference: String,
+    },
+    /// Not JSON, or not a JSON schema that stands for itself.
     #[error("{file} is not a JSON schema that stands for itself: {problem}")]
     Invalid {
         /// The file.
@@ -120,23 +136,38 @@ impl Schema {
     /// [`SchemaError`].
     pub fn read(path: &Path) -> Result<Self, SchemaError> {
         let file = path.display().to_string();
-        let text = std::fs::read(path).map_err(|error| SchemaError::Unreadable {
-            file: file.clone(),
-            problem: error.to_string(),
+        let text = std::fs::read(path).map_err(|error| {
+            let (file, problem) = (file.clone(), error.to_string());
+            match error.kind() {
+                io::ErrorKind::NotFound => SchemaError::NotFound { file, problem },
+                _ => SchemaError::Unreadable { file, problem },
+            }
         })?;
-        let invalid = |problem| SchemaError::Invalid { file, problem };
-        // The files of apps often begin with a byte order mark.
+        // Files of apps often begin with a byte order mark.
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
         match serde_json::from_slice(text) {
-            Ok(document) => Self::compile(document).map_err(invalid),
-            Err(error) => Err(invalid(error.to_string())),
+            Ok(document) => Self::compile(document, file),
+            Err(error) => Err(SchemaError::Invalid {
+                file,
+                problem: error.to_string(),
+            }),
         }
     }
 
-    fn compile(document: Value) -> Result<Self, String> {
-        let validator = jsonschema::options()
-            .build(&document)
-            .map_err(|error| error.to_string())?;
+    fn compile(document: Value, file: String) -> Result<Self, SchemaError> {
+        let built = jsonschema::options().build(&document);
+        let validator = built.map_err(|error| match error.kind() {
+            ValidationErrorKind::Referencing(ReferencingError::Unretrievable { uri, .. }) => {
+                SchemaError::Remote {
+                    file,
+                    reference: uri.clone(),
+                }
+            }
+            _ => SchemaError::Invalid {
+                file,
+                problem: error.to_string(),
+            },
+        })?;
         Ok(Self {
             document,
             validator,
@@ -315,8 +346,12 @@ mod tests {
 
     use super::*;
 
+    fn compile(document: Value) -> Result<Schema, SchemaError> {
+        Schema::compile(document, "form.schema.json".to_owned())
+    }
+
     fn schema() -> Schema {
-        Schema::compile(json!({
+        compile(json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "allOf": [{"$ref": "#/$defs/Form"}],
             "$defs": {
@@ -367,8 +402,8 @@ mod tests {
     }
 
     #[test]
-    fn the_type_of_a_field_is_found_through_references_and_combined_schemas() {
-        let schema = Schema::compile(json!({
+    fn the_kind_of_a_field_is_told_through_references_and_parts() {
+        let schema = compile(json!({
             "allOf": [{"$ref": "#/$defs/Form"}],
             "$defs": {
                 "Form": {"properties": {
@@ -404,8 +439,8 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_refers_to_itself_terminates() {
-        let cyclic = Schema::compile(
+    fn a_schema_that_refers_to_itself_ends() {
+        let cyclic = compile(
             json!({"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a"}]}}}),
         );
         if let Ok(schema) = cyclic {
@@ -419,7 +454,7 @@ mod tests {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let remote = json!({"$ref": format!("http://{address}/schema.json")});
-        assert!(Schema::compile(remote).is_err());
-        assert!(listener.accept().is_err(), "nothing may be fetched");
+        assert!(compile(remote).is_err());
+        assert!(listener.accept().is_err(), "the trap must stay unvisited");
     }
 }

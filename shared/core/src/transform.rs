@@ -10,12 +10,10 @@ use thiserror::Error;
 
 use crate::{
     draft::{Attachment, Draft, Owner, storable_filename},
+    id::InstanceId,
     instance::{DataElement, Instance},
-    relay::{Reason, decide::Failure},
-    route::{
-        AttachmentRule, EvaluationError, Expression, Gate, MappingError, OwnerRule, Route, Scope,
-        model,
-    },
+    relay::{Reason, RelayId, decide::Failure},
+    route::{AttachmentRule, EvaluationError, Gate, MappingError, OwnerRule, Route, Scope, model},
 };
 
 /// The data type of the PDFs that A's app makes of its forms (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Pdf/PdfService.cs).
@@ -57,13 +55,43 @@ pub enum TransformError {
         /// The route.
         route: String,
         /// Why.
-        problem: String,
+        problem: KeyError,
     },
     /// The due date is outside the range of dates.
     #[error("route {route}: due: gives no date")]
     Due {
         /// The route.
         route: String,
+    },
+}
+
+/// Why a value of `each` cannot be told from the others. Names its index in the list, never the value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum KeyError {
+    /// The list cannot be evaluated.
+    #[error("{0}")]
+    List(EvaluationError),
+    /// The value's key cannot be evaluated.
+    #[error("value {index} of `each`: {problem}")]
+    Failed {
+        /// The value.
+        index: usize,
+        /// Why.
+        problem: EvaluationError,
+    },
+    /// The value's key is empty, or no text and no number.
+    #[error("value {index} of `each` has no key: a text or a number is needed")]
+    Missing {
+        /// The value.
+        index: usize,
+    },
+    /// An earlier value has the same key.
+    #[error("values {first} and {index} of `each` have the same key")]
+    Repeated {
+        /// The earlier value.
+        first: usize,
+        /// The value.
+        index: usize,
     },
 }
 
@@ -124,8 +152,84 @@ impl fmt::Debug for KeyedDraft {
     }
 }
 
-/// Builds the drafts for an A instance: one, or one per value of the route's `each`.
-/// `data` is A's form data by data type: an object, or a list if A has several forms of the type.
+/// One value of a route's `each`; for a route without `each`, the A instance as a whole.
+pub struct EachValue {
+    /// Its index in the list, from 0. `None` without `each`.
+    pub index: Option<usize>,
+    /// What tells it from the others, or why nothing does; may be personal. `None` without `each`.
+    pub key: Result<Option<String>, KeyError>,
+    /// What the route's expressions see.
+    pub scope: Scope,
+}
+
+impl fmt::Debug for EachValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EachValue")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The relay of an A instance and, with `each`, a value's key.
+#[must_use]
+pub fn relay_id(route: &Route, source: InstanceId, key: Option<&str>) -> RelayId {
+    match key {
+        None => RelayId::new(route.name.clone(), source),
+        Some(key) => RelayId::keyed(route.name.clone(), source, key),
+    }
+}
+
+/// What the expressions of `route` see of an A instance. `instance` is as Altinn gives it, `data` A's form data
+/// by data type: an object, or a list where A has several.
+#[must_use]
+pub fn scope(route: &Route, instance: Value, data: Map<String, Value>) -> Scope {
+    let paths = route.paths();
+    Scope::new(instance, data, paths.iter().map(String::as_str))
+}
+
+/// The values that each get a relay of their own, with their keys. If one of them has no key, none gets a
+/// draft.
+///
+/// # Errors
+/// [`KeyError::List`] when the list cannot be evaluated.
+pub fn each_values(route: &Route, scope: Scope) -> Result<Vec<EachValue>, KeyError> {
+    let Some(each) = &route.each else {
+        return Ok(vec![EachValue {
+            index: None,
+            key: Ok(None),
+            scope,
+        }]);
+    };
+    let scopes = each.list.each(&each.name, &scope).map_err(KeyError::List)?;
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut key = |index, scope: &Scope| {
+        let key = match each.key.evaluate(scope) {
+            Ok(Some(Value::String(text))) if !text.trim().is_empty() => text.trim().to_owned(),
+            Ok(Some(Value::Number(number))) => number.to_string(),
+            Ok(_) => return Err(KeyError::Missing { index }),
+            Err(problem) => return Err(KeyError::Failed { index, problem }),
+        };
+        match seen.get(&key) {
+            Some(&first) => Err(KeyError::Repeated { first, index }),
+            None => {
+                seen.insert(key.clone(), index);
+                Ok(Some(key))
+            }
+        }
+    };
+    let values = scopes
+        .into_iter()
+        .enumerate()
+        .map(|(index, scope)| EachValue {
+            index: Some(index),
+            key: key(index, &scope),
+            scope,
+        });
+    Ok(values.collect())
+}
+
+/// The drafts of the B that an A instance leads to: one, or one per value of the route's `each`.
+/// `data` is A's form data by data type: an object, or a list where A has several.
 ///
 /// # Errors
 /// [`TransformError`] if the keys of the values are missing or not unique. An error in a single draft is in its
@@ -136,47 +240,19 @@ pub fn drafts(
     data: Map<String, Value>,
     open_since: Timestamp,
 ) -> Result<Vec<KeyedDraft>, TransformError> {
-    let paths = route.paths();
-    let scope = Scope::new(source.raw.clone(), data, paths.iter().map(String::as_str));
-    let Some(each) = &route.each else {
-        let draft = draft(route, source, &scope, open_since);
-        return Ok(vec![KeyedDraft { key: None, draft }]);
-    };
-    let refused = |problem: String| TransformError::Keys {
+    let refused = |problem| TransformError::Keys {
         route: route.name.to_string(),
         problem,
     };
-    let scopes = each
-        .list
-        .each(&each.name, &scope)
-        .map_err(|error| refused(error.to_string()))?;
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let scope = scope(route, source.raw.clone(), data);
     let mut drafts = Vec::new();
-    for (index, scope) in scopes.iter().enumerate() {
-        let key = key(&each.key, index, scope).map_err(refused)?;
-        if let Some(first) = seen.insert(key.clone(), index) {
-            return Err(refused(format!(
-                "values {first} and {index} of `each` have the same key"
-            )));
-        }
+    for EachValue { key, scope, .. } in each_values(route, scope).map_err(refused)? {
         drafts.push(KeyedDraft {
-            key: Some(key),
-            draft: draft(route, source, scope, open_since),
+            key: key.map_err(refused)?,
+            draft: draft(route, source, &scope, open_since),
         });
     }
     Ok(drafts)
-}
-
-/// The key of the value of `each` with this index, or what is wrong with it.
-fn key(expression: &Expression, index: usize, scope: &Scope) -> Result<String, String> {
-    match expression.evaluate(scope) {
-        Ok(Some(Value::String(text))) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
-        Ok(Some(Value::Number(number))) => Ok(number.to_string()),
-        Ok(_) => Err(format!(
-            "value {index} of `each` has no key: a text or a number is needed"
-        )),
-        Err(error) => Err(format!("value {index} of `each`: {error}")),
-    }
 }
 
 fn draft(

@@ -7,32 +7,52 @@ use thiserror::Error;
 
 /// Why a draft cannot be written as XML. Names the field, never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{}: {}", self.field(), self.problem())]
 pub enum XmlError {
-    /// A text contains a character that XML 1.0 does not allow.
-    #[error(
-        "{field}: has the character U+{character:04X}, which XML cannot carry: remove it in the expression with `| replace`, or correct A's data"
-    )]
+    /// A character that XML 1.0 has no way to write.
     Character {
         /// The field, as a dotted path.
         field: String,
         /// The character's code point.
         character: u32,
     },
-    /// A name from A's data is not a valid element name.
-    #[error("{field}: a field's name is not the name of an XML element")]
+    /// A name from A's data that cannot name an element.
     Name {
         /// The group that contains it, as a dotted path.
         field: String,
     },
-    /// A list contains a list, which has no form in XML.
-    #[error("{field}: a list in a list has no place in a form")]
+    /// A list in a list, for which a form has no place.
     NestedList {
         /// The field, as a dotted path.
         field: String,
     },
 }
 
-/// Whether `name` is a valid element name for a form: an XML name without a colon.
+impl XmlError {
+    /// The field, dotted.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        match self {
+            Self::Character { field, .. } | Self::Name { field } | Self::NestedList { field } => {
+                field
+            }
+        }
+    }
+
+    /// What is wrong with it.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self {
+            Self::Character { character, .. } => format!(
+                "has the character U+{character:04X}, which XML cannot carry: remove it in the expression with `| replace`, or correct A's data"
+            ),
+            Self::Name { .. } => "a field's name is not the name of an XML element".to_owned(),
+            Self::NestedList { .. } => "a list in a list has no place in a form".to_owned(),
+        }
+    }
+}
+
+/// Whether `name` can name an element of a form: an XML name without colon.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     let mut characters = name.chars();

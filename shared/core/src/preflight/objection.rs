@@ -14,13 +14,11 @@ use crate::{
 pub(super) const MAX_REQUEST: u64 = 2000 * 1024 * 1024;
 
 /// A reason why B would refuse the draft. Names data types and fields, never values.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Objection {
-    /// The route names no form data type, and B does not have exactly one to choose.
-    #[error("B has {0} data types with app logic: name one in to.dataType")]
+    /// The route names no form data type, and B does not have exactly one.
     FormType(usize),
     /// B has no such data type, or it cannot be used this way.
-    #[error("data type `{data_type}`: {problem}")]
     DataType {
         /// B's data type.
         data_type: String,
@@ -28,33 +26,79 @@ pub enum Objection {
         problem: String,
     },
     /// B's schema does not allow the form.
-    #[error("{0}")]
     Schema(Violation),
     /// B does not copy the field with the relay's id to its `dataValues`.
-    #[error(
-        "to.stamp: B's dataFields show no field `{0}` of its form: add it to B's applicationmetadata, or leave `mode: prefill`"
-    )]
     Stamp(String),
     /// A value that cannot be sent as a text.
-    #[error("{0}: `mode: prefill` carries texts, numbers and true/false only")]
     NotFlat(String),
     /// A text that B would read as another value in `mode: prefill`.
-    #[error("{field}: {problem}")]
     Prefill {
         /// The field, as a dotted path.
         field: String,
-        /// What the text looks like, and how B would read it.
+        /// What the text is, and what B makes of it.
         problem: &'static str,
     },
-    /// The form cannot be written as XML.
-    #[error("{0}")]
-    Xml(#[from] XmlError),
-    /// B does not allow this kind of owner.
-    #[error("B admits no {0} as owner (partyTypesAllowed)")]
+    /// XML cannot carry the form.
+    Xml(XmlError),
+    /// B does not allow owners of this kind.
     Owner(&'static str),
-    /// The whole request is too large.
-    #[error("the request would have {0} bytes, B takes {MAX_REQUEST}")]
+    /// The request is too large.
     TooLarge(u64),
+}
+
+impl Objection {
+    /// The field of B's form or of the route, as a dotted path; `None` if the objection is not about a field.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::Schema(violation) => Some(&violation.field),
+            Self::Stamp(_) => Some("to.stamp"),
+            Self::NotFlat(field) | Self::Prefill { field, .. } => Some(field),
+            Self::Xml(error) => Some(error.field()),
+            Self::FormType(_) | Self::DataType { .. } | Self::Owner(_) | Self::TooLarge(_) => None,
+        }
+    }
+
+    /// What is wrong, without the field.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self {
+            Self::FormType(count) => {
+                format!("B has {count} data types with app logic: name one in to.dataType")
+            }
+            Self::DataType { data_type, problem } => format!("data type `{data_type}`: {problem}"),
+            Self::Schema(violation) => violation.problem.clone(),
+            Self::Stamp(stamp) => format!(
+                "B's dataFields show no field `{stamp}` of its form: add it to B's applicationmetadata, or leave `mode: prefill`"
+            ),
+            Self::NotFlat(_) => {
+                "`mode: prefill` carries texts, numbers and true/false only".to_owned()
+            }
+            Self::Prefill { problem, .. } => (*problem).to_owned(),
+            Self::Xml(error) => error.problem(),
+            Self::Owner(kind) => format!("B admits no {kind} as owner (partyTypesAllowed)"),
+            Self::TooLarge(bytes) => {
+                format!("the request would have {bytes} bytes, B takes {MAX_REQUEST}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Objection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field() {
+            Some(field) => write!(f, "{field}: {}", self.problem()),
+            None => f.write_str(&self.problem()),
+        }
+    }
+}
+
+impl std::error::Error for Objection {}
+
+impl From<XmlError> for Objection {
+    fn from(error: XmlError) -> Self {
+        Self::Xml(error)
+    }
 }
 
 /// All reasons why B would refuse the draft.
@@ -69,7 +113,7 @@ impl fmt::Display for Objections {
 }
 
 impl Objections {
-    /// The problem that stops the relay.
+    /// The failure of the relay.
     #[must_use]
     pub fn failure(&self) -> Failure {
         Failure::new(Reason::DraftRefused).because(self.to_string())

@@ -4,7 +4,9 @@ use std::{fmt, ops::Range, path::PathBuf};
 
 use thiserror::Error;
 
-/// An error in a route file.
+use crate::schema::SchemaError;
+
+/// What is wrong with a route file, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub struct RouteError {
     /// The file.
@@ -13,9 +15,11 @@ pub struct RouteError {
     pub at: Option<(u64, u64)>,
     /// The field, as a dotted path, if known.
     pub field: Option<String>,
-    /// What is wrong, and what is allowed.
+    /// What is wrong.
     pub problem: String,
-    /// The kind of mistake.
+    /// What is allowed, or what to do.
+    pub help: Option<String>,
+    /// Which kind of mistake it is.
     pub mistake: Mistake,
     /// The byte range of the problem in the file, if known; more exact than [`Self::at`].
     pub range: Option<Range<usize>>,
@@ -32,17 +36,17 @@ pub enum Mistake {
     NotText,
     /// The directory cannot be read, or has no route file.
     NoRoutes,
-    /// The file is not YAML.
-    Syntax,
-    /// A key is repeated in a group.
-    DuplicateKey,
-    /// A key is unknown in its group.
+    /// Not YAML.
+    Syntax(YamlMistake),
+    /// This key stands twice in one group.
+    DuplicateKey(String),
+    /// A key that does not exist there.
     UnknownKey(Words),
     /// A required key is missing.
     MissingKey(String),
-    /// A value is of the wrong type, for example a text instead of a group.
-    WrongKind,
-    /// A value is not one of the allowed ones.
+    /// A text where a group is needed, or the like.
+    WrongKind(Expected),
+    /// A value that is none of the allowed.
     InvalidValue(Words),
     /// Two fields exclude each other, or one lacks the other that it requires.
     Contradiction,
@@ -50,9 +54,9 @@ pub enum Mistake {
     NameReused,
     /// Another route completes the same app's instances.
     CompletedTwice,
-    /// The JSON schema cannot be used.
-    Schema,
-    /// A key of `model` is not the name of an XML element.
+    /// The JSON schema in this file, which the route names so, cannot be used.
+    Schema(String, Box<SchemaError>),
+    /// A key of `model` that is no name of an XML element.
     ElementName,
     /// `model` contains a list.
     List,
@@ -78,7 +82,63 @@ pub enum Mistake {
     DataWithoutType,
 }
 
-/// A word that is not allowed, with the words that are.
+/// What keeps a text from being YAML, as far as it can be told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum YamlMistake {
+    /// Nothing is in the file.
+    Empty,
+    /// More than one document is in the file.
+    SeveralDocuments,
+    /// `*name` refers to an anchor that does not exist.
+    UnknownAnchor,
+    /// Something follows a quoted text on its line.
+    AfterQuote,
+    /// A quote is not closed.
+    OpenQuote,
+    /// A brace is not closed.
+    OpenBrace,
+    /// A bracket is not closed.
+    OpenBracket,
+    /// Indented by a tab.
+    Tab,
+    /// `: ` in a text without quotes.
+    Colon,
+    /// Something is missing before the place that is named.
+    Incomplete,
+    /// Anything else.
+    Other,
+}
+
+/// What kind of value is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// `name: value` each.
+    Group,
+    /// A list.
+    List,
+    /// A text.
+    Text,
+    /// `true` or `false`.
+    Boolean,
+    /// An expression.
+    Expression,
+}
+
+impl Expected {
+    /// What is wrong where it is not there.
+    #[must_use]
+    pub(super) fn problem(self) -> &'static str {
+        match self {
+            Self::Group => "must be a group, `name: value` each",
+            Self::List => "must be a list",
+            Self::Text => "must be a text",
+            Self::Boolean => "must be `true` or `false`",
+            Self::Expression => "must be an expression, such as \"'310075728'\"",
+        }
+    }
+}
+
+/// A word that is none of the allowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Words {
     /// The word; empty if the value is not a word.
@@ -107,16 +167,16 @@ impl Mistake {
             Self::TooLarge => "too-large",
             Self::NotText => "not-utf-8",
             Self::NoRoutes => "no-routes",
-            Self::Syntax => "syntax",
-            Self::DuplicateKey => "duplicate-key",
+            Self::Syntax(_) => "syntax",
+            Self::DuplicateKey(_) => "duplicate-key",
             Self::UnknownKey(_) => "unknown-key",
             Self::MissingKey(_) => "missing-key",
-            Self::WrongKind => "wrong-kind",
+            Self::WrongKind(_) => "wrong-kind",
             Self::InvalidValue(_) => "invalid-value",
             Self::Contradiction => "contradiction",
             Self::NameReused => "name-reused",
             Self::CompletedTwice => "completed-twice",
-            Self::Schema => "schema",
+            Self::Schema(..) => "schema",
             Self::ElementName => "element-name",
             Self::List => "list-in-model",
             Self::NoExpression => "no-expression",
@@ -145,9 +205,16 @@ impl RouteError {
             at: None,
             field: None,
             problem: problem.into(),
+            help: None,
             mistake,
             range: None,
         }
+    }
+
+    /// With what is allowed, or what to do.
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
     }
 }
 
@@ -160,7 +227,11 @@ impl fmt::Display for RouteError {
         if let Some(field) = &self.field {
             write!(f, ": {field}")?;
         }
-        write!(f, ": {}", self.problem)
+        write!(f, ": {}", self.problem)?;
+        match &self.help {
+            Some(help) => write!(f, ": {help}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -5,15 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-#[cfg(feature = "schema")]
-use schemars::generate::SchemaSettings;
-#[cfg(feature = "schema")]
-use serde_json::Value;
-
 use super::{
     definition::Route,
     error::{Mistake, RouteError, RouteErrors},
-    file,
+    read,
 };
 use crate::id::{AppId, RouteName};
 
@@ -23,7 +18,7 @@ impl Route {
     /// # Errors
     /// [`RouteErrors`] with all errors in the file.
     pub fn read(file: &Path) -> Result<Self, RouteErrors> {
-        file::read(file).map_err(RouteErrors)
+        read::read(file).map_err(RouteErrors)
     }
 }
 
@@ -86,7 +81,7 @@ impl Routes {
         let mut errors = Vec::new();
         let mut named: BTreeMap<RouteName, &PathBuf> = BTreeMap::new();
         for path in files {
-            let route = match file::read(path) {
+            let route = match read::read(path) {
                 Ok(route) => route,
                 Err(found) => {
                     errors.extend(found);
@@ -99,11 +94,9 @@ impl Routes {
                     ..RouteError::new(
                         path,
                         Mistake::NameReused,
-                        format!(
-                            "{} has a route with the same name: each name belongs to one route",
-                            first.display()
-                        ),
+                        format!("{} has a route with the same name", first.display()),
                     )
+                    .help("each name belongs to one route")
                 }),
                 None => {
                     named.insert(route.name.clone(), path);
@@ -155,12 +148,9 @@ fn completed_twice(routes: &[(PathBuf, Route)]) -> Vec<RouteError> {
                 ..RouteError::new(
                     path,
                     Mistake::CompletedTwice,
-                    format!(
-                        "{} completes {} already: the app's unconfirmed instances are the work list of one route",
-                        first.display(),
-                        route.from
-                    ),
+                    format!("{} completes {} already", first.display(), route.from),
                 )
+                .help("the app's unconfirmed instances are the work list of one route")
             }),
             None => {
                 completing.insert(&route.from, path);
@@ -168,14 +158,4 @@ fn completed_twice(routes: &[(PathBuf, Route)]) -> Vec<RouteError> {
         }
     }
     errors
-}
-
-/// The JSON schema (draft 2020-12) of a route file.
-#[cfg(feature = "schema")]
-#[must_use]
-pub fn file_schema() -> Value {
-    SchemaSettings::draft2020_12()
-        .into_generator()
-        .into_root_schema_for::<file::RouteFile>()
-        .to_value()
 }

@@ -1,13 +1,13 @@
-//! An A instance as a route sees it.
+//! An A instance with its form data.
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 use stafett_core::instance::Instance;
 
-/// An A instance with its form data. Holds personal data, and so does not print it.
+/// An A instance with its form data. Holds personal data, so `Debug` prints none of it.
 #[derive(Clone)]
-pub struct Source {
+pub struct InstanceData {
     /// The instance, as Storage gives it.
     pub instance: Instance,
     /// Its form data by data type, as A's app gives it in JSON: an object, or a list where A has
@@ -15,9 +15,9 @@ pub struct Source {
     pub data: Map<String, Value>,
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for InstanceData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source")
+        f.debug_struct("InstanceData")
             .field("instance", &self.instance)
             .finish_non_exhaustive()
     }

@@ -1,11 +1,11 @@
-//! Where in a route file a piece of a scalar's text stands, however the scalar is quoted.
+//! Finds the bytes of a route file in which a piece of a scalar's text stands, however the scalar is quoted.
 
 use std::ops::Range;
 
 /// The bytes of `file` in which the bytes `piece` of a scalar's text stand. `start` is the byte at
 /// which the scalar starts, its quote included.
 ///
-/// `None` for one that is folded, or escapes what need not be: its text is not in the file as it is.
+/// `None` for a scalar whose text is not in the file as it is: it is folded, or escapes more than it must.
 #[must_use]
 pub fn range(file: &str, start: usize, text: &str, piece: Range<usize>) -> Option<Range<usize>> {
     let written = file.get(start..)?;
@@ -21,7 +21,7 @@ pub fn range(file: &str, start: usize, text: &str, piece: Range<usize>) -> Optio
     Some(end_of(piece.start)?..end_of(end)?)
 }
 
-/// The start of a scalar in the file, of which `text` is the start, in the style that starts so.
+/// The start of a scalar in the file, that begins with `text`, in the style that its first character shows.
 fn as_written(text: &str, style: char) -> String {
     match style {
         '\'' => format!("'{}", text.replace('\'', "''")),

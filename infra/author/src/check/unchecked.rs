@@ -1,4 +1,4 @@
-//! What could not be checked, as no file of an app tells it.
+//! What could not be checked because a file of an app is missing.
 
 use stafett_core::{
     id::AppId,
@@ -7,7 +7,7 @@ use stafett_core::{
 
 use app_files::{AppFiles, MissingContent};
 
-/// What of a route could not be compared with its apps, a line each; names the app and the file.
+/// What could not be compared with the route's apps, one line each, which names the app and the file.
 pub(super) fn of(route: &Route, a: Option<&AppFiles>, b: Option<&AppFiles>) -> Vec<String> {
     let mut lines = Vec::new();
     let read = route.data_types();

@@ -1,4 +1,4 @@
-//! Whether a value, or all values of a field of A, may stand in a field of B.
+//! Whether a field of B takes a value, or every value that a field of A may have.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -15,19 +15,19 @@ use crate::{
     finding::Severity,
 };
 
-/// Groups within groups of a value.
+/// Levels of groups in a value that are looked at.
 const MAX_DEPTH: usize = 64;
-/// Pairs of places that one comparison of groups takes.
+/// Pairs of fields that one comparison of groups looks at.
 const MAX_PAIRS: usize = 5_000;
-/// Values that a message lists.
+/// How many values a message lists.
 const MAX_LISTED: usize = 12;
 
-/// Why something may not stand in a field of B.
+/// Why a field of B does not take a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Misfit {
     pub(super) severity: Severity,
     pub(super) code: &'static str,
-    /// Below the field, dotted; empty for the field itself.
+    /// The path below the field, dotted; empty for the field itself.
     pub(super) below: String,
     /// What is wrong: the predicate of a sentence about the value.
     pub(super) what: String,
@@ -72,14 +72,14 @@ impl Misfit {
 
 /// B's side of a comparison.
 #[derive(Clone, Copy)]
-pub(super) struct Target<'f, 'a> {
+pub(super) struct FormTarget<'f, 'a> {
     pub(super) form: &'f FormSchema<'a>,
     /// Whether each draft is validated against a schema, which tells text from number.
     pub(super) is_validated: bool,
 }
 
-impl<'a> Target<'_, 'a> {
-    /// Why `value` may not stand at `node`, if it may not.
+impl<'a> FormTarget<'_, 'a> {
+    /// Why `node` does not take `value`, if it does not.
     pub(super) fn refuses(&self, node: &Node<'a>, value: &Value) -> Option<Misfit> {
         self.refuses_at(node, value, 0)
     }
@@ -115,7 +115,7 @@ impl<'a> Target<'_, 'a> {
         }
     }
 
-    /// Whether values of these kinds may stand where those are admitted.
+    /// Why values of the kinds `given` do not fit where the kinds `admitted` are allowed, if they do not.
     fn kind(&self, given: &BTreeSet<Kind>, admitted: &BTreeSet<Kind>) -> Option<Misfit> {
         if given.is_empty() || admitted.is_empty() {
             return None;
@@ -166,7 +166,7 @@ impl<'a> Target<'_, 'a> {
         })
     }
 
-    /// Why not all that may stand at `theirs` in A may stand at `node` in B.
+    /// Why `node` in B does not take every value that `theirs` in A may have.
     pub(super) fn misfits<'s>(
         &self,
         source: &FormSchema<'s>,
@@ -214,7 +214,7 @@ impl<'a> Target<'_, 'a> {
         }
     }
 
-    /// What A's field may hold and B's field does not admit.
+    /// What A's field may have and B's field does not take.
     fn limits(&self, given: &Shape<'_>, admitted: &Shape<'_>) -> Option<Misfit> {
         let (theirs, ours) = (&given.limits, &admitted.limits);
         if let Some(listed) = &theirs.admitted {
@@ -248,7 +248,7 @@ impl<'a> Target<'_, 'a> {
                 })
             };
         }
-        // A's schema may say more than is read here.
+        // A's schema may have keywords that are not read here.
         if given.unsure {
             return None;
         }
@@ -349,7 +349,7 @@ impl<'a> Target<'_, 'a> {
     }
 }
 
-/// The misfit of a list that may have more items in A than B admits.
+/// The misfit of a list that may have more items in A than B allows.
 pub(super) fn too_many(theirs: Option<u64>, most: u64) -> Misfit {
     let many = match theirs {
         Some(many) => format!("may have {many} items in A"),
@@ -367,9 +367,9 @@ fn no_such_field() -> Misfit {
     )
 }
 
-/// Whether what a pattern or format admits is short by nature, as far as that is seen at once.
+/// Whether a pattern or format keeps texts short, as far as it can easily be told.
 fn is_bounded(limits: &Limits<'_>, limit: u64) -> bool {
-    // A date takes ten characters, a moment thirty-five at most.
+    // A date has ten characters, a date-time at most 35.
     let moment = match limits.format {
         Some("date") => limit >= 10,
         Some("date-time" | "time" | "uuid") => limit >= 36,
@@ -379,7 +379,7 @@ fn is_bounded(limits: &Limits<'_>, limit: u64) -> bool {
     moment || limits.patterns.iter().any(of_pattern)
 }
 
-/// Why limits do not admit a value, if they do not. A misfit never repeats the value.
+/// Which limit a value breaks, if any. A misfit never repeats the value.
 fn value_breaks(limits: &Limits<'_>, value: &Value) -> Option<Misfit> {
     if let Some(listed) = &limits.admitted
         && !listed
@@ -478,13 +478,13 @@ fn number_breaks(limits: &Limits<'_>, number: f64) -> Option<Misfit> {
     ))
 }
 
-/// The formats that an app's model knows as types of their own.
+/// The formats for which an app's model has types of their own.
 fn is_moment(format: &str) -> bool {
     matches!(format, "date" | "date-time" | "time")
 }
 
 fn moment_fits(given: Option<&str>, wanted: &str) -> bool {
-    // A day is also a moment to .NET's reader.
+    // .NET also reads a date as a date-time.
     given == Some(wanted) || wanted == "date-time" && given == Some("date")
 }
 
@@ -493,13 +493,13 @@ fn is_of_format(text: &str, format: &str) -> bool {
     match format {
         "date" => is_day(),
         "time" => text.parse::<civil::Time>().is_ok(),
-        // .NET's reader also takes a moment without its zone.
+        // .NET also reads a date-time without a time zone.
         "date-time" => text.parse::<Timestamp>().is_ok() || text.parse::<civil::DateTime>().is_ok(),
         _ => true,
     }
 }
 
-/// A value as it stands in a message.
+/// A value as a message shows it.
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -507,7 +507,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// Values in a message, of many the first.
+/// Values as a message lists them: only the first of many.
 fn one_of(words: &[String]) -> String {
     let mut listed = quoted(words.iter().take(MAX_LISTED).map(String::as_str));
     if words.len() > MAX_LISTED {

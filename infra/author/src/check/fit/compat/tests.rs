@@ -4,7 +4,7 @@ use super::*;
 
 fn codes(a: &Value, b: &Value, is_validated: bool) -> Vec<(Severity, &'static str)> {
     let (a, b) = (FormSchema::new(a), FormSchema::new(b));
-    let target = Target {
+    let target = FormTarget {
         form: &b,
         is_validated,
     };
@@ -16,7 +16,7 @@ fn codes(a: &Value, b: &Value, is_validated: bool) -> Vec<(Severity, &'static st
 }
 
 #[test]
-fn what_a_field_of_a_may_hold_is_compared_with_what_that_of_b_takes() {
+fn the_values_of_a_field_of_a_are_compared_with_what_b_takes() {
     use Severity::{Error, Warning};
     let cases = [
         (
@@ -107,7 +107,7 @@ fn what_a_field_of_a_may_hold_is_compared_with_what_that_of_b_takes() {
 }
 
 #[test]
-fn a_number_may_stand_as_text_where_nothing_tells_them_apart() {
+fn a_number_fits_a_text_if_the_draft_is_not_validated() {
     let (number, text) = (json!({"type": "number"}), json!({"type": "string"}));
     assert_eq!(codes(&number, &text, false), []);
     assert_eq!(codes(&number, &text, true), [(Severity::Error, "type")]);
@@ -118,7 +118,7 @@ fn a_group_as_a_whole_is_compared_field_by_field() {
     let a = json!({"properties": {"x": {"type": "string"}, "y": {"properties": {"z": {"type": "boolean"}}}}});
     let b = json!({"properties": {"y": {"properties": {"z": {"type": "integer"}}}}});
     let (a, b) = (FormSchema::new(&a), FormSchema::new(&b));
-    let found = Target {
+    let found = FormTarget {
         form: &b,
         is_validated: true,
     }
@@ -131,7 +131,7 @@ fn a_group_as_a_whole_is_compared_field_by_field() {
 }
 
 #[test]
-fn groups_that_contain_themselves_are_compared_and_it_ends() {
+fn comparing_groups_that_contain_themselves_ends() {
     let tree = json!({"properties": {"below": {"$ref": "#"}, "also": {"$ref": "#"}}});
     assert_eq!(codes(&tree, &tree, true), []);
 }
@@ -140,7 +140,7 @@ fn groups_that_contain_themselves_are_compared_and_it_ends() {
 fn no_misfit_repeats_the_value() {
     let b = json!({"properties": {"x": {"enum": ["A"]}, "y": {"maxLength": 1}, "z": {"pattern": "^a$"}}});
     let b = FormSchema::new(&b);
-    let target = Target {
+    let target = FormTarget {
         form: &b,
         is_validated: true,
     };

@@ -1,4 +1,4 @@
-//! What a route may say, and hardly means.
+//! Finds what a route may say but hardly means.
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use serde_json::Value;
@@ -7,14 +7,14 @@ use stafett_core::route::{
     model::{self, Node},
 };
 
-use super::Subject;
 use crate::finding::Finding;
+use crate::located_route::LocatedRoute;
 
-/// Of a route with more doubts than these, these are told.
+/// At most this many findings are reported for one route.
 const MAX_FINDINGS: usize = 100;
 
 /// What is doubtful in a route that loads.
-pub(super) fn findings(subject: &Subject<'_>, now: Timestamp) -> Vec<Finding> {
+pub(super) fn findings(subject: &LocatedRoute<'_>, now: Timestamp) -> Vec<Finding> {
     let mut found = Vec::new();
     since(subject, now, &mut found);
     due(subject, now, &mut found);
@@ -38,7 +38,7 @@ pub(super) fn findings(subject: &Subject<'_>, now: Timestamp) -> Vec<Finding> {
 }
 
 fn warning(
-    subject: &Subject<'_>,
+    subject: &LocatedRoute<'_>,
     code: &'static str,
     field: &str,
     message: impl Into<String>,
@@ -48,8 +48,8 @@ fn warning(
         .at(subject.places.value(field))
 }
 
-/// A day that is so far ahead that it is rather a slip of the fingers.
-fn since(subject: &Subject<'_>, now: Timestamp, found: &mut Vec<Finding>) {
+/// A `since` so far ahead that it is probably a typing error.
+fn since(subject: &LocatedRoute<'_>, now: Timestamp, found: &mut Vec<Finding>) {
     let Some(since) = subject.route.since else {
         return;
     };
@@ -71,8 +71,8 @@ fn since(subject: &Subject<'_>, now: Timestamp, found: &mut Vec<Finding>) {
     }
 }
 
-/// A due date that no calendar has, whenever A is ready.
-fn due(subject: &Subject<'_>, now: Timestamp, found: &mut Vec<Finding>) {
+/// A due date beyond the last date that can be represented.
+fn due(subject: &LocatedRoute<'_>, now: Timestamp, found: &mut Vec<Finding>) {
     let Some(due) = subject.route.due else {
         return;
     };
@@ -90,8 +90,8 @@ fn due(subject: &Subject<'_>, now: Timestamp, found: &mut Vec<Finding>) {
     }
 }
 
-/// A route into its own app would relay what it made.
-fn itself(subject: &Subject<'_>, found: &mut Vec<Finding>) {
+/// A route into its own app would relay the instances that it made.
+fn itself(subject: &LocatedRoute<'_>, found: &mut Vec<Finding>) {
     let route = subject.route;
     if route.from == route.to.app {
         found.push(
@@ -106,8 +106,8 @@ fn itself(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// An owner that is the same for each B can be looked at now.
-fn owner(subject: &Subject<'_>, found: &mut Vec<Finding>) {
+/// An owner that is the same for every B can be checked now.
+fn owner(subject: &LocatedRoute<'_>, found: &mut Vec<Finding>) {
     let rule = &subject.route.to.owner;
     let Some(value) = constant(rule.expression()) else {
         return;
@@ -129,7 +129,7 @@ fn owner(subject: &Subject<'_>, found: &mut Vec<Finding>) {
         OwnerRule::Person(_) => (
             "to.owner.person",
             "a text of eleven digits",
-            // As a number it may have lost its leading zero.
+            // A number may have lost its leading zero.
             value.as_str().is_some_and(|text| digits(text, 11)),
             "read the number from A's data, such as `data.model.applicant.ssn`",
         ),
@@ -171,7 +171,7 @@ fn owner(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// The value of an expression that reads nothing.
+/// The value of an expression that reads nothing of A.
 fn constant(expression: &Expression) -> Option<Value> {
     if expression.paths().next().is_some() || expression.names().next().is_some() {
         return None;
@@ -179,8 +179,8 @@ fn constant(expression: &Expression) -> Option<Value> {
     expression.evaluate(&Scope::default()).ok().flatten()
 }
 
-/// A fan-out whose values make no difference.
-fn fan_out(subject: &Subject<'_>, found: &mut Vec<Finding>) {
+/// A fan-out whose B are all the same.
+fn fan_out(subject: &LocatedRoute<'_>, found: &mut Vec<Finding>) {
     let route = subject.route;
     let Some(each) = &route.each else { return };
     let reads = |expression: &Expression| expression.names().any(|name| name == each.name);
@@ -227,8 +227,8 @@ fn model_reads(group: &model::Group, name: &str) -> bool {
     found
 }
 
-/// One rule twice would send one element twice.
-fn attachments(subject: &Subject<'_>, found: &mut Vec<Finding>) {
+/// The same rule twice would send the same element twice.
+fn attachments(subject: &LocatedRoute<'_>, found: &mut Vec<Finding>) {
     let rules = &subject.route.attachments;
     for (index, rule) in rules.iter().enumerate() {
         let same = |other: &&stafett_core::route::AttachmentRule| {
@@ -248,7 +248,7 @@ fn attachments(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-fn group(subject: &Subject<'_>, fields: &model::Group, path: &str, found: &mut Vec<Finding>) {
+fn group(subject: &LocatedRoute<'_>, fields: &model::Group, path: &str, found: &mut Vec<Finding>) {
     for (name, node) in fields {
         if found.len() >= MAX_FINDINGS {
             return;
@@ -280,9 +280,9 @@ fn group(subject: &Subject<'_>, fields: &model::Group, path: &str, found: &mut V
     }
 }
 
-/// A path in quotes is a text.
+/// A path in quotes is a text, not a path.
 fn quoted_path(
-    subject: &Subject<'_>,
+    subject: &LocatedRoute<'_>,
     field: &str,
     expression: &Expression,
     found: &mut Vec<Finding>,

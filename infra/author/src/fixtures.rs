@@ -1,4 +1,4 @@
-//! A route, an A instance and B's metadata, for the tests of what a route makes of an instance.
+//! A route, an A instance and B's metadata for tests.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that cannot be set up has failed"
@@ -9,7 +9,7 @@ use std::{fs, path::PathBuf};
 use serde_json::{Value, json};
 use stafett_core::{instance::Instance, metadata::ApplicationMetadata, route::Route};
 
-use crate::{places::Places, source::Source, try_out::Written};
+use crate::{instance_data::InstanceData, located_route::LocatedRoute, places::Places};
 
 /// A route of every kind of field.
 pub(crate) const ROUTE: &str = "\
@@ -78,8 +78,8 @@ impl File {
         Self::of(&text.replacen(old, new, 1))
     }
 
-    pub(crate) fn written(&self) -> Written<'_> {
-        Written {
+    pub(crate) fn located(&self) -> LocatedRoute<'_> {
+        LocatedRoute {
             route: &self.route,
             file: &self.path,
             places: &self.places,
@@ -88,7 +88,7 @@ impl File {
 }
 
 /// An A instance, as `change` leaves its instance and its form.
-pub(crate) fn source(change: impl FnOnce(&mut Value, &mut Value)) -> Source {
+pub(crate) fn source(change: impl FnOnce(&mut Value, &mut Value)) -> InstanceData {
     let element = |id: u8, data_type: &str, filename: &str| {
         json!({
             "id": format!("0e5b1c2d-8f10-4c6e-9a0b-77c4e1d2a3{id:02}"), "dataType": data_type, "filename": filename,
@@ -111,14 +111,14 @@ pub(crate) fn source(change: impl FnOnce(&mut Value, &mut Value)) -> Source {
     let Value::Object(data) = json!({"model": form}) else {
         unreachable!()
     };
-    Source {
+    InstanceData {
         instance: Instance::from_json(instance).unwrap(),
         data,
     }
 }
 
 /// The A instance as it is.
-pub(crate) fn plain() -> Source {
+pub(crate) fn plain() -> InstanceData {
     source(|_, _| {})
 }
 

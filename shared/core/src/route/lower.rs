@@ -1,4 +1,4 @@
-//! The one way of a route file to become a [`Route`].
+//! Lowers a route file to a [`Route`]: checks everything that its shape alone does not show, and compiles its expressions.
 
 use std::{ops::Range, path::Path};
 
@@ -6,14 +6,14 @@ use jiff::{Span, Timestamp, civil::Date};
 use serde_saphyr::{Location, Spanned};
 
 use super::{
-    AfterSteps, AttachmentRule, Each, Gate, Mistake, Mode, OwnerRule, Route, RouteError, Target,
-    Words,
+    AfterSteps, AttachmentRule, Each, Expected, Gate, Mistake, Mode, OwnerRule, Route, RouteError,
+    Target, Words,
     expression::Expression,
     file::{Owner, RouteFile, Then, To, Tree, When, bytes},
     model::{Group, Node},
-    written,
+    span,
 };
-use crate::{schema::Schema, xml};
+use crate::{id::InvalidId, schema::Schema, xml};
 
 /// Of a file with more mistakes than these, these are told.
 const MAX_ERRORS: usize = 100;
@@ -38,17 +38,42 @@ struct Check<'a> {
     errors: Vec<RouteError>,
 }
 
+/// What is wrong, and what is allowed or to be done.
+struct Problem {
+    problem: String,
+    help: Option<String>,
+}
+
+impl<T: Into<String>> From<T> for Problem {
+    fn from(problem: T) -> Self {
+        Self {
+            problem: problem.into(),
+            help: None,
+        }
+    }
+}
+
+/// A problem with help.
+fn with_help(problem: impl Into<String>, help: impl Into<String>) -> Problem {
+    Problem {
+        problem: problem.into(),
+        help: Some(help.into()),
+    }
+}
+
 impl Check<'_> {
     fn error(
         &mut self,
         mistake: Mistake,
         place: Option<Location>,
         field: &str,
-        problem: impl Into<String>,
+        problem: impl Into<Problem>,
     ) {
+        let Problem { problem, help } = problem.into();
         self.add(RouteError {
             at: place.map(|place| (place.line(), place.column())),
             field: Some(field.to_owned()),
+            help,
             range: place.and_then(bytes),
             ..RouteError::new(self.path, mistake, problem)
         });
@@ -60,15 +85,18 @@ impl Check<'_> {
         }
     }
 
-    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    fn parsed<T: std::str::FromStr<Err = InvalidId>>(
         &mut self,
         text: &Spanned<String>,
         field: &str,
     ) -> Option<T> {
         let invalid = Mistake::InvalidValue(Words::new(&text.value, &[]));
-        text.value
-            .parse()
-            .map_err(|error| self.error(invalid, Some(text.referenced), field, format!("{error}")))
+        let parsed = text.value.parse();
+        parsed
+            .map_err(|InvalidId { kind, form }| {
+                let problem = with_help(format!("not {kind}"), form);
+                self.error(invalid, Some(text.referenced), field, problem);
+            })
             .ok()
     }
 
@@ -79,12 +107,13 @@ impl Check<'_> {
         let then = self.then(file.then, gate.as_ref());
         let since = file.from.since.as_ref().and_then(|since| self.since(since));
         if file.from.since.is_none() && !then.complete {
-            self.error(
-                Mistake::MissingKey("since".into()),
-                Some(file.from.app.referenced),
-                "from.since",
-                "missing: the day before which no A instance is relayed, such as 2026-11-01",
-            );
+            let place = file.from.app.referenced;
+            self.add(RouteError {
+                at: Some((place.line(), place.column())),
+                field: Some("from.since".into()),
+                ..RouteError::new(self.path, Mistake::MissingKey("since".into()), "missing")
+                    .help("the day before which no A instance is relayed, such as 2026-11-01")
+            });
         }
         let (each, mut locals) = self.each(file.each, file.key);
         let target = self.target(file.to, &locals);
@@ -94,7 +123,7 @@ impl Check<'_> {
                     Mistake::MissingKey("model".into()),
                     None,
                     "model",
-                    "missing: the fields of B's form, each an expression",
+                    with_help("missing", "the fields of B's form, each an expression"),
                 );
                 None
             }
@@ -176,7 +205,10 @@ impl Check<'_> {
                 Mistake::Contradiction,
                 place,
                 "then",
-                "says nothing: allowed are `substatus: { label: …, description: … }` and `complete: true`",
+                with_help(
+                    "says nothing",
+                    "allowed are `substatus: { label: …, description: … }` and `complete: true`",
+                ),
             );
         }
         if complete && matches!(gate, Some(Gate::Task(_))) {
@@ -184,7 +216,7 @@ impl Check<'_> {
                 Mistake::Contradiction,
                 place,
                 "then.complete",
-                "needs `when: { process: completed }`: Altinn deletes a confirmed instance at once if it is deleted before its process has ended",
+                with_help("needs `when: { process: completed }`", "Altinn deletes a confirmed instance at once if it is deleted before its process has ended"),
             );
         }
         let substatus = substatus.map(|substatus| {
@@ -193,7 +225,7 @@ impl Check<'_> {
                     Mistake::InvalidValue(Words::default()),
                     Some(substatus.label.referenced),
                     "then.substatus.label",
-                    "empty: Altinn needs a word",
+                    with_help("empty", "Altinn needs a word"),
                 );
             }
             super::Substatus {
@@ -271,7 +303,7 @@ impl Check<'_> {
                     Ok(schema) => Some(schema),
                     Err(error) => {
                         self.error(
-                            Mistake::Schema,
+                            Mistake::Schema(file.value, Box::new(error.clone())),
                             Some(file.referenced),
                             "to.schema",
                             error.to_string(),
@@ -315,7 +347,13 @@ impl Check<'_> {
                     return None;
                 }
             };
-        self.expression(&text.value.0, text.referenced, field, locals)
+        let Tree::Scalar(expression) = &text.value else {
+            let wrong = Expected::Expression;
+            let mistake = Mistake::WrongKind(wrong);
+            self.error(mistake, Some(text.referenced), field, wrong.problem());
+            return None;
+        };
+        self.expression(expression, text.referenced, field, locals)
             .map(kind)
     }
 
@@ -350,6 +388,7 @@ impl Check<'_> {
                 self.add(RouteError {
                     at: Some((place.line(), place.column() + before)),
                     field: Some(field.to_owned()),
+                    help: error.help.map(str::to_owned),
                     range: written.or_else(|| bytes(place)),
                     ..RouteError::new(self.path, error.mistake, error.problem)
                 });
@@ -359,7 +398,7 @@ impl Check<'_> {
 
     /// Where in the file a piece of a scalar's text stands.
     fn written(&self, text: &str, piece: Range<usize>, place: Location) -> Option<Range<usize>> {
-        written::range(self.text, bytes(place)?.start, text, piece)
+        span::range(self.text, bytes(place)?.start, text, piece)
     }
 
     /// How many characters of the file stand between a scalar's start and the byte `end`.
@@ -373,7 +412,7 @@ impl Check<'_> {
             Tree::Map(fields) => self.group(fields, "model", locals),
             _ => {
                 self.error(
-                    Mistake::WrongKind,
+                    Mistake::WrongKind(Expected::Group),
                     Some(model.referenced),
                     "model",
                     "must be a group of fields",
@@ -397,12 +436,13 @@ impl Check<'_> {
                 let (mistake, problem) = if name.value == "$each" {
                     (
                         Mistake::MisplacedEach,
-                        "`$each` belongs into a field of `model`, not beside it",
+                        "`$each` belongs into a field of `model`, not beside it".into(),
                     )
                 } else {
+                    let help = "letters, digits, `_`, `-` and `.`, first a letter or `_`";
                     (
                         Mistake::ElementName,
-                        "not the name of an XML element: letters, digits, `_`, `-` and `.`, first a letter or `_`",
+                        with_help("not the name of an XML element", help),
                     )
                 };
                 self.error(mistake, Some(name.referenced), &field, problem);
@@ -446,7 +486,7 @@ impl Check<'_> {
                     Mistake::NoExpression,
                     Some(place),
                     field,
-                    "no expression; `none` leaves the element out",
+                    with_help("no expression", "`none` leaves the element out"),
                 );
                 None
             }
@@ -545,7 +585,10 @@ impl Check<'_> {
                 Mistake::MissingKey("key".into()),
                 Some(each.referenced),
                 "key",
-                "missing: with `each`, what makes a value itself, such as `heir.id`",
+                with_help(
+                    "missing",
+                    "with `each`, what makes a value itself, such as `heir.id`",
+                ),
             );
             return (None, locals);
         };
@@ -579,7 +622,7 @@ impl Check<'_> {
                     Mistake::MissingKey("stamp".into()),
                     Some(mode.referenced),
                     "to.stamp",
-                    "missing: with `mode: prefill`, the field of B's form that carries the relay's id, which B's dataFields must show",
+                    with_help("missing", "with `mode: prefill`, the field of B's form that carries the relay's id, which B's dataFields must show"),
                 );
                 None
             }
@@ -597,7 +640,10 @@ impl Check<'_> {
                     Mistake::Contradiction,
                     Some(stamp.referenced),
                     "to.stamp",
-                    "belongs to `mode: prefill`: without it every B is stamped",
+                    with_help(
+                        "belongs to `mode: prefill`",
+                        "without it every B is stamped",
+                    ),
                 );
                 None
             }

@@ -1,10 +1,11 @@
-//! What a route file tells by itself, put into words for who writes it.
+//! Puts into words what is wrong with a route file by itself.
 
 use std::{ops::Range, path::Path};
 
 use stafett_core::{
     id::{AppId, RouteName},
-    route::{Mistake, RouteError, Words, file_schema},
+    route::{Mistake, RouteError, Words, YamlMistake, file_schema},
+    schema::SchemaError,
 };
 
 use super::words::{nearest, quoted};
@@ -13,7 +14,7 @@ use crate::{
     places::Places,
 };
 
-/// What each key looks like.
+/// An example of each key.
 const EXAMPLES: [(&str, &[&str]); 16] = [
     ("name", &["name: permit-to-casework"]),
     (
@@ -64,7 +65,7 @@ const EXAMPLES: [(&str, &[&str]); 16] = [
     ),
 ];
 
-/// Words of other languages, and what they are called in expressions.
+/// Words of other languages, and the words that mean the same in expressions.
 const ALIASES: [(&str, &str); 16] = [
     ("null", "none"),
     ("nil", "none"),
@@ -89,27 +90,23 @@ pub(super) fn finding(error: &RouteError, text: &str, places: &Places) -> Findin
     let place = place(error, text, places);
     let code = error.mistake.code();
     let start = |message: String| Finding::error(code, &error.file, message);
-    let (head, rest) = split(&error.problem);
+    let (problem, help) = (&error.problem, error.help.as_deref());
     let field = error.field.as_deref().unwrap_or_default();
     let about_field = || match (field, &error.mistake) {
-        ("", Mistake::WrongKind) => start(format!("a route {head}")),
-        ("", _) => start(format!("the file {head}")),
-        (field, _) => start(format!("{field}: {head}")),
+        ("", Mistake::WrongKind(_)) => start(format!("a route {problem}")),
+        ("", _) => start(format!("the file {problem}")),
+        (field, _) => start(format!("{field}: {problem}")),
     };
-    let word = place
-        .as_ref()
-        .and_then(|place| text.get(place.range.clone()))
-        .unwrap_or_default();
     let finding = match &error.mistake {
         Mistake::UnknownKey(words) => unknown_key(start, words, field),
         Mistake::MissingKey(key) => start(format!("{}: missing", dotted(field, key)))
-            .helps(rest.or_else(|| error.problem.strip_prefix("missing: ")))
+            .helps(help)
             .helps(example(&dotted(field, key))),
-        Mistake::WrongKind | Mistake::List | Mistake::NoExpression => {
-            about_field().helps(rest).helps(example(field))
+        Mistake::WrongKind(_) | Mistake::List | Mistake::NoExpression => {
+            about_field().helps(help).helps(example(field))
         }
         Mistake::InvalidValue(words) => about_field()
-            .helps(rest)
+            .helps(help)
             .suggest(instead(field, words, places).filter(|it| *it != words.word)),
         Mistake::UnknownName(words) => unknown_name(start, words, field, &place, text),
         Mistake::UnknownFilter(words) => start(format!("{field}: unknown filter `{}`", words.word))
@@ -118,21 +115,19 @@ pub(super) fn finding(error: &RouteError, text: &str, places: &Places) -> Findin
         Mistake::UnknownTest(words) => start(format!("{field}: unknown test `{}`", words.word))
             .helps(all_if_none_is_near(words, "the tests are"))
             .suggest(meant(words)),
-        Mistake::ExpressionSyntax => about_field()
-            .message_is(&error.problem, field)
-            .expression(field, places),
-        Mistake::Syntax => start(error.problem.clone()).helps(yaml_help(&error.problem)),
-        Mistake::DuplicateKey => duplicate_key(start, field, word, places),
+        Mistake::ExpressionSyntax => about_field().expression(field, places),
+        Mistake::Syntax(kind) => start(problem.clone()).helps(yaml_help(*kind)),
+        Mistake::DuplicateKey(key) => duplicate_key(start, field, key, places),
         Mistake::NameTaken(_) => about_field().help("give the item another name"),
-        Mistake::Schema => schema(start, error, word),
+        Mistake::Schema(name, problem) => schema(start, &error.file, name, problem),
         Mistake::NotText => about_field().help("save the file as UTF-8"),
         Mistake::Contradiction if field == "from.when" => {
             start(format!("{field}: give one of `process` and `task`")).helps(example(field))
         }
-        Mistake::NameReused => start(error.problem.clone())
+        Mistake::NameReused => start(format!("{problem}: {}", help.unwrap_or_default()))
             .label("another route's name")
             .help("the name is a part of every relay's id: give this route a name of its own"),
-        _ => about_field().helps(rest),
+        _ => about_field().helps(help),
     };
     let finding = match &error.field {
         Some(field) => finding.field(field),
@@ -141,10 +136,9 @@ pub(super) fn finding(error: &RouteError, text: &str, places: &Places) -> Findin
     finding.at(place)
 }
 
-/// What a finding is told by, where there is something to tell.
+/// Help that is given only where there is some.
 trait Telling: Sized {
     fn helps(self, help: Option<impl Into<String>>) -> Self;
-    fn message_is(self, problem: &str, field: &str) -> Self;
     fn expression(self, field: &str, places: &Places) -> Self;
 }
 
@@ -156,12 +150,7 @@ impl Telling for Finding {
         }
     }
 
-    fn message_is(mut self, problem: &str, field: &str) -> Self {
-        self.message = format!("{field}: {problem}");
-        self
-    }
-
-    /// What is often written where an expression should be.
+    /// Help for what is often written in place of an expression.
     fn expression(self, field: &str, places: &Places) -> Self {
         let text = places.scalar(field).unwrap_or_default().trim();
         let words = text.split_whitespace().count();
@@ -191,7 +180,7 @@ impl Telling for Finding {
     }
 }
 
-/// Where the mistake stands: as exact as the reader of the file could tell, or else its field.
+/// The place of the mistake, as exact as the reader of the file knows it, or else the place of its field.
 fn place(error: &RouteError, text: &str, places: &Places) -> Option<Place> {
     let field = error.field.as_deref().unwrap_or_default();
     let exact = || {
@@ -201,19 +190,17 @@ fn place(error: &RouteError, text: &str, places: &Places) -> Option<Place> {
             .map(|range| places.place(word_at(text, range)))
     };
     match &error.mistake {
-        // What needs it is there.
-        Mistake::MissingKey(key) if key == "stamp" || key == "key" => exact(),
-        // The reader knows where it was when it missed the key; who writes looks for the group.
-        Mistake::MissingKey(key) => {
+        // Whoever writes looks for the group that lacks the key.
+        Mistake::MissingKey(key) => exact().or_else(|| {
             let group = field.strip_suffix(&format!(".{key}")).unwrap_or(field);
             places.key(group).or_else(|| places.first())
-        }
-        // The parser misses the bracket where the next thing starts.
-        Mistake::Syntax if error.problem.contains("did not find expected") && places.has(field) => {
-            places.value(field)
-        }
-        Mistake::Syntax
-        | Mistake::DuplicateKey
+        }),
+        // The parser misses it where the next thing starts.
+        Mistake::Syntax(
+            YamlMistake::OpenBrace | YamlMistake::OpenBracket | YamlMistake::Incomplete,
+        ) if places.has(field) => places.value(field),
+        Mistake::Syntax(_)
+        | Mistake::DuplicateKey(_)
         | Mistake::TooLarge
         | Mistake::NotText
         | Mistake::ExpressionSyntax => exact(),
@@ -225,7 +212,7 @@ fn place(error: &RouteError, text: &str, places: &Places) -> Option<Place> {
     }
 }
 
-/// `range` without the spaces before it; of a point in front of a word, the word.
+/// `range` without leading spaces; for a point in front of a word, the word.
 fn word_at(text: &str, range: Range<usize>) -> Range<usize> {
     let rest = text.get(range.start..).unwrap_or_default();
     let start = range.start + rest.len() - rest.trim_start_matches(' ').len();
@@ -236,20 +223,6 @@ fn word_at(text: &str, range: Range<usize>) -> Range<usize> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
     start..start + end
-}
-
-/// A problem's first clause, and what it says behind it; what stands in backticks is whole.
-fn split(problem: &str) -> (&str, Option<&str>) {
-    let mut quoted = false;
-    for (at, character) in problem.char_indices() {
-        let rest = &problem[at..];
-        if character == '`' {
-            quoted = !quoted;
-        } else if !quoted && (rest.starts_with(": ") || rest.starts_with("; ")) {
-            return (&problem[..at], Some(&problem[at + 2..]));
-        }
-    }
-    (problem, None)
 }
 
 fn dotted(field: &str, key: &str) -> String {
@@ -335,7 +308,7 @@ fn groups_with(key: &str) -> Vec<String> {
             if name == key {
                 found.push(path.to_owned());
             }
-            // The form's own fields are named as anybody likes.
+            // The form's fields may have any names.
             if name != "model" {
                 visit(root, schema, &dotted(path, name), key, found);
             }
@@ -413,68 +386,61 @@ fn duplicate_key(
         .helps(first.map(|first| format!("the first one stands in line {}", first.line)))
 }
 
-fn schema(start: impl Fn(String) -> Finding, error: &RouteError, word: &str) -> Finding {
-    let name = word.trim_matches(['"', '\'']);
-    let folder = error.file.parent().unwrap_or(Path::new("."));
-    if error.problem.contains("retrieving it failed") {
-        let other = error
-            .problem
-            .split('\'')
-            .nth(1)
-            .unwrap_or("another document");
-        return start(format!(
-            "to.schema: {name} refers to {other}, which is another document"
+fn schema(
+    start: impl Fn(String) -> Finding,
+    route: &Path,
+    name: &str,
+    error: &SchemaError,
+) -> Finding {
+    match error {
+        SchemaError::NotFound { .. } => {
+            let folder = route.parent().unwrap_or(Path::new("."));
+            let there: Vec<String> = std::fs::read_dir(folder)
+                .into_iter()
+                .flatten()
+                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+                .filter(|name| name.ends_with(".json"))
+                .collect();
+            start(format!("to.schema: there is no file {name}"))
+                .help("the path starts at the route file's directory")
+                .suggest(nearest(name, there.iter().map(String::as_str)))
+        }
+        SchemaError::Unreadable { problem, .. } => {
+            start(format!("to.schema: cannot read the schema {name}")).help(problem)
+        }
+        SchemaError::Remote { reference, .. } => start(format!(
+            "to.schema: {name} refers to {reference}, which is another document"
         ))
-        .help("nothing is ever fetched: copy what is referred to into the schema's own `$defs`");
+        .help("nothing is ever fetched: copy what is referred to into the schema's own `$defs`"),
+        SchemaError::Invalid { file, problem } => start(format!(
+            "to.schema: {file} is not a JSON schema that stands for itself"
+        ))
+        .help(problem),
     }
-    if folder.join(name).exists() {
-        let (head, rest) = split(&error.problem);
-        return start(format!("to.schema: {head}")).helps(rest);
-    }
-    let there: Vec<String> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".json"))
-        .collect();
-    start(format!("to.schema: there is no file {name}"))
-        .help("the path starts at the route file's directory")
-        .suggest(nearest(name, there.iter().map(String::as_str)))
 }
 
-/// What to do about what the parser of YAML does not like.
-fn yaml_help(problem: &str) -> Option<&'static str> {
-    const HELP: [(&str, &str); 9] = [
-        (
-            "trailing content after",
-            "an expression that starts with a quote stands in quotes as a whole: \"'Permit for ' ~ data.model.name\"",
-        ),
-        (
-            "multiple found",
-            "a file has one route: move the part from `---` on into a file of its own",
-        ),
-        ("tabs", "YAML is indented by spaces"),
-        (
-            "mapping values are not allowed",
-            "an expression with `: ` in it stands in quotes",
-        ),
-        ("unclosed quote", "the quote that opens here has no end"),
-        ("expected ',' or '}'", "the `{` before this has no `}`"),
-        ("expected ',' or ']'", "the `[` before this has no `]`"),
-        (
-            "unknown value",
-            "a text that starts with `*` stands in quotes",
-        ),
-        (
-            "unexpected end of file",
-            "the file is empty: a route has `name`, `from`, `to` and `model`",
-        ),
-    ];
-    let found = HELP.iter().find(|(part, _)| problem.contains(part));
-    found.map(|(_, help)| *help)
+/// What to do about what keeps a text from being YAML.
+fn yaml_help(mistake: YamlMistake) -> Option<&'static str> {
+    let help = match mistake {
+        YamlMistake::AfterQuote => {
+            "an expression that starts with a quote stands in quotes as a whole: \"'Permit for ' ~ data.model.name\""
+        }
+        YamlMistake::SeveralDocuments => {
+            "a file has one route: move the part from `---` on into a file of its own"
+        }
+        YamlMistake::Tab => "YAML is indented by spaces",
+        YamlMistake::Colon => "an expression with `: ` in it stands in quotes",
+        YamlMistake::OpenQuote => "the quote that opens here has no end",
+        YamlMistake::OpenBrace => "the `{` before this has no `}`",
+        YamlMistake::OpenBracket => "the `[` before this has no `]`",
+        YamlMistake::UnknownAnchor => "a text that starts with `*` stands in quotes",
+        YamlMistake::Empty => "the file is empty: a route has `name`, `from`, `to` and `model`",
+        YamlMistake::Incomplete | YamlMistake::Other => return None,
+    };
+    Some(help)
 }
 
-/// What was probably meant by a value that is none of the allowed.
+/// What was probably meant by a value that is not allowed.
 fn instead(field: &str, words: &Words, places: &Places) -> Option<String> {
     if let [only] = &words.allowed[..] {
         return Some(only.clone());

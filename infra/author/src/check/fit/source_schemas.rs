@@ -1,4 +1,4 @@
-//! A's side: what the paths of a route's expressions lead to.
+//! What the paths of a route's expressions lead to in A's schemas.
 
 use std::{collections::BTreeMap, ops::Range, rc::Rc};
 
@@ -11,8 +11,8 @@ use super::{
 use crate::check::words::{known, nearest};
 use app_files::AppFiles;
 
-/// A's instance and, where A's files are at hand, its forms.
-pub(super) struct Source<'a> {
+/// The schemas of A's instance and, where A's files are available, of its forms.
+pub(super) struct SourceSchemas<'a> {
     instance: FormSchema<'a>,
     a: Option<&'a AppFiles>,
     forms: BTreeMap<&'a str, FormSchema<'a>>,
@@ -30,7 +30,7 @@ pub(super) struct Place<'s, 'a> {
 }
 
 impl<'a> Place<'_, 'a> {
-    /// What A's schema says of it.
+    /// What A's schema says about it.
     pub(super) fn shape(&self) -> Rc<Shape<'a>> {
         self.form.shape(&self.node)
     }
@@ -45,7 +45,7 @@ impl<'a> Place<'_, 'a> {
     }
 }
 
-/// The names that enclosing `each`es bind, the innermost last, and what they stand for, where that is
+/// The names that enclosing `each`es bind, the innermost last, and what they refer to, where that is
 /// known.
 pub(super) type Names<'s, 'a> = Vec<(String, Option<Place<'s, 'a>>)>;
 
@@ -53,7 +53,7 @@ pub(super) type Names<'s, 'a> = Vec<(String, Option<Place<'s, 'a>>)>;
 pub(super) enum Lead<'s, 'a> {
     /// Here.
     To(Place<'s, 'a>),
-    /// Nobody can tell: a schema is not at hand, or does not say.
+    /// It cannot be told: a schema is missing, or does not say.
     Unknown,
     /// Nowhere.
     Nowhere(Mistake),
@@ -70,8 +70,8 @@ pub(super) struct Mistake {
     pub(super) suggestion: Option<String>,
 }
 
-impl<'a> Source<'a> {
-    /// The source of a route whose instances have this schema.
+impl<'a> SourceSchemas<'a> {
+    /// The schemas of a route's A, whose instances have this schema.
     pub(super) fn new(instance: &'a Value, a: Option<&'a AppFiles>) -> Self {
         let schemas = a.into_iter().flat_map(|a| &a.schemas);
         Self {
@@ -93,7 +93,7 @@ impl<'a> Source<'a> {
         self.forms.get(data_type)
     }
 
-    /// Whether A may have several forms of a type, of which `data` holds a list then.
+    /// Whether A may have several forms of a type; `data` has a list then.
     pub(super) fn may_be_several(&self, data_type: &str) -> bool {
         let Some(a) = self.a else { return false };
         let types = &a.metadata.data_types;
@@ -137,7 +137,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Where `path` leads, whose first name is `instance`, `data` or one of `names`.
+    /// Where `path` leads, which starts with `instance`, `data` or one of `names`.
     pub(super) fn follow<'s>(&'s self, path: &str, names: &Names<'s, 'a>) -> Lead<'s, 'a> {
         let mut at = 0;
         let mut segments = path.split('.').map(|segment| {
@@ -244,7 +244,7 @@ impl<'a> Source<'a> {
                 None,
             );
         }
-        // What another document or a missing definition says may be anything.
+        // Another document or a missing definition may say anything.
         if !shape.is_closed() || !shape.remote.is_empty() || !shape.broken.is_empty() {
             return Ok(None);
         }
