@@ -5,11 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aws_config::BehaviorVersion;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use instantiate::Instantiate;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use stafett_runtime::{clock::Clock, settings::Source, start, telemetry};
+use stafett_runtime::{clock::Clock, settings::Source, start, telemetry, tls};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -18,7 +17,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Error> {
-    let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
+    let aws = tls::aws_config().await?;
     let function = Instantiate::new(&Source::environment(), &aws, Clock::system()).await?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         let left = left_until(event.context.deadline());

@@ -2,13 +2,12 @@
 
 use std::{convert::Infallible, process::ExitCode};
 
-use aws_config::BehaviorVersion;
 use lambda_http::{
     Adapter, Error, LambdaEvent, Request, Service, lambda_runtime, request::LambdaRequest,
     service_fn,
 };
 use receive::{Receive, event, handle};
-use stafett_runtime::{clock::Clock, settings::Source, start, telemetry};
+use stafett_runtime::{clock::Clock, settings::Source, start, telemetry, tls};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -17,7 +16,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Error> {
-    let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
+    let aws = tls::aws_config().await?;
     let receive = Receive::new(&Source::environment(), &aws, Clock::system()).await?;
     let mut calls = Adapter::from(service_fn(async |request: Request| {
         Ok::<_, Infallible>(handle(&receive, request).await)

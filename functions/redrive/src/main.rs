@@ -2,11 +2,10 @@
 
 use std::{process::ExitCode, time::SystemTime};
 
-use aws_config::BehaviorVersion;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use redrive::Redrive;
 use serde_json::Value;
-use stafett_runtime::{clock::Clock, settings::Source, start, telemetry};
+use stafett_runtime::{clock::Clock, settings::Source, start, telemetry, tls};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -15,7 +14,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Error> {
-    let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
+    let aws = tls::aws_config().await?;
     let function = Redrive::new(&Source::environment(), &aws, Clock::system()).await?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         let left = event.context.deadline().duration_since(SystemTime::now());

@@ -29,7 +29,10 @@ use thiserror::Error;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::settings::AltinnSettings;
+use crate::{
+    settings::AltinnSettings,
+    tls::{self, HttpError},
+};
 
 pub mod after;
 mod connection;
@@ -221,21 +224,20 @@ impl fmt::Debug for Altinn {
     }
 }
 
-/// The HTTP client cannot be set up.
-pub type HttpError = reqwest::Error;
-
 /// An HTTP client as every call of ours needs it.
 ///
 /// # Errors
 /// When TLS cannot be set up.
 pub fn http_client() -> Result<reqwest::Client, HttpError> {
-    reqwest::Client::builder()
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls::client_config()?)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(5))
         // A frozen container's connections are dead when it thaws.
         .pool_idle_timeout(Duration::from_secs(20))
         .user_agent(concat!("stafett/", env!("CARGO_PKG_VERSION")))
-        .build()
+        .build()?;
+    Ok(client)
 }
 
 impl Altinn {

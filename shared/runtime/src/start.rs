@@ -6,9 +6,10 @@ use stafett_core::route::{Mistake, RouteError, RouteErrors};
 use thiserror::Error;
 
 use crate::{
-    altinn::{HttpError, token::KeyError},
+    altinn::token::KeyError,
     settings::{SecretError, SettingError},
     telemetry::Causes,
+    tls::HttpError,
 };
 
 /// A function cannot start. Its text names the setting or the route file, and a valid example.

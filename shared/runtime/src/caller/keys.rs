@@ -10,6 +10,8 @@ use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::{Mutex, RwLock};
 
+use crate::tls::{self, HttpError};
+
 /// Keys are asked for anew after a day, so that a withdrawn one does not live on in a busy container.
 const FRESH: SignedDuration = SignedDuration::from_hours(24);
 /// The pause between two requests for keys while some are held: unknown key ids cannot cause more.
@@ -130,8 +132,9 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new(issuer: &str) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(issuer: &str) -> Result<Self, HttpError> {
         let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::client_config()?)
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT)
             // Requests are rare, and a container that was frozen would find a dead connection.
