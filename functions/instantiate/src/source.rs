@@ -130,6 +130,6 @@ pub(crate) fn unread(error: &AltinnError) -> Failure {
         _ => Reason::SourceUnavailable,
     };
     Failure::new(reason)
-        .because(error.to_string())
+        .because(Causes(error).to_string())
         .after(error.retry_after())
 }

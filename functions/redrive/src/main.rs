@@ -14,6 +14,7 @@ async fn main() -> ExitCode {
         lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
             let invocation = Invocation::from(&event.context);
             let response = redrive.handle(event.payload, &invocation).await;
+            // The runtime answers with the error's own text, so the causes must be part of it.
             response.map_err(|error| Error::from(Causes(&error).to_string()))
         }))
         .await

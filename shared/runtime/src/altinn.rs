@@ -28,5 +28,5 @@ pub use budget::Budget;
 pub use client::Altinn;
 pub use connection::{Connection, ConnectionError};
 pub use error::{AltinnError, AltinnErrorKind, Call, TokenError};
-pub use http::{HttpError, http_client};
+pub use http::http_client;
 pub use token::Tokens;

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 pub use self::keys::KeysError;
 use self::keys::{Keys, Lookup};
-use crate::settings::CallerSettings;
+use crate::{settings::CallerSettings, tls::HttpError};
 
 /// How far the issuer's clock and ours may be apart, in seconds.
 const LEEWAY: f64 = 10.0;
@@ -112,8 +112,8 @@ impl CallerVerifier {
     /// Reads nothing yet; the keys are read when the first token comes.
     ///
     /// # Errors
-    /// [`reqwest::Error`] when TLS cannot be set up on this machine.
-    pub fn new(settings: CallerSettings) -> Result<Self, reqwest::Error> {
+    /// [`HttpError`] when TLS cannot be set up on this machine.
+    pub fn new(settings: CallerSettings) -> Result<Self, HttpError> {
         Ok(Self {
             keys: Keys::new(&settings.issuer)?,
             settings,

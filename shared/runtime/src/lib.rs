@@ -23,3 +23,4 @@ pub mod settings;
 pub mod start;
 pub mod telemetry;
 pub mod threats;
+pub mod tls;

@@ -2,15 +2,16 @@
 
 use std::{error::Error, process::ExitCode};
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use stafett_core::route::{Mistake, RouteError, RouteErrors};
 use thiserror::Error;
 
 use crate::{
-    altinn::{ConnectionError, HttpError},
+    altinn::ConnectionError,
     clock::Clock,
     settings::{Environment, SecretError, SettingError},
     telemetry::{self, Causes},
+    tls::{self, HttpError},
 };
 
 /// A function cannot start. Its text names the setting or the route file, and a valid example.
@@ -54,10 +55,13 @@ where
     S: AsyncFnOnce(&Environment<'_>, &SdkConfig, Clock) -> Result<(), Box<dyn Error + Send + Sync>>,
 {
     telemetry::start();
-    let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
     let environment = Environment::process();
+    let served = async {
+        let aws = tls::aws_config().await?;
+        serve(&environment, &aws, Clock::system()).await
+    };
     // Boxed: the compiler lays out futures only so deep.
-    match Box::pin(serve(&environment, &aws, Clock::system())).await {
+    match Box::pin(served).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(reason = %Causes(&*error), "cannot start");

@@ -138,11 +138,11 @@ fn samples(text: &str) -> Vec<AnyError> {
         secret_error(text).into(),
         ConnectionError::Secret(secret_error(text)).into(),
         ConnectionError::Key(key_error()).into(),
-        ConnectionError::Http(http_error()).into(),
+        ConnectionError::Http(http_error().into()).into(),
         StartError::Secret(secret_error(text)).into(),
-        StartError::Altinn(ConnectionError::Http(http_error())).into(),
+        StartError::Altinn(ConnectionError::Http(http_error().into())).into(),
         StartError::from(no_routes()).into(),
-        StartError::Http(http_error()).into(),
+        StartError::Http(http_error().into()).into(),
     ]
 }
 

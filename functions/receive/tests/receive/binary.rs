@@ -1,6 +1,6 @@
 //! The program itself: started as Lambda starts it, called through the API that the template describes.
 
-use std::{collections::BTreeMap, process::Command, time::Duration};
+use std::{collections::BTreeMap, fs, process::Command, sync::mpsc, thread, time::Duration};
 
 use jiff::Timestamp;
 use local_aws::{
@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use crate::system::{Call, DEADLINE, INSTANCE, POPULAR, SECRET, System, settings};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_receive");
+const AUTHORITY: &str =
+    include_str!("../../../../shared/runtime/src/tls/certificates/own-authority.pem");
 
 fn environment(system: &System) -> BTreeMap<String, String> {
     let routes = system.routes.as_ref().unwrap().path();
@@ -181,4 +183,25 @@ async fn a_program_that_lacks_a_setting_ends_with_one_line_that_names_it() {
             assert!(!stdout.contains(SECRET));
         }
     }
+}
+
+#[tokio::test]
+async fn root_certificates_are_read_once_for_all_clients() {
+    let system = System::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("authorities.pem");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let mut environment = environment(&system);
+    environment.insert("SSL_CERT_FILE".to_owned(), pipe.display().to_string());
+    let (told, written) = mpsc::channel();
+    thread::spawn(move || told.send(fs::write(pipe, AUTHORITY)));
+
+    // What is in a pipe can be read once: whoever opens it again waits for ever.
+    let function = function(environment);
+    let processes = function.processes().unwrap();
+    let started = tokio::time::timeout(DEADLINE, processes.warm_up()).await;
+    started.expect("it asks for work").unwrap();
+    written.recv_timeout(DEADLINE).expect("it is read").unwrap();
+    processes.kill_all().await;
 }

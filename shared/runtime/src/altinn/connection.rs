@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::{
     client::Altinn,
-    http::{HttpError, http_client},
+    http::http_client,
     token::{KeyError, SigningKey, Tokens},
 };
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     settings::{
         AltinnSettings, Environment, MaskinportenSettings, SecretError, SecretSource, SettingError,
     },
+    tls::HttpError,
 };
 
 /// The client cannot be made.

@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-/// The HTTP client cannot be set up.
-pub type HttpError = reqwest::Error;
+use crate::tls::{self, HttpError};
 
 /// An HTTP client that follows no redirects.
 ///
 /// # Errors
 /// When TLS cannot be set up.
 pub fn http_client() -> Result<reqwest::Client, HttpError> {
-    reqwest::Client::builder()
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls::client_config()?)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(5))
         // After a container was frozen its connections are dead.
         .pool_idle_timeout(Duration::from_secs(20))
         .user_agent(concat!("stafett/", env!("CARGO_PKG_VERSION")))
-        .build()
+        .build()?;
+    Ok(client)
 }

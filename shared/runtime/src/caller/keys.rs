@@ -9,6 +9,8 @@ use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::{Mutex, RwLock};
 
+use crate::tls::{self, HttpError};
+
 /// Keys are read again after a day, so that a withdrawn one does not stay valid in a busy container.
 const FRESH: SignedDuration = SignedDuration::from_hours(24);
 /// The least time between two requests for keys while some are held, however many unknown key ids come.
@@ -129,8 +131,9 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new(issuer: &str) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(issuer: &str) -> Result<Self, HttpError> {
         let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::client_config()?)
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT)
             // Requests are rare, and a container that was frozen would find a dead connection.
