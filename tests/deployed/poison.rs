@@ -1,4 +1,4 @@
-//! A message that no repetition can help.
+//! A message that fails however often it is retried.
 
 use std::time::Instant;
 

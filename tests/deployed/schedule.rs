@@ -1,4 +1,4 @@
-//! What the clock finds.
+//! What the scheduled reconcile finds.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::deployed::{Deployed, say, tell};
 
-/// Changes the schedule that the stack has made; all else stays as the template says.
+/// Changes expression and state of the stack's schedule; everything else stays as in the template.
 async fn change(deployed: &Deployed, told: &Value, expression: &str, state: &str) {
     let path = format!(
         "/schedules/{}",
@@ -25,7 +25,7 @@ async fn change(deployed: &Deployed, told: &Value, expression: &str, state: &str
         .await;
 }
 
-/// The template's five minutes are too long to wait for: the same schedule fires every minute here.
+/// The template's five minutes are too long for a test: here the same schedule fires every minute.
 #[test]
 fn the_schedule_finds_an_instance_that_nobody_told_about() {
     tell(async |deployed| {

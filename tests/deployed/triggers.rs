@@ -1,4 +1,4 @@
-//! What is told to the deployed API becomes a case.
+//! A trigger or an event sent to the deployed API becomes a case.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use tests::{ROUTE, guid};
 
 use crate::deployed::{Deployed, say, tell};
 
-/// Milliseconds from the call of the API to `done` in the ledger.
+/// Milliseconds from the call to the API until the ledger says `done`.
 async fn relay(deployed: &Deployed) -> u128 {
     let a = deployed.submit();
     let token = deployed.token();

@@ -1,4 +1,4 @@
-//! A B instance as Altinn holds it.
+//! An instance of app B as Altinn stores it.
 
 use bytes::Bytes;
 use local_altinn::LocalAltinn;
@@ -12,15 +12,15 @@ use serde_json::Value;
 pub struct B {
     /// `{party}/{guid}`.
     pub id: String,
-    /// As Storage gives it.
+    /// The instance as Storage returns it.
     pub instance: Value,
-    /// The form's leaves in their order: `soknad/tittel` and the text.
+    /// The leaves of the form in document order: path (`soknad/tittel`) and text.
     pub form: Vec<(String, String)>,
-    /// Its files, by data type and name.
+    /// The files, sorted by data type and name.
     pub attachments: Vec<Attachment>,
 }
 
-/// A file.
+/// A file of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Attachment {
     /// Its data type.
@@ -56,7 +56,7 @@ impl B {
         b
     }
 
-    /// The texts of one field of the form, in their order.
+    /// The texts at one path of the form, in document order.
     #[must_use]
     pub fn field(&self, path: &str) -> Vec<&str> {
         self.form
@@ -82,12 +82,12 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// The elements of a document that have no elements in them, with the path below the root.
+/// The leaf elements of a document, with their paths below the root.
 fn leaves(document: &str) -> Vec<(String, String)> {
     let mut reader = Reader::from_str(document);
     reader.config_mut().expand_empty_elements = true;
     let (mut path, mut leaves) = (Vec::<String>::new(), Vec::new());
-    // The text of the innermost element, as long as no element is in it.
+    // The text of the innermost element, until a child element is seen.
     let mut text: Option<String> = None;
     loop {
         let more = match reader.read_event().expect("B's form is XML") {

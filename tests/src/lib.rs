@@ -1,8 +1,8 @@
-//! The harness of the end-to-end stories: a deployment on this machine, the citizens and operators
-//! who use it, and what can be seen of it from outside.
+//! The harness of the end-to-end stories: a deployment on this machine, the citizens and operators who use it,
+//! and what can be observed from outside.
 //!
-//! Nothing here reaches into the functions. They are called over HTTP, fed from a queue, and fail
-//! because something on the wire, in Altinn or in their own process goes wrong.
+//! The stories never call into the functions' code. They call the functions over HTTP or feed them from a queue,
+//! and inject faults on the wire, in Altinn or in the function's process.
 
 mod b;
 mod binaries;

@@ -1,4 +1,4 @@
-//! What follows on A once B exists: its substatus, and the confirmation that it is dealt with.
+//! What happens to A once B exists: its substatus and its completion.
 
 use http::{Method, StatusCode};
 use local_altinn::Stage;
@@ -31,7 +31,7 @@ fn complete_calls() -> On {
     On::request(Method::POST, "^/ttd/permit/instances/.*/complete$")
 }
 
-/// A's substatus as its owner sees it, and who has confirmed A.
+/// A's substatus as its owner sees it, and the parties that have confirmed A.
 fn shown_on(story: &Story, a: &str) -> (Value, Vec<Value>) {
     let a = story.altinn.instance(a).expect("A is there");
     let confirmations = a["completeConfirmations"].as_array().into_iter().flatten();
@@ -58,7 +58,7 @@ async fn a_citizen_sees_that_her_permit_has_been_sent_and_the_permit_is_confirme
     story.settled().await;
     assert_eq!(shown_on(&story, &a), followed());
     assert_eq!(item["instance"], story.the_b(ROUTE, &a).id);
-    // A repeat does nothing more.
+    // A second trigger changes nothing.
     story.trigger(&a).await;
     story.settled().await;
     assert_eq!(calls(&story, &substatus_calls()), 1);
@@ -159,7 +159,7 @@ async fn of_a_permit_that_was_deleted_once_b_was_there_nobody_is_told() {
     story.the_b(ROUTE, &a);
 }
 
-/// A is confirmed once all of its B exist, not before.
+/// A is confirmed only once all of its B exist.
 #[tokio::test]
 async fn a_permit_with_several_cases_is_confirmed_when_all_of_them_are_there() {
     let text = format!(

@@ -1,4 +1,4 @@
-//! B's answer is bad, late or lost.
+//! B's response is an error, late or lost.
 
 use http::{HeaderValue, StatusCode, header};
 use local_altinn::{CallFault, CreationStep, Fault, Stage};
@@ -13,7 +13,7 @@ fn come_back(code: u16, seconds: &'static str) -> CannedResponse {
     status(code).header(header::RETRY_AFTER, HeaderValue::from_static(seconds))
 }
 
-/// Relays one permit while `action` happens to the first request that makes B.
+/// Relays one permit, applying `action` to the first request that creates a B.
 async fn relayed_through(action: Action) -> (Story, B) {
     let plan = permit_alone();
     let story = Story::begin(plan.setting("STAFETT_SETTLE_SECONDS", "1")).await;

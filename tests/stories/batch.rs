@@ -1,4 +1,4 @@
-//! The messages of one batch do not wait for each other.
+//! The messages of one batch are processed concurrently.
 
 use local_altinn::Stage;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The same with the functions' executable files, in real time.
+//! The same faults with the functions' executable files, in real time.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tests::{CASEWORK, ROUTE, Story, binaries, permit_alone, posts};
 
 use super::{b_meets, clean, live, may_delete, nothing_is_left, whole};
 
-/// Settling takes three seconds, so that an app that is late by less is waited for.
+/// The settle time is three seconds: an app that finishes later than its response within that time is waited for.
 const SETTLE: &str = "3";
 const LATE: Duration = Duration::from_millis(1_500);
 

@@ -1,4 +1,4 @@
-//! Apps of the next generation, whose processes a workflow engine starts.
+//! Apps of version 9, whose processes a workflow engine starts.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tests::{CASEWORK, ROUTE, Story, posts};
 
 use super::{HOUR, MINUTE, b_meets, clean, item, live, nothing_is_left, pass, triggered, whole};
 
-/// The samples, B of the next generation.
+/// The samples, with B's app of version 9.
 async fn story(may_delete: bool) -> Story {
     let story = super::story(may_delete).await;
     let b = story.altinn.app(CASEWORK).expect("it runs");

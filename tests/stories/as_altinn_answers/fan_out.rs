@@ -1,4 +1,4 @@
-//! One A, six B, and Storage is too busy for two of them.
+//! One A with six B; Storage is too busy for two of them.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ key: tiltak.kode
     )
 }
 
-/// A permit for six measures.
+/// A permit with six measures.
 fn fill_in(story: &Story) -> String {
     let measures = CODES
         .map(|code| json!({ "kode": code, "beskrivelse": format!("Tiltak {code}"), "areal": 10 }));

@@ -1,4 +1,4 @@
-//! What Altinn refuses now and takes later.
+//! Requests that Altinn rejects now and accepts later.
 
 use http::{HeaderValue, Method, StatusCode, header};
 use local_altinn::{CallFault, CreationStep, Fault};
@@ -96,7 +96,7 @@ async fn a_half_made_case_is_finished_whatever_its_app_says_meanwhile() {
         let path = format!("^/{CASEWORK}/instances/[^/]+/[^/]+/data/");
         On::request(Method::PUT, &path)
     };
-    // Its form is missing, its attachment is, or only what its app makes of the form.
+    // The form is missing, or the attachment, or only what the app derives from the form.
     for (step, on) in [
         (CreationStep::Element(0), add as fn() -> On),
         (CreationStep::Element(1), add),

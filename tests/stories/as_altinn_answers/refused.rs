@@ -1,4 +1,5 @@
-//! A form that B's class cannot read: every age of library refuses it in its own way, and says so once.
+//! A form that B's model class cannot deserialise. Each version of the app library rejects it in its own way;
+//! B is asked once, and the error is reported.
 
 use local_altinn::Library;
 use serde_json::json;
@@ -6,7 +7,7 @@ use tests::{CASEWORK, ROUTE, Story, mistaken_route, permit_alone, permit_route, 
 
 use super::{HOUR, item, live, pass, triggered, whole};
 
-/// Libraries before this one make no texts and values of a form at creation (measured:
+/// Older libraries do not derive texts and values from the form at creation (measured:
 /// tests/recorded/older/v8.0.0-create-full).
 const WRITES_VALUES: Library = Library::new(8, 5, 0);
 
@@ -42,7 +43,7 @@ async fn refused_by(library: Library, delete: bool) {
     assert_eq!(live(&story), usize::from(!delete), "{library}");
     let dead = story.dead_letters(1).await;
 
-    // The author corrects the route, the operator redrives.
+    // The author corrects the route, and the operator redrives the message.
     let right = routes([(ROUTE, permit_route())]);
     story.deploy(right.path()).await.expect("it is mended");
     story.send(dead).await;

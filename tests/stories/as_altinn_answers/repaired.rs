@@ -1,4 +1,4 @@
-//! A found B becomes what a clean one is.
+//! A found B is repaired until it equals a clean one.
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -54,7 +54,7 @@ async fn a_complete_case_whose_file_got_another_name_is_adopted_as_it_is() {
 
 #[tokio::test]
 async fn of_files_of_one_size_the_one_that_is_missing_is_added() {
-    // The form, the PDF, and the drawings come in this order.
+    // The elements are created in this order: form, PDF, drawings.
     for missing in [2, 3, 4] {
         let story = story(false).await;
         b_meets(
@@ -104,7 +104,7 @@ async fn a_case_that_was_never_started_is_made_anew_where_that_is_allowed() {
     );
     let a = triggered(&story).await;
     story.reaches(tests::ROUTE, &a, "waiting").await;
-    // Only now: its app would have deleted it by itself.
+    // Not earlier, because the app could still have deleted it itself.
     super::may_delete(&story);
     pass(&story, HOUR).await;
     clean(&story, &a).await;

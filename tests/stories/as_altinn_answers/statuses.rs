@@ -1,4 +1,4 @@
-//! An app passes Storage's status on, after the instance is made as well as before.
+//! An app passes on Storage's status, both before and after the instance is created.
 
 use local_altinn::{CallFault, CreationStep, Fault, Stage};
 use tests::{CASEWORK, ROUTE, Story};
@@ -16,7 +16,7 @@ const STEPS: [CreationStep; 7] = [
     CreationStep::Process,
 ];
 
-/// Relays permits whose creations meet each status at each step, and returns how many met one.
+/// Relays permits so that each status hits a creation at each step; returns how many creations were hit.
 async fn relayed_through_all(
     story: &Story,
     trouble: impl Fn(u16) -> CallFault,
@@ -44,7 +44,7 @@ async fn relayed_through_all(
 async fn a_status_of_storage_at_any_step_is_answered_by_a_search_and_leaves_one_case() {
     let story = story(false).await;
     let (_, met) = relayed_through_all(&story, CallFault::Refused).await;
-    // Only those that were refused the instance itself are asked for again.
+    // Only where Storage refused the instance itself is the creation sent again.
     let again = STATUSES.len();
     assert_eq!(story.posts().len(), met + again);
     assert_eq!(story.creations(), met);
@@ -67,7 +67,7 @@ async fn where_the_policy_gives_delete_what_is_left_half_made_gives_way_to_one_c
     }
 }
 
-/// Storage holds B's metadata of before its last release, and refuses one of its data types for real.
+/// Storage holds B's metadata from before its last release, and really refuses one of its data types.
 async fn with_older_metadata() -> (Story, String) {
     let story = story(false).await;
     let b = story.altinn.app(CASEWORK).expect("it runs");
