@@ -154,7 +154,7 @@ async fn by_cursor(altinn: &Altinn, size: usize, count: usize) {
     );
 }
 
-/// Searches a window of eleven minutes for a stamp that none of its `count` instances has.
+/// Searches the eleven minutes in which `count` permits were created, for a stamp that none of them has.
 async fn search(altinn: &Altinn, began: Timestamp, count: usize) {
     let app = PERMIT.parse().expect("an app");
     let source = format!("1/{}", Uuid::new_v4())

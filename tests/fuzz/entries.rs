@@ -149,7 +149,7 @@ impl Drafting {
 /// Creates a token that is valid now.
 pub(super) type Token = Box<dyn Fn() -> String>;
 
-/// The HTTP API's function, with a route of an app for which no call comes: it sends nothing to a queue.
+/// The HTTP API's function, with a route whose app never calls, so that nothing is sent to a queue.
 pub(super) struct Inbound {
     receive: Receive,
     /// Creates the token of a caller of `POST /triggers`.

@@ -67,7 +67,8 @@ fn live(story: &Story) -> usize {
         .count()
 }
 
-/// Asserts that the one live B of this A has everything a clean one has, except perhaps a started process. Returns it with the ledger's item.
+/// Asserts that the one live B of this A has everything a clean one has, except perhaps a started process. Returns it
+/// with the ledger's item.
 async fn whole(story: &Story, a: &str) -> (B, Value) {
     let item = item(story, a).await;
     assert_eq!(item["state"], "done", "{item}");

@@ -1,4 +1,4 @@
-//! The sample of an estate: several heirs, and a notice for each.
+//! The estate sample: several heirs, and a notice for each.
 
 use http::StatusCode;
 use local_world::deployment::{Deployment, Plan, sample_apps};
@@ -9,7 +9,7 @@ const ESTATE: &str = "ttd/estate";
 const INHERITANCE: &str = "ttd/inheritance";
 const ROUTE: &str = "estate-to-inheritance";
 
-/// With all samples, as they are.
+/// Starts all samples unchanged.
 async fn begin() -> Story {
     Story::begin(Plan::samples().expect("the samples can be read")).await
 }
@@ -20,7 +20,7 @@ async fn trigger(story: &Story, a: &str) {
     assert_eq!(answer.status(), StatusCode::ACCEPTED);
 }
 
-/// The notices, by the number of the heir who got it.
+/// The notices, with the number of the heir who got each.
 fn notices(story: &Story) -> Vec<(String, B)> {
     let made = story.altinn.instances(INHERITANCE).into_iter();
     let mut notices: Vec<(String, B)> = made
@@ -34,7 +34,7 @@ fn notices(story: &Story) -> Vec<(String, B)> {
     notices
 }
 
-/// What A's form says of each heir, in the order of their numbers.
+/// What A's form says about each heir, sorted by number.
 fn heirs(form: &Value) -> Vec<(String, String, String)> {
     let heirs = form["arvinger"].as_array().expect("it has heirs");
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
@@ -49,7 +49,7 @@ fn heirs(form: &Value) -> Vec<(String, String, String)> {
     heirs
 }
 
-/// The files that A's instance folder holds for each notice.
+/// The files of A's instance folder that each notice should have.
 fn files(folder: &Folder) -> Vec<Attachment> {
     let file = |data_type: &str, name: &str| Attachment {
         data_type: data_type.to_owned(),

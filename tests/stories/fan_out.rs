@@ -1,4 +1,4 @@
-//! One A, several B: a route with `each`.
+//! One A with several B: a route with `each`.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use tests::{
 const ESTATE: &str = "ttd/estate";
 const ROUTE: &str = "estate-to-heirs";
 
-/// Heirs, with a number that begins with a zero.
+/// Heirs; one has a number with a leading zero.
 const HEIRS: [(&str, &str); 3] = [
     ("Kari Bygger", "12837832290"),
     ("Åse Øvregård", "29919041380"),
     ("Ola Minst", "05866511588"),
 ];
 
-/// The settlement of an estate: who has died, and the heirs.
+/// An app for the settlement of an estate: the deceased, and the heirs.
 fn estate() -> (App, Folder) {
     let metadata = json!({
         "id": ESTATE,
@@ -57,7 +57,7 @@ tasks:
     (App::load(folder.path()).expect("it is an app"), folder)
 }
 
-/// Each heir gets a case of their own.
+/// A route that gives each heir a case.
 fn route(when: &str) -> String {
     format!(
         "name: {ROUTE}
@@ -79,7 +79,7 @@ key: heir.fodselsnummer
     )
 }
 
-/// The built functions, as talkative as they can be, with this gate.
+/// The built functions at the most verbose log level, with this gate.
 async fn story(when: &str) -> (Story, [Folder; 2]) {
     let plan = permit_alone();
     let mut plan = plan
@@ -119,7 +119,7 @@ fn fill_in(story: &Story, heirs: &[(&str, &str)], until: Stage) -> String {
         .expect("an heir can fill it in")
 }
 
-/// Every B that was ever made of this A, by the digest in its stamp.
+/// Every B that was ever created for this A, by the key digest in its stamp.
 fn cases(story: &Story, a: &str) -> BTreeMap<String, B> {
     let set = stamp(ROUTE, a) + ":";
     let made = story.altinn.creations().into_iter();
@@ -141,7 +141,7 @@ fn number(b: &B) -> &str {
     number.expect("a person owns it")
 }
 
-/// No number and no name lies anywhere but in Altinn.
+/// Asserts that no number and no name is stored or logged outside Altinn.
 async fn assert_impersonal(story: &Story, messages: &[String]) {
     let places = [
         ("the queue", messages.join("\n")),
@@ -191,7 +191,7 @@ async fn each_heir_gets_one_case_and_no_number_is_anywhere_but_in_altinn() {
     story.end().await;
 }
 
-/// B refuses the second of its heirs, as `status` says, and does not want to be asked again at once.
+/// B rejects the second heir with `status`, and asks not to be called again soon.
 fn b_refuses_the_second(story: &Story, status: StatusCode) {
     let answer =
         CannedResponse::status(status).header(header::RETRY_AFTER, HeaderValue::from_static("8"));
@@ -272,7 +272,7 @@ async fn an_heir_who_is_gone_when_the_relay_goes_on_keeps_the_case_and_is_report
     story.end().await;
 }
 
-/// The permit's measures, each a case with the same owner: the sample's own apps, and the PDF for each.
+/// The permit's measures: one case each, all with the same owner. It uses the sample apps, and each case gets the PDF.
 #[tokio::test]
 async fn each_measure_of_a_permit_gets_one_case_with_the_permit_attached() {
     const ROUTE: &str = "measures";

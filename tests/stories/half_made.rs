@@ -1,4 +1,4 @@
-//! B fails when its instance is there already: nothing is left half-made that can be made whole.
+//! B fails after its instance has been created: a half-made instance is completed where possible.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tests::{B, CASEWORK, ROUTE, Story, mistaken_route, permit_alone, permit_rout
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A deployment in which B is soon left alone by a request that was given up.
+/// A deployment with a short settle time.
 async fn story() -> Story {
     let plan = permit_alone();
     Story::begin(plan.setting("STAFETT_SETTLE_SECONDS", "1")).await
@@ -20,12 +20,12 @@ fn may_delete(story: &Story) {
     b.permit("delete");
 }
 
-/// The next B fails like this.
+/// Injects a fault into the next creation of a B.
 fn b_fails(story: &Story, fault: Fault) {
     story.altinn.faults().next(1, Some(CASEWORK), fault);
 }
 
-/// Drawings whose names try to be taken for each other, and one that B stores under another name.
+/// Drawings with names that are easily confused, and one that B stores under another name.
 fn drawings() -> Vec<Attachment> {
     let files = [
         ("plan.png", "the ground floor"),
@@ -46,7 +46,7 @@ fn drawings() -> Vec<Attachment> {
 #[tokio::test]
 async fn wherever_b_stops_each_element_is_added_exactly_once() {
     let story = story().await;
-    // The form, the PDF and five drawings are seven parts; each permit meets one of these.
+    // The form, the PDF and five drawings are seven elements; each permit fails at another one.
     for after in 0..=7 {
         b_fails(
             &story,
@@ -85,7 +85,7 @@ async fn wherever_b_stops_each_element_is_added_exactly_once() {
     assert!(story.dead_letters(0).await.is_empty());
 }
 
-/// A permit whose B has its form and nothing else, and whose relay waits until B's app and Storage are quiet.
+/// A permit whose B has only its form, and whose relay waits until B's app and Storage are quiet.
 async fn half_made() -> (Story, String, String) {
     let story = Story::of_the_permit().await;
     let after_the_form = Fault::at(CreationStep::ElementsFrom(1), CallFault::Refused(500));
@@ -102,7 +102,7 @@ async fn half_made() -> (Story, String, String) {
     (story, a, half.instance)
 }
 
-/// B's files without the PDF that its own app makes at the end of a task.
+/// B's files except the PDF that its own app generates at the end of a task.
 fn relayed_files(b: B) -> Vec<tests::Attachment> {
     let files = b.attachments.into_iter();
     files
@@ -113,12 +113,12 @@ fn relayed_files(b: B) -> Vec<tests::Attachment> {
 #[tokio::test]
 async fn a_half_made_case_that_somebody_has_worked_on_is_completed_and_not_deleted() {
     let (story, a, half) = half_made().await;
-    // A case officer takes what lies in the inbox a step further; and now it could be deleted.
+    // A case officer moves the case to the next task; from then on the policy would allow deleting it.
     story.altinn.advance(&half).expect("its form is there");
     may_delete(&story);
     story.pass(HOUR).await.expect("time passes");
     let item = story.reaches(ROUTE, &a, "done").await;
-    // Its form is locked: its title in the inbox cannot be made any more.
+    // The form is locked, so its title in the inbox can no longer be derived.
     assert_eq!(item["reason"], "incomplete");
     let detail = item["detail"].as_str().unwrap_or_default();
     assert!(detail.contains("presentation texts"), "{detail}");
@@ -151,7 +151,7 @@ async fn a_half_made_case_that_its_owner_has_ended_is_told_with_what_it_lacks() 
 #[tokio::test]
 async fn a_half_made_case_that_nobody_has_touched_is_deleted_where_that_is_allowed() {
     let (story, a, half) = half_made().await;
-    // Only now: B would have cleaned up behind itself.
+    // Not earlier, because B's app would have deleted it itself.
     may_delete(&story);
     story.pass(HOUR).await.expect("time passes");
     let item = story.reaches(ROUTE, &a, "done").await;
@@ -162,7 +162,8 @@ async fn a_half_made_case_that_nobody_has_touched_is_deleted_where_that_is_allow
     assert_eq!(story.creations(), 2);
 }
 
-/// Relays one permit with a form that B's class cannot read: its area is a text, which the route's schema allows.
+/// Relays one permit with a form that B's model class cannot deserialise: the area is a text, which the route's schema
+/// allows.
 async fn refused_for_good(may_delete: bool) -> (Story, String, Value, Vec<String>) {
     let folder = mistaken_route();
     let mut plan = permit_alone().setting("STAFETT_SETTLE_SECONDS", "1");
@@ -179,7 +180,7 @@ async fn refused_for_good(may_delete: bool) -> (Story, String, Value, Vec<String
     (story, a, item, dead)
 }
 
-/// The route is corrected, and the operator sends the message back.
+/// The route is corrected, and the operator redrives the message.
 async fn redriven(story: &Story, a: &str, dead: Vec<String>) {
     let right = routes([(ROUTE, permit_route())]);
     story.deploy(right.path()).await.expect("it is mended");
@@ -232,7 +233,7 @@ async fn a_draft_that_is_refused_for_good_leaves_nothing_where_it_may_be_deleted
     let (story, a, item, dead) = refused_for_good(true).await;
     assert_eq!(item["reason"], "b_refused");
     assert_eq!(live(&story), 0);
-    // When B takes it, there is one.
+    // Once B accepts the draft, there is exactly one case.
     redriven(&story, &a, dead).await;
     assert_eq!(story.creations(), 2);
 }

@@ -15,7 +15,7 @@ fn down() -> Action {
     Action::Answer(CannedResponse::status(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
-/// Relays one permit while the answer to one write of the ledger is lost.
+/// Relays one permit while the response to one write to the ledger is lost.
 async fn relayed_with_a_lost_answer(write: usize) {
     let story = Story::of_the_permit().await;
     let lost = story

@@ -1,4 +1,4 @@
-//! Messages that are none.
+//! Messages that are not triggers.
 
 use local_altinn::Stage;
 use serde_json::json;
@@ -18,7 +18,7 @@ async fn a_poisoned_message_goes_to_the_dead_letters_as_it_was_and_takes_no_othe
         later,
     ];
     let relays = permits.iter().map(|a| Story::message(ROUTE, a));
-    // Poison between the relays, all in one batch.
+    // Malformed messages between the relays, all in one batch.
     let batch = relays.take(3).chain(poison.clone());
     let batch = batch.chain(permits.iter().skip(3).map(|a| Story::message(ROUTE, a)));
     story.send(batch).await;

@@ -1,4 +1,4 @@
-//! B by the simplified request of Altinn's guide, with the stamp in a field of its form.
+//! B is created by the simplified request of Altinn's guide, with the stamp in a field of its form.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tests::{
     routes, stamp,
 };
 
-/// The field that carries the relay's id; B shows it among its data values.
+/// The field that carries the relay's id; B copies it to its data values.
 const STAMP: &str = "casework.referanse";
 
 fn route() -> Folder {
@@ -46,13 +46,13 @@ fn posts() -> On {
     On::request(Method::POST, "^/ttd/casework/instances/create$")
 }
 
-/// The requests that make a B, of either kind.
+/// The number of requests that create a B, of either kind.
 fn sent(story: &Story) -> usize {
     let any = On::request(Method::POST, "^/ttd/casework/instances(/create)?$");
     story.altinn_wire.journal().count(&any)
 }
 
-/// Every B that shows the relay's stamp.
+/// Every B with the relay's stamp.
 fn stamped(story: &Story, a: &str) -> Vec<B> {
     let stamp = stamp(ROUTE, a);
     let cases = story.altinn.instances(CASEWORK).into_iter();
@@ -62,7 +62,7 @@ fn stamped(story: &Story, a: &str) -> Vec<B> {
         .collect()
 }
 
-/// The one B of this A is complete.
+/// Asserts that the one B of this A is complete.
 fn assert_complete(story: &Story, a: &str) {
     let cases = stamped(story, a);
     let [b] = cases.as_slice() else {
@@ -132,7 +132,7 @@ async fn a_prefilled_case_whose_maker_was_killed_is_adopted() {
     story.end().await;
 }
 
-/// The relay of this A failed, and says what an operator is to look for.
+/// Asserts that the relay of this A has failed, with a detail that says what an operator is to look for.
 async fn assert_left_to_an_operator(story: &Story, a: &str) {
     let item = story.reaches(ROUTE, a, "failed").await;
     assert_eq!(item["reason"], "outcome_unknown");
@@ -156,7 +156,7 @@ async fn a_prefilled_case_without_a_form_cannot_be_found_and_no_other_is_made() 
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
     assert_left_to_an_operator(&story, &a).await;
-    // The simplified request cannot stamp at creation: what is left carries nothing that names its relay.
+    // The simplified request cannot stamp at creation: a remaining instance has no trace of its relay.
     assert_eq!(story.creations(), 1);
     assert_eq!(sent(&story), 1);
 }

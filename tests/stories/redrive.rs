@@ -1,4 +1,4 @@
-//! An operator looks into the dead-letter queue, and sends back what can work now.
+//! An operator inspects the dead-letter queue, and sends back the messages that can succeed now.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,10 +29,10 @@ use tests::{ROUTE, Story, binaries, eventually, permit_alone, permit_route, rout
 use uuid::Uuid;
 
 const INSPECT: &str = "inspect";
-/// What the template gives it.
+/// The timeout that the template sets.
 const TIME: Duration = Duration::from_secs(900);
 
-/// What an operator works with: both queues, the ledger and `redrive`. Nobody works on the queue.
+/// The operator's environment: both queues, the ledger and `redrive`. Nothing consumes the queue.
 struct Desk {
     clock: Clock,
     aws: LocalAws,
@@ -66,7 +66,7 @@ impl Desk {
             "STAFETT_TABLE" => Some(resources.table.clone()),
             "STAFETT_QUEUE_URL" => Some(resources.queue.url.clone()),
             "STAFETT_DEAD_LETTER_QUEUE_URL" => Some(resources.dead_letter_queue.url.clone()),
-            // Altinn is called for a removal only.
+            // Altinn is called only for a removal.
             "ALTINN_PLATFORM_URL" => Some("https://platform.invalid".to_owned()),
             "ALTINN_APPS_URL" => Some("https://{org}.apps.invalid".to_owned()),
             "MASKINPORTEN_ISSUER" => Some("https://maskinporten.invalid/".to_owned()),
@@ -97,7 +97,7 @@ impl Desk {
         &self.aws.resources().dead_letter_queue
     }
 
-    /// Messages that lie in the dead-letter queue as if SQS had moved them there.
+    /// Puts messages into the dead-letter queue as if SQS had moved them there.
     async fn lay(&self, bodies: impl IntoIterator<Item = String>) {
         let bodies: Vec<String> = bodies.into_iter().collect();
         for batch in bodies.chunks(10) {
@@ -112,7 +112,7 @@ impl Desk {
         }
     }
 
-    /// The ledger says this of a relay.
+    /// Records a relay in the ledger with this state and reason.
     async fn record(&self, route: &str, instance: &str, state: State, reason: Option<Reason>) {
         let source = instance.parse().expect("an instance id");
         let relay = RelayId::new(route.parse().expect("a route name"), source);
@@ -135,7 +135,7 @@ impl Desk {
         put.expect("the ledger takes it");
     }
 
-    /// Dead letters of relays that stand like this in the ledger; their A instances.
+    /// Puts dead letters with relays in this state into queue and ledger; returns their A instances.
     async fn fail(&self, route: &str, count: usize, state: State, reason: Reason) -> Vec<String> {
         let instances = instances(count);
         for instance in &instances {
@@ -158,7 +158,7 @@ impl Desk {
         serde_json::to_value(answer.expect("an answer")).expect("JSON")
     }
 
-    /// The error that comes instead of an answer.
+    /// The error that is returned instead of a response.
     async fn refuse(&self, request: Value) -> String {
         let answer = self
             .redrive
@@ -167,7 +167,7 @@ impl Desk {
         Causes(&answer.expect_err("it is refused")).to_string()
     }
 
-    /// How many messages show, and how many somebody has taken.
+    /// The number of visible messages, and the number in flight.
     async fn depth(&self, queue: &QueueId) -> (usize, usize) {
         let names = [
             Name::ApproximateNumberOfMessages,
@@ -181,7 +181,7 @@ impl Desk {
         (shown, taken)
     }
 
-    /// Everything that shows in a queue, which is then taken.
+    /// Receives all visible messages of a queue.
     async fn take(&self, queue: &QueueId) -> Vec<Message> {
         let mut all = Vec::new();
         loop {
@@ -209,7 +209,7 @@ impl Desk {
     }
 }
 
-/// A instances that nobody has heard of.
+/// New A instances.
 fn instances(count: usize) -> Vec<String> {
     let ids = std::iter::repeat_with(|| format!("50085321/{}", Uuid::new_v4()));
     ids.take(count).collect()
@@ -225,7 +225,7 @@ fn triggers(bodies: &[String]) -> BTreeMap<String, String> {
     read.collect()
 }
 
-/// Groups as route, state, reason, age and count.
+/// The groups as route, state, reason, age and count.
 fn counts(answer: &Value) -> Vec<Value> {
     let groups = answer["groups"].as_array().into_iter().flatten();
     let rows = groups.map(|it| {
@@ -255,7 +255,7 @@ async fn an_operator_sees_what_is_dead_and_why_and_nothing_is_lost_or_hidden() {
     desk.fail("route-of-old", 1, State::Done, Reason::DraftRefused)
         .await;
     desk.clock.stand_at(now);
-    // Two messages of one relay, three that are no triggers, and one that nobody has worked on.
+    // Two messages of one relay, three that are not triggers, and one without an item in the ledger.
     let young = desk
         .fail(ROUTE, 1, State::Failed, Reason::DraftRefused)
         .await;
@@ -311,7 +311,7 @@ async fn an_operator_sees_what_is_dead_and_why_and_nothing_is_lost_or_hidden() {
         "a text that is not ours to tell"
     );
 
-    // Every message is there as it was.
+    // Every message is still there, unchanged.
     let bodies = desk.take_bodies(desk.dead_letters()).await;
     assert_eq!(bodies.len(), total);
     assert!(POISON.iter().all(|it| bodies.iter().any(|body| body == it)));
@@ -405,7 +405,7 @@ async fn only_what_every_filter_admits_is_sent_back_and_the_rest_shows_at_once()
     let expected = wanted.into_iter().map(|it| (it, "redrive".to_owned()));
     assert_eq!(sent, expected.collect());
 
-    // What is no trigger goes back as it is: perhaps a newer function can read it.
+    // A message that is not a trigger is sent back unchanged: a newer function may be able to read it.
     let poison = json!({ "action": "redrive", "reason": "not_a_trigger" });
     assert_eq!(desk.ask(poison).await["sent"], 2);
     let mut expected = POISON;
@@ -445,7 +445,7 @@ async fn what_fails_again_is_not_sent_back_a_second_time() {
     let desk = Desk::of(stack).await;
     desk.fail(ROUTE, 130, State::Failed, Reason::DraftRefused)
         .await;
-    // More than are looked at together, and each is a dead letter again within moments.
+    // More messages than redrive receives in one round; each is a dead letter again within moments.
     let (sqs, queue) = (desk.sqs.clone(), desk.queue().url.clone());
     let failing = tokio::spawn(async move {
         loop {
@@ -611,7 +611,7 @@ async fn it_ends_before_its_time_and_goes_on_when_it_is_asked_again() {
     assert_eq!(desk.depth(desk.dead_letters()).await, (4, 0));
 }
 
-/// Something that goes wrong with a call, once or from then on.
+/// A fault of a call, once or from then on.
 #[derive(Clone, Debug)]
 struct Misfortune {
     operation: &'static str,
@@ -623,7 +623,7 @@ struct Misfortune {
 impl Misfortune {
     fn all() -> Vec<Self> {
         let mut all = Vec::new();
-        // With the calls that a clean redrive of a few makes of each.
+        // With the number of calls of each kind that a clean redrive of a few messages makes.
         for (operation, calls) in [
             ("GetQueueAttributes", 1),
             ("ReceiveMessage", 2),
@@ -665,7 +665,7 @@ impl Misfortune {
         (wire.faults().clone(), rule)
     }
 
-    /// A redrive of some of the dead letters, on which this happens.
+    /// Redrives some of the dead letters while this fault happens.
     async fn happens(self) {
         let desk = Desk::set_up().await;
         let wanted = desk
@@ -686,7 +686,7 @@ impl Misfortune {
         let told = format!("{self:?}: {answer:#?}");
         assert_ne!(faults.applied(rule), 0, "it happens: {told}");
 
-        // None is lost: each is in the queue, in the dead-letter queue, or hidden there for a while.
+        // No message is lost: each is in the queue, in the dead-letter queue, or in flight there.
         let all: BTreeSet<&String> = wanted.iter().chain(&others).collect();
         let (sent, left) = (triggers(&queue), triggers(&dead));
         let seen: BTreeSet<&String> = sent.keys().chain(left.keys()).collect();
@@ -696,7 +696,7 @@ impl Misfortune {
             "{missing} {told}"
         );
         assert!(sent.keys().all(|it| wanted.contains(it)), "{told}");
-        // Nothing is hidden that nobody is told of.
+        // Every message left in flight is reported.
         let Ok(answer) = answer else {
             assert!(sent.is_empty(), "{told}");
             return;
@@ -776,7 +776,7 @@ async fn a_slow_redrive_keeps_hidden_what_it_holds() {
     assert!(changes > 3, "{changes} are no more than what puts 25 back");
 }
 
-/// How many messages are in the dead-letter queue of a story, when they are as many as expected.
+/// Waits until a story's dead-letter queue has this many messages.
 async fn dead(story: &Story, count: usize) {
     let url = &story.aws.resources().dead_letter_queue.url;
     eventually(&format!("{count} dead letters"), async || {
@@ -835,7 +835,7 @@ async fn the_cause_is_mended_and_what_it_failed_is_redriven_and_nothing_else() {
     ];
     assert_eq!(counts(&seen), groups);
 
-    // The author mends one of the routes and deploys it.
+    // The author corrects one of the routes and deploys it.
     folder.write(
         &format!("{unmapped}.yaml"),
         permit_route().replace(ROUTE, unmapped),

@@ -1,4 +1,4 @@
-//! An operator takes away one of two B with one stamp, and never the last one.
+//! An operator deletes one of two B with the same stamp, but never the last one.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use testbed::wire::On;
 use tests::{CASEWORK, Folder, PERMIT, ROUTE, Story, permit_alone, stamp};
 
-/// From then on the B on record may be another one.
+/// After this time the record may be changed to another B.
 const WHILE: Duration = Duration::from_secs(900);
 
-/// A permit, its B on record, and a second live B with the same stamp.
+/// A permit, the B in its ledger record, and a second live B with the same stamp.
 struct Double {
     story: Story,
     relay: String,
@@ -52,7 +52,7 @@ impl Double {
         answer.map_err(|refused| refused.to_string())
     }
 
-    /// Asks for what is refused, and checks that nothing was deleted; what it says.
+    /// Makes a request that must be refused, and asserts that nothing was deleted; returns the error.
     async fn refuse(&self, instance: &str, more: Value) -> String {
         let live = [self.is_live(&self.on_record), self.is_live(&self.other)];
         let refused = self.remove(instance, more).await;
@@ -66,7 +66,7 @@ impl Double {
         self.story.b(b).instance["status"]["isHardDeleted"] != true
     }
 
-    /// The B that the ledger names.
+    /// The B in the ledger's record.
     async fn recorded(&self) -> String {
         let a = self.relay.split(':').nth(1).expect("a guid");
         let item = self.story.ledger_item(&format!("1/{a}"), ROUTE).await;
@@ -76,7 +76,7 @@ impl Double {
             .to_owned()
     }
 
-    /// How often the ledger was told to keep a B.
+    /// The number of writes that record a B in the ledger.
     fn writes(&self) -> usize {
         let write = On::operation("UpdateItem");
         self.story.dynamodb_wire.journal().count(&write)
@@ -88,7 +88,7 @@ impl Double {
     }
 }
 
-/// An instance that somebody made by hand, with these `dataValues`.
+/// Creates an instance by hand, with these `dataValues`.
 fn by_hand(story: &Story, app: &str, data_values: Value) -> String {
     let now = story.altinn.clock().now();
     let b = json!({
@@ -119,7 +119,7 @@ async fn of_two_b_with_one_stamp_the_one_that_the_operator_names_is_deleted() {
     assert_eq!(answer, Ok(expected("removed", false)));
     assert!(!double.is_live(&other) && double.is_live(&on_record));
 
-    // Asked for again, it is told as it is.
+    // A repeated request reports that it is already deleted.
     let answer = double.remove(&other, json!({})).await;
     assert_eq!(answer, Ok(expected("already-deleted", false)));
     assert_eq!(double.deletions(), 1);
@@ -155,7 +155,7 @@ async fn the_last_live_b_is_never_deleted() {
     let double = Double::come_about().await;
     let (other, on_record) = (double.other.clone(), double.on_record.clone());
     double.story.pass(WHILE).await.expect("time passes");
-    // In the bin is not there: its owner may let it be purged.
+    // An instance in the bin does not count as live: its owner may have it purged.
     for hard in [false, true] {
         double
             .story
@@ -167,7 +167,7 @@ async fn the_last_live_b_is_never_deleted() {
     }
     assert_eq!(double.recorded().await, on_record);
 
-    // Where the B on record is deleted, the other one is the last.
+    // When the recorded B is deleted, the other one is the last.
     let third = by_hand(
         &double.story,
         CASEWORK,

@@ -1,4 +1,4 @@
-//! The same instance is heard of more than once.
+//! The same instance is triggered more than once.
 
 use local_altinn::Stage;
 use tests::{PERMIT, ROUTE, Story};
@@ -10,7 +10,7 @@ async fn a_trigger_that_comes_twice_makes_one_case() {
     tokio::join!(story.trigger(&a), story.trigger(&a));
     story.reaches(ROUTE, &a, "done").await;
     story.settled().await;
-    // Long after, too.
+    // Long afterwards, too.
     story.trigger(&a).await;
     story.settled().await;
     story.the_b(ROUTE, &a);

@@ -1,4 +1,4 @@
-//! What app A sees of its instances' relays, to show to the citizen.
+//! What app A sees of the relays of its instances, to show to the citizen.
 
 use http::{HeaderValue, StatusCode, header};
 use local_altinn::Stage;
@@ -13,7 +13,7 @@ use tests::{
 
 const MEASURES: &str = "measures";
 
-/// Each measure of a permit gets a case.
+/// A route that gives each measure of a permit a case.
 fn measures() -> String {
     format!(
         "name: {MEASURES}
@@ -37,7 +37,7 @@ async fn story_with<'a>(files: impl IntoIterator<Item = (&'a str, String)>) -> (
     (Story::begin(plan).await, folder)
 }
 
-/// What the API answers to whoever has this token.
+/// The API's response to a caller with this token.
 async fn asked(story: &Story, a: &str, token: &str) -> (StatusCode, Value) {
     let url = format!("{}/relays/{a}", story.api.url());
     let answer = Client::new().get(url).bearer_auth(token).send().await;
@@ -224,7 +224,7 @@ async fn a_stranger_and_whoever_asks_for_what_is_not_there_learn_nothing() {
     let ours = token(&story, SERVICE_OWNER, TRIGGER_SCOPE);
     let nothing = asked(&story, &unknown, &ours).await;
     assert_eq!(nothing.0, StatusCode::NOT_FOUND);
-    // The GUID of one party's instance does not open it under another's name.
+    // The GUID of one party's instance does not give access under another party's id.
     let elsewhere = format!("50085321/{}", guid(&a));
     for no_instance in [&elsewhere, "50085321/x", "x/y"] {
         assert_eq!(asked(&story, no_instance, &ours).await, nothing);

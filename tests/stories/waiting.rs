@@ -1,4 +1,4 @@
-//! Not yet: the relay waits, and goes on by itself.
+//! A relay that cannot proceed yet waits, and continues by itself.
 
 use bytes::Bytes;
 use local_altinn::{Fault, Stage};
@@ -11,7 +11,7 @@ fn task(id: &str) -> Stage {
     Stage::Task(id.to_owned())
 }
 
-/// The sample route for an A whose process goes on.
+/// The sample route for an A whose process continues.
 fn route_at(task: &str) -> String {
     permit_route()
         .replace("{ process: completed }", &format!("{{ task: {task} }}"))

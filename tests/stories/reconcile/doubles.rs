@@ -1,4 +1,4 @@
-//! What must never be, and what somebody did to a B.
+//! Doubles, which must never exist, and manual changes to a B.
 
 use local_altinn::Stage;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use tests::{CASEWORK, Folder, ROUTE, Story, permit_alone, permit_route, routes, 
 
 use super::{GRACE, HOUR, run, text};
 
-/// A B that somebody made by hand, with these `dataValues`.
+/// Creates a B by hand, with these `dataValues`.
 pub(super) fn by_hand(story: &Story, data_values: Value) -> String {
     let now = story.altinn.clock().now();
     let b = json!({
@@ -60,7 +60,7 @@ async fn two_live_cases_of_one_permit_are_reported() {
         (&report["vanished"], &report["done"]),
         (&json!(0), &json!(1))
     );
-    // Once one of them is gone, there is nothing to report.
+    // Once one of them is deleted, nothing is reported.
     story
         .altinn
         .delete(&other, true)

@@ -120,14 +120,14 @@ async fn a_route_that_completes_its_permits_finds_them_by_what_is_not_confirmed(
         "{confirmed} is dealt with"
     );
     assert_eq!(report["finished"], true);
-    // It lies in the queue: enqueuing it with every run would only make the queue longer.
+    // Its message is still in the queue: enqueuing it in every run would only lengthen the queue.
     story.pass(5 * MINUTE).await.expect("time passes");
     let report = observed.run().await;
     assert_eq!(
         (&report["missing"], &report["calls"]),
         (&json!(0), &json!(2))
     );
-    // Whatever became of that message: as long as it is not confirmed it comes up again.
+    // Whatever happened to that message, an unconfirmed permit is enqueued again.
     story.pass(HOUR).await.expect("time passes");
     assert_eq!(observed.run().await["missing"], 1);
     assert_eq!(observed.enqueued().await, [years_ago]);

@@ -1,4 +1,4 @@
-//! Relays that nobody works on, and that no message comes for any more.
+//! Relays that no worker holds and that have no message left.
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::{GRACE, HOUR, MINUTE, Observed, ago, route_with, run, story_with};
 
-/// Longer than a message is tried again.
+/// Longer than a message is retried.
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn what_was_enqueued_is_not_enqueued_again_at_once() {
     assert_eq!(observed.enqueued().await, [a.clone(), a]);
 }
 
-/// A function that claimed the relay an hour ago, and its message, are gone.
+/// Claims the relay as a function would have an hour ago; function and message are gone.
 async fn claimed(story: &Story, a: &str) {
     let settings = &story.instantiate.settings().environment;
     let source = Environment::new(|name| settings.get(name).cloned());

@@ -1,4 +1,4 @@
-//! Storage is not as it should be: what is not looked at today is looked at tomorrow.
+//! Storage misbehaves: an instance that a run cannot examine is examined by a later one.
 
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ async fn an_altinn_that_gives_no_token_keeps_nothing_from_being_found_later() {
         "{report}"
     );
     story.altinn_wire.faults().remove(refused);
-    // For a moment nobody else is asked for one.
+    // A failed token request is not repeated for a moment.
     eventually("the permit is found", async || match observed.run().await {
         report if report["missing"] == 1 => Ok(()),
         report => Err(report.to_string()),
@@ -131,7 +131,7 @@ async fn the_trouble_of_one_route_is_not_the_others() {
     let story = Story::begin(plan).await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
-    // The first route's first list, with all quick repeats.
+    // Fails the first list of the first route, including all quick repeats.
     story.altinn_wire.faults().add(lists().next(3), status(500));
     let reports = observed.runs_for(PLENTY, json!({})).await;
     assert_eq!(
@@ -174,7 +174,7 @@ async fn an_empty_page_with_a_next_one_is_not_the_end() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
-    // Its host is not ours to call; all else of it goes back as it is.
+    // We do not call the host of the link; everything else of it is sent back unchanged.
     let next = "https://platform.elsewhere.example/storage/api/v1/instances?appId=ttd%2Fpermit\
                 &process.isComplete=true&order=asc%3AlastChanged&size=100&continuationToken=0%253b0";
     let page = json!({"count": 0, "instances": [], "next": next}).to_string();
@@ -292,7 +292,7 @@ async fn a_ledger_that_does_not_answer_enqueues_nothing() {
     assert_eq!(observed.run().await["missing"], 1);
 }
 
-/// DynamoDB says so where a table has no capacity left (Amazon DynamoDB API Reference, BatchGetItem,
+/// DynamoDB returns keys unprocessed when a table has no capacity left (Amazon DynamoDB API Reference, BatchGetItem,
 /// UnprocessedKeys).
 #[tokio::test]
 async fn a_relay_that_the_ledger_has_no_time_to_show_is_asked_for_again_and_not_taken_for_missing()
@@ -320,6 +320,6 @@ async fn a_relay_that_the_ledger_has_no_time_to_show_is_asked_for_again_and_not_
         "{report}"
     );
     assert!(observed.enqueued().await.is_empty());
-    // For the list of A as it changed twice, for that of A as it ended and that of B once.
+    // Two calls for the list of changed A, one for that of ended A, and one for that of B.
     assert_eq!(story.dynamodb_wire.journal().count(&asked), 4);
 }

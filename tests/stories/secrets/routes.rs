@@ -1,4 +1,4 @@
-//! What a route's own expressions make of personal data, well or badly.
+//! What a route's own expressions do with personal data, in valid and in broken routes.
 
 use serde_json::Value;
 use tests::{B, ROUTE, Story, permit_route, routes, stamp};
@@ -6,7 +6,7 @@ use tests::{B, ROUTE, Story, permit_route, routes, stamp};
 use super::markers::{DESCRIPTION, NAME, NUMBER, REMARK, SENT, UNKNOWN_NUMBER, assert_none_in};
 use super::{assert_has_it_all, assert_no_trace, assert_no_trace_for_operators, fill_in, story};
 
-/// A route that cannot be followed: what of the sample is written otherwise, and the reason on record.
+/// A broken route: what it replaces in the sample route, and the reason in the ledger.
 const BROKEN: [(&str, [&str; 2], &str); 17] = [
     (
         "missing-path",
@@ -110,7 +110,7 @@ const ORGANISATION: &str = "\"'310075728'\"";
 const EACH_SAME: &str =
     "each: x in data.model.tiltak\nkey: data.model.soker.fodselsnummer\ndue: P30D";
 
-/// A case for each measure; its key is a text that she wrote.
+/// A case for each measure; the key is a text that she wrote.
 const EACH: &str = "by-description";
 /// A case that she owns herself.
 const OWN: &str = "to-herself";
