@@ -8,7 +8,7 @@ use tests::eventually;
 use crate::deployed::{say, tell};
 
 #[test]
-fn a_poison_message_ends_in_the_dead_letter_queue_and_the_operator_is_told_why() {
+fn a_poison_message_becomes_a_dead_letter_and_the_operator_sees_why() {
     tell(async |deployed| {
         let began = Instant::now();
         let poison = deployed

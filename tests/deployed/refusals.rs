@@ -48,7 +48,7 @@ async fn answer(deployed: &Deployed, path: &str) -> (StatusCode, String, Value) 
 }
 
 #[test]
-fn a_wrong_events_secret_gets_the_answer_of_an_unknown_path() {
+fn a_wrong_events_secret_gets_the_response_of_an_unknown_path() {
     tell(async |deployed| {
         let right = format!("/events/{}", deployed.named("/eventsSecret"));
         assert_eq!(answer(deployed, &right).await.0, StatusCode::OK);

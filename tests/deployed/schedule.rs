@@ -27,7 +27,7 @@ async fn change(deployed: &Deployed, told: &Value, expression: &str, state: &str
 
 /// The template's five minutes are too long for a test: here the same schedule fires every minute.
 #[test]
-fn the_schedule_finds_an_instance_that_nobody_told_about() {
+fn the_schedule_finds_an_instance_without_a_trigger() {
     tell(async |deployed| {
         let path = format!(
             "/schedules/{}",

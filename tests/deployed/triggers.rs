@@ -64,7 +64,7 @@ fn an_event_becomes_one_complete_case() {
 }
 
 #[test]
-fn the_api_tells_how_a_relay_stands() {
+fn the_api_returns_the_status_of_a_relay() {
     tell(async |deployed| {
         let a = deployed.submit();
         deployed.trigger(&a, &deployed.token()).await;

@@ -50,7 +50,7 @@ fn calls(story: &Story, on: &On) -> usize {
 }
 
 #[tokio::test]
-async fn a_citizen_sees_that_her_permit_has_been_sent_and_the_permit_is_confirmed() {
+async fn a_sent_permit_shows_a_substatus_to_the_citizen_and_is_confirmed() {
     let (story, _routes) = story().await;
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
@@ -66,7 +66,7 @@ async fn a_citizen_sees_that_her_permit_has_been_sent_and_the_permit_is_confirme
 }
 
 #[tokio::test]
-async fn an_after_step_that_fails_is_tried_again_without_b() {
+async fn a_failed_after_step_is_retried_without_calling_b() {
     for (step, status, reason) in [
         (substatus_calls(), 503, "after_step_unavailable"),
         (complete_calls(), 500, "after_step_unavailable"),
@@ -101,7 +101,7 @@ async fn an_after_step_that_fails_is_tried_again_without_b() {
 }
 
 #[tokio::test]
-async fn a_step_whose_answer_was_lost_is_not_done_twice() {
+async fn an_after_step_whose_response_was_lost_is_not_repeated() {
     let (story, _routes) = story().await;
     let faults = story.altinn_wire.faults();
     faults.add(substatus_calls().next(1), Action::ResetAfter);
@@ -121,7 +121,7 @@ async fn a_step_whose_answer_was_lost_is_not_done_twice() {
 }
 
 #[tokio::test]
-async fn a_policy_that_does_not_let_us_confirm_fails_no_relay() {
+async fn a_policy_that_forbids_confirming_does_not_fail_the_relay() {
     let (story, _routes) = story().await;
     let permit = story.altinn.app(PERMIT).expect("it runs");
     permit.forbid("complete");
@@ -142,7 +142,7 @@ async fn a_policy_that_does_not_let_us_confirm_fails_no_relay() {
 }
 
 #[tokio::test]
-async fn of_a_permit_that_was_deleted_once_b_was_there_nobody_is_told() {
+async fn a_permit_deleted_after_b_was_created_gets_no_after_steps() {
     let (story, _routes) = story().await;
     let faults = story.altinn_wire.faults();
     faults.add(
@@ -161,7 +161,7 @@ async fn of_a_permit_that_was_deleted_once_b_was_there_nobody_is_told() {
 
 /// A is confirmed only once all of its B exist.
 #[tokio::test]
-async fn a_permit_with_several_cases_is_confirmed_when_all_of_them_are_there() {
+async fn a_permit_with_several_cases_is_confirmed_once_all_exist() {
     let text = format!(
         "name: {ROUTE}
 from: {{ app: {PERMIT}, when: {{ process: completed }} }}

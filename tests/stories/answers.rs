@@ -29,32 +29,32 @@ async fn relayed_through(action: Action) -> (Story, B) {
 }
 
 #[tokio::test]
-async fn a_case_whose_answer_is_lost_is_adopted() {
+async fn a_case_whose_response_is_lost_is_adopted() {
     let (story, _) = relayed_through(Action::ResetAfter).await;
     assert_eq!(story.posts().len(), 1);
 }
 
 #[tokio::test]
-async fn a_case_that_was_answered_with_an_error_all_the_same_is_adopted() {
+async fn a_case_created_despite_an_error_response_is_adopted() {
     let (story, _) = relayed_through(Action::AnswerAfter(status(500))).await;
     assert_eq!(story.posts().len(), 1);
 }
 
 #[tokio::test]
-async fn an_answer_that_is_cut_short_names_the_case_in_its_head() {
+async fn a_truncated_response_names_the_case_in_its_headers() {
     let (story, _) = relayed_through(Action::Truncate(40)).await;
     assert_eq!(story.posts().len(), 1);
 }
 
 #[tokio::test]
-async fn a_request_that_never_arrived_is_made_again() {
+async fn a_request_that_never_arrived_is_repeated() {
     let (story, _) = relayed_through(Action::ResetBefore).await;
     assert_eq!(story.posts().len(), 2);
     assert_eq!(story.creations(), 1);
 }
 
 #[tokio::test]
-async fn a_busy_case_handling_gets_its_case_when_it_said_to_come_back() {
+async fn a_busy_b_is_called_again_after_its_retry_after() {
     let (story, _) = relayed_through(Action::Answer(come_back(429, "1"))).await;
     let posts = story.posts();
     assert_eq!(posts.len(), 2);
@@ -63,14 +63,14 @@ async fn a_busy_case_handling_gets_its_case_when_it_said_to_come_back() {
 }
 
 #[tokio::test]
-async fn an_overloaded_case_handling_is_searched_before_it_is_asked_again() {
+async fn an_overloaded_b_is_searched_before_it_is_called_again() {
     let (story, _) = relayed_through(Action::Answer(come_back(503, "1"))).await;
     assert_eq!(story.posts().len(), 2);
     assert_eq!(story.creations(), 1);
 }
 
 #[tokio::test]
-async fn a_half_made_case_that_nobody_may_delete_is_completed() {
+async fn a_half_made_case_that_may_not_be_deleted_is_completed() {
     let plan = permit_alone();
     let story = Story::begin(plan.setting("STAFETT_SETTLE_SECONDS", "1")).await;
     story.altinn.faults().next(
@@ -89,7 +89,7 @@ async fn a_half_made_case_that_nobody_may_delete_is_completed() {
 }
 
 #[tokio::test]
-async fn a_half_made_case_that_may_be_deleted_gives_way_to_a_whole_one() {
+async fn a_half_made_case_that_may_be_deleted_is_replaced_by_a_complete_one() {
     let plan = permit_alone();
     let story = Story::begin(plan.setting("STAFETT_SETTLE_SECONDS", "1")).await;
     story

@@ -86,7 +86,7 @@ async fn characters_arrive_as_they_were_typed() {
 }
 
 #[tokio::test]
-async fn an_optional_attachment_that_is_not_there_is_not_missed() {
+async fn a_missing_optional_attachment_is_no_error() {
     let story = Story::of_the_permit().await;
     let a = story.import("minimal");
     story.trigger(&a).await;

@@ -31,7 +31,7 @@ async fn story() -> Story {
 }
 
 #[tokio::test]
-async fn twenty_deliveries_in_three_processes_send_one_request_and_make_one_case() {
+async fn twenty_deliveries_to_three_processes_send_one_request_and_create_one_case() {
     let story = story().await;
     let a = story.import("two-measures");
     let gate = Gate::default();

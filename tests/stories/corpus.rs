@@ -142,7 +142,7 @@ fn replay(target: &str, entry: impl Fn(&[u8]) -> Vec<String>) {
 }
 
 #[test]
-fn no_queue_message_panics_or_is_repeated() {
+fn no_queue_message_causes_a_panic_or_is_echoed() {
     assert!(
         seeds("message")
             .iter()
@@ -153,7 +153,7 @@ fn no_queue_message_panics_or_is_repeated() {
 }
 
 #[test]
-fn no_instance_panics_or_is_repeated() {
+fn no_instance_causes_a_panic_or_is_echoed() {
     let drafting = entries::Drafting::new();
     let checked = |seed: &Vec<u8>| {
         let said = drafting.instance(seed);
@@ -167,7 +167,7 @@ fn no_instance_panics_or_is_repeated() {
 }
 
 #[test]
-fn no_route_file_panics_and_every_broken_one_is_named() {
+fn no_route_file_causes_a_panic_and_errors_name_the_file() {
     let drafting = entries::Drafting::new();
     replay("route", |text| {
         drafting.route(text);
@@ -176,7 +176,7 @@ fn no_route_file_panics_and_every_broken_one_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn no_inbound_body_panics_or_is_repeated() {
+async fn no_inbound_body_causes_a_panic_or_is_echoed() {
     // Each call has a token of its own: the issuer's tokens are valid for two minutes.
     let story = Rc::new(Story::of_the_permit().await);
     let issuer = Rc::clone(&story);

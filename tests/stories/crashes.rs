@@ -63,7 +63,7 @@ fn signal(story: &Story, signal: Signal) {
 }
 
 #[tokio::test]
-async fn a_case_whose_maker_was_killed_before_the_answer_is_adopted() {
+async fn a_case_whose_creator_was_killed_before_the_response_is_adopted() {
     let story = relayed_after_a_kill(Action::HoldAfter).await;
     assert_eq!(story.posts().len(), 1);
     assert!(
@@ -76,14 +76,14 @@ async fn a_case_whose_maker_was_killed_before_the_answer_is_adopted() {
 }
 
 #[tokio::test]
-async fn a_case_whose_maker_was_killed_while_it_asked_is_made_by_the_next() {
+async fn a_case_whose_creator_was_killed_during_the_request_is_created_by_the_next() {
     let story = relayed_after_a_kill(Action::HoldBefore).await;
     assert_eq!(story.creations(), 1);
     story.end().await;
 }
 
 #[tokio::test]
-async fn a_stop_in_the_middle_of_a_relay_loses_and_doubles_nothing() {
+async fn a_stop_during_a_relay_loses_and_doubles_nothing() {
     let story = story().await;
     let gate = Gate::default();
     story
@@ -107,7 +107,7 @@ async fn a_stop_in_the_middle_of_a_relay_loses_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn an_idle_function_stops_soon_when_it_is_told_to() {
+async fn an_idle_function_stops_soon_after_sigterm() {
     let story = Story::of_the_permit().await;
     let binaries = binaries();
     for (binary, function) in [

@@ -66,7 +66,7 @@ fn files(folder: &Folder) -> Vec<Attachment> {
 }
 
 #[tokio::test]
-async fn each_heir_gets_one_notice_with_the_papers_and_nothing_of_another_heir() {
+async fn each_heir_gets_one_notice_with_the_documents_and_no_data_of_other_heirs() {
     let sample = Folder::copy(&sample_apps().join(ESTATE).join("samples/three-heirs"));
     let form = std::fs::read(sample.path().join("model.json")).expect("the sample can be read");
     let form: Value = serde_json::from_slice(&form).expect("the sample is JSON");
@@ -103,7 +103,7 @@ async fn each_heir_gets_one_notice_with_the_papers_and_nothing_of_another_heir()
 }
 
 #[tokio::test]
-async fn an_only_heir_gets_one_notice_without_the_testament_that_there_is_not() {
+async fn an_only_heir_gets_one_notice_without_a_testament() {
     let story = begin().await;
     let a = story.import_from(&sample_apps().join(ESTATE).join("samples/one-heir"));
     trigger(&story, &a).await;

@@ -157,7 +157,7 @@ async fn assert_impersonal(story: &Story, messages: &[String]) {
 }
 
 #[tokio::test]
-async fn each_heir_gets_one_case_and_no_number_is_anywhere_but_in_altinn() {
+async fn each_heir_gets_one_case_and_no_number_leaves_altinn() {
     let (story, _folders) = story("process: completed").await;
     let a = fill_in(&story, &HEIRS, Stage::Ended);
     let message = Story::message(ROUTE, &a);
@@ -200,7 +200,7 @@ fn b_refuses_the_second(story: &Story, status: StatusCode) {
 }
 
 #[tokio::test]
-async fn after_a_failure_in_part_only_what_is_not_done_is_asked_for_again() {
+async fn after_a_partial_failure_only_the_unfinished_cases_are_requested_again() {
     for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::GATEWAY_TIMEOUT] {
         let (story, _folders) = story("process: completed").await;
         b_refuses_the_second(&story, status);
@@ -220,7 +220,7 @@ async fn after_a_failure_in_part_only_what_is_not_done_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn heirs_who_cannot_be_told_apart_get_no_case_until_somebody_has_looked() {
+async fn heirs_without_a_unique_key_get_no_case() {
     let (story, _folders) = story("process: completed").await;
     let [kari, ase, _] = HEIRS;
     let mut messages = Vec::new();
@@ -240,7 +240,7 @@ async fn heirs_who_cannot_be_told_apart_get_no_case_until_somebody_has_looked() 
 }
 
 #[tokio::test]
-async fn an_heir_who_is_gone_when_the_relay_goes_on_keeps_the_case_and_is_reported() {
+async fn an_heir_removed_during_the_relay_keeps_the_case_and_is_reported() {
     let (story, _folders) = story("task: Task_1").await;
     b_refuses_the_second(&story, StatusCode::TOO_MANY_REQUESTS);
     let task = Stage::Task("Task_1".to_owned());

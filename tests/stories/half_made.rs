@@ -44,7 +44,7 @@ fn drawings() -> Vec<Attachment> {
 }
 
 #[tokio::test]
-async fn wherever_b_stops_each_element_is_added_exactly_once() {
+async fn each_element_is_added_exactly_once_wherever_b_stops() {
     let story = story().await;
     // The form, the PDF and five drawings are seven elements; each permit fails at another one.
     for after in 0..=7 {
@@ -111,7 +111,7 @@ fn relayed_files(b: B) -> Vec<tests::Attachment> {
 }
 
 #[tokio::test]
-async fn a_half_made_case_that_somebody_has_worked_on_is_completed_and_not_deleted() {
+async fn a_half_made_case_that_a_user_has_worked_on_is_completed_and_not_deleted() {
     let (story, a, half) = half_made().await;
     // A case officer moves the case to the next task; from then on the policy would allow deleting it.
     story.altinn.advance(&half).expect("its form is there");
@@ -129,7 +129,7 @@ async fn a_half_made_case_that_somebody_has_worked_on_is_completed_and_not_delet
 }
 
 #[tokio::test]
-async fn a_half_made_case_that_its_owner_has_ended_is_told_with_what_it_lacks() {
+async fn an_ended_half_made_case_is_reported_with_its_missing_parts() {
     let (story, a, half) = half_made().await;
     for _ in 0..2 {
         story.altinn.advance(&half).expect("its form is there");
@@ -149,7 +149,7 @@ async fn a_half_made_case_that_its_owner_has_ended_is_told_with_what_it_lacks() 
 }
 
 #[tokio::test]
-async fn a_half_made_case_that_nobody_has_touched_is_deleted_where_that_is_allowed() {
+async fn an_untouched_half_made_case_is_deleted_if_allowed() {
     let (story, a, half) = half_made().await;
     // Not earlier, because B's app would have deleted it itself.
     may_delete(&story);
@@ -201,7 +201,7 @@ fn live(story: &Story) -> usize {
 }
 
 #[tokio::test]
-async fn a_draft_that_is_refused_for_good_leaves_an_orphan_on_record_where_it_may_not_be_deleted() {
+async fn a_permanently_refused_draft_leaves_a_recorded_orphan_if_it_may_not_be_deleted() {
     let (story, _, item, _) = refused_for_good(false).await;
     assert_eq!(item["reason"], "orphan_left");
     let detail = item["detail"].as_str().unwrap_or_default();
@@ -213,7 +213,7 @@ async fn a_draft_that_is_refused_for_good_leaves_an_orphan_on_record_where_it_ma
 }
 
 #[tokio::test]
-async fn an_orphan_that_was_left_is_deleted_by_a_redrive_when_that_is_allowed() {
+async fn a_redrive_deletes_a_recorded_orphan_if_allowed() {
     let (story, a, _, dead) = refused_for_good(false).await;
     may_delete(&story);
     redriven(&story, &a, dead).await;
@@ -221,7 +221,7 @@ async fn an_orphan_that_was_left_is_deleted_by_a_redrive_when_that_is_allowed() 
 }
 
 #[tokio::test]
-async fn an_orphan_that_was_left_and_must_stay_is_completed_by_a_redrive() {
+async fn a_redrive_completes_an_orphan_that_may_not_be_deleted() {
     let (story, a, _, dead) = refused_for_good(false).await;
     redriven(&story, &a, dead).await;
     story.the_b(ROUTE, &a);
@@ -229,7 +229,7 @@ async fn an_orphan_that_was_left_and_must_stay_is_completed_by_a_redrive() {
 }
 
 #[tokio::test]
-async fn a_draft_that_is_refused_for_good_leaves_nothing_where_it_may_be_deleted() {
+async fn a_permanently_refused_draft_leaves_nothing_if_it_may_be_deleted() {
     let (story, a, item, dead) = refused_for_good(true).await;
     assert_eq!(item["reason"], "b_refused");
     assert_eq!(live(&story), 0);

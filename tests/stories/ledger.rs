@@ -36,17 +36,17 @@ async fn relayed_with_a_lost_answer(write: usize) {
 }
 
 #[tokio::test]
-async fn a_claim_whose_answer_is_lost_is_still_ones_own() {
+async fn a_claim_whose_response_is_lost_is_still_held() {
     relayed_with_a_lost_answer(1).await;
 }
 
 #[tokio::test]
-async fn a_record_whose_answer_is_lost_is_still_written() {
+async fn a_record_whose_response_is_lost_is_still_written() {
     relayed_with_a_lost_answer(2).await;
 }
 
 #[tokio::test]
-async fn without_a_claim_nothing_is_made() {
+async fn without_a_claim_no_case_is_created() {
     let story = Story::of_the_permit().await;
     let faults = story.dynamodb_wire.faults();
     let rule = faults.add(writes(), down());
@@ -100,7 +100,7 @@ async fn a_case_that_could_not_be_recorded_is_adopted() {
 }
 
 #[tokio::test]
-async fn a_message_that_could_not_be_put_back_comes_again_all_the_same() {
+async fn a_message_that_could_not_be_delayed_is_redelivered_anyway() {
     let mut plan = permit_alone();
     plan.stack.queue.visibility_timeout = Duration::from_secs(3);
     let story = Story::begin(plan).await;

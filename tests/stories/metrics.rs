@@ -67,7 +67,7 @@ async fn told(function: &Function, expected: &[(&str, f64)]) -> BTreeMap<String,
 }
 
 #[tokio::test]
-async fn every_relay_is_counted_with_what_it_came_to_at_whatever_log_level() {
+async fn every_relay_is_counted_by_outcome_at_any_log_level() {
     let story = story().await;
     let [made, found] = [story.fill_in(Stage::Ended), story.fill_in(Stage::Ended)];
     let early = story.fill_in(Stage::Task("Task_1".to_owned()));
@@ -114,7 +114,7 @@ async fn every_relay_is_counted_with_what_it_came_to_at_whatever_log_level() {
 }
 
 #[tokio::test]
-async fn a_run_of_reconcile_is_counted_with_what_it_found() {
+async fn a_run_of_reconcile_is_counted_with_its_findings() {
     let story = story().await;
     let a = story.fill_in(Stage::Ended);
     for runs in [1.0, 2.0] {

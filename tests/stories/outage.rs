@@ -90,7 +90,7 @@ async fn a_night_of_503_ends_with_one_case() {
 }
 
 #[tokio::test]
-async fn a_night_of_503_that_says_when_to_come_back_ends_with_one_case() {
+async fn a_night_of_503_with_retry_after_ends_with_one_case() {
     let soon = HeaderValue::from_static("120");
     let busy = unavailable().header(header::RETRY_AFTER, soon);
     a_night(warm().await, Action::Answer(busy)).await;
@@ -102,7 +102,7 @@ async fn a_night_of_refused_connections_ends_with_one_case() {
 }
 
 #[tokio::test]
-async fn many_that_wait_for_the_same_b_are_all_served_and_none_twice() {
+async fn many_relays_waiting_for_the_same_b_are_all_done_once() {
     const CASES: usize = 20;
     let story = warm().await;
     let made = story.creations();
@@ -122,7 +122,7 @@ async fn many_that_wait_for_the_same_b_are_all_served_and_none_twice() {
 }
 
 #[tokio::test]
-async fn an_owner_that_nobody_knows_is_given_up_after_hours() {
+async fn an_unknown_owner_is_given_up_after_hours() {
     let story = story().await;
     let faults = story.altinn.faults();
     faults.always(Some(CASEWORK), Fault::RegisterDown);
@@ -159,7 +159,7 @@ async fn a_route_that_is_not_deployed_is_given_up_after_minutes_and_not_at_once(
 }
 
 #[tokio::test]
-async fn a_gate_that_stays_closed_is_left_to_reconcile_which_finds_it_open_in_the_end() {
+async fn a_gate_that_opens_late_is_found_by_reconcile() {
     let story = story().await;
     let a = story.fill_in(Stage::Task("Task_1".to_owned()));
     story.trigger(&a).await;
@@ -188,7 +188,7 @@ async fn a_gate_that_stays_closed_is_left_to_reconcile_which_finds_it_open_in_th
 }
 
 #[tokio::test]
-async fn a_route_is_mended_while_its_messages_wait() {
+async fn a_route_is_corrected_while_its_messages_wait() {
     let mistaken =
         permit_route().replace("data.model.soker.navn\"", "data.model.soker.fulltNavn\"");
     assert_ne!(mistaken, permit_route());

@@ -5,7 +5,7 @@ use serde_json::json;
 use tests::{ROUTE, Story, binaries, permit_alone};
 
 #[tokio::test]
-async fn a_poisoned_message_goes_to_the_dead_letters_as_it_was_and_takes_no_other_along() {
+async fn a_poison_message_becomes_a_dead_letter_unchanged_and_affects_no_other() {
     let mut plan = permit_alone();
     plan.code = binaries().code();
     let story = Story::begin(plan).await;

@@ -94,7 +94,7 @@ async fn a_prefilled_case_carries_the_relays_id_in_its_form() {
 }
 
 #[tokio::test]
-async fn a_prefilled_case_whose_answer_is_lost_is_found_by_its_form_and_adopted() {
+async fn a_prefilled_case_whose_response_is_lost_is_found_by_its_form_and_adopted() {
     let routes = route();
     let story = Story::begin(plan(&routes)).await;
     let faults = story.altinn_wire.faults();
@@ -110,7 +110,7 @@ async fn a_prefilled_case_whose_answer_is_lost_is_found_by_its_form_and_adopted(
 }
 
 #[tokio::test]
-async fn a_prefilled_case_whose_maker_was_killed_is_adopted() {
+async fn a_prefilled_case_whose_creator_was_killed_is_adopted() {
     let routes = route();
     let mut plan = plan(&routes);
     plan.code = binaries().code();
@@ -144,7 +144,7 @@ async fn assert_left_to_an_operator(story: &Story, a: &str) {
 }
 
 #[tokio::test]
-async fn a_prefilled_case_without_a_form_cannot_be_found_and_no_other_is_made() {
+async fn a_prefilled_case_without_a_form_cannot_be_found_and_is_not_created_again() {
     let routes = route();
     let story = Story::begin(plan(&routes)).await;
     let faults = story.altinn.faults();
@@ -162,7 +162,7 @@ async fn a_prefilled_case_without_a_form_cannot_be_found_and_no_other_is_made() 
 }
 
 #[tokio::test]
-async fn a_prefilled_case_that_storage_refused_in_part_is_never_asked_for_twice() {
+async fn a_prefilled_case_that_storage_stored_in_part_is_never_requested_twice() {
     let steps = [
         CreationStep::Instance,
         CreationStep::FurtherForms,
@@ -191,7 +191,7 @@ async fn a_prefilled_case_that_storage_refused_in_part_is_never_asked_for_twice(
 }
 
 #[tokio::test]
-async fn a_prefilled_case_whose_form_comes_from_the_engine_long_after_the_answer_is_adopted() {
+async fn a_prefilled_case_whose_form_the_engine_stores_late_is_adopted() {
     let routes = route();
     let story = Story::begin(plan(&routes).setting("STAFETT_SETTLE_SECONDS", "1200")).await;
     let b = story.altinn.app(CASEWORK).expect("it runs");
@@ -218,7 +218,7 @@ async fn a_prefilled_case_whose_form_comes_from_the_engine_long_after_the_answer
 }
 
 #[tokio::test]
-async fn a_case_that_would_not_show_the_stamp_is_not_made() {
+async fn a_case_without_a_visible_stamp_is_not_created() {
     let routes = route();
     let mut plan = plan(&routes);
     let blind = app(CASEWORK, |b| b["dataFields"] = serde_json::json!([]));

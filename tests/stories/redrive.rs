@@ -238,7 +238,7 @@ fn counts(answer: &Value) -> Vec<Value> {
 const POISON: [&str; 2] = ["{ of Kari Bygger, 12837832290", "[\"not even an object\"]"];
 
 #[tokio::test]
-async fn an_operator_sees_what_is_dead_and_why_and_nothing_is_lost_or_hidden() {
+async fn inspect_shows_the_dead_letters_and_their_reasons_and_loses_or_hides_none() {
     let desk = Desk::set_up().await;
     let now: Timestamp = "2026-11-22T10:00:00Z".parse().expect("a moment");
     let ago = |hours| desk.clock.stand_at(now - SignedDuration::from_hours(hours));
@@ -323,7 +323,7 @@ async fn an_operator_sees_what_is_dead_and_why_and_nothing_is_lost_or_hidden() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_has_taken_is_told() {
+async fn messages_in_flight_elsewhere_are_reported() {
     let desk = Desk::set_up().await;
     desk.fail(ROUTE, 4, State::Failed, Reason::DraftRefused)
         .await;
@@ -338,7 +338,7 @@ async fn what_somebody_else_has_taken_is_told() {
 }
 
 #[tokio::test]
-async fn only_what_every_filter_admits_is_sent_back_and_the_rest_shows_at_once() {
+async fn only_messages_that_match_every_filter_are_redriven_and_the_others_stay_visible() {
     let desk = Desk::set_up().await;
     let yesterday = desk.clock.now() - SignedDuration::from_hours(24);
     desk.clock.stand_at(yesterday);
@@ -414,7 +414,7 @@ async fn only_what_every_filter_admits_is_sent_back_and_the_rest_shows_at_once()
 }
 
 #[tokio::test]
-async fn a_relay_stays_in_the_trace_that_it_belongs_to() {
+async fn a_redriven_relay_keeps_its_trace() {
     const TRACE: &str =
         "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
     let desk = Desk::set_up().await;
@@ -439,7 +439,7 @@ async fn a_relay_stays_in_the_trace_that_it_belongs_to() {
 }
 
 #[tokio::test]
-async fn what_fails_again_is_not_sent_back_a_second_time() {
+async fn a_message_that_fails_again_is_not_redriven_twice() {
     let mut stack = Stack::stafett().expect("the template has a stack");
     stack.queue.max_receive_count = Some(1);
     let desk = Desk::of(stack).await;
@@ -478,7 +478,7 @@ async fn what_fails_again_is_not_sent_back_a_second_time() {
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_an_error_that_says_what_one_is() {
+async fn an_invalid_request_is_an_error_that_shows_a_valid_one() {
     let desk = Desk::set_up().await;
     desk.fail(ROUTE, 2, State::Failed, Reason::DraftRefused)
         .await;
@@ -510,7 +510,7 @@ async fn what_is_no_request_is_an_error_that_says_what_one_is() {
 }
 
 #[tokio::test]
-async fn one_spoilt_item_of_the_ledger_hides_no_other() {
+async fn one_invalid_ledger_item_hides_no_other() {
     let desk = Desk::set_up().await;
     let good = desk
         .fail(ROUTE, 3, State::Failed, Reason::DraftRefused)
@@ -555,7 +555,7 @@ async fn a_queue_that_cannot_be_read_is_an_error_that_names_the_setting() {
 }
 
 #[tokio::test]
-async fn it_ends_before_its_time_and_goes_on_when_it_is_asked_again() {
+async fn a_redrive_ends_before_its_deadline_and_the_next_one_continues() {
     let desk = Desk::set_up().await;
     let wanted = desk
         .fail(ROUTE, 15, State::Failed, Reason::DraftRefused)
@@ -725,14 +725,14 @@ impl Misfortune {
 }
 
 #[tokio::test]
-async fn whatever_goes_wrong_on_the_way_no_dead_letter_is_lost() {
+async fn no_dead_letter_is_lost_whatever_call_fails() {
     let all = Misfortune::all();
     assert_eq!(all.len(), 54);
     join_all(all.into_iter().map(Misfortune::happens)).await;
 }
 
 #[tokio::test]
-async fn what_was_sent_and_not_deleted_is_told_and_does_no_harm() {
+async fn a_message_sent_but_not_deleted_is_reported_and_harmless() {
     let desk = Desk::set_up().await;
     desk.fail(ROUTE, 5, State::Failed, Reason::DraftRefused)
         .await;
@@ -762,7 +762,7 @@ async fn what_was_sent_and_not_deleted_is_told_and_does_no_harm() {
 
 #[tokio::test]
 #[ignore = "takes more than a minute: for so long dead letters are hidden before this is renewed"]
-async fn a_slow_redrive_keeps_hidden_what_it_holds() {
+async fn a_slow_redrive_extends_the_visibility_timeout_of_its_messages() {
     let desk = Desk::set_up().await;
     desk.fail(ROUTE, 70, State::Failed, Reason::DraftRefused)
         .await;
@@ -793,7 +793,7 @@ async fn dead(story: &Story, count: usize) {
 }
 
 #[tokio::test]
-async fn the_cause_is_mended_and_what_it_failed_is_redriven_and_nothing_else() {
+async fn after_a_correction_only_the_relays_that_failed_for_it_are_redriven() {
     let (unmapped, undrawn) = ("phone-that-a-lacks", "drawings-that-b-lacks");
     let broken = |name: &str, from: &str, to: &str| {
         let sample = permit_route().replace(ROUTE, name);

@@ -125,7 +125,7 @@ fn talkative() -> Plan {
 }
 
 #[tokio::test]
-async fn what_b_would_refuse_is_never_sent_and_goes_on_when_it_is_corrected() {
+async fn an_invalid_draft_is_never_sent_and_is_relayed_once_corrected() {
     let broken = BROKEN.iter().map(|it| (it.name, it.route()));
     let folder = routes(broken.chain([(ROUTE, route(ROUTE))]));
     let mut plan = talkative();
@@ -195,7 +195,7 @@ fn route_of(body: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_altinn_says_of_people_is_repeated_nowhere() {
+async fn personal_data_in_altinns_errors_is_repeated_nowhere() {
     let mut plan = talkative();
     plan = plan.setting("STAFETT_SETTLE_SECONDS", "1");
     let story = Story::begin(plan).await;

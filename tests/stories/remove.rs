@@ -101,7 +101,7 @@ fn by_hand(story: &Story, app: &str, data_values: Value) -> String {
 }
 
 #[tokio::test]
-async fn of_two_b_with_one_stamp_the_one_that_the_operator_names_is_deleted() {
+async fn the_b_that_the_operator_names_is_deleted() {
     let double = Double::come_about().await;
     let (other, on_record) = (double.other.clone(), double.on_record.clone());
     let expected = |outcome: &str, dry_run: bool| {
@@ -128,7 +128,7 @@ async fn of_two_b_with_one_stamp_the_one_that_the_operator_names_is_deleted() {
 }
 
 #[tokio::test]
-async fn the_b_on_record_goes_only_after_the_other_one_was_put_on_record() {
+async fn the_recorded_b_is_deleted_only_after_the_other_one_was_recorded() {
     let double = Double::come_about().await;
     let (other, on_record) = (double.other.clone(), double.on_record.clone());
     let refused = double.refuse(&on_record, json!({})).await;
@@ -186,7 +186,7 @@ async fn the_last_live_b_is_never_deleted() {
 }
 
 #[tokio::test]
-async fn of_two_removals_that_cross_one_b_is_left() {
+async fn two_concurrent_removals_leave_one_b() {
     let double = Double::come_about().await;
     double.story.pass(WHILE).await.expect("time passes");
     let (one, two) = tokio::join!(
@@ -203,7 +203,7 @@ async fn of_two_removals_that_cross_one_b_is_left() {
 }
 
 #[tokio::test]
-async fn a_policy_without_delete_is_named_and_then_it_works() {
+async fn a_missing_right_to_delete_is_reported_and_removal_works_once_it_is_granted() {
     let double = Double::come_about().await;
     let casework = double.story.altinn.app(CASEWORK).expect("the app");
     casework.forbid("delete");
@@ -219,7 +219,7 @@ async fn a_policy_without_delete_is_named_and_then_it_works() {
 }
 
 #[tokio::test]
-async fn nothing_but_a_b_of_the_relay_is_deleted() {
+async fn only_a_b_of_the_relay_is_deleted() {
     let double = Double::come_about().await;
     let story = &double.story;
     let unstamped = by_hand(story, CASEWORK, json!({}));

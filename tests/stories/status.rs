@@ -97,7 +97,7 @@ fn only(relays: &[Value]) -> (&Value, &Value, &Value) {
 }
 
 #[tokio::test]
-async fn a_permit_is_seen_on_its_way_and_when_it_has_arrived() {
+async fn app_a_sees_a_permit_in_progress_and_done() {
     let story = Story::of_the_permit().await;
     let gate = Gate::default();
     let faults = story.altinn_wire.faults();
@@ -121,7 +121,7 @@ async fn a_permit_is_seen_on_its_way_and_when_it_has_arrived() {
 }
 
 #[tokio::test]
-async fn a_permit_that_cannot_go_on_is_seen_with_the_reason() {
+async fn app_a_sees_the_reason_of_a_relay_that_cannot_proceed() {
     let broken = permit_route().replace("data.model.soker.navn", "data.model.soker.telefon");
     let (story, _routes) = story_with([(ROUTE, broken)]).await;
     let early = story.fill_in(Stage::Task("Task_1".to_owned()));
@@ -146,7 +146,7 @@ async fn a_permit_that_cannot_go_on_is_seen_with_the_reason() {
 }
 
 #[tokio::test]
-async fn each_part_of_a_permit_is_seen_by_the_digest_of_its_key() {
+async fn app_a_sees_each_case_of_a_permit_by_the_digest_of_its_key() {
     let (story, _routes) = story_with([(ROUTE, permit_route()), (MEASURES, measures())]).await;
     let busy = CannedResponse::status(StatusCode::TOO_MANY_REQUESTS);
     let busy = busy.header(header::RETRY_AFTER, HeaderValue::from_static("2"));
@@ -193,7 +193,7 @@ async fn each_part_of_a_permit_is_seen_by_the_digest_of_its_key() {
 }
 
 #[tokio::test]
-async fn a_stranger_and_whoever_asks_for_what_is_not_there_learn_nothing() {
+async fn strangers_and_requests_for_unknown_instances_learn_nothing() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
@@ -232,7 +232,7 @@ async fn a_stranger_and_whoever_asks_for_what_is_not_there_learn_nothing() {
 }
 
 #[tokio::test]
-async fn a_ledger_that_is_down_makes_app_a_ask_again() {
+async fn an_unavailable_ledger_makes_app_a_retry() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;

@@ -95,7 +95,7 @@ async fn lane(points: &RefCell<VecDeque<Point>>, clean: &Clean) -> Vec<Outcome> 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_happens_to_whichever_call_there_is_one_complete_case() {
+async fn every_fault_of_every_call_leaves_one_complete_case() {
     let began = Instant::now();
     let (clean, points) = enumerate().await;
     let calls = |way: Way| {

@@ -45,7 +45,7 @@ fn assert_is_a_trace(trace: &Value) {
 }
 
 #[tokio::test]
-async fn what_app_a_or_an_event_began_is_one_trace_through_the_queue_up_to_b() {
+async fn one_trace_leads_from_a_trigger_or_an_event_through_the_queue_to_b() {
     let story = story().await;
     let event = |a: &str| {
         json!({
@@ -76,7 +76,7 @@ async fn what_app_a_or_an_event_began_is_one_trace_through_the_queue_up_to_b() {
 }
 
 #[tokio::test]
-async fn what_reconcile_found_goes_on_in_the_trace_of_its_run() {
+async fn a_relay_found_by_reconcile_continues_the_trace_of_the_run() {
     let story = story().await;
     let a = story.fill_in(Stage::Ended);
     let found = story.reconcile.invoke(&json!({})).await;

@@ -121,7 +121,7 @@ async fn an_instance_that_storage_does_not_find_is_looked_for_again() {
 }
 
 #[tokio::test]
-async fn a_permit_that_was_withdrawn_for_good_is_given_up() {
+async fn a_permit_that_was_deleted_for_good_is_given_up() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     story.altinn.delete(&a, true).expect("it can be deleted");

@@ -375,7 +375,7 @@ fn at(json: &mut Value, path: &str, change: &mut dyn FnMut(&mut Map<String, Valu
 }
 
 #[test]
-fn every_recorded_answer_is_read_however_altinn_writes_it() {
+fn every_recorded_response_is_read_however_altinn_writes_it() {
     let (recordings, documents) = documents();
     let mut cases = 0;
     for document in &documents {
@@ -472,7 +472,7 @@ fn without_each_field(document: &Document, expected: &Read) -> usize {
 }
 
 #[test]
-fn all_of_it_at_once_reads_the_same() {
+fn all_changes_together_read_the_same() {
     let (_, documents) = documents();
     let mut runner = TestRunner::new(ProptestConfig {
         cases: 2000,

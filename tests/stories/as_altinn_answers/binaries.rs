@@ -34,7 +34,7 @@ async fn relayed(story: &Story, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn statuses_of_storage_leave_one_case_each() {
+async fn storage_errors_leave_one_case_each() {
     let story = story().await;
     let troubles = [
         (CreationStep::Element(0), 400),
@@ -58,7 +58,7 @@ async fn statuses_of_storage_leave_one_case_each() {
 }
 
 #[tokio::test]
-async fn impatient_gateways_leave_one_case_each() {
+async fn gateway_timeouts_leave_one_case_each() {
     let story = story().await;
     let answers = [
         CannedResponse::status(StatusCode::REQUEST_TIMEOUT),
@@ -83,7 +83,7 @@ async fn impatient_gateways_leave_one_case_each() {
 }
 
 #[tokio::test]
-async fn what_its_app_deletes_after_it_was_adopted_is_made_anew() {
+async fn a_case_that_its_app_deletes_after_adoption_is_created_again() {
     let story = story().await;
     may_delete(&story);
     let fault = Fault::at(CreationStep::Process, CallFault::DoneThen(503));

@@ -50,7 +50,7 @@ fn fill_in(story: &Story) -> String {
 }
 
 #[tokio::test]
-async fn six_cases_of_which_storage_answers_two_with_429_are_six() {
+async fn six_cases_are_created_although_storage_answers_two_with_429() {
     let folder = routes([(ROUTE, route())]);
     let mut plan = permit_alone();
     plan.routes = folder.path().to_owned();

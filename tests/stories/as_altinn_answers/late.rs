@@ -54,14 +54,14 @@ async fn answered_while_the_app_goes_on(answer: CannedResponse, step: CreationSt
 }
 
 #[tokio::test]
-async fn a_gateway_that_lost_patience_gets_no_second_case_from_an_app_that_goes_on() {
+async fn a_gateway_timeout_creates_no_second_case_while_the_app_goes_on() {
     for answer in impatient() {
         answered_while_the_app_goes_on(answer, CreationStep::ElementsFrom(0), false).await;
     }
 }
 
 #[tokio::test]
-async fn an_app_that_makes_its_instance_long_after_everybody_left_makes_the_only_one() {
+async fn an_instance_created_long_after_the_timeout_is_the_only_one() {
     for delete in [false, true] {
         let answer = CannedResponse::gateway(StatusCode::GATEWAY_TIMEOUT);
         answered_while_the_app_goes_on(answer, CreationStep::Instance, delete).await;
@@ -69,7 +69,7 @@ async fn an_app_that_makes_its_instance_long_after_everybody_left_makes_the_only
 }
 
 #[tokio::test]
-async fn an_app_that_answers_after_the_lease_has_made_the_only_case() {
+async fn an_app_that_responds_after_the_lease_has_created_the_only_case() {
     // The lease runs in real time, so this waits for it.
     let story = Story::begin(permit_alone().setting("STAFETT_LEASE_SECONDS", "3")).await;
     b_meets(
@@ -94,7 +94,7 @@ async fn an_app_that_answers_after_the_lease_has_made_the_only_case() {
 }
 
 #[tokio::test]
-async fn an_adopted_case_that_its_app_deletes_afterwards_is_made_anew() {
+async fn an_adopted_case_that_its_app_then_deletes_is_created_again() {
     let story = story(true).await;
     let fault = Fault::at(CreationStep::Process, CallFault::DoneThen(503));
     b_meets(
@@ -135,7 +135,7 @@ async fn an_adopted_case_that_its_app_deletes_afterwards_is_made_anew() {
 
 /// The same app, but its service owner may not delete: the adopted case stays.
 #[tokio::test]
-async fn an_adopted_case_that_stays_is_done_when_its_app_is_quiet() {
+async fn an_adopted_case_that_is_not_deleted_is_done_once_its_app_is_quiet() {
     let story = story(false).await;
     b_meets(
         &story,

@@ -61,7 +61,7 @@ async fn refused_by(library: Library, delete: bool) {
 }
 
 #[tokio::test]
-async fn a_library_that_answers_500_and_deletes_nothing_is_asked_once_and_its_fault_is_told() {
+async fn a_library_that_answers_500_and_deletes_nothing_is_called_once_and_its_error_reported() {
     for delete in [false, true] {
         for library in [Library::new(8, 0, 0), Library::new(8, 4, 9)] {
             refused_by(library, delete).await;
@@ -70,14 +70,14 @@ async fn a_library_that_answers_500_and_deletes_nothing_is_asked_once_and_its_fa
 }
 
 #[tokio::test]
-async fn a_library_that_answers_an_empty_403_is_asked_once_and_its_fault_is_told() {
+async fn a_library_that_answers_an_empty_403_is_called_once_and_its_error_reported() {
     for delete in [false, true] {
         refused_by(Library::new(8, 12, 2), delete).await;
     }
 }
 
 #[tokio::test]
-async fn today_s_library_and_the_next_generation_are_asked_once_and_their_fault_is_told() {
+async fn the_current_library_and_version_9_are_called_once_and_their_error_reported() {
     for delete in [false, true] {
         for library in [Library::TODAY, Library::NEXT] {
             refused_by(library, delete).await;

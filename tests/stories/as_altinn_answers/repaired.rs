@@ -32,7 +32,7 @@ fn additions(story: &Story) -> usize {
 }
 
 #[tokio::test]
-async fn a_complete_case_whose_file_got_another_name_is_adopted_as_it_is() {
+async fn a_complete_case_with_a_renamed_file_is_adopted_unchanged() {
     for delete in [false, true] {
         let story = story(delete).await;
         let lost = CannedResponse::status(StatusCode::INTERNAL_SERVER_ERROR);
@@ -53,7 +53,7 @@ async fn a_complete_case_whose_file_got_another_name_is_adopted_as_it_is() {
 }
 
 #[tokio::test]
-async fn of_files_of_one_size_the_one_that_is_missing_is_added() {
+async fn the_missing_one_of_several_equally_large_files_is_added() {
     // The elements are created in this order: form, PDF, drawings.
     for missing in [2, 3, 4] {
         let story = story(false).await;
@@ -78,7 +78,7 @@ async fn of_files_of_one_size_the_one_that_is_missing_is_added() {
 }
 
 #[tokio::test]
-async fn texts_and_values_that_the_app_did_not_make_are_made_of_the_form() {
+async fn texts_and_values_that_the_app_did_not_derive_are_derived_from_the_form() {
     for step in [CreationStep::PresentationTexts, CreationStep::DataValues] {
         let story = story(false).await;
         b_meets(&story, Fault::at(step, CallFault::Refused(429)));
@@ -96,7 +96,7 @@ async fn texts_and_values_that_the_app_did_not_make_are_made_of_the_form() {
 }
 
 #[tokio::test]
-async fn a_case_that_was_never_started_is_made_anew_where_that_is_allowed() {
+async fn a_case_that_was_never_started_is_created_again_if_it_may_be_deleted() {
     let story = story(false).await;
     b_meets(
         &story,
@@ -113,7 +113,7 @@ async fn a_case_that_was_never_started_is_made_anew_where_that_is_allowed() {
 }
 
 #[tokio::test]
-async fn a_case_that_was_never_started_and_must_stay_is_adopted_and_told() {
+async fn a_case_that_was_never_started_is_adopted_and_reported_if_it_may_not_be_deleted() {
     let story = story(false).await;
     b_meets(
         &story,

@@ -26,7 +26,7 @@ fn instances() -> On {
 }
 
 #[tokio::test]
-async fn an_a_that_is_never_readable_fails_in_the_end_and_says_so() {
+async fn an_a_that_stays_unreadable_fails_with_a_reason() {
     for what in [forms(), instances()] {
         let story = story(false).await;
         let rule = story.altinn_wire.faults().add(what, broken());
@@ -59,7 +59,7 @@ async fn an_a_that_is_never_readable_fails_in_the_end_and_says_so() {
 }
 
 #[tokio::test]
-async fn an_a_whose_answer_broke_off_once_is_read_again() {
+async fn an_a_whose_response_broke_off_is_read_again() {
     let story = story(false).await;
     let faults = story.altinn_wire.faults();
     faults.add(forms().next(3), broken());

@@ -31,7 +31,7 @@ fn many() -> usize {
 }
 
 #[tokio::test]
-async fn what_fell_back_behind_the_last_window_is_found_within_the_hour() {
+async fn an_instance_that_fell_behind_the_last_window_is_found_within_the_hour() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     assert_eq!(observed.run().await["finished"], true);
@@ -57,7 +57,7 @@ async fn what_fell_back_behind_the_last_window_is_found_within_the_hour() {
 }
 
 #[tokio::test]
-async fn what_the_first_list_has_enqueued_the_second_one_leaves_alone() {
+async fn the_second_list_skips_instances_that_the_first_has_enqueued() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let permits: BTreeSet<String> = (0..20).map(|_| story.fill_in(Stage::Ended)).collect();
@@ -74,7 +74,7 @@ async fn what_the_first_list_has_enqueued_the_second_one_leaves_alone() {
 }
 
 #[tokio::test]
-async fn what_has_just_ended_is_left_to_its_trigger_by_both_lists() {
+async fn both_lists_leave_a_just_ended_instance_to_its_trigger() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = story.fill_in(Stage::Ended);
@@ -94,7 +94,7 @@ fn kept_until(until: Timestamp) -> String {
 }
 
 #[tokio::test]
-async fn a_permit_that_another_system_of_its_owner_has_confirmed_is_relayed_all_the_same() {
+async fn a_permit_confirmed_by_another_system_of_its_owner_is_still_relayed() {
     let (story, _routes) = story_with(permit_route() + "\nthen:\n  complete: true\n").await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |it| {
@@ -107,7 +107,7 @@ async fn a_permit_that_another_system_of_its_owner_has_confirmed_is_relayed_all_
 }
 
 #[tokio::test]
-async fn a_permit_that_stands_in_the_routes_task_is_found_wherever_its_column_is() {
+async fn a_permit_in_the_routes_task_is_found_wherever_its_column_is() {
     let route = route_with("{ process: completed }", "{ task: Task_2 }")
         .replace("    mottatt: instance.process.ended\n", "");
     let (story, _routes) = story_with(route).await;
@@ -124,7 +124,7 @@ async fn a_permit_that_stands_in_the_routes_task_is_found_wherever_its_column_is
 }
 
 #[tokio::test]
-async fn a_document_younger_than_its_place_is_counted_and_stops_nothing() {
+async fn a_document_newer_than_its_position_is_counted_and_stops_nothing() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let began = ago(&story, 40 * HOUR);
@@ -182,7 +182,7 @@ async fn relayed<'i>(story: &Story, instances: impl Iterator<Item = &'i String>)
 
 /// Reads a long list in pages of `size`, in runs that stop early, while columns fall behind and are corrected. One in a
 /// hundred instances is listed elsewhere than its document's time says. Each A must be enqueued once.
-async fn each_of_many_is_enqueued_once(size: usize) {
+async fn many_drifting_instances_are_enqueued_once_each(size: usize) {
     let many = many();
     let story = story_of_pages(size).await;
     let observed = Observed::new(&story).await;
@@ -247,16 +247,16 @@ async fn each_of_many_is_enqueued_once(size: usize) {
 }
 
 #[tokio::test]
-async fn each_of_many_is_enqueued_once_whatever_drifts_in_pages_of_100() {
-    each_of_many_is_enqueued_once(100).await;
+async fn many_drifting_instances_are_enqueued_once_each_in_pages_of_100() {
+    many_drifting_instances_are_enqueued_once_each(100).await;
 }
 
 #[tokio::test]
-async fn each_of_many_is_enqueued_once_whatever_drifts_in_pages_of_1000() {
-    each_of_many_is_enqueued_once(1_000).await;
+async fn many_drifting_instances_are_enqueued_once_each_in_pages_of_1000() {
+    many_drifting_instances_are_enqueued_once_each(1_000).await;
 }
 
 #[tokio::test]
-async fn each_of_many_is_enqueued_once_whatever_drifts_in_pages_of_5000() {
-    each_of_many_is_enqueued_once(5_000).await;
+async fn many_drifting_instances_are_enqueued_once_each_in_pages_of_5000() {
+    many_drifting_instances_are_enqueued_once_each(5_000).await;
 }

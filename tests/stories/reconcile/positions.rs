@@ -35,7 +35,7 @@ fn set(ids: Vec<String>) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn a_run_stops_before_its_deadline_and_the_next_one_goes_on_from_there() {
+async fn a_run_stops_before_its_deadline_and_the_next_one_continues() {
     let story = story_of_pages(100).await;
     let observed = Observed::new(&story).await;
     let all = permits(&story, 650);
@@ -84,7 +84,7 @@ async fn a_run_without_time_does_nothing_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_position_of_another_version_is_no_position() {
+async fn a_position_of_an_unknown_version_is_ignored() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let all = permits(&story, 3);
@@ -110,7 +110,7 @@ async fn a_position_of_another_version_is_no_position() {
 }
 
 #[tokio::test]
-async fn a_position_of_the_version_before_goes_on_where_its_last_window_ended() {
+async fn a_position_of_the_previous_version_continues_where_its_last_window_ended() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _before = permits(&story, 3);
@@ -148,7 +148,7 @@ async fn stopped(story: &Story, observed: &Observed<'_>) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn a_list_that_storage_does_not_go_on_with_is_begun_anew() {
+async fn a_list_that_storage_does_not_continue_is_started_again() {
     let page = json!({"count": 0, "instances": []}).to_string();
     for (refused, times) in [
         (CannedResponse::status(StatusCode::BAD_REQUEST), 1),
@@ -181,7 +181,7 @@ async fn a_list_that_storage_does_not_go_on_with_is_begun_anew() {
 }
 
 #[tokio::test]
-async fn what_stopped_for_a_day_reaches_today_all_the_same() {
+async fn a_list_that_stopped_for_a_day_catches_up_with_today() {
     let story = story_of_pages(100).await;
     let observed = Observed::new(&story).await;
     let mut all = permits(&story, 450);
@@ -194,7 +194,7 @@ async fn what_stopped_for_a_day_reaches_today_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_routes_since_that_is_moved_back_takes_in_what_lies_behind_it() {
+async fn moving_a_routes_since_back_includes_older_instances() {
     let mut plan = permit_alone();
     let later = super::route_with("2026-11-01", "2026-11-15");
     let folder = tests::routes([(ROUTE, later)]);
@@ -302,7 +302,7 @@ async fn look_through(history: &History) -> (BTreeSet<String>, BTreeSet<String>)
 }
 
 #[test]
-fn every_permit_is_found_whatever_its_history_and_wherever_the_runs_stop() {
+fn every_permit_is_found_wherever_the_runs_stop_and_whatever_changes() {
     let runtime = Runtime::new().expect("a runtime");
     let config = Config {
         cases: 12,

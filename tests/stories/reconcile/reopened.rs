@@ -68,7 +68,7 @@ async fn counts(story: &Story) -> [Value; 2] {
 }
 
 #[tokio::test]
-async fn a_case_that_its_app_deletes_after_done_is_made_anew() {
+async fn a_case_that_its_app_deletes_after_done_is_created_again() {
     let story = story().await;
     let (a, b) = relayed(&story).await;
     its_app_deletes(&story, &b).await;
@@ -97,7 +97,7 @@ async fn a_case_that_its_app_deletes_after_done_is_made_anew() {
 }
 
 #[tokio::test]
-async fn a_case_that_is_found_deleted_long_afterwards_is_made_anew_at_once() {
+async fn a_case_found_deleted_long_afterwards_is_created_again_at_once() {
     let story = story().await;
     let (a, b) = relayed(&story).await;
     its_app_deletes(&story, &b).await;
@@ -111,7 +111,7 @@ async fn a_case_that_is_found_deleted_long_afterwards_is_made_anew_at_once() {
 }
 
 #[tokio::test]
-async fn what_its_owner_deletes_or_somebody_deletes_later_is_only_told() {
+async fn a_deletion_by_the_owner_or_a_late_one_is_only_reported() {
     let story = story().await;
     let (_, by_its_owner) = relayed(&story).await;
     let deleted = story.altinn.delete(&by_its_owner, true);
@@ -128,7 +128,7 @@ async fn what_its_owner_deletes_or_somebody_deletes_later_is_only_told() {
 }
 
 #[tokio::test]
-async fn what_an_operator_has_removed_is_not_made_anew() {
+async fn a_case_that_an_operator_removed_is_not_created_again() {
     let story = story().await;
     let (a, on_record) = relayed(&story).await;
     // Only the record of a relay that has been done for a while can be changed to another B.
@@ -152,7 +152,7 @@ async fn what_an_operator_has_removed_is_not_made_anew() {
 }
 
 #[tokio::test]
-async fn a_dry_run_opens_nothing() {
+async fn a_dry_run_reopens_nothing() {
     let story = story().await;
     let (a, b) = relayed(&story).await;
     its_app_deletes(&story, &b).await;
@@ -184,7 +184,7 @@ key: tiltak.kode
 }
 
 #[tokio::test]
-async fn of_a_set_the_one_case_that_is_gone_is_made_anew() {
+async fn only_the_deleted_case_of_a_set_is_created_again() {
     let routes = routes([(ROUTE, measures())]);
     let mut plan = permit_alone();
     plan.routes = routes.path().to_owned();
@@ -257,7 +257,7 @@ async fn standing(ledger: &Ledger, relay: &RelayId) -> RelayStatus {
 }
 
 #[tokio::test]
-async fn a_relay_and_its_set_are_opened_together_or_not_at_all() {
+async fn a_relay_and_its_set_are_reopened_together_or_not_at_all() {
     let story = story().await;
     let settings = &story.instantiate.settings().environment;
     let source = Environment::new(|name| settings.get(name).cloned());

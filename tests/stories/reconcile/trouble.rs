@@ -24,7 +24,7 @@ fn status(status: u16) -> Action {
 }
 
 #[tokio::test]
-async fn a_storage_that_fails_is_told_of_and_asked_again_by_the_next_run() {
+async fn a_failing_storage_is_reported_and_called_again_by_the_next_run() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -55,7 +55,7 @@ async fn a_storage_that_fails_is_told_of_and_asked_again_by_the_next_run() {
 }
 
 #[tokio::test]
-async fn an_instance_that_cannot_be_read_is_named_and_the_rest_goes_on() {
+async fn an_unreadable_instance_is_named_and_the_others_are_processed() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -80,7 +80,7 @@ async fn an_instance_that_cannot_be_read_is_named_and_the_rest_goes_on() {
 }
 
 #[tokio::test]
-async fn a_moments_failure_is_no_trouble() {
+async fn a_short_failure_is_not_reported() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -100,7 +100,7 @@ async fn a_moments_failure_is_no_trouble() {
 }
 
 #[tokio::test]
-async fn an_altinn_that_gives_no_token_keeps_nothing_from_being_found_later() {
+async fn a_token_failure_only_delays_what_is_found() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -123,7 +123,7 @@ async fn an_altinn_that_gives_no_token_keeps_nothing_from_being_found_later() {
 }
 
 #[tokio::test]
-async fn the_trouble_of_one_route_is_not_the_others() {
+async fn the_failure_of_one_route_does_not_affect_the_others() {
     let other = permit_route().replace(ROUTE, "another-route");
     let folder = routes([(ROUTE, permit_route()), ("another-route", other)]);
     let mut plan = permit_alone();
@@ -150,7 +150,7 @@ async fn the_trouble_of_one_route_is_not_the_others() {
 }
 
 #[tokio::test]
-async fn a_storage_that_does_not_answer_in_time_is_no_trouble_and_loses_nothing() {
+async fn a_storage_timeout_is_not_reported_and_loses_nothing() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -170,7 +170,7 @@ async fn a_storage_that_does_not_answer_in_time_is_no_trouble_and_loses_nothing(
 }
 
 #[tokio::test]
-async fn an_empty_page_with_a_next_one_is_not_the_end() {
+async fn an_empty_page_with_a_next_link_is_not_the_end() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -198,7 +198,7 @@ async fn an_empty_page_with_a_next_one_is_not_the_end() {
 }
 
 #[tokio::test]
-async fn a_list_that_turns_in_circles_is_recognised() {
+async fn a_list_whose_next_links_form_a_circle_is_recognised() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -249,7 +249,7 @@ async fn a_filter_that_storage_ignores_enqueues_nothing_and_moves_nothing() {
 }
 
 #[tokio::test]
-async fn a_queue_that_takes_nothing_keeps_the_position_where_it_is() {
+async fn a_failing_queue_leaves_the_position_unchanged() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -272,7 +272,7 @@ async fn a_queue_that_takes_nothing_keeps_the_position_where_it_is() {
 }
 
 #[tokio::test]
-async fn a_ledger_that_does_not_answer_enqueues_nothing() {
+async fn a_failing_ledger_leads_to_no_enqueued_message() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -295,8 +295,7 @@ async fn a_ledger_that_does_not_answer_enqueues_nothing() {
 /// DynamoDB returns keys unprocessed when a table has no capacity left (Amazon DynamoDB API Reference, BatchGetItem,
 /// UnprocessedKeys).
 #[tokio::test]
-async fn a_relay_that_the_ledger_has_no_time_to_show_is_asked_for_again_and_not_taken_for_missing()
-{
+async fn unprocessed_ledger_keys_are_read_again_and_not_taken_for_missing() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;

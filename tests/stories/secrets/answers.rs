@@ -139,7 +139,7 @@ fn assert_applied(story: &Story, rules: &[RuleId]) {
 }
 
 #[tokio::test]
-async fn what_b_says_of_people_is_repeated_nowhere() {
+async fn personal_data_in_bs_responses_is_repeated_nowhere() {
     let folder = routes([(ROUTE, permit_route())]);
     let story = story(&folder).await;
     let faults = story.altinn_wire.faults();
@@ -177,7 +177,7 @@ async fn what_b_says_of_people_is_repeated_nowhere() {
 }
 
 #[tokio::test]
-async fn what_a_and_storage_say_of_people_is_repeated_nowhere() {
+async fn personal_data_in_responses_of_a_and_storage_is_repeated_nowhere() {
     let folder = routes([(ROUTE, permit_route())]);
     let story = story(&folder).await;
     let faults = story.altinn_wire.faults();
@@ -208,7 +208,7 @@ async fn what_a_and_storage_say_of_people_is_repeated_nowhere() {
 }
 
 #[tokio::test]
-async fn what_is_said_while_a_half_made_case_is_made_whole_is_repeated_nowhere() {
+async fn personal_data_in_responses_during_a_repair_is_repeated_nowhere() {
     let folder = routes([(ROUTE, permit_route())]);
     let story = story(&folder).await;
     let half = [0, 1, 2]
@@ -257,7 +257,7 @@ async fn what_is_said_while_a_half_made_case_is_made_whole_is_repeated_nowhere()
 }
 
 #[tokio::test]
-async fn what_is_said_of_tokens_and_metadata_is_repeated_nowhere() {
+async fn personal_data_in_responses_about_tokens_and_metadata_is_repeated_nowhere() {
     let folder = routes([(ROUTE, permit_route())]);
     let story = story(&folder).await;
     let faults = story.altinn_wire.faults();
@@ -304,7 +304,7 @@ async fn what_is_said_of_tokens_and_metadata_is_repeated_nowhere() {
 }
 
 #[tokio::test]
-async fn what_a_says_when_it_is_told_of_b_is_repeated_nowhere() {
+async fn personal_data_in_responses_to_after_steps_is_repeated_nowhere() {
     let then = "\nthen:\n  substatus: { label: Sent }\n  complete: true\n";
     let folder = routes([(ROUTE, permit_route() + then)]);
     let story = story(&folder).await;

@@ -23,7 +23,7 @@ async fn call(what: &str, request: RequestBuilder) -> u16 {
 }
 
 #[tokio::test]
-async fn what_is_sent_to_the_api_is_neither_answered_nor_logged_nor_kept() {
+async fn input_of_the_api_is_neither_returned_nor_logged_nor_stored() {
     let folder = routes([(ROUTE, permit_route())]);
     let story = story(&folder).await;
     let a = fill_in(&story);

@@ -83,7 +83,7 @@ fn encodings(mark: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_is_personal_is_recognised_in_every_form() {
+fn personal_texts_are_recognised_in_every_encoding() {
     let percent = |text: &str| {
         let escaped = text.bytes().map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),

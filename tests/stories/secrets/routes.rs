@@ -163,7 +163,7 @@ fn parts(story: &Story, a: &str) -> Vec<B> {
 }
 
 #[tokio::test]
-async fn whatever_a_route_makes_of_personal_data_it_comes_to_b_or_nowhere() {
+async fn personal_data_that_a_route_maps_reaches_b_or_nothing() {
     let good = [
         (ROUTE, permit_route()),
         (EACH, each()),
@@ -219,7 +219,7 @@ async fn whatever_a_route_makes_of_personal_data_it_comes_to_b_or_nowhere() {
 }
 
 #[tokio::test]
-async fn what_waits_tells_nothing_of_what_it_waits_for() {
+async fn a_waiting_relay_reveals_no_personal_data() {
     const LATE: &str = "late-attachment";
     const UNKNOWN: &str = "unknown-owner";
     let letter = "{ from: brev, to: vedlegg, required: true }";
@@ -245,7 +245,7 @@ async fn what_waits_tells_nothing_of_what_it_waits_for() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_none_is_kept_as_it_came_and_told_of_without_its_text() {
+async fn a_malformed_message_is_kept_unchanged_and_reported_without_its_text() {
     let folder = routes([(ROUTE, permit_route())]);
     let story = story(&folder).await;
     let a = fill_in(&story);

@@ -28,7 +28,7 @@ async fn story(route: String) -> (Story, Folder) {
 }
 
 #[tokio::test]
-async fn what_names_an_address_in_a_call_is_not_visited() {
+async fn an_address_in_a_call_is_not_visited() {
     let (story, _folder) = story(permit_route()).await;
     let trap = Trap::of(&story).await;
     let there = trap.url();
@@ -177,7 +177,7 @@ async fn no_link_of_an_instance_and_no_next_of_a_list_is_followed() {
 }
 
 #[tokio::test]
-async fn wherever_altinn_redirects_to_nobody_goes_and_nothing_is_sent_there() {
+async fn no_redirect_of_altinn_is_followed_and_nothing_is_sent_there() {
     let then = "\nthen:\n  substatus: { label: Sent }\n  complete: true\n";
     let (story, _folder) = story(permit_route() + then).await;
     let trap = Trap::of(&story).await;
@@ -264,7 +264,7 @@ fn probe() -> testbed::wire::RequestHead {
 }
 
 #[tokio::test]
-async fn what_looks_like_markup_in_a_form_is_text_in_b() {
+async fn markup_in_a_form_is_text_in_b() {
     let (story, _folder) = story(permit_route()).await;
     let trap = Trap::of(&story).await;
     let there = trap.url();

@@ -93,7 +93,7 @@ fn call(method: &str, path: &str, text: &str, body: &str, token: &str) -> Value 
 }
 
 #[tokio::test]
-async fn no_call_writes_a_line_of_its_own() {
+async fn no_call_forges_a_log_line() {
     let story = story().await;
     let url = story.events_url();
     let events = url.trim_start_matches(&story.api.url());
@@ -186,7 +186,7 @@ async fn no_call_writes_a_line_of_its_own() {
 }
 
 #[tokio::test]
-async fn no_message_no_form_and_no_answer_of_altinn_writes_a_line_of_its_own() {
+async fn no_message_form_or_response_of_altinn_forges_a_log_line() {
     let story = story().await;
     let faults = story.altinn_wire.faults();
     let get = |path: &str| On::request(Method::GET, path);

@@ -43,7 +43,7 @@ fn bearer(story: &Story) -> String {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_and_an_unknown_path_are_the_same_to_the_last_byte() {
+async fn a_wrong_secret_and_an_unknown_path_get_identical_responses() {
     let story = Story::of_the_permit().await;
     let url = story.events_url();
     let (_, secret) = url.rsplit_once('/').expect("the address has a path");
@@ -137,7 +137,7 @@ const NO_IDS: [&str; 23] = [
 ];
 
 #[tokio::test]
-async fn what_is_no_id_reaches_neither_queue_nor_ledger() {
+async fn an_invalid_id_reaches_neither_queue_nor_ledger() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     let guid = tests::guid(&a);

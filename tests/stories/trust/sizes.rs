@@ -109,7 +109,7 @@ fn peak(story: &Story) -> u64 {
 }
 
 #[tokio::test]
-async fn no_answer_takes_more_memory_than_there_is() {
+async fn no_response_exhausts_the_memory() {
     let plan = permit_alone();
     let mut plan = plan.setting("STAFETT_SETTLE_SECONDS", "0");
     plan.code = binaries().code();
