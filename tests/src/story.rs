@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use testbed::wire::{Exchange, On};
 use tokio::time::{Instant, sleep};
 
-use crate::{Attachment, B};
+use crate::{Attachment, BInstance};
 
 /// App A of the samples.
 pub const PERMIT: &str = "ttd/permit";
@@ -238,7 +238,7 @@ impl Story {
     ///
     /// # Panics
     /// When there is not exactly one.
-    pub fn the_b(&self, route: &str, instance: &str) -> B {
+    pub fn the_b(&self, route: &str, instance: &str) -> BInstance {
         let made = self.made(route, instance);
         assert_eq!(made.len(), 1, "of {}", stamp(route, instance));
         self.the_live_b(route, instance)
@@ -248,7 +248,7 @@ impl Story {
     ///
     /// # Panics
     /// When there is none, or more than one.
-    pub fn the_live_b(&self, route: &str, instance: &str) -> B {
+    pub fn the_live_b(&self, route: &str, instance: &str) -> BInstance {
         let made = self.made(route, instance);
         let live = made.iter().filter_map(|id| self.altinn.instance(id));
         let live: Vec<Value> = live
@@ -257,7 +257,7 @@ impl Story {
         let [b] = live.as_slice() else {
             panic!("{} has {} cases", stamp(route, instance), live.len())
         };
-        B::new(&self.altinn, b)
+        BInstance::new(&self.altinn, b)
     }
 
     /// Every B that was ever created with the relay's stamp.
@@ -280,7 +280,7 @@ impl Story {
             .altinn
             .instance(instance)
             .expect("the instance is there");
-        let mut files = B::new(&self.altinn, &a).attachments;
+        let mut files = BInstance::new(&self.altinn, &a).attachments;
         for file in files
             .iter_mut()
             .filter(|file| file.data_type == "ref-data-as-pdf")
@@ -537,9 +537,9 @@ impl Story {
     /// # Panics
     /// When it does not exist.
     #[must_use]
-    pub fn b(&self, id: &str) -> B {
+    pub fn b(&self, id: &str) -> BInstance {
         let b = self.altinn.instance(id).expect("the instance is there");
-        B::new(&self.altinn, &b)
+        BInstance::new(&self.altinn, &b)
     }
 }
 

@@ -3,7 +3,7 @@
 use http::{HeaderValue, StatusCode, header};
 use local_altinn::{CallFault, CreationStep, Fault, Stage};
 use testbed::wire::{Action, CannedResponse};
-use tests::{B, CASEWORK, ROUTE, Story, permit_alone, posts};
+use tests::{BInstance, CASEWORK, ROUTE, Story, permit_alone, posts};
 
 fn status(status: u16) -> CannedResponse {
     CannedResponse::status(StatusCode::from_u16(status).expect("a status"))
@@ -14,7 +14,7 @@ fn come_back(code: u16, seconds: &'static str) -> CannedResponse {
 }
 
 /// Relays one permit, applying `action` to the first request that creates a B.
-async fn relayed_through(action: Action) -> (Story, B) {
+async fn relayed_through(action: Action) -> (Story, BInstance) {
     let plan = permit_alone();
     let story = Story::begin(plan.setting("STAFETT_SETTLE_SECONDS", "1")).await;
     story.altinn_wire.faults().add(posts().nth(1), action);

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use local_altinn::{Fault, Stage};
 use serde_json::Value;
-use tests::{B, CASEWORK, ROUTE, Story};
+use tests::{BInstance, CASEWORK, ROUTE, Story};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -69,7 +69,7 @@ fn live(story: &Story) -> usize {
 
 /// Asserts that the one live B of this A has everything a clean one has, except perhaps a started process. Returns it
 /// with the ledger's item.
-async fn whole(story: &Story, a: &str) -> (B, Value) {
+async fn whole(story: &Story, a: &str) -> (BInstance, Value) {
     let item = item(story, a).await;
     assert_eq!(item["state"], "done", "{item}");
     let b = story.the_live_b(ROUTE, a);
@@ -93,7 +93,7 @@ async fn whole(story: &Story, a: &str) -> (B, Value) {
 }
 
 /// The same, and its process was started.
-async fn clean(story: &Story, a: &str) -> B {
+async fn clean(story: &Story, a: &str) -> BInstance {
     let (b, item) = whole(story, a).await;
     assert_eq!(item["reason"], Value::Null, "{item}");
     assert_eq!(story.altinn.history(&b.id).len(), 2);

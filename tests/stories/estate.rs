@@ -3,7 +3,7 @@
 use http::StatusCode;
 use local_world::deployment::{Deployment, Plan, sample_apps};
 use serde_json::{Value, json};
-use tests::{Attachment, B, Folder, Story};
+use tests::{Attachment, BInstance, Folder, Story};
 
 const ESTATE: &str = "ttd/estate";
 const INHERITANCE: &str = "ttd/inheritance";
@@ -21,9 +21,9 @@ async fn trigger(story: &Story, a: &str) {
 }
 
 /// The notices, with the number of the heir who got each.
-fn notices(story: &Story) -> Vec<(String, B)> {
+fn notices(story: &Story) -> Vec<(String, BInstance)> {
     let made = story.altinn.instances(INHERITANCE).into_iter();
-    let mut notices: Vec<(String, B)> = made
+    let mut notices: Vec<(String, BInstance)> = made
         .map(|b| {
             let owner = b["instanceOwner"]["personNumber"].as_str();
             let owner = owner.expect("a person owns it").to_owned();

@@ -7,7 +7,8 @@ use local_altinn::{App, FormContent, Stage, Submission, SubmissionOwner};
 use serde_json::{Value, json};
 use testbed::wire::{Action, CannedResponse};
 use tests::{
-    B, CASEWORK, DEADLINE, Folder, PERMIT, Story, app, binaries, permit_alone, posts, routes, stamp,
+    BInstance, CASEWORK, DEADLINE, Folder, PERMIT, Story, app, binaries, permit_alone, posts,
+    routes, stamp,
 };
 
 const ESTATE: &str = "ttd/estate";
@@ -120,7 +121,7 @@ fn fill_in(story: &Story, heirs: &[(&str, &str)], until: Stage) -> String {
 }
 
 /// Every B that was ever created for this A, by the key digest in its stamp.
-fn cases(story: &Story, a: &str) -> BTreeMap<String, B> {
+fn cases(story: &Story, a: &str) -> BTreeMap<String, BInstance> {
     let set = stamp(ROUTE, a) + ":";
     let made = story.altinn.creations().into_iter();
     let stamped = made.filter_map(|it| {
@@ -128,7 +129,7 @@ fn cases(story: &Story, a: &str) -> BTreeMap<String, B> {
         Some((digest.to_owned(), it.instance))
     });
     let stamped: Vec<(String, String)> = stamped.collect();
-    let by_digest: BTreeMap<String, B> = stamped
+    let by_digest: BTreeMap<String, BInstance> = stamped
         .iter()
         .map(|(digest, id)| (digest.clone(), story.b(id)))
         .collect();
@@ -136,7 +137,7 @@ fn cases(story: &Story, a: &str) -> BTreeMap<String, B> {
     by_digest
 }
 
-fn number(b: &B) -> &str {
+fn number(b: &BInstance) -> &str {
     let number = b.instance["instanceOwner"]["personNumber"].as_str();
     number.expect("a person owns it")
 }

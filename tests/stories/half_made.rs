@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use local_altinn::{Attachment, CallFault, CreationStep, Fault, Stage};
 use serde_json::{Value, json};
-use tests::{B, CASEWORK, ROUTE, Story, mistaken_route, permit_alone, permit_route, routes};
+use tests::{
+    BInstance, CASEWORK, ROUTE, Story, mistaken_route, permit_alone, permit_route, routes,
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -103,7 +105,7 @@ async fn half_made() -> (Story, String, String) {
 }
 
 /// B's files except the PDF that its own app generates at the end of a task.
-fn relayed_files(b: B) -> Vec<tests::Attachment> {
+fn relayed_files(b: BInstance) -> Vec<tests::Attachment> {
     let files = b.attachments.into_iter();
     files
         .filter(|it| it.data_type != "ref-data-as-pdf")

@@ -7,8 +7,8 @@ use local_altinn::{CallFault, CreationStep, Fault, Library, Stage};
 use local_world::deployment::Plan;
 use testbed::wire::{Action, Gate, On};
 use tests::{
-    B, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, app, binaries, eventually, permit_alone,
-    routes, stamp,
+    BInstance, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, app, binaries, eventually,
+    permit_alone, routes, stamp,
 };
 
 /// The field that carries the relay's id; B copies it to its data values.
@@ -53,7 +53,7 @@ fn sent(story: &Story) -> usize {
 }
 
 /// Every B with the relay's stamp.
-fn stamped(story: &Story, a: &str) -> Vec<B> {
+fn stamped(story: &Story, a: &str) -> Vec<BInstance> {
     let stamp = stamp(ROUTE, a);
     let cases = story.altinn.instances(CASEWORK).into_iter();
     let stamped = cases.filter(|b| b["dataValues"][STAMP] == stamp);

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use local_altinn::{Attachment, FormContent, Stage, Submission, SubmissionOwner};
 use local_aws::lambda::Function;
 use serde_json::{Value, json};
-use tests::{B, CASEWORK, Folder, PERMIT, Story, app, binaries, permit_alone};
+use tests::{BInstance, CASEWORK, Folder, PERMIT, Story, app, binaries, permit_alone};
 
 use markers::{AREA, CODE, CONTENT, DESCRIPTION, FILE, NAME, NUMBER, REMARK, assert_none_in};
 
@@ -64,7 +64,7 @@ fn fill_in(story: &Story) -> String {
 }
 
 /// Asserts that all of it reached B: otherwise the searches elsewhere would prove nothing.
-fn assert_has_it_all(b: &B) {
+fn assert_has_it_all(b: &BInstance) {
     assert_eq!(b.field("soknad/innsender"), [NAME]);
     assert_eq!(b.field("soknad/merknad"), [REMARK]);
     assert_eq!(b.field("soknad/vedtak/kode"), [CODE, "TB"]);

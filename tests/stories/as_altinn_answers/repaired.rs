@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use local_altinn::{Attachment, CallFault, CreationStep, Fault, Stage};
 use testbed::wire::{Action, CannedResponse, On};
-use tests::{B, CASEWORK, Story, posts};
+use tests::{BInstance, CASEWORK, Story, posts};
 
 use super::{HOUR, b_meets, clean, live, nothing_is_left, pass, story, triggered, whole};
 
@@ -18,7 +18,7 @@ fn drawing(name: &str, content: &'static str) -> Attachment {
 }
 
 /// The contents of B's drawings.
-fn drawn(b: &B) -> Vec<Bytes> {
+fn drawn(b: &BInstance) -> Vec<Bytes> {
     let drawings = b.attachments.iter().filter(|it| it.data_type == "tegning");
     let mut drawn: Vec<Bytes> = drawings.map(|it| it.bytes.clone()).collect();
     drawn.sort();

@@ -1,7 +1,7 @@
 //! What a route's own expressions do with personal data, in valid and in broken routes.
 
 use serde_json::Value;
-use tests::{B, ROUTE, Story, permit_route, routes, stamp};
+use tests::{BInstance, ROUTE, Story, permit_route, routes, stamp};
 
 use super::markers::{DESCRIPTION, NAME, NUMBER, REMARK, SENT, UNKNOWN_NUMBER, assert_none_in};
 use super::{assert_has_it_all, assert_no_trace, assert_no_trace_for_operators, fill_in, story};
@@ -152,7 +152,7 @@ model:
 }
 
 /// Every B of the relays of a route with `each`.
-fn parts(story: &Story, a: &str) -> Vec<B> {
+fn parts(story: &Story, a: &str) -> Vec<BInstance> {
     let set = stamp(EACH, a) + ":";
     let made = story.altinn.creations().into_iter();
     let parts = made.filter(|it| {

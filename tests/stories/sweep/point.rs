@@ -7,8 +7,8 @@ use local_altinn::{CallFault, CreationStep, Fault};
 use local_world::deployment::sample_apps;
 use testbed::wire::Action;
 use tests::{
-    Attachment, B, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, binaries, guid, permit_alone,
-    posts, stamp,
+    Attachment, BInstance, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, binaries, guid,
+    permit_alone, posts, stamp,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -99,7 +99,7 @@ pub(super) struct Clean {
 }
 
 impl Clean {
-    fn new(b: &B, a: &str) -> Self {
+    fn new(b: &BInstance, a: &str) -> Self {
         let form = b.form.iter();
         Self {
             form: form
@@ -112,7 +112,7 @@ impl Clean {
         }
     }
 
-    fn assert_is(&self, b: &B, a: &str) {
+    fn assert_is(&self, b: &BInstance, a: &str) {
         let seen = Self::new(b, a);
         assert_eq!(seen.form, self.form);
         assert_eq!(seen.attachments, self.attachments);

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// A B instance.
 #[derive(Debug)]
-pub struct B {
+pub struct BInstance {
     /// `{party}/{guid}`.
     pub id: String,
     /// The instance as Storage returns it.
@@ -33,7 +33,7 @@ pub struct Attachment {
     pub bytes: Bytes,
 }
 
-impl B {
+impl BInstance {
     pub(crate) fn new(altinn: &LocalAltinn, instance: &Value) -> Self {
         let id = text(&instance["id"]);
         let mut b = Self {
