@@ -44,7 +44,7 @@ async fn main() {
         .send(all.iter().map(|a| Story::message(ROUTE, a)))
         .await;
     loop {
-        story.rest().await.expect("it comes to rest");
+        story.rest().await.expect("the deployment comes to rest");
         let (open, _) = story.aws.outlook(&story.aws.resources().queue).await;
         if open == 0 || clock.now().duration_since(began_at) > LONGEST {
             break;

@@ -23,7 +23,10 @@ const WHERE: &str = "STAFETT_DEPLOYED";
 /// One runtime for all stories, since the Altinn that they share runs on it.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let mut runtime = Builder::new_multi_thread();
-    runtime.enable_all().build().expect("a runtime can be made")
+    runtime
+        .enable_all()
+        .build()
+        .expect("a runtime can be created")
 });
 
 static DEPLOYED: LazyLock<Option<Deployed>> = LazyLock::new(|| {
@@ -34,17 +37,17 @@ static DEPLOYED: LazyLock<Option<Deployed>> = LazyLock::new(|| {
 });
 
 /// Runs a story against the deployment; prints that it was skipped if there is none.
-pub(crate) fn tell(story: impl AsyncFnOnce(&Deployed)) {
+pub(crate) fn run_story(story: impl AsyncFnOnce(&Deployed)) {
     match &*DEPLOYED {
         Some(deployed) => RUNTIME.block_on(story(deployed)),
-        None => say(format!(
+        None => print(format!(
             "skipped: {WHERE} names no deployment, see .ci/deployed"
         )),
     }
 }
 
 /// Prints an observation of a story that passes.
-pub(crate) fn say(what: impl Display) {
+pub(crate) fn print(what: impl Display) {
     writeln!(stderr(), "  {what}").expect("standard error takes a line");
 }
 
@@ -85,7 +88,7 @@ impl Deployed {
                 .public_jwk(),
         };
         let registered = deployed.altinn.register_client(&registration);
-        registered.expect("Maskinporten takes the client");
+        registered.expect("Maskinporten registers the client");
         deployed.configure_functions().await;
         deployed
     }
@@ -187,7 +190,7 @@ impl Deployed {
         let token = self
             .altinn
             .maskinporten_token(SERVICE_OWNER, TRIGGER_SCOPE, None);
-        token.expect("Maskinporten gives a token")
+        token.expect("Maskinporten issues a token")
     }
 
     /// App A triggers the relay of an instance with this token.

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use crate::deployed::{Deployed, tell};
+use crate::deployed::{Deployed, run_story};
 
 /// The same token with another signature.
 fn forged(token: &str) -> String {
@@ -15,7 +15,7 @@ fn forged(token: &str) -> String {
 
 #[test]
 fn a_forged_token_is_refused_and_nothing_is_relayed() {
-    tell(async |deployed| {
+    run_story(async |deployed| {
         let a = deployed.submit();
         let token = deployed.token();
         let refused = deployed.trigger(&a, &forged(&token)).await;
@@ -49,7 +49,7 @@ async fn answer(deployed: &Deployed, path: &str) -> (StatusCode, String, Value) 
 
 #[test]
 fn a_wrong_events_secret_gets_the_response_of_an_unknown_path() {
-    tell(async |deployed| {
+    run_story(async |deployed| {
         let right = format!("/events/{}", deployed.named("/eventsSecret"));
         assert_eq!(answer(deployed, &right).await.0, StatusCode::OK);
         let wrong = answer(deployed, &format!("/events/{}", "x".repeat(48))).await;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::deployed::{Deployed, say, tell};
+use crate::deployed::{Deployed, print, run_story};
 
 /// Changes expression and state of the stack's schedule; everything else stays as in the template.
 async fn change(deployed: &Deployed, told: &Value, expression: &str, state: &str) {
@@ -28,7 +28,7 @@ async fn change(deployed: &Deployed, told: &Value, expression: &str, state: &str
 /// The template's five minutes are too long for a test: here the same schedule fires every minute.
 #[test]
 fn the_schedule_finds_an_instance_without_a_trigger() {
-    tell(async |deployed| {
+    run_story(async |deployed| {
         let path = format!(
             "/schedules/{}",
             deployed.named("/schedules/ReconcileSchedule")
@@ -39,7 +39,7 @@ fn the_schedule_finds_an_instance_without_a_trigger() {
         let began = Instant::now();
         change(deployed, &told, "rate(1 minute)", "ENABLED").await;
         deployed.done(&a).await;
-        say(format!(
+        print(format!(
             "found by the schedule after {} ms",
             began.elapsed().as_millis()
         ));

@@ -106,10 +106,10 @@ fn leaves(document: &str) -> Vec<(String, String)> {
             Event::Text(part) => part.xml10_content().into_owned(),
             Event::CData(part) => part.xml10_content().into_owned(),
             Event::GeneralRef(reference) => {
-                match reference.resolve_char_ref().expect("a character of XML") {
+                match reference.resolve_char_ref().expect("a character reference") {
                     Some(character) => character.to_string(),
                     None => resolve_predefined_entity(&reference.xml10_content())
-                        .expect("an entity of XML itself")
+                        .expect("a predefined entity")
                         .to_owned(),
                 }
             }

@@ -95,7 +95,7 @@ pub fn binaries() -> &'static Binaries {
                 .filter_map(|it| it["executable"].as_str().map(PathBuf::from));
             files
                 .next()
-                .unwrap_or_else(|| panic!("cargo build makes no {name}"))
+                .unwrap_or_else(|| panic!("cargo build produced no {name}"))
         };
         Binaries {
             receive: executable("receive"),

@@ -18,7 +18,7 @@ impl Folder {
     /// When no temporary folder can be created.
     #[must_use]
     pub fn empty() -> Self {
-        Self(tempfile::tempdir().expect("a temporary folder can be made"))
+        Self(tempfile::tempdir().expect("a temporary folder can be created"))
     }
 
     /// Copies the files of another folder.
@@ -109,7 +109,7 @@ pub fn app(id: &str, change: impl FnOnce(&mut Value)) -> App {
     let original = sample_apps().join(id);
     let folder = Folder::copy(&original);
     let models = folder.path().join("models");
-    std::fs::create_dir(&models).expect("a folder can be made");
+    std::fs::create_dir(&models).expect("a folder can be created");
     for file in std::fs::read_dir(original.join("models")).expect("the models can be read") {
         let file = file.expect("the models can be read");
         std::fs::copy(file.path(), models.join(file.file_name())).expect("a model can be copied");

@@ -25,5 +25,5 @@ pub fn peak_memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = peak.and_then(|it| it.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    kib.expect("Linux tells the peak") * 1024
+    kib.expect("Linux reports the peak") * 1024
 }

@@ -47,7 +47,10 @@ pub async fn eventually<T>(what: &str, mut something: impl AsyncFnMut() -> Resul
     loop {
         match something().await {
             Ok(value) => return value,
-            Err(seen) => assert!(began.elapsed() < DEADLINE, "{what}, but in the end: {seen}"),
+            Err(seen) => assert!(
+                began.elapsed() < DEADLINE,
+                "not within {DEADLINE:?}: {what}; last seen: {seen}"
+            ),
         }
         sleep(Duration::from_millis(20)).await;
     }
@@ -240,7 +243,12 @@ impl Story {
     /// When there is not exactly one.
     pub fn the_b(&self, route: &str, instance: &str) -> BInstance {
         let made = self.made(route, instance);
-        assert_eq!(made.len(), 1, "of {}", stamp(route, instance));
+        assert_eq!(
+            made.len(),
+            1,
+            "number of B created with the stamp {}",
+            stamp(route, instance)
+        );
         self.the_live_b(route, instance)
     }
 
@@ -255,7 +263,7 @@ impl Story {
             .filter(|b| b["status"]["isHardDeleted"] != true)
             .collect();
         let [b] = live.as_slice() else {
-            panic!("{} has {} cases", stamp(route, instance), live.len())
+            panic!("{} has {} live cases", stamp(route, instance), live.len())
         };
         BInstance::new(&self.altinn, b)
     }
@@ -477,7 +485,7 @@ impl Story {
         let exchange = format!("{altinn}/authentication/api/v1/exchange/maskinporten");
         let exchange = Client::new()
             .get(exchange)
-            .bearer_auth(token.expect("a token can be made"));
+            .bearer_auth(token.expect("a token can be issued"));
         let token = exchange
             .send()
             .await

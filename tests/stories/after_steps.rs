@@ -114,7 +114,7 @@ async fn an_after_step_whose_response_was_lost_is_not_repeated() {
     assert_eq!(
         calls(&story, &substatus_calls()),
         1,
-        "each time would be an event to whoever subscribes"
+        "each repeat would publish an event to the subscribers"
     );
     assert_eq!(calls(&story, &complete_calls()), 1);
     story.the_b(ROUTE, &a);

@@ -117,7 +117,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
 fn replay(target: &str, entry: impl Fn(&[u8]) -> Vec<String>) {
     let check = |seed: &[u8]| {
         for said in entry(seed) {
-            assert!(!said.contains(SECRET), "it repeats what came in: {said}");
+            assert!(!said.contains(SECRET), "it repeats the input: {said}");
         }
     };
     let seeds = seeds(target);
@@ -184,7 +184,7 @@ async fn no_inbound_body_causes_a_panic_or_is_echoed() {
         let token = issuer
             .altinn
             .maskinporten_token(SERVICE_OWNER, TRIGGER_SCOPE, None);
-        token.expect("a token can be made")
+        token.expect("a token can be issued")
     };
     let inbound = entries::Inbound::new(&story.altinn.issuer(), Some(Box::new(token))).await;
     tokio::task::block_in_place(|| {

@@ -133,13 +133,13 @@ async fn an_idle_function_stops_soon_after_sigterm() {
             .expect("the function can be run");
         let _poll = timeout(DEADLINE, api.accept())
             .await
-            .expect("it asks for work");
+            .expect("the process polls for an event");
         let pid = Pid::from_raw(child.id().expect("it runs").cast_signed()).expect("a process");
         kill_process(pid, Signal::TERM).expect("it can be signalled");
         let ended = timeout(Duration::from_secs(2), child.wait_with_output()).await;
         let output = ended
             .expect("it ends within two seconds")
-            .expect("its end can be seen");
+            .expect("its end can be observed");
         use std::os::unix::process::ExitStatusExt;
         let by_signal = output.status.signal() == Some(Signal::TERM.as_raw());
         assert!(

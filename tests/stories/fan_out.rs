@@ -53,7 +53,7 @@ tasks:
     let folder = Folder::empty()
         .with("applicationmetadata.json", metadata.to_string())
         .with("app.yaml", settings);
-    std::fs::create_dir(folder.path().join("models")).expect("a folder can be made");
+    std::fs::create_dir(folder.path().join("models")).expect("a folder can be created");
     folder.write("models/model.schema.json", schema.to_string());
     (App::load(folder.path()).expect("it is an app"), folder)
 }

@@ -100,7 +100,11 @@ async fn half_made() -> (Story, String, String) {
         assert!(item[sent].is_i64(), "{sent}: {item}");
     }
     assert_eq!(item["attempts"], 1);
-    let half = story.altinn.creations().pop().expect("it is half-made");
+    let half = story
+        .altinn
+        .creations()
+        .pop()
+        .expect("a half-made instance exists");
     (story, a, half.instance)
 }
 
@@ -185,7 +189,10 @@ async fn refused_for_good(may_delete: bool) -> (Story, String, Value, Vec<String
 /// The route is corrected, and the operator redrives the message.
 async fn redriven(story: &Story, a: &str, dead: Vec<String>) {
     let right = routes([(ROUTE, permit_route())]);
-    story.deploy(right.path()).await.expect("it is mended");
+    story
+        .deploy(right.path())
+        .await
+        .expect("the route is corrected");
     story.send(dead).await;
     story.reaches(ROUTE, a, "done").await;
     story.settled().await;

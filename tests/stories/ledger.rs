@@ -56,7 +56,7 @@ async fn without_a_claim_no_case_is_created() {
         .mapping
         .wait_until(DEADLINE, |it| it.left >= 1)
         .await
-        .expect("it is put back");
+        .expect("it is delayed");
     assert!(faults.applied(rule) > 1, "a write is tried more than once");
     assert!(story.posts().is_empty());
     faults.remove(rule);
@@ -90,7 +90,7 @@ async fn a_case_that_could_not_be_recorded_is_adopted() {
         .mapping
         .wait_until(DEADLINE, |it| it.left >= 1)
         .await
-        .expect("it is put back");
+        .expect("it is delayed");
     faults.remove(rule);
     let item = story.reaches(ROUTE, &a, "done").await;
     assert_eq!(item["attempts"], 2);

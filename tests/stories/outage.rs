@@ -208,8 +208,11 @@ async fn a_route_is_corrected_while_its_messages_wait() {
         let item = story.reaches(ROUTE, a, "failed").await;
         assert_eq!(item["reason"], "mapping_failed");
     }
-    story.rest().await.expect("it comes to rest");
-    story.deploy(right.path()).await.expect("it is mended");
+    story.rest().await.expect("the deployment comes to rest");
+    story
+        .deploy(right.path())
+        .await
+        .expect("the route is corrected");
     let request = json!({ "action": "redrive", "reason": "mapping_failed" });
     let answer = story.redrive.invoke(&request).await.expect("it answers");
     assert_eq!(

@@ -98,7 +98,7 @@ impl Desk {
     }
 
     /// Puts messages into the dead-letter queue as if SQS had moved them there.
-    async fn lay(&self, bodies: impl IntoIterator<Item = String>) {
+    async fn add_dead_letters(&self, bodies: impl IntoIterator<Item = String>) {
         let bodies: Vec<String> = bodies.into_iter().collect();
         for batch in bodies.chunks(10) {
             let entries = batch.iter().enumerate().map(|(id, body)| {
@@ -142,7 +142,7 @@ impl Desk {
             self.record(route, instance, state, Some(reason)).await;
         }
         let letters = instances.iter().map(|it| Story::message(route, it));
-        self.lay(letters).await;
+        self.add_dead_letters(letters).await;
         instances
     }
 
@@ -259,12 +259,14 @@ async fn inspect_shows_the_dead_letters_and_their_reasons_and_loses_or_hides_non
     let young = desk
         .fail(ROUTE, 1, State::Failed, Reason::DraftRefused)
         .await;
-    desk.lay([Story::message(ROUTE, &young[0])]).await;
+    desk.add_dead_letters([Story::message(ROUTE, &young[0])])
+        .await;
     let unheard = instances(1);
     let later = Story::message(ROUTE, &unheard[0]).replace("\"v\":1", "\"v\":2");
-    desk.lay(POISON.map(str::to_owned).into_iter().chain([later]))
+    desk.add_dead_letters(POISON.map(str::to_owned).into_iter().chain([later]))
         .await;
-    desk.lay([Story::message(ROUTE, &unheard[0])]).await;
+    desk.add_dead_letters([Story::message(ROUTE, &unheard[0])])
+        .await;
     let total = 12 + 3 + 5 + 1 + 2 + 3 + 1;
     assert_eq!(desk.depth(desk.dead_letters()).await, (total, 0));
 
@@ -349,7 +351,7 @@ async fn only_messages_that_match_every_filter_are_redriven_and_the_others_stay_
         .await;
     desk.fail("route-of-old", 2, State::Failed, Reason::DraftRefused)
         .await;
-    desk.lay(POISON.map(str::to_owned)).await;
+    desk.add_dead_letters(POISON.map(str::to_owned)).await;
     desk.clock.run();
     desk.clock.shift(SignedDuration::from_secs(10));
     let before = desk.clock.now();
@@ -613,14 +615,14 @@ async fn a_redrive_ends_before_its_deadline_and_the_next_one_continues() {
 
 /// A fault of a call, once or from then on.
 #[derive(Clone, Debug)]
-struct Misfortune {
+struct CallFailure {
     operation: &'static str,
     nth: usize,
     lasting: bool,
     action: Action,
 }
 
-impl Misfortune {
+impl CallFailure {
     fn all() -> Vec<Self> {
         let mut all = Vec::new();
         // With the number of calls of each kind that a clean redrive of a few messages makes.
@@ -651,7 +653,7 @@ impl Misfortune {
         all
     }
 
-    fn strike(&self, desk: &Desk) -> (Faults, RuleId) {
+    fn inject(&self, desk: &Desk) -> (Faults, RuleId) {
         let (nth, lasting, seen) = (self.nth, self.lasting, AtomicUsize::new(0));
         let on = On::operation(self.operation).when(move |_| {
             let turn = seen.fetch_add(1, Ordering::Relaxed) + 1;
@@ -674,7 +676,7 @@ impl Misfortune {
         let others = desk
             .fail(ROUTE, 5, State::Failed, Reason::MappingFailed)
             .await;
-        let (faults, rule) = self.strike(&desk);
+        let (faults, rule) = self.inject(&desk);
         let request = json!({ "action": "redrive", "reason": "draft_refused", "perSecond": 1000 });
         let answer = desk
             .redrive
@@ -684,7 +686,7 @@ impl Misfortune {
         let queue = desk.take_bodies(desk.queue()).await;
         let dead = desk.take_bodies(desk.dead_letters()).await;
         let told = format!("{self:?}: {answer:#?}");
-        assert_ne!(faults.applied(rule), 0, "it happens: {told}");
+        assert_ne!(faults.applied(rule), 0, "the fault happens: {told}");
 
         // No message is lost: each is in the queue, in the dead-letter queue, or in flight there.
         let all: BTreeSet<&String> = wanted.iter().chain(&others).collect();
@@ -726,9 +728,9 @@ impl Misfortune {
 
 #[tokio::test]
 async fn no_dead_letter_is_lost_whatever_call_fails() {
-    let all = Misfortune::all();
+    let all = CallFailure::all();
     assert_eq!(all.len(), 54);
-    join_all(all.into_iter().map(Misfortune::happens)).await;
+    join_all(all.into_iter().map(CallFailure::happens)).await;
 }
 
 #[tokio::test]

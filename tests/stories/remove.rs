@@ -9,7 +9,7 @@ use testbed::wire::On;
 use tests::{CASEWORK, Folder, PERMIT, ROUTE, Story, permit_alone, stamp};
 
 /// After this time the record may be changed to another B.
-const WHILE: Duration = Duration::from_secs(900);
+const SETTLED_AFTER: Duration = Duration::from_secs(900);
 
 /// A permit, the B in its ledger record, and a second live B with the same stamp.
 struct Double {
@@ -20,7 +20,7 @@ struct Double {
 }
 
 impl Double {
-    async fn come_about() -> Self {
+    async fn create() -> Self {
         let story = Story::begin(permit_alone()).await;
         let a = story.fill_in(Stage::Ended);
         story.trigger(&a).await;
@@ -102,7 +102,7 @@ fn by_hand(story: &Story, app: &str, data_values: Value) -> String {
 
 #[tokio::test]
 async fn the_b_that_the_operator_names_is_deleted() {
-    let double = Double::come_about().await;
+    let double = Double::create().await;
     let (other, on_record) = (double.other.clone(), double.on_record.clone());
     let expected = |outcome: &str, dry_run: bool| {
         json!({
@@ -129,7 +129,7 @@ async fn the_b_that_the_operator_names_is_deleted() {
 
 #[tokio::test]
 async fn the_recorded_b_is_deleted_only_after_the_other_one_was_recorded() {
-    let double = Double::come_about().await;
+    let double = Double::create().await;
     let (other, on_record) = (double.other.clone(), double.on_record.clone());
     let refused = double.refuse(&on_record, json!({})).await;
     assert!(
@@ -141,7 +141,7 @@ async fn the_recorded_b_is_deleted_only_after_the_other_one_was_recorded() {
     assert!(refused.contains("ask again in "), "{refused}");
     assert_eq!(double.recorded().await, on_record);
 
-    double.story.pass(WHILE).await.expect("time passes");
+    double.story.pass(SETTLED_AFTER).await.expect("time passes");
     let answer = double.remove(&on_record, keep).await.expect("it is done");
     assert_eq!(answer["outcome"], "removed", "{answer}");
     assert_eq!(answer["putOnRecord"], true, "{answer}");
@@ -152,9 +152,9 @@ async fn the_recorded_b_is_deleted_only_after_the_other_one_was_recorded() {
 
 #[tokio::test]
 async fn the_last_live_b_is_never_deleted() {
-    let double = Double::come_about().await;
+    let double = Double::create().await;
     let (other, on_record) = (double.other.clone(), double.on_record.clone());
-    double.story.pass(WHILE).await.expect("time passes");
+    double.story.pass(SETTLED_AFTER).await.expect("time passes");
     // An instance in the bin does not count as live: its owner may have it purged.
     for hard in [false, true] {
         double
@@ -187,8 +187,8 @@ async fn the_last_live_b_is_never_deleted() {
 
 #[tokio::test]
 async fn two_concurrent_removals_leave_one_b() {
-    let double = Double::come_about().await;
-    double.story.pass(WHILE).await.expect("time passes");
+    let double = Double::create().await;
+    double.story.pass(SETTLED_AFTER).await.expect("time passes");
     let (one, two) = tokio::join!(
         double.remove(&double.other, json!({})),
         double.remove(&double.on_record, json!({ "keep": double.other })),
@@ -204,7 +204,7 @@ async fn two_concurrent_removals_leave_one_b() {
 
 #[tokio::test]
 async fn a_missing_right_to_delete_is_reported_and_removal_works_once_it_is_granted() {
-    let double = Double::come_about().await;
+    let double = Double::create().await;
     let casework = double.story.altinn.app(CASEWORK).expect("the app");
     casework.forbid("delete");
     let refused = double.refuse(&double.other, json!({})).await;
@@ -220,7 +220,7 @@ async fn a_missing_right_to_delete_is_reported_and_removal_works_once_it_is_gran
 
 #[tokio::test]
 async fn only_a_b_of_the_relay_is_deleted() {
-    let double = Double::come_about().await;
+    let double = Double::create().await;
     let story = &double.story;
     let unstamped = by_hand(story, CASEWORK, json!({}));
     let of_another = json!({ "stafett.relay": stamp(ROUTE, &double.other) });

@@ -50,7 +50,7 @@ async fn asked(story: &Story, a: &str, token: &str) -> (StatusCode, Value) {
 
 fn token(story: &Story, organisation: &str, scope: &str) -> String {
     let token = story.altinn.maskinporten_token(organisation, scope, None);
-    token.expect("a token can be made")
+    token.expect("a token can be issued")
 }
 
 /// The relays of an instance, as app A sees them.

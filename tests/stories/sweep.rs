@@ -14,7 +14,7 @@
 //! and its message becomes a dead letter.
 
 mod call;
-mod misfortune;
+mod failure;
 mod point;
 
 use std::cell::RefCell;
@@ -28,7 +28,7 @@ use futures_util::future::join_all;
 use tests::Story;
 use tokio::time::Instant;
 
-use misfortune::{InB, Misfortune};
+use failure::{CallFailure, FaultInB};
 use point::{Clean, End, Outcome, Point, Way, begin, walk};
 
 /// The number of relays at the same time, each with its own deployment: most of the time is waiting.
@@ -45,13 +45,13 @@ async fn enumerate() -> (Clean, Vec<Point>) {
             clean = Some(reference);
         }
         for call in calls {
-            for misfortune in Misfortune::of(&call, way) {
-                points.push(Point::OnTheWire(way, call.clone(), misfortune));
+            for failure in CallFailure::of(&call, way) {
+                points.push(Point::OnTheWire(way, call.clone(), failure));
             }
         }
     }
-    let in_b = InB::all().into_iter();
-    points.extend(in_b.flat_map(|it| [Point::InB(it, false), Point::InB(it, true)]));
+    let in_b = FaultInB::all().into_iter();
+    points.extend(in_b.flat_map(|it| [Point::FaultInB(it, false), Point::FaultInB(it, true)]));
     story.end().await;
     (clean.expect("the straight way was walked"), points)
 }
@@ -125,7 +125,7 @@ async fn every_fault_of_every_call_leaves_one_complete_case() {
     let mut report = Outcome::table(&outcomes);
     let _ = writeln!(
         report,
-        "{count} points in {} s: {whole} × one complete B, {failed} × refused for good and on record, {} lost or doubled",
+        "{count} points in {} s: {whole} × one complete B, {failed} × refused for good and recorded as failed, {} lost or doubled",
         began.elapsed().as_secs(),
         count - whole - failed,
     );

@@ -20,7 +20,7 @@ struct Trap(Wire);
 impl Trap {
     async fn of(story: &Story) -> Self {
         let wire = Wire::start(&story.altinn.url()).await;
-        Self(wire.expect("a wire can be laid"))
+        Self(wire.expect("a wire can be set up"))
     }
 
     fn url(&self) -> &str {

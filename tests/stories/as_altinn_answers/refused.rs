@@ -45,7 +45,10 @@ async fn refused_by(library: Library, delete: bool) {
 
     // The author corrects the route, and the operator redrives the message.
     let right = routes([(ROUTE, permit_route())]);
-    story.deploy(right.path()).await.expect("it is mended");
+    story
+        .deploy(right.path())
+        .await
+        .expect("the route is corrected");
     story.send(dead).await;
     pass(&story, HOUR).await;
     if library >= WRITES_VALUES {

@@ -289,7 +289,7 @@ async fn look_through(history: &History) -> (BTreeSet<String>, BTreeSet<String>)
         if let Some(touched) = history.touched.get(run).filter(|_| !all.is_empty()) {
             let id = &all[usize::from(*touched) % all.len()];
             let deleted = story.altinn.delete(id, false);
-            deleted.expect("it can be put into the bin");
+            deleted.expect("it can be soft-deleted");
         }
     }
     story.pass(GRACE).await.expect("time passes");

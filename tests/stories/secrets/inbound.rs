@@ -31,7 +31,7 @@ async fn input_of_the_api_is_neither_returned_nor_logged_nor_stored() {
     let token = story
         .altinn
         .maskinporten_token(SERVICE_OWNER, TRIGGER_SCOPE, None);
-    let token = token.expect("a token can be made");
+    let token = token.expect("a token can be issued");
     let http = Client::new();
     let trigger = |query: &str| {
         http.post(format!("{url}/triggers{query}"))

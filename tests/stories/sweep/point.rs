@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::call::{Call, Line};
-use super::misfortune::{InB, Misfortune};
+use super::failure::{CallFailure, FaultInB};
 
 /// The lease of a claim, and the longest that a request may take.
 pub(super) const LEASE: Duration = Duration::from_secs(3);
@@ -203,7 +203,7 @@ pub(super) async fn walk(story: &Story, way: Way, clean: Option<&Clean>) -> (Cle
     }
     let calls = Call::all(story, &a);
     let first_post = calls.iter().position(|(call, _)| call.makes_b());
-    let first_post = &calls[first_post.expect("a B was asked for")].1;
+    let first_post = &calls[first_post.expect("a B was requested")].1;
     let turned = first_post.ended.expect("it has ended");
     let calls = calls.iter().filter(|(_, exchange)| match way {
         Way::Straight => true,
@@ -225,29 +225,29 @@ pub(super) enum End {
     },
 }
 
-/// One relay and its misfortune.
+/// One relay and its failure.
 #[derive(Clone, Debug)]
 pub(super) enum Point {
     /// A fault of a call on this path.
-    OnTheWire(Way, Call, Misfortune),
+    OnTheWire(Way, Call, CallFailure),
     /// A fault inside B, and whether we may delete B.
-    InB(InB, bool),
+    FaultInB(FaultInB, bool),
 }
 
 impl Point {
     pub(super) fn end(&self) -> End {
         match self {
             Self::OnTheWire(..) => End::Whole,
-            Self::InB(in_b, may_delete) => in_b.end(*may_delete),
+            Self::FaultInB(in_b, may_delete) => in_b.end(*may_delete),
         }
     }
 
     fn names(&self) -> [String; 3] {
         match self {
-            Self::OnTheWire(way, call, misfortune) => {
-                [way.label().to_owned(), call.label(), misfortune.label()]
+            Self::OnTheWire(way, call, failure) => {
+                [way.label().to_owned(), call.label(), failure.label()]
             }
-            Self::InB(in_b, may_delete) => {
+            Self::FaultInB(in_b, may_delete) => {
                 let way = if *may_delete {
                     "may delete"
                 } else {
@@ -265,20 +265,20 @@ impl Point {
     pub(super) async fn run(&self, story: &Story, clean: &Clean) -> (String, Outcome) {
         let may_delete = match self {
             Self::OnTheWire(way, ..) => way.may_delete(),
-            Self::InB(_, may_delete) => *may_delete,
+            Self::FaultInB(_, may_delete) => *may_delete,
         };
         let a = fresh(story, may_delete).await;
         let made_before = story.creations();
         let (made, (deliveries, took)) = match self {
-            Self::OnTheWire(way, call, misfortune) => {
+            Self::OnTheWire(way, call, failure) => {
                 way.prepare(story);
-                let struck = misfortune.strike(story, call, &a);
+                let struck = failure.inject(story, call, &a);
                 let relayed = relayed(story, &a, self.end()).await;
                 assert_eq!(struck(), 1, "it happened: {:?}", self.names());
                 (way.made(), relayed)
             }
-            Self::InB(in_b, may_delete) => {
-                let relayed = in_b.strike(story, relayed(story, &a, self.end())).await;
+            Self::FaultInB(in_b, may_delete) => {
+                let relayed = in_b.inject(story, relayed(story, &a, self.end())).await;
                 (in_b.made(*may_delete), relayed)
             }
         };
@@ -303,7 +303,7 @@ impl Point {
     fn place(&self) -> (Option<Way>, usize) {
         match self {
             Self::OnTheWire(way, call, _) => (Some(*way), call.place),
-            Self::InB(..) => (None, 0),
+            Self::FaultInB(..) => (None, 0),
         }
     }
 }
@@ -370,10 +370,10 @@ impl Outcome {
     /// The table of all points.
     pub(super) fn table(outcomes: &[Self]) -> String {
         let mut table = String::from(
-            "way        call                                             misfortune                 deliveries POSTs made     ms end\n",
+            "way        call                                             failure                    deliveries POSTs made     ms end\n",
         );
         for it in outcomes {
-            let [way, call, misfortune] = &it.names;
+            let [way, call, failure] = &it.names;
             let end = match it.end {
                 Some(End::Whole) => "one complete B",
                 Some(End::Failed { .. }) => "failed, on record: B refuses the draft for good",
@@ -383,7 +383,7 @@ impl Outcome {
             let (deliveries, posts, made) = (it.deliveries, it.posts, it.made);
             let _ = writeln!(
                 table,
-                "{way:<10} {call:<48} {misfortune:<26} {deliveries:>10} {posts:>5} {made:>4} {:>6} {end}",
+                "{way:<10} {call:<48} {failure:<26} {deliveries:>10} {posts:>5} {made:>4} {:>6} {end}",
                 it.took.as_millis(),
             );
         }

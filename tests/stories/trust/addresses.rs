@@ -58,7 +58,7 @@ async fn an_address_in_a_call_is_not_visited() {
     let token = story
         .altinn
         .maskinporten_token(SERVICE_OWNER, TRIGGER_SCOPE, None)
-        .expect("a token can be made");
+        .expect("a token can be issued");
     let trigger = |token: &str, body: &Value| {
         let request = http.post(format!("{}/triggers", story.api.url()));
         lure(request).bearer_auth(token).json(body).send()

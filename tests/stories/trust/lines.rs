@@ -100,7 +100,7 @@ async fn no_call_forges_a_log_line() {
     let token = story
         .altinn
         .maskinporten_token(SERVICE_OWNER, TRIGGER_SCOPE, None)
-        .expect("a token can be made");
+        .expect("a token can be issued");
     let mut lines = 0;
     for text in forgeries() {
         let a = story.fill_in(Stage::Ended);

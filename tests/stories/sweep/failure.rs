@@ -15,7 +15,7 @@ use super::point::{End, LEASE, Way};
 
 /// A fault of one call; it happens once unless stated otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Misfortune {
+pub(super) enum CallFailure {
     /// The process is killed (SIGKILL) before the call has any effect.
     KilledBefore,
     /// The process is killed after the effect and before the response.
@@ -36,10 +36,10 @@ pub(super) enum Misfortune {
     Outage,
 }
 
-impl Misfortune {
+impl CallFailure {
     /// The faults that apply to a call.
     pub(super) fn of(call: &Call, way: Way) -> Vec<Self> {
-        use Misfortune::{
+        use CallFailure::{
             Busy, CutShort, KilledAfter, KilledBefore, Outage, Overruled, Refused, ResetAfter,
             ResetBefore,
         };
@@ -77,7 +77,7 @@ impl Misfortune {
     }
 
     /// Injects the fault into `call` in the relay of `a`. The returned function counts how often it happened.
-    pub(super) fn strike(self, story: &Story, call: &Call, a: &str) -> Box<dyn Fn() -> usize> {
+    pub(super) fn inject(self, story: &Story, call: &Call, a: &str) -> Box<dyn Fn() -> usize> {
         let faults = call.line.of(story).faults().clone();
         let on = call.on(a);
         if self == Self::Outage {
@@ -150,7 +150,7 @@ fn kill<T>(
 
 /// A fault inside B while it creates the instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum InB {
+pub(super) enum FaultInB {
     /// Storage creates the instance, but B never learns of it: 500.
     AnswerLost,
     /// Storing the elements fails with this status after this many are stored.
@@ -170,7 +170,7 @@ const LATE: Duration = Duration::from_millis(1_500);
 /// How long B takes to outlast the lease.
 const TOO_LATE: Duration = Duration::from_millis(LEASE.as_millis() as u64 + 300);
 
-impl InB {
+impl FaultInB {
     pub(super) fn all() -> Vec<Self> {
         let mut all: Vec<Self> = (0..=2).map(|after| Self::PartsFail(500, after)).collect();
         all.extend([
@@ -217,7 +217,7 @@ impl InB {
     }
 
     /// Injects the fault into the next creation of a B, and awaits `relayed`.
-    pub(super) async fn strike<T>(self, story: &Story, relayed: impl Future<Output = T>) -> T {
+    pub(super) async fn inject<T>(self, story: &Story, relayed: impl Future<Output = T>) -> T {
         let fault = match self {
             Self::AnswerLost => Fault::at(CreationStep::Instance, CallFault::AnswerLost),
             Self::RefusesForm => {
