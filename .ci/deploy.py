@@ -1,8 +1,8 @@
-"""Deploys the built SAM application to a MiniStack and says what of the template is not there afterwards.
+"""Deploys the built SAM application to a MiniStack and reports what the emulator did not create of the template.
 
 Usage: deploy.py BUILT_TEMPLATE WORK_DIRECTORY, with AWS_ENDPOINT_URL and credentials in the environment. Writes
 WORK_DIRECTORY/deployed.json for the test target `deployed`. What the emulator lacks is made up for here, outside of
-the template, and every such gap has its name in KNOWN: one that is new fails the check, and so does one that is gone.
+the template, and every such gap has its name in KNOWN_GAPS: one that is new fails the check, and so does one that is gone.
 """
 
 import io
@@ -25,7 +25,7 @@ ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
 STACK = "stafett"
 CLIENT_ID = "6f1a8d0e-2a77-4ac1-9a55-cc2b6a2f7d11"
 
-# What the owner of an installation gives to the template.
+# The parameters that the owner of an installation passes to the template.
 PARAMETERS = {
     "Architecture": "x86_64",
     "MaskinportenClientId": CLIENT_ID,
@@ -33,29 +33,29 @@ PARAMETERS = {
     "TriggerConsumers": "405003309",
 }
 
-# What the emulator lacks, by what of the template is not there afterwards.
-KNOWN = {
-    "Api.Body": "no route is made; made here from the same document",
+# The known gaps of the emulator: what it does not create of the template, and the consequence or the repair made here.
+KNOWN_GAPS = {
+    "Api.Body": "no route is created; created here from the same document",
     "ApiApiGatewayDefaultStage.DefaultRouteSettings.ThrottlingBurstLimit": "calls are not throttled",
     "ApiApiGatewayDefaultStage.DefaultRouteSettings.ThrottlingRateLimit": "calls are not throttled",
     "ApiLogs": "no call is logged",
-    "EventsSecret.GenerateSecretString": "punctuation is not excluded; set to a secret without here",
-    "InstantiateRelays.ScalingConfig.MaximumConcurrency": "a number of a parameter is a text; set as a number here",
+    "EventsSecret.GenerateSecretString": "punctuation is not excluded; replaced here by a secret without any",
+    "InstantiateRelays.ScalingConfig.MaximumConcurrency": "a number from a parameter is stored as text; set as a number here",
     "Ledger.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled": "no backups",
     "Ledger.SSESpecification.SSEEnabled": "not encrypted under a key of KMS",
     "Ledger.TimeToLiveSpecification.AttributeName": "items do not expire",
     "Ledger.TimeToLiveSpecification.Enabled": "items do not expire",
     "Receive.Environment.Variables.EVENTS_SECRET_ARN": "Ref of a secret is its name; set to its ARN here",
-    "ReceiveLogs: embedded metrics": "no metric is made of a log line",
+    "ReceiveLogs: embedded metrics": "no metric is extracted from a log line",
     "ReceiveRole.Policies.0.PolicyDocument.Statement.2.Resource": "Ref of a secret is its name; set to its ARN here",
     "ReconcileRole: dynamodb put_item": "the condition dynamodb:LeadingKeys is not evaluated",
-    "RedriveRole: sqs delete_message_batch": "batch calls need actions of their own; added to the policies here",
-    "Routes": "a layer is not mounted under /opt; unpacked here, and STAFETT_ROUTES set to that",
+    "RedriveRole: sqs delete_message_batch": "batch calls need their own actions; added to the policies here",
+    "Routes": "a layer is not mounted under /opt; unpacked here, and STAFETT_ROUTES set to its path",
 }
 
 
 def deploy(template, jwk_secret):
-    """`sam deploy`, as the owner of an installation does it."""
+    """Runs `sam deploy` as the owner of an installation does."""
     given = PARAMETERS | {"MaskinportenJwkSecretArn": jwk_secret}
     overrides = [f"{name}={value}" for name, value in given.items()]
     subprocess.run(
@@ -73,7 +73,7 @@ def make_jwk_secret():
 
 
 def suspend_schedules(stack):
-    """Until the test has given the functions the address of its Altinn, none may be invoked by the clock."""
+    """Disables the schedule, which may not invoke a function before the test has set the address of its Altinn."""
     scheduler = client("scheduler")
     for name in stack.of_type("AWS::Scheduler::Schedule"):
         told = scheduler.get_schedule(Name=stack.ids[name])
@@ -82,7 +82,7 @@ def suspend_schedules(stack):
 
 
 def repair_routes(stack):
-    """Makes what API Gateway makes of the API's document."""
+    """Creates the routes that API Gateway would create from the API's document."""
     (api,) = stack.of_type("AWS::ApiGatewayV2::Api")
     gateway, id = client("apigatewayv2"), stack.ids[api]
     wanted = {}
@@ -104,7 +104,7 @@ def repair_routes(stack):
 
 
 def repair_policies(stack):
-    """Puts the policies anew with the ARNs of secrets, and with the batch calls that SQS's permissions include."""
+    """Rewrites the policies with the ARNs of secrets, and with the batch actions that SQS's permissions imply."""
     nothing = {"QueueUrl": stack.ids["DeadLetterQueue"], "Entries": [{"Id": "0", "ReceiptHandle": "none"}]}
     if refused(stack, "RedriveRole", "sqs", "delete_message_batch", **nothing):
         yield "RedriveRole: sqs delete_message_batch"
@@ -121,7 +121,7 @@ def repair_policies(stack):
 
 
 def set_environment(stack, function, **changes):
-    """The variables of the template, with the ARNs of secrets, and with these changes."""
+    """Sets the variables of the template, with the ARNs of secrets and with these changes."""
     variables = stack.value(stack.resources[function]["Properties"]["Environment"]["Variables"])
     client("lambda").update_function_configuration(
         FunctionName=stack.ids[function], Environment={"Variables": variables | changes}
@@ -129,10 +129,10 @@ def set_environment(stack, function, **changes):
 
 
 def repair_scaling(stack):
-    """Makes a number of what is a text: with a text the emulator reads no queue."""
+    """Sets the concurrency as a number: with a text, the emulator does not read the queue."""
     (mapping,) = stack.of_type("AWS::Lambda::EventSourceMapping")
     functions, id = client("lambda"), stack.ids[mapping]
-    # Read without boto3, which would make a number of it.
+    # Read without boto3, which would convert the text to a number.
     scope = f"{os.environ['AWS_ACCESS_KEY_ID']}/20261122/{REGION}/lambda/aws4_request"
     headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
     request = urllib.request.Request(f"{ENDPOINT}/2015-03-31/event-source-mappings/{id}", headers=headers)
@@ -144,14 +144,14 @@ def repair_scaling(stack):
 
 
 def starts(stack, function):
-    """Whether a function comes so far that it takes an event; all refuse this one, or do nothing for it."""
+    """Whether a function starts and receives an event. All functions reject this event or ignore it."""
     answer = client("lambda").invoke(FunctionName=stack.ids[function], Payload=b'{"Records":[]}')
     problem = json.loads(answer["Payload"].read() or b"null")
     return not str((problem or {}).get("errorType", "")).startswith("Runtime.")
 
 
 def repair_layer(stack, opt):
-    """Unpacks the deployed layer where the functions find its files; none starts without."""
+    """Unpacks the deployed layer and points the functions to its files; none starts without them."""
     (layer,) = stack.of_type("AWS::Lambda::LayerVersion")
     functions = stack.of_type("AWS::Lambda::Function")
     for function in functions:
@@ -164,11 +164,11 @@ def repair_layer(stack, opt):
     for function in functions:
         set_environment(stack, function, STAFETT_ROUTES=str(opt / "routes"))
         if not starts(stack, function):
-            sys.exit(f"{function} does not start with what the template gives it.")
+            sys.exit(f"{function} does not start with the settings of the template.")
 
 
 def repair_events_secret(stack):
-    """Puts a secret as the template wants it generated."""
+    """Stores a secret such as the template asks Secrets Manager to generate."""
     manager, id = client("secretsmanager"), stack.ids["EventsSecret"]
     if not re.fullmatch(r"[0-9A-Za-z]{48}", manager.get_secret_value(SecretId=id)["SecretString"]):
         manager.put_secret_value(SecretId=id, SecretString=secrets.token_hex(24))
@@ -176,7 +176,7 @@ def repair_events_secret(stack):
 
 
 def refused(stack, role, service, call, **arguments):
-    """Whether a call is denied to whoever has this role."""
+    """Whether a call with this role is denied."""
     session = client("sts").assume_role(RoleArn=stack.attribute(role, "Arn"), RoleSessionName="trespasser")
     trespasser = client(
         service,
@@ -191,8 +191,8 @@ def refused(stack, role, service, call, **arguments):
     return False
 
 
-def trespasses(stack):
-    """What a function's role lets it do although its policy does not: the name of each."""
+def excess_rights(stack):
+    """Names the calls that a role can make although its policy does not allow them."""
     queue, dead, table = stack.ids["Queue"], stack.ids["DeadLetterQueue"], stack.ids["Ledger"]
     key = {"pk": {"S": "3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"}, "sk": {"S": "permit-to-casework"}}
     secret = stack.parameters["MaskinportenJwkSecretArn"]
@@ -221,8 +221,8 @@ def address(stack):
     return f"{ENDPOINT}/_aws/execute-api/{stack.ids[api]}/$default"
 
 
-def silences(stack):
-    """What leaves no trace: a call in the API's log, a metric of a log line (embedded metric format) in CloudWatch."""
+def missing_telemetry(stack):
+    """Names the missing telemetry: the API's access log, and CloudWatch metrics from log lines (embedded metric format)."""
     logs = client("logs")
     urllib.request.urlopen(f"{address(stack)}/health", timeout=60).close()
     if not logs.describe_log_streams(logGroupName=stack.ids["ApiLogs"])["logStreams"]:
@@ -246,17 +246,17 @@ def print_sizes(stack):
 
 
 def report(found):
-    """Prints the gaps; whether they are the known ones."""
-    print(f"\nWhat {len(found)} things of the template the emulator lacks:")
+    """Prints the gaps; returns whether they are exactly the known ones."""
+    print(f"\n{len(found)} parts of the template that the emulator lacks:")
     for name in sorted(found):
-        print(f"  {name}: {KNOWN.get(name, 'NEW')}")
-    for name in sorted(KNOWN.keys() - found):
-        print(f"  {name}: no longer lacking, take it out of KNOWN")
-    return found == KNOWN.keys()
+        print(f"  {name}: {KNOWN_GAPS.get(name, 'NEW')}")
+    for name in sorted(KNOWN_GAPS.keys() - found):
+        print(f"  {name}: no longer lacking: remove it from KNOWN_GAPS")
+    return found == KNOWN_GAPS.keys()
 
 
 def describe(stack, file):
-    """Tells the test where everything is."""
+    """Writes the description of the deployment for the tests."""
     secret = client("secretsmanager").get_secret_value(SecretId=stack.ids["EventsSecret"])
     deployed = {
         "api": address(stack),
@@ -283,8 +283,8 @@ def main(template, work):
     found.update(repair_scaling(stack))
     found.update(repair_events_secret(stack))
     found.update(repair_layer(stack, work / "opt"))
-    found.update(trespasses(stack))
-    found.update(silences(stack))
+    found.update(excess_rights(stack))
+    found.update(missing_telemetry(stack))
     describe(stack, work / "deployed.json")
     return report(found)
 

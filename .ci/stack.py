@@ -1,4 +1,4 @@
-"""What a deployed stack's template says, and what the services tell about it."""
+"""Compares a deployed stack with its template."""
 
 import json
 import re
@@ -9,8 +9,8 @@ from samtranslator.yaml_helper import yaml_parse
 ACCOUNT, REGION = "000000000000", "eu-north-1"
 NOTHING = "AWS::NoValue"
 
-# What no call of AWS gives back in the words of the template.
-NOT_TOLD = {
+# Properties that no AWS call returns in the form of the template.
+NOT_READABLE = {
     "AWS::ApiGatewayV2::Api": {"Body", "FailOnWarnings"},
     "AWS::CloudFormation::Stack": {"TemplateURL"},
     "AWS::Lambda::Function": {"Code", "Tags"},
@@ -24,7 +24,7 @@ def client(service, **credentials):
 
 
 class Stack:
-    """A deployed stack: what its template says, and what the services tell about it."""
+    """A deployed stack: the properties that its template asks for, and those that the services return."""
 
     def __init__(self, name, given):
         formation = client("cloudformation")
@@ -50,7 +50,7 @@ class Stack:
         return next(names[name] for names in (pseudo, self.parameters, self.ids) if name in names)
 
     def attribute(self, name, attribute):
-        """Names, and ARNs as AWS's service authorization reference forms them."""
+        """The name of a resource, or its ARN in the form of AWS's service authorization reference."""
         short = self.ids[name].rsplit("/", 1)[-1]
         if attribute == "QueueName":
             return short
@@ -89,7 +89,7 @@ class Stack:
         return re.sub(r"\$\{([^!][^}]*)\}", value, text).replace("${!", "${")
 
     def value(self, said):
-        """A value of the template with its functions carried out."""
+        """A value of the template with its intrinsic functions evaluated."""
         match said:
             case {"Ref": name}:
                 return self.reference(name)
@@ -111,7 +111,7 @@ class Stack:
         return said
 
     def told(self, name):
-        """What the service tells about a resource, in the words of the template."""
+        """The properties that the service returns for a resource, in the form of the template."""
         kind, id = self.resources[name]["Type"], self.ids[name]
         properties = self.resources[name].get("Properties", {})
         match kind:
@@ -193,7 +193,7 @@ class Stack:
 
 
 def alike(said, told):
-    """Whether two values are the same, however a service writes numbers and truths."""
+    """Whether two values are equal, however a service writes numbers and booleans."""
     said, told = str(said).lower(), str(told).lower()
     try:
         return said == told or float(said) == float(told)
@@ -202,7 +202,7 @@ def alike(said, told):
 
 
 def differences(place, said, told):
-    """Where `told` lacks something that `said` asks for. What the service adds of its own is no difference."""
+    """The places where `told` lacks something that `said` asks for. Properties that only the service has are ignored."""
     if isinstance(said, dict) and isinstance(told, dict):
         for key, value in said.items():
             if key in told:
@@ -220,13 +220,13 @@ def differences(place, said, told):
 
 
 def gaps(stack, place=""):
-    """The name of everything that the template asks for and the emulator does not have, nested stacks included."""
+    """The names of all properties that the template asks for and the emulator lacks, nested stacks included."""
     for name, resource in stack.resources.items():
         if "Condition" in resource and not stack.holds({"Condition": resource["Condition"]}):
             continue
         kind = resource["Type"]
         said = stack.value(resource.get("Properties", {}))
-        said = {key: value for key, value in said.items() if key not in NOT_TOLD.get(kind, ())}
+        said = {key: value for key, value in said.items() if key not in NOT_READABLE.get(kind, ())}
         yield from differences(f"{place}{name}", said, stack.told(name))
         if kind == "AWS::CloudFormation::Stack":
             yield from gaps(Stack(stack.ids[name], said.get("Parameters", {})), f"{place}{name}.")

@@ -1,9 +1,9 @@
-//! A burst of triggers for a B that takes five creations at a time and turns away one in ten besides.
+//! A burst of triggers for a B that handles five creations at a time and also rejects one in ten.
 //!
 //! `cargo bench --profile dev -p tests --bench burst -- 10000`
 //!
-//! The functions run in this process, so that waiting costs nothing: the time by the clock is what it would
-//! have taken, the time of the machine what was worked.
+//! The functions run in this process on a movable clock, so that waiting takes no real time: the story's clock
+//! gives the duration, the real clock the processing time.
 #![allow(clippy::print_stdout, reason = "a terminal is what this writes to")]
 
 use std::collections::BTreeMap;
@@ -17,11 +17,11 @@ const TRIGGERS: usize = 10_000;
 const AT_A_TIME: usize = 5;
 const RETRY_AFTER_S: u64 = 1;
 const TURNED_AWAY: f64 = 0.1;
-/// What B works on a creation at the least.
+/// The minimum time that B takes for a creation.
 const WORK: Duration = Duration::from_millis(20);
 const SEED: u64 = 0x5EED;
 const STEP: Duration = Duration::from_secs(5);
-/// Nothing is to wait longer than a night.
+/// The longest that the burst may take.
 const LONGEST: SignedDuration = SignedDuration::from_hours(12);
 
 #[tokio::main]
@@ -44,7 +44,7 @@ async fn main() {
         .send(all.iter().map(|a| Story::message(ROUTE, a)))
         .await;
     loop {
-        story.rest().await.expect("it comes to rest");
+        story.rest().await.expect("the deployment comes to rest");
         let (open, _) = story.aws.outlook(&story.aws.resources().queue).await;
         if open == 0 || clock.now().duration_since(began_at) > LONGEST {
             break;
@@ -88,7 +88,7 @@ async fn main() {
     story.end().await;
 }
 
-/// How many relays the ledger has in each state.
+/// The number of relays in each state of the ledger.
 async fn states(story: &Story) -> BTreeMap<String, usize> {
     let mut items = story
         .dynamodb()

@@ -1,5 +1,5 @@
-//! What it costs to go through a long list of Storage, and what is seen of it: by Storage's own `next`, and by the
-//! cursor, with pages of several sizes, where Storage's time of the last change lies behind the document's.
+//! The cost of reading a long list from Storage, and how many instances are seen: with Storage's own `next` links
+//! and with our cursor, at several page sizes, when Storage's last-changed column lags behind the document's.
 //!
 //! `cargo bench --profile dev -p tests --bench lists -- 100000`
 #![allow(clippy::print_stdout, reason = "a terminal is what this writes to")]
@@ -84,7 +84,7 @@ fn ended(size: usize) -> InstanceQuery {
     }
 }
 
-/// What a walk through a list has seen, and the time of each page.
+/// What a walk through a list saw, and the time of each page.
 #[derive(Default)]
 struct Walk {
     seen: HashSet<Uuid>,
@@ -154,7 +154,7 @@ async fn by_cursor(altinn: &Altinn, size: usize, count: usize) {
     );
 }
 
-/// The search for a stamp within ten minutes and eleven of so many that were made within a row.
+/// Searches the eleven minutes in which `count` permits were created, for a stamp that none of them has.
 async fn search(altinn: &Altinn, began: Timestamp, count: usize) {
     let app = PERMIT.parse().expect("an app");
     let source = format!("1/{}", Uuid::new_v4())

@@ -1,4 +1,4 @@
-//! The most memory that `instantiate` has while it relays a large attachment.
+//! The peak memory of `instantiate` while it relays a large attachment.
 //!
 //! `cargo bench --profile dev -p tests --bench memory -- target/release`
 #![allow(clippy::print_stdout, reason = "a terminal is what this writes to")]
@@ -43,7 +43,7 @@ async fn main() {
     story.end().await;
 }
 
-/// Relays a permit with these drawings; the process's peak after that.
+/// Relays a permit with these drawings; returns the process's peak memory.
 async fn relay(story: &Story, drawings: Vec<Attachment>) -> u64 {
     let count = drawings.len();
     let a = story.fill_in_with(Stage::Ended, drawings);

@@ -1,4 +1,4 @@
-//! What it costs to find 50 permits without a case among 10,000.
+//! The cost of finding 50 permits without a case among 10,000.
 //!
 //! `cargo bench --profile dev -p tests --bench reconcile -- target/release`
 #![allow(clippy::print_stdout, reason = "a terminal is what this writes to")]
@@ -61,7 +61,7 @@ async fn main() {
     story.end().await;
 }
 
-/// One run, and what it cost.
+/// Runs reconcile once and prints what it cost.
 async fn reconcile(story: &Story, what: &str) -> Value {
     for wire in [&story.altinn_wire, &story.dynamodb_wire, &story.sqs_wire] {
         wire.journal().clear();
@@ -87,7 +87,7 @@ async fn reconcile(story: &Story, what: &str) -> Value {
         peak_memory(pid) / MIB,
     );
     let mut operations: BTreeMap<String, usize> = BTreeMap::new();
-    // `instantiate` calls SQS and DynamoDB as well, but not by these operations.
+    // `instantiate` also calls SQS and DynamoDB, but with other operations.
     let own = [
         "BatchGetItem",
         "GetItem",
@@ -107,7 +107,7 @@ async fn reconcile(story: &Story, what: &str) -> Value {
     report
 }
 
-/// A permit of the last days, and its case.
+/// A recent permit, and its case.
 fn permit_with_case(story: &Story, folder: &Folder, number: usize) -> (String, String) {
     let seconds = i64::try_from(20 * PERMITS - 20 * number).unwrap_or_default();
     let at = story.altinn.clock().now() - SignedDuration::from_secs(600 + seconds);
@@ -137,7 +137,7 @@ fn import(story: &Story, folder: &Folder, instance: &Value) -> String {
     story.import_from(folder.path())
 }
 
-/// The ledger has them as finished.
+/// Records them in the ledger as done.
 async fn record(story: &Story, relayed: &[(String, String)]) {
     let settings = &story.instantiate.settings().environment;
     let source = Environment::new(|name| settings.get(name).cloned());

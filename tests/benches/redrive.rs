@@ -1,5 +1,5 @@
-//! What an operator's look into a dead-letter queue of a thousand mixed messages costs, and a redrive of
-//! a selection.
+//! The cost of inspecting a dead-letter queue of a thousand mixed messages, and of redriving a
+//! selection.
 //!
 //! `cargo bench --profile dev -p tests --bench redrive -- target/release`
 #![allow(clippy::print_stdout, reason = "a terminal is what this writes to")]
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 const LETTERS: usize = 1000;
 const LATENCY: Duration = Duration::from_millis(10);
-/// Route, state and reason in turns, as many of each; one in ten is no trigger at all.
+/// Routes, states and reasons in turn, the same number of each; one message in ten is not a trigger.
 const MIX: [(&str, &str, Option<&str>); 9] = [
     (ROUTE, "failed", Some("draft_refused")),
     (ROUTE, "failed", Some("mapping_failed")),
@@ -39,7 +39,7 @@ async fn main() {
         .expect("the deployment starts");
     seed(&deployment).await;
     let sqs = deployment.sqs();
-    // What is sent back stays in the queue.
+    // Nothing consumes the queue, so redriven messages stay in it.
     deployment.mapping.stop().await;
     let wires = [&deployment.sqs_wire, &deployment.dynamodb_wire];
     let ask = async |request: Value| {
@@ -106,7 +106,7 @@ async fn main() {
     deployment.redrive.stop().await;
 }
 
-/// A thousand dead letters, and what the ledger says of their relays.
+/// Puts a thousand messages into the dead-letter queue, and items for their relays into the ledger.
 async fn seed(deployment: &Deployment) {
     let (sqs, dynamodb) = (deployment.sqs(), deployment.dynamodb());
     let resources = deployment.aws.resources();

@@ -1,4 +1,4 @@
-//! What a relay costs in a warm process, and what ten of a batch cost where Altinn is slow.
+//! The cost of a relay in a warm process, and of a batch of ten when Altinn is slow.
 //!
 //! `cargo bench --profile dev -p tests --bench relay -- target/release`
 #![allow(clippy::print_stdout, reason = "a terminal is what this writes to")]
@@ -64,7 +64,7 @@ async fn main() {
     story.end().await;
 }
 
-/// One invocation with so many messages.
+/// One invocation with this many messages.
 async fn relay(story: &Story, count: usize) -> Duration {
     let permits: Vec<String> = (0..count).map(|_| story.fill_in(Stage::Ended)).collect();
     let event = sqs_event(permits.iter().map(|a| Story::message(ROUTE, a)));

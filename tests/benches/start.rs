@@ -1,4 +1,4 @@
-//! From the start of a function's process to the first time it asks for work.
+//! The time from the start of a function's process until it first polls for an event.
 //!
 //! `cargo bench --profile dev -p tests --bench start -- target/release`
 #![allow(clippy::print_stdout, reason = "a terminal is what this writes to")]
@@ -41,7 +41,7 @@ async fn main() {
             function(story.redrive.settings(), &binaries.redrive),
         ),
     ];
-    // In turns, so that a noisy moment strikes all of them.
+    // In turns, so that a noisy moment affects all of them.
     for _ in 0..STARTS {
         for (_, function) in &functions {
             let processes = function.processes().expect("it runs in processes");

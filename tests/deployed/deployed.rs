@@ -1,4 +1,4 @@
-//! The deployment, and what can be done to it from outside.
+//! The deployed stack, and the operations on it from outside.
 
 use std::fmt::Display;
 use std::io::{Write, stderr};
@@ -17,13 +17,16 @@ use serde_json::{Value, json};
 use tests::{PERMIT, ROUTE, eventually, guid, stamp};
 use tokio::runtime::{Builder, Runtime};
 
-/// Names the file in which `.ci/deploy.py` says what it has deployed.
+/// The environment variable with the path of the file in which `.ci/deploy.py` describes the deployment.
 const WHERE: &str = "STAFETT_DEPLOYED";
 
-/// One for all stories, since they share one Altinn, which lives on it.
+/// One runtime for all stories, since the Altinn that they share runs on it.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let mut runtime = Builder::new_multi_thread();
-    runtime.enable_all().build().expect("a runtime can be made")
+    runtime
+        .enable_all()
+        .build()
+        .expect("a runtime can be created")
 });
 
 static DEPLOYED: LazyLock<Option<Deployed>> = LazyLock::new(|| {
@@ -33,22 +36,22 @@ static DEPLOYED: LazyLock<Option<Deployed>> = LazyLock::new(|| {
     Some(RUNTIME.block_on(Deployed::new(description)))
 });
 
-/// Tells a story of the deployment, or says that there is none.
-pub(crate) fn tell(story: impl AsyncFnOnce(&Deployed)) {
+/// Runs a story against the deployment; prints that it was skipped if there is none.
+pub(crate) fn run_story(story: impl AsyncFnOnce(&Deployed)) {
     match &*DEPLOYED {
         Some(deployed) => RUNTIME.block_on(story(deployed)),
-        None => say(format!(
+        None => print(format!(
             "skipped: {WHERE} names no deployment, see .ci/deployed"
         )),
     }
 }
 
-/// Says something that is seen although the story goes well.
-pub(crate) fn say(what: impl Display) {
+/// Prints an observation of a story that passes.
+pub(crate) fn print(what: impl Display) {
     writeln!(stderr(), "  {what}").expect("standard error takes a line");
 }
 
-/// A deployed stack, and the Altinn that its functions call.
+/// A deployed stack, and the local Altinn that its functions call.
 #[derive(Debug)]
 pub(crate) struct Deployed {
     pub(crate) altinn: LocalAltinn,
@@ -85,19 +88,19 @@ impl Deployed {
                 .public_jwk(),
         };
         let registered = deployed.altinn.register_client(&registration);
-        registered.expect("Maskinporten takes the client");
+        registered.expect("Maskinporten registers the client");
         deployed.configure_functions().await;
         deployed
     }
 
-    /// What the deployment's description says.
+    /// A value of the deployment's description.
     pub(crate) fn named(&self, pointer: &str) -> &str {
         let named = self.description.pointer(pointer).and_then(Value::as_str);
         named.unwrap_or_else(|| panic!("the deployment's description has no {pointer}"))
     }
 
-    /// The template admits addresses of the real Altinn only: those of this one are set on the functions. Whenever
-    /// that is done, they begin in new execution environments.
+    /// The template accepts only addresses of the real Altinn: the local one's are set on the functions directly.
+    /// Every such change starts new execution environments.
     pub(crate) async fn configure_functions(&self) {
         let (here, issuer) = (self.altinn.url(), self.altinn.issuer());
         let settings = [
@@ -119,7 +122,7 @@ impl Deployed {
                 }
             }
             if id == "Reconcile" {
-                // Else it would leave a new instance to the trigger that may be on its way.
+                // Otherwise reconcile would leave a new instance alone, because its trigger may still be on its way.
                 variables["STAFETT_RECONCILE_GRACE_SECONDS"] = "0".into();
             }
             let change = json!({ "Environment": { "Variables": variables } });
@@ -137,10 +140,10 @@ impl Deployed {
         }
     }
 
-    /// Calls a service that speaks JSON over HTTP.
+    /// Calls an AWS service that speaks JSON over HTTP.
     ///
     /// # Panics
-    /// When it refuses.
+    /// When the service refuses.
     pub(crate) async fn aws(
         &self,
         service: &str,
@@ -150,7 +153,7 @@ impl Deployed {
     ) -> Value {
         let (endpoint, region) = (self.named("/endpoint"), self.named("/region"));
         let key = std::env::var("AWS_ACCESS_KEY_ID").unwrap_or_default();
-        // The emulator reads service, region and caller off a signature, and checks none of these calls'.
+        // The emulator reads service, region and caller from a signature, but does not verify it for these calls.
         let scope = format!("{key}/20261122/{region}/{service}/aws4_request");
         let signature =
             format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
@@ -169,35 +172,35 @@ impl Deployed {
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
-    /// Invokes a function and waits for what it says.
+    /// Invokes a function and waits for its response.
     pub(crate) async fn invoke(&self, function: &str, event: Value) -> Value {
         let name = self.named(&format!("/functions/{function}"));
         let path = format!("/2015-03-31/functions/{name}/invocations");
         self.aws("lambda", Method::POST, &path, Some(event)).await
     }
 
-    /// A call to the deployed API.
+    /// Builds a call to the deployed API.
     pub(crate) fn call(&self, method: Method, path: &str) -> RequestBuilder {
         self.http
             .request(method, format!("{}{path}", self.named("/api")))
     }
 
-    /// App A's token.
+    /// A token for app A.
     pub(crate) fn token(&self) -> String {
         let token = self
             .altinn
             .maskinporten_token(SERVICE_OWNER, TRIGGER_SCOPE, None);
-        token.expect("Maskinporten gives a token")
+        token.expect("Maskinporten issues a token")
     }
 
-    /// App A says that an instance is ready, with this token.
+    /// App A triggers the relay of an instance with this token.
     pub(crate) async fn trigger(&self, instance: &str, token: &str) -> Response {
         let call = self.call(Method::POST, "/triggers").bearer_auth(token);
         let call = call.json(&json!({ "app": PERMIT, "instance": instance }));
         call.send().await.expect("the API answers")
     }
 
-    /// A citizen has sent in an application; nobody is told.
+    /// A citizen submits an application; no trigger is sent.
     pub(crate) fn submit(&self) -> String {
         let form = json!({
             "soker": { "navn": "Kari Bygger", "fodselsnummer": "12837832290" },
@@ -215,7 +218,7 @@ impl Deployed {
         submitted.expect("a citizen can apply for a permit")
     }
 
-    /// The state of a relay in the ledger; none where there is no record.
+    /// The state of a relay in the ledger; `None` if there is no item.
     pub(crate) async fn state(&self, instance: &str) -> Option<String> {
         let key = |text: &str| AttributeValue::S(text.to_owned());
         let item = self.dynamodb.get_item().table_name(self.named("/table"));
@@ -237,8 +240,8 @@ impl Deployed {
         .await;
     }
 
-    /// The B of an application as Storage has it: the only one that was ever made, with the application's number in
-    /// its form and the application's receipt attached.
+    /// The B of an application as Storage has it. It must be the only one ever created, with the application's number
+    /// in its form and the application's receipt attached.
     pub(crate) fn the_one_complete_b(&self, instance: &str) -> Value {
         let stamp = stamp(ROUTE, instance);
         let made = self.altinn.creations().into_iter();
@@ -272,7 +275,7 @@ impl Deployed {
         bytes.expect("an element has bytes").to_vec()
     }
 
-    /// How many messages are in a queue, hidden ones included.
+    /// The number of messages in a queue, in-flight ones included.
     pub(crate) async fn depth(&self, queue: &str) -> usize {
         let counts = [
             QueueAttributeName::ApproximateNumberOfMessages,

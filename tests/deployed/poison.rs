@@ -1,22 +1,22 @@
-//! A message that no repetition can help.
+//! A message that fails however often it is retried.
 
 use std::time::Instant;
 
 use serde_json::json;
 use tests::eventually;
 
-use crate::deployed::{say, tell};
+use crate::deployed::{print, run_story};
 
 #[test]
-fn a_poison_message_ends_in_the_dead_letter_queue_and_the_operator_is_told_why() {
-    tell(async |deployed| {
+fn a_poison_message_becomes_a_dead_letter_and_the_operator_sees_why() {
+    run_story(async |deployed| {
         let began = Instant::now();
         let poison = deployed
             .sqs
             .send_message()
             .queue_url(deployed.named("/queue"));
         let sent = poison.message_body("no trigger at all").send().await;
-        sent.expect("SQS takes a message");
+        sent.expect("SQS accepts a message");
         eventually("the message is a dead letter", async || {
             match deployed.depth("/deadLetterQueue").await {
                 1 => Ok(()),
@@ -24,7 +24,7 @@ fn a_poison_message_ends_in_the_dead_letter_queue_and_the_operator_is_told_why()
             }
         })
         .await;
-        say(format!(
+        print(format!(
             "from poison to dead letter: {} ms",
             began.elapsed().as_millis()
         ));

@@ -1,11 +1,11 @@
-//! Who is not let in.
+//! Callers that the API refuses.
 
 use http::{Method, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use crate::deployed::{Deployed, tell};
+use crate::deployed::{Deployed, run_story};
 
-/// The same token under another signature.
+/// The same token with another signature.
 fn forged(token: &str) -> String {
     let (signed, signature) = token.rsplit_once('.').expect("a token has three parts");
     let (start, end) = signature.split_at(signature.len() / 2);
@@ -15,12 +15,12 @@ fn forged(token: &str) -> String {
 
 #[test]
 fn a_forged_token_is_refused_and_nothing_is_relayed() {
-    tell(async |deployed| {
+    run_story(async |deployed| {
         let a = deployed.submit();
         let token = deployed.token();
         let refused = deployed.trigger(&a, &forged(&token)).await;
         assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
-        // What was refused would have been relayed before what is let in after it.
+        // A relay of the refused trigger would have been started before that of the accepted one.
         let next = deployed.submit();
         let accepted = deployed.trigger(&next, &token).await;
         assert_eq!(accepted.status(), StatusCode::ACCEPTED);
@@ -29,7 +29,7 @@ fn a_forged_token_is_refused_and_nothing_is_relayed() {
     });
 }
 
-/// Status, content type and body of the answer to an event.
+/// Status, content type and body of the response to an event.
 async fn answer(deployed: &Deployed, path: &str) -> (StatusCode, String, Value) {
     let event = json!({
         "id": "5b0d9f0e-6a0c-4c53-a3f2-6f5f0a3a9d11",
@@ -48,8 +48,8 @@ async fn answer(deployed: &Deployed, path: &str) -> (StatusCode, String, Value) 
 }
 
 #[test]
-fn a_wrong_events_secret_gets_the_answer_of_an_unknown_path() {
-    tell(async |deployed| {
+fn a_wrong_events_secret_gets_the_response_of_an_unknown_path() {
+    run_story(async |deployed| {
         let right = format!("/events/{}", deployed.named("/eventsSecret"));
         assert_eq!(answer(deployed, &right).await.0, StatusCode::OK);
         let wrong = answer(deployed, &format!("/events/{}", "x".repeat(48))).await;

@@ -1,13 +1,13 @@
-//! What the clock finds.
+//! What the scheduled reconcile finds.
 
 use std::time::Instant;
 
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::deployed::{Deployed, say, tell};
+use crate::deployed::{Deployed, print, run_story};
 
-/// Changes the schedule that the stack has made; all else stays as the template says.
+/// Changes expression and state of the stack's schedule; everything else stays as in the template.
 async fn change(deployed: &Deployed, told: &Value, expression: &str, state: &str) {
     let path = format!(
         "/schedules/{}",
@@ -25,10 +25,10 @@ async fn change(deployed: &Deployed, told: &Value, expression: &str, state: &str
         .await;
 }
 
-/// The template's five minutes are too long to wait for: the same schedule fires every minute here.
+/// The template's five minutes are too long for a test: here the same schedule fires every minute.
 #[test]
-fn the_schedule_finds_an_instance_that_nobody_told_about() {
-    tell(async |deployed| {
+fn the_schedule_finds_an_instance_without_a_trigger() {
+    run_story(async |deployed| {
         let path = format!(
             "/schedules/{}",
             deployed.named("/schedules/ReconcileSchedule")
@@ -39,7 +39,7 @@ fn the_schedule_finds_an_instance_that_nobody_told_about() {
         let began = Instant::now();
         change(deployed, &told, "rate(1 minute)", "ENABLED").await;
         deployed.done(&a).await;
-        say(format!(
+        print(format!(
             "found by the schedule after {} ms",
             began.elapsed().as_millis()
         ));

@@ -1,4 +1,4 @@
-//! What is told to the deployed API becomes a case.
+//! A trigger or an event sent to the deployed API becomes a case.
 
 use std::time::Instant;
 
@@ -6,9 +6,9 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tests::{ROUTE, guid};
 
-use crate::deployed::{Deployed, say, tell};
+use crate::deployed::{Deployed, print, run_story};
 
-/// Milliseconds from the call of the API to `done` in the ledger.
+/// Milliseconds from the call to the API until the ledger says `done`.
 async fn relay(deployed: &Deployed) -> u128 {
     let a = deployed.submit();
     let token = deployed.token();
@@ -23,7 +23,7 @@ async fn relay(deployed: &Deployed) -> u128 {
 
 #[test]
 fn a_trigger_becomes_one_complete_case() {
-    tell(async |deployed| {
+    run_story(async |deployed| {
         deployed.configure_functions().await;
         let first = relay(deployed).await;
         let mut more = Vec::new();
@@ -31,7 +31,7 @@ fn a_trigger_becomes_one_complete_case() {
             more.push(relay(deployed).await);
         }
         more.sort_unstable();
-        say(format!(
+        print(format!(
             "from trigger to done: {first} ms with cold functions, then {} ms in the median of {} ({} to {})",
             more[more.len() / 2],
             more.len(),
@@ -43,7 +43,7 @@ fn a_trigger_becomes_one_complete_case() {
 
 #[test]
 fn an_event_becomes_one_complete_case() {
-    tell(async |deployed| {
+    run_story(async |deployed| {
         let a = deployed.submit();
         let event = json!({
             "id": "7f8d6a4e-5a83-4c1b-a1e2-8b3f0c9d2e10",
@@ -64,8 +64,8 @@ fn an_event_becomes_one_complete_case() {
 }
 
 #[test]
-fn the_api_tells_how_a_relay_stands() {
-    tell(async |deployed| {
+fn the_api_returns_the_status_of_a_relay() {
+    run_story(async |deployed| {
         let a = deployed.submit();
         deployed.trigger(&a, &deployed.token()).await;
         deployed.done(&a).await;
@@ -84,7 +84,7 @@ fn the_api_tells_how_a_relay_stands() {
 
 #[test]
 fn the_api_is_healthy_with_the_routes_of_the_layer() {
-    tell(async |deployed| {
+    run_story(async |deployed| {
         let answer = deployed.call(Method::GET, "/health").send().await;
         let health: Value = answer.expect("the API answers").json().await.expect("JSON");
         assert_eq!(health["status"], "ok");

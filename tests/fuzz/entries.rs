@@ -1,8 +1,8 @@
-//! What comes in from outside, and the functions that take it first.
+//! Untrusted input, and the code that reads it first.
 //!
 //! Used by the fuzz targets, and by the story that replays their corpus in every test run. Each entry
-//! returns all that Stafett says of what it was given: in errors, in answers, in `Debug`. None of it may
-//! repeat what came in.
+//! returns all output that Stafett derives from its input: errors, responses and `Debug` texts. None of it
+//! may repeat the input.
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use lambda_http::http::{Request, StatusCode, header};
@@ -22,7 +22,7 @@ const INSTANCE: &str =
     include_str!("../../infra/apps/ttd/permit/samples/two-measures/instance.json");
 const SECRET: &str = "a-secret-of-at-least-32-characters-1";
 
-/// The body of a queue message, as `instantiate` reads it.
+/// The body of a queue message, read as `instantiate` reads it.
 pub(super) fn message(body: &[u8]) -> Vec<String> {
     match Trigger::from_message(&String::from_utf8_lossy(body)) {
         Err(error) => vec![error.to_string(), format!("{error:?}")],
@@ -35,7 +35,7 @@ pub(super) fn message(body: &[u8]) -> Vec<String> {
     }
 }
 
-/// The relay's way from A to the draft, as far as it goes without network.
+/// The path from an A instance to the draft, as far as it needs no network.
 pub(super) struct Drafting {
     routes: Routes,
     metadata: ApplicationMetadata,
@@ -44,7 +44,7 @@ pub(super) struct Drafting {
 }
 
 impl Drafting {
-    /// With the sample route, and the sample's app B.
+    /// With the sample route and the metadata of the sample app B.
     pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().expect("a temporary folder");
         let file = |name: &str, text: &str| {
@@ -67,9 +67,9 @@ impl Drafting {
         }
     }
 
-    /// An instance as Altinn gives it, up to the checked draft by the sample route.
+    /// An instance as Altinn returns it, read and mapped to a checked draft by the sample route.
     pub(super) fn instance(&self, json: &[u8]) -> Vec<String> {
-        // Of JSON that is no instance the client says only that it is none.
+        // For JSON that is not an instance the client says only that it is not one.
         let instance = serde_json::from_slice(json)
             .ok()
             .and_then(|json| Instance::from_json(json).ok());
@@ -79,8 +79,8 @@ impl Drafting {
         }
     }
 
-    /// A route file, up to the checked draft of the sample's instance. What is wrong with a route is told
-    /// with the route's own words: they are the author's, and no secret.
+    /// A route file, used to draft the sample's instance. Errors quote the route: its text is the author's and not
+    /// secret.
     pub(super) fn route(&self, text: &[u8]) {
         let file = self.directory.path().join("route.yaml");
         std::fs::write(file, text).expect("a file can be written");
@@ -96,7 +96,7 @@ impl Drafting {
             Ok(routes) => {
                 let instance = serde_json::from_str(INSTANCE).expect("the sample is JSON");
                 let instance = Instance::from_json(instance).expect("the sample is an instance");
-                // Twice, since a draft is a pure function of route and data.
+                // Twice, because a draft must be a pure function of route and data.
                 let drafts = self.drafts(&routes, &instance);
                 assert_eq!(drafts, self.drafts(&routes, &instance));
             }
@@ -130,7 +130,7 @@ impl Drafting {
                     }
                     Ok(Ok(checked)) => {
                         said.push(format!("{checked:?}"));
-                        // What came in may also be the B that is found for this draft.
+                        // The input may also be the B that is found for this draft.
                         let progress = Progress {
                             started: true,
                             engine: Engine::Idle,
@@ -146,19 +146,19 @@ impl Drafting {
     }
 }
 
-/// Makes a token that is good now.
+/// Creates a token that is valid now.
 pub(super) type Token = Box<dyn Fn() -> String>;
 
-/// The HTTP API's function, with a route of an app that nobody calls it for: it sends nothing to a queue.
+/// The HTTP API's function, with a route whose app never calls, so that nothing is sent to a queue.
 pub(super) struct Inbound {
     receive: Receive,
-    /// Makes what a caller of `POST /triggers` shows.
+    /// Creates the token of a caller of `POST /triggers`.
     token: Option<Token>,
     _routes: TempDir,
 }
 
 impl Inbound {
-    /// With callers whose tokens are `issuer`'s.
+    /// For callers with tokens of `issuer`.
     pub(super) async fn new(issuer: &str, token: Option<Token>) -> Self {
         let routes = tempfile::tempdir().expect("a temporary folder");
         let route = ROUTE.replace("ttd/permit", "ttd/elsewhere");
@@ -171,7 +171,7 @@ impl Inbound {
         let settings = Environment::new(|name| {
             let value = match name {
                 "STAFETT_ROUTES" => &directory,
-                // Nobody listens there, should anything be sent after all.
+                // Nothing listens on this address.
                 "STAFETT_QUEUE_URL" => "http://127.0.0.1:9/123456789012/nowhere",
                 "STAFETT_TABLE" => "nowhere",
                 "TRIGGER_ISSUER" => issuer,
@@ -196,7 +196,7 @@ impl Inbound {
         }
     }
 
-    /// A body that is sent to `POST /events/{secret}` and, where there is a token, to `POST /triggers`.
+    /// Sends a body to `POST /events/{secret}` and, if there is a token, to `POST /triggers`.
     pub(super) async fn body(&self, body: &[u8]) -> Vec<String> {
         let mut said = self.call(&format!("/events/{SECRET}"), body, None).await;
         if let Some(token) = &self.token {

@@ -1,4 +1,4 @@
-//! The functions' executable files, as they are built from the sources that are there now.
+//! The functions' executable files, built from the current sources.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -19,16 +19,16 @@ pub struct Binaries {
     pub reconcile: PathBuf,
     /// `redrive`.
     pub redrive: PathBuf,
-    /// A function that does nothing, with the same crates: what a start costs at least.
+    /// A function that does nothing but links the same crates: the lower bound for a start.
     pub bare: PathBuf,
 }
 
 impl Binaries {
-    /// Those in the directory that the command line names, such as `target/release` in the workspace;
-    /// else those that are built now.
+    /// The binaries in the directory named on the command line, such as `target/release`, relative to the
+    /// workspace; without an argument, freshly built ones.
     #[must_use]
     pub fn of_arguments() -> Self {
-        // Cargo itself gives `--bench`.
+        // Cargo itself passes `--bench`.
         match std::env::args()
             .skip(1)
             .find(|argument| !argument.starts_with('-'))
@@ -50,7 +50,7 @@ impl Binaries {
         }
     }
 
-    /// The functions in processes of their own, one at a time each.
+    /// Runs each function in its own process, with one container.
     #[must_use]
     pub fn code(&self) -> Code {
         Code::Programs {
@@ -62,7 +62,7 @@ impl Binaries {
     }
 }
 
-/// Builds the functions, once in a process, and tells where they are: a story never runs a stale one.
+/// Builds the functions once per process and returns their paths, so that a story never runs a stale binary.
 ///
 /// # Panics
 /// When they do not compile.
@@ -71,7 +71,7 @@ pub fn binaries() -> &'static Binaries {
     BINARIES.get_or_init(|| {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| env!("CARGO").to_owned());
         let build = Command::new(cargo)
-            // The whole workspace: for one package, crates would have other features and be built anew.
+            // The whole workspace: with `-p`, crates would get other features and be rebuilt.
             .args([
                 "build",
                 "--workspace",
@@ -95,7 +95,7 @@ pub fn binaries() -> &'static Binaries {
                 .filter_map(|it| it["executable"].as_str().map(PathBuf::from));
             files
                 .next()
-                .unwrap_or_else(|| panic!("cargo build makes no {name}"))
+                .unwrap_or_else(|| panic!("cargo build produced no {name}"))
         };
         Binaries {
             receive: executable("receive"),

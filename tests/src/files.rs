@@ -1,4 +1,4 @@
-//! Routes, apps and A instances that a story makes up, in folders that go with it.
+//! Temporary folders with the routes, apps and A instances that a story creates.
 
 use std::path::{Path, PathBuf};
 
@@ -12,19 +12,19 @@ use tempfile::TempDir;
 pub struct Folder(TempDir);
 
 impl Folder {
-    /// An empty one.
+    /// Creates an empty folder.
     ///
     /// # Panics
-    /// When there is no place for temporary files.
+    /// When no temporary folder can be created.
     #[must_use]
     pub fn empty() -> Self {
-        Self(tempfile::tempdir().expect("a temporary folder can be made"))
+        Self(tempfile::tempdir().expect("a temporary folder can be created"))
     }
 
-    /// A copy of the files in another folder.
+    /// Copies the files of another folder.
     ///
     /// # Panics
-    /// When these cannot be read.
+    /// When they cannot be read.
     #[must_use]
     pub fn copy(from: &Path) -> Self {
         let folder = Self::empty();
@@ -37,32 +37,32 @@ impl Folder {
         folder
     }
 
-    /// With a file, in place of one of the same name.
+    /// Adds or replaces a file.
     ///
     /// # Panics
-    /// When it cannot be written.
+    /// When the file cannot be written.
     #[must_use]
     pub fn with(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         self.write(name, content);
         self
     }
 
-    /// Writes a file, in place of one of the same name.
+    /// Writes or replaces a file.
     ///
     /// # Panics
-    /// When it cannot be written.
+    /// When the file cannot be written.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         std::fs::write(self.path().join(name), content).expect("a file can be written");
     }
 
-    /// Where it is.
+    /// The path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 }
 
-/// The sample route as text, to be changed by a story.
+/// The text of the sample route, for a story to change.
 ///
 /// # Panics
 /// When the sample cannot be read.
@@ -72,7 +72,7 @@ pub fn permit_route() -> String {
         .expect("the sample route can be read")
 }
 
-/// A directory of routes: these, by name, beside the schema that the sample route uses.
+/// A directory with these routes, by file name, and the schema that the sample route uses.
 #[must_use]
 pub fn routes<'a>(routes: impl IntoIterator<Item = (&'a str, String)>) -> Folder {
     let schema: PathBuf = sample_routes().join("casework.schema.json");
@@ -83,8 +83,8 @@ pub fn routes<'a>(routes: impl IntoIterator<Item = (&'a str, String)>) -> Folder
     })
 }
 
-/// The sample route whose author took a number of B's form for a text, in its mapping as in its schema: B's class
-/// cannot read the form.
+/// The sample route with one number of B's form declared as text, in its mapping and its schema: B's model class
+/// cannot deserialise the form.
 ///
 /// # Panics
 /// When the sample cannot be read.
@@ -101,15 +101,15 @@ pub fn mistaken_route() -> Folder {
     folder
 }
 
-/// A sample app whose `applicationmetadata.json` was changed.
+/// A sample app with a changed `applicationmetadata.json`.
 ///
 /// # Panics
-/// When the sample cannot be read, or the change makes no app.
+/// When the sample cannot be read, or the change makes the app invalid.
 pub fn app(id: &str, change: impl FnOnce(&mut Value)) -> App {
     let original = sample_apps().join(id);
     let folder = Folder::copy(&original);
     let models = folder.path().join("models");
-    std::fs::create_dir(&models).expect("a folder can be made");
+    std::fs::create_dir(&models).expect("a folder can be created");
     for file in std::fs::read_dir(original.join("models")).expect("the models can be read") {
         let file = file.expect("the models can be read");
         std::fs::copy(file.path(), models.join(file.file_name())).expect("a model can be copied");

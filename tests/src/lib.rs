@@ -1,17 +1,17 @@
-//! The harness of the end-to-end stories: a deployment on this machine, the citizens and operators
-//! who use it, and what can be seen of it from outside.
+//! The harness of the end-to-end stories: a deployment on this machine, the citizens and operators who use it,
+//! and what can be observed from outside.
 //!
-//! Nothing here reaches into the functions. They are called over HTTP, fed from a queue, and fail
-//! because something on the wire, in Altinn or in their own process goes wrong.
+//! The stories never call into the functions' code. They call the functions over HTTP or feed them from a queue,
+//! and inject faults on the wire, in Altinn or in the function's process.
 
-mod b;
+mod b_instance;
 mod binaries;
 mod files;
 mod process;
 pub mod recorded;
 mod story;
 
-pub use b::{Attachment, B};
+pub use b_instance::{Attachment, BInstance};
 pub use binaries::{Binaries, binaries};
 pub use files::{Folder, app, mistaken_route, permit_route, routes};
 pub use process::{cpu, peak_memory};

@@ -1,8 +1,8 @@
-//! What a running process has used, from Linux's `/proc`.
+//! Resource usage of a running process, from Linux's `/proc`.
 
 use std::time::Duration;
 
-/// The processor time of a process's threads that still run.
+/// The processor time of a process's live threads.
 ///
 /// # Panics
 /// When there is no such process.
@@ -16,7 +16,7 @@ pub fn cpu(pid: u32) -> Duration {
     Duration::from_nanos(nanoseconds.sum())
 }
 
-/// The most memory that a process ever had resident, in bytes.
+/// The peak resident memory of a process, in bytes.
 ///
 /// # Panics
 /// When there is no such process.
@@ -25,5 +25,5 @@ pub fn peak_memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = peak.and_then(|it| it.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    kib.expect("Linux tells the peak") * 1024
+    kib.expect("Linux reports the peak") * 1024
 }

@@ -1,6 +1,6 @@
-//! The conversations with Altinn's own code in `tests/recorded`, with values in place of their placeholders.
+//! The exchanges recorded from Altinn's own code in `tests/recorded`, with their placeholders filled in.
 //!
-//! Tests of other crates include this file by its path, as the crate that it belongs to depends on them all.
+//! Tests of other crates include this file by its path: they cannot depend on this crate, which depends on them.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -16,23 +16,23 @@ use std::{
 
 use serde_json::{Map, Value};
 
-/// A conversation with Altinn.
+/// A recorded exchange with Altinn.
 #[derive(Debug, Clone)]
 pub struct Recording {
-    /// Its name: `storage-instance-ended`.
+    /// Its name, such as `storage-instance-ended`.
     pub name: String,
-    /// The file, with every placeholder filled.
+    /// The content of the file, with every placeholder filled.
     pub document: Value,
 }
 
 impl Recording {
-    /// The status of the answer; none where there was no answer.
+    /// The status of the response; `None` if there was no response.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         u16::try_from(self.document["answer"]["status"].as_u64()?).ok()
     }
 
-    /// The answer's JSON; none where it was something else.
+    /// The response body as JSON; `None` if it is not JSON.
     #[must_use]
     pub fn json(&self) -> Option<&Value> {
         self.document["answer"]
@@ -40,13 +40,13 @@ impl Recording {
             .filter(|body| !body.is_null())
     }
 
-    /// A header of the answer.
+    /// A header of the response.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.document["answer"]["headers"][name].as_str()
     }
 
-    /// The answer's body to the letter, as far as it is text.
+    /// The response body exactly as received, if it is text.
     #[must_use]
     pub fn text(&self) -> Option<String> {
         let answer = &self.document["answer"];
@@ -56,7 +56,7 @@ impl Recording {
             .or_else(|| self.json().map(Value::to_string))
     }
 
-    /// The path that was asked for, without its query.
+    /// The path of the request, without its query.
     #[must_use]
     pub fn path(&self) -> &str {
         let path = self.document["request"]["path"]
@@ -69,7 +69,7 @@ impl Recording {
 /// The folder of the recordings.
 #[must_use]
 pub fn folder() -> PathBuf {
-    // The crate that includes this file stands somewhere below the root of the workspace.
+    // The including crate is somewhere below the root of the workspace.
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here
         .ancestors()
@@ -78,7 +78,7 @@ pub fn folder() -> PathBuf {
         .join("tests/recorded")
 }
 
-/// All conversations of all folders, by name.
+/// All recordings of all folders, by name.
 #[must_use]
 pub fn all() -> Vec<Recording> {
     let mut files: Vec<PathBuf> = ["", "events", "v9", "older"]
@@ -91,7 +91,7 @@ pub fn all() -> Vec<Recording> {
     files.iter().map(|file| read(file)).collect()
 }
 
-/// The conversation of this name.
+/// The recording with this name.
 #[must_use]
 pub fn named(name: &str) -> Recording {
     let found = ["", "events", "v9", "older"]
@@ -110,8 +110,8 @@ fn read(file: &Path) -> Recording {
     }
 }
 
-/// A document with a value for each placeholder: the same one wherever a placeholder names a thing, and for moments
-/// one after another, with 1 to 7 digits of fraction in turn where the placeholder says so.
+/// Fills in the placeholders: the same value wherever a placeholder has the same name; for timestamps, increasing
+/// values, with 1 to 7 fractional digits in turn where the placeholder asks for it.
 #[must_use]
 pub fn filled(document: &Value) -> Value {
     Filler::default().value(document)
@@ -156,7 +156,7 @@ impl Filler {
         filled + rest
     }
 
-    /// What stands for a placeholder; none for braces that are none.
+    /// The value for a placeholder; `None` if the braces are not a placeholder.
     fn named(&mut self, name: &str) -> Option<String> {
         if let Some(form) = name.strip_prefix("time:") {
             return self.moment(form);
@@ -191,7 +191,7 @@ impl Filler {
         })
     }
 
-    /// `1-7Z` is a fraction of 1 to 7 digits and a Z, `0` is neither.
+    /// `1-7Z` means a fraction of 1 to 7 digits and a Z; `0` means neither.
     fn moment(&mut self, form: &str) -> Option<String> {
         self.moments += 1;
         let (minute, second) = (self.moments / 60 % 60, self.moments % 60);
@@ -201,7 +201,7 @@ impl Filler {
             "1-7" => (self.moments - 1) % 7 + 1,
             _ => return None,
         };
-        // Altinn writes no zero at the end of a fraction.
+        // Altinn writes no trailing zero in a fraction.
         let fraction = match digits {
             0 => String::new(),
             digits => format!(".{}", &"1234567"[..digits]),
@@ -212,7 +212,7 @@ impl Filler {
     }
 }
 
-/// A GUID that stands for a name.
+/// A GUID derived from a name.
 fn guid(name: &str) -> String {
     let hash = |seed: u64| {
         name.bytes().fold(seed, |hash, byte| {

@@ -1,4 +1,4 @@
-//! One story's world: a deployment, the people around it, and what they see.
+//! The world of one story: a deployment, the people who use it, and what they observe.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use testbed::wire::{Exchange, On};
 use tokio::time::{Instant, sleep};
 
-use crate::{Attachment, B};
+use crate::{Attachment, BInstance};
 
 /// App A of the samples.
 pub const PERMIT: &str = "ttd/permit";
@@ -23,10 +23,10 @@ pub const PERMIT: &str = "ttd/permit";
 pub const CASEWORK: &str = "ttd/casework";
 /// The route between them.
 pub const ROUTE: &str = "permit-to-casework";
-/// Whoever waits longer than this waits in vain.
+/// How long a story waits for anything before it fails.
 pub const DEADLINE: Duration = Duration::from_secs(90);
 
-/// A deployment, and those who use it.
+/// A deployment and its users.
 #[derive(Debug)]
 pub struct Story(Deployment);
 
@@ -38,16 +38,19 @@ impl Deref for Story {
     }
 }
 
-/// What gives `something` in the end; polled until it does.
+/// Polls `something` until it returns `Ok`, and returns that value.
 ///
 /// # Panics
-/// When it does not within [`DEADLINE`].
+/// If it does not within [`DEADLINE`].
 pub async fn eventually<T>(what: &str, mut something: impl AsyncFnMut() -> Result<T, String>) -> T {
     let began = Instant::now();
     loop {
         match something().await {
             Ok(value) => return value,
-            Err(seen) => assert!(began.elapsed() < DEADLINE, "{what}, but in the end: {seen}"),
+            Err(seen) => assert!(
+                began.elapsed() < DEADLINE,
+                "not within {DEADLINE:?}: {what}; last seen: {seen}"
+            ),
         }
         sleep(Duration::from_millis(20)).await;
     }
@@ -65,7 +68,7 @@ pub fn stamp(route: &str, instance: &str) -> String {
     format!("{route}:{}", guid(instance))
 }
 
-/// The plan of the samples with the route of the permit alone: what is counted is counted for one route.
+/// The samples' plan with only the permit's route, so that counts are those of one route.
 ///
 /// # Panics
 /// When the samples cannot be read.
@@ -76,13 +79,13 @@ pub fn permit_alone() -> Plan {
     plan
 }
 
-/// The requests that make a B of the samples.
+/// The requests that create an instance of the sample app B.
 #[must_use]
 pub fn posts() -> On {
     On::request(Method::POST, "^/ttd/casework/instances$")
 }
 
-/// What Lambda makes of these messages, received for the first time.
+/// The event that Lambda sends for these messages, each received for the first time.
 ///
 /// AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
 #[must_use]
@@ -102,10 +105,10 @@ pub fn sqs_event(bodies: impl IntoIterator<Item = String>) -> Value {
 }
 
 impl Story {
-    /// Begins with `plan`.
+    /// Starts a deployment of `plan`.
     ///
     /// # Panics
-    /// When it cannot be set up.
+    /// When the deployment cannot be set up.
     pub async fn begin(plan: Plan) -> Self {
         Self(
             Deployment::start(plan)
@@ -114,29 +117,29 @@ impl Story {
         )
     }
 
-    /// Begins with the permit's sample, all in this process.
+    /// Starts a deployment of the permit sample with all functions in this process.
     ///
     /// # Panics
-    /// When it cannot be set up.
+    /// When the deployment cannot be set up.
     pub async fn of_the_permit() -> Self {
         Self::begin(permit_alone()).await
     }
 
-    /// Ends the deployment as Lambda would.
+    /// Shuts the deployment down as Lambda would.
     pub async fn end(self) {
         self.0.stop().await;
     }
 
-    /// A sample application that a citizen has submitted.
+    /// Imports a sample application that a citizen has submitted.
     ///
     /// # Panics
-    /// When the sample cannot be read, or is there already.
+    /// When the sample cannot be read, or was already imported.
     #[must_use]
     pub fn import(&self, sample: &str) -> String {
         self.import_from(&sample_apps().join(PERMIT).join("samples").join(sample))
     }
 
-    /// The A instance in a folder.
+    /// Imports the A instance in a folder.
     ///
     /// # Panics
     /// When it cannot be read.
@@ -147,19 +150,19 @@ impl Story {
             .expect("the folder holds an instance")
     }
 
-    /// A citizen fills in an application for a permit, and comes as far as `until`.
+    /// A citizen fills in an application for a permit, up to the stage `until`.
     ///
     /// # Panics
-    /// When Altinn does not let her.
+    /// When Altinn refuses.
     #[must_use]
     pub fn fill_in(&self, until: Stage) -> String {
         self.fill_in_with(until, Vec::new())
     }
 
-    /// The same, with files.
+    /// The same, with attachments.
     ///
     /// # Panics
-    /// When Altinn does not let her.
+    /// When Altinn refuses.
     #[must_use]
     pub fn fill_in_with(&self, until: Stage, attachments: Vec<local_altinn::Attachment>) -> String {
         let form = json!({
@@ -179,7 +182,7 @@ impl Story {
             .expect("a citizen can fill in a permit")
     }
 
-    /// App A says that an instance is ready.
+    /// App A triggers the relay of an instance.
     ///
     /// # Panics
     /// When the trigger is not accepted.
@@ -198,18 +201,18 @@ impl Story {
         );
     }
 
-    /// The ledger's item of a relay, when it has the wanted state.
+    /// Waits until a relay reaches a state; returns its ledger item.
     ///
     /// # Panics
-    /// When it does not come so far.
+    /// When the relay does not reach the state in time.
     pub async fn reaches(&self, route: &str, instance: &str, state: &str) -> Value {
         self.reaches_with(route, instance, state, |_| true).await
     }
 
-    /// The same, when the item is such as `wanted` says as well.
+    /// The same, and the item must also satisfy `wanted`.
     ///
     /// # Panics
-    /// When it does not come so far.
+    /// When that does not happen in time.
     pub async fn reaches_with(
         &self,
         route: &str,
@@ -234,33 +237,38 @@ impl Story {
         .await
     }
 
-    /// The one B of a relay: none other was ever made, and it is still there.
+    /// The only B that was ever created for a relay; it must still exist.
     ///
     /// # Panics
-    /// When it is not so.
-    pub fn the_b(&self, route: &str, instance: &str) -> B {
+    /// When there is not exactly one.
+    pub fn the_b(&self, route: &str, instance: &str) -> BInstance {
         let made = self.made(route, instance);
-        assert_eq!(made.len(), 1, "of {}", stamp(route, instance));
+        assert_eq!(
+            made.len(),
+            1,
+            "number of B created with the stamp {}",
+            stamp(route, instance)
+        );
         self.the_live_b(route, instance)
     }
 
-    /// The one B of a relay that is there; others may have been made and deleted.
+    /// The only live B of a relay; others may have been created and deleted.
     ///
     /// # Panics
-    /// When there are none or several.
-    pub fn the_live_b(&self, route: &str, instance: &str) -> B {
+    /// When there is none, or more than one.
+    pub fn the_live_b(&self, route: &str, instance: &str) -> BInstance {
         let made = self.made(route, instance);
         let live = made.iter().filter_map(|id| self.altinn.instance(id));
         let live: Vec<Value> = live
             .filter(|b| b["status"]["isHardDeleted"] != true)
             .collect();
         let [b] = live.as_slice() else {
-            panic!("{} has {} cases", stamp(route, instance), live.len())
+            panic!("{} has {} live cases", stamp(route, instance), live.len())
         };
-        B::new(&self.altinn, b)
+        BInstance::new(&self.altinn, b)
     }
 
-    /// Every B that was ever made with the relay's stamp.
+    /// Every B that was ever created with the relay's stamp.
     fn made(&self, route: &str, instance: &str) -> Vec<String> {
         let stamp = stamp(route, instance);
         let creations = self.altinn.creations().into_iter();
@@ -270,17 +278,17 @@ impl Story {
             .collect()
     }
 
-    /// The files of an A instance as B shall have them: its PDF is called otherwise, all else stays.
+    /// The files of an A instance as B should have them: the PDF gets another data type, everything else is unchanged.
     ///
     /// # Panics
-    /// When there is no such instance.
+    /// When the instance does not exist.
     #[must_use]
     pub fn files_for_b(&self, instance: &str) -> Vec<Attachment> {
         let a = self
             .altinn
             .instance(instance)
             .expect("the instance is there");
-        let mut files = B::new(&self.altinn, &a).attachments;
+        let mut files = BInstance::new(&self.altinn, &a).attachments;
         for file in files
             .iter_mut()
             .filter(|file| file.data_type == "ref-data-as-pdf")
@@ -291,7 +299,7 @@ impl Story {
         files
     }
 
-    /// How many instances of B's app were ever made.
+    /// The number of instances of app B that were ever created.
     #[must_use]
     pub fn creations(&self) -> usize {
         self.altinn
@@ -301,16 +309,16 @@ impl Story {
             .count()
     }
 
-    /// The requests that were sent to make a B.
+    /// The requests that were sent to create a B.
     #[must_use]
     pub fn posts(&self) -> Vec<Exchange> {
         self.altinn_wire.journal().matching(&posts())
     }
 
-    /// Waits until no message is left in the queue, visible or not.
+    /// Waits until the queue is empty, in-flight messages included.
     ///
     /// # Panics
-    /// When some are.
+    /// When the queue is not empty in time.
     pub async fn settled(&self) {
         let queue = &self.aws.resources().queue;
         eventually("the queue is empty", async || {
@@ -322,11 +330,11 @@ impl Story {
         .await;
     }
 
-    /// Waits until so many messages are in the dead-letter queue and none in the queue; returns their
-    /// bodies, and leaves the dead-letter queue empty.
+    /// Waits until the dead-letter queue has exactly `count` messages and the queue has none; returns their
+    /// bodies and empties the dead-letter queue.
     ///
     /// # Panics
-    /// When it does not come to that.
+    /// When that does not happen in time.
     pub async fn dead_letters(&self, count: usize) -> Vec<String> {
         self.settled().await;
         let queue = &self.aws.resources().dead_letter_queue;
@@ -363,15 +371,15 @@ impl Story {
         bodies
     }
 
-    /// How many messages are in the dead-letter queue, however many are in the queue.
+    /// The number of messages in the dead-letter queue now, whatever is in the queue.
     pub async fn dead_letters_now(&self) -> usize {
         self.depth(&self.aws.resources().dead_letter_queue).await
     }
 
-    /// Sends messages to the queue, ten at a time at most.
+    /// Sends messages to the queue, in batches of at most ten.
     ///
     /// # Panics
-    /// When SQS does not take them.
+    /// When SQS refuses a message.
     pub async fn send(&self, bodies: impl IntoIterator<Item = String>) {
         use aws_sdk_sqs::types::SendMessageBatchRequestEntry as Entry;
         let entries: Vec<Entry> = bodies
@@ -402,7 +410,7 @@ impl Story {
         }
     }
 
-    /// The message that a trigger becomes.
+    /// The queue message for a trigger.
     #[must_use]
     pub fn message(route: &str, instance: &str) -> String {
         json!({
@@ -436,7 +444,7 @@ impl Story {
             .sum()
     }
 
-    /// Everything that lies in the ledger, as text.
+    /// The content of the whole ledger, as text.
     ///
     /// # Panics
     /// When DynamoDB does not answer.
@@ -455,7 +463,7 @@ impl Story {
         Value::Array(items).to_string()
     }
 
-    /// Everything that the functions' processes have written.
+    /// All log lines of the functions' processes.
     #[must_use]
     pub fn logs(&self) -> Vec<String> {
         let functions = [
@@ -469,7 +477,7 @@ impl Story {
         lines.map(|line| line.text).collect()
     }
 
-    /// A token of the service owner's own system for Altinn.
+    /// An Altinn token for the service owner's own system.
     async fn service_owner_token(&self) -> String {
         let scopes = "altinn:serviceowner altinn:serviceowner/instances.write";
         let token = self.altinn.maskinporten_token(SERVICE_OWNER, scopes, None);
@@ -477,7 +485,7 @@ impl Story {
         let exchange = format!("{altinn}/authentication/api/v1/exchange/maskinporten");
         let exchange = Client::new()
             .get(exchange)
-            .bearer_auth(token.expect("a token can be made"));
+            .bearer_auth(token.expect("a token can be issued"));
         let token = exchange
             .send()
             .await
@@ -488,7 +496,7 @@ impl Story {
         token.trim().trim_matches('"').to_owned()
     }
 
-    /// The service owner's own system adds a file to an instance, through its app.
+    /// The service owner's own system uploads a file to an instance through the app.
     ///
     /// # Panics
     /// When Altinn refuses it.
@@ -508,10 +516,10 @@ impl Story {
         accepted(request).await;
     }
 
-    /// The service owner's own system replaces the form of an instance, through its app.
+    /// The service owner's own system replaces the form of an instance through the app.
     ///
     /// # Panics
-    /// When there is none, or Altinn refuses it.
+    /// When the instance has no form, or Altinn refuses.
     pub async fn replace_form(&self, app: &str, instance: &str, form: &Value) {
         let now = self
             .altinn
@@ -532,14 +540,14 @@ impl Story {
         accepted(request).await;
     }
 
-    /// A B, whoever made it and however.
+    /// An instance of app B by id, however it was created.
     ///
     /// # Panics
-    /// When there is none of this id.
+    /// When it does not exist.
     #[must_use]
-    pub fn b(&self, id: &str) -> B {
+    pub fn b(&self, id: &str) -> BInstance {
         let b = self.altinn.instance(id).expect("the instance is there");
-        B::new(&self.altinn, &b)
+        BInstance::new(&self.altinn, &b)
     }
 }
 

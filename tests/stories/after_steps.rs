@@ -1,4 +1,4 @@
-//! What follows on A once B exists: its substatus, and the confirmation that it is dealt with.
+//! What happens to A once B exists: its substatus and its completion.
 
 use http::{Method, StatusCode};
 use local_altinn::Stage;
@@ -31,7 +31,7 @@ fn complete_calls() -> On {
     On::request(Method::POST, "^/ttd/permit/instances/.*/complete$")
 }
 
-/// A's substatus as its owner sees it, and who has confirmed A.
+/// A's substatus as its owner sees it, and the parties that have confirmed A.
 fn shown_on(story: &Story, a: &str) -> (Value, Vec<Value>) {
     let a = story.altinn.instance(a).expect("A is there");
     let confirmations = a["completeConfirmations"].as_array().into_iter().flatten();
@@ -50,7 +50,7 @@ fn calls(story: &Story, on: &On) -> usize {
 }
 
 #[tokio::test]
-async fn a_citizen_sees_that_her_permit_has_been_sent_and_the_permit_is_confirmed() {
+async fn a_sent_permit_shows_a_substatus_to_the_citizen_and_is_confirmed() {
     let (story, _routes) = story().await;
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
@@ -58,7 +58,7 @@ async fn a_citizen_sees_that_her_permit_has_been_sent_and_the_permit_is_confirme
     story.settled().await;
     assert_eq!(shown_on(&story, &a), followed());
     assert_eq!(item["instance"], story.the_b(ROUTE, &a).id);
-    // A repeat does nothing more.
+    // A second trigger changes nothing.
     story.trigger(&a).await;
     story.settled().await;
     assert_eq!(calls(&story, &substatus_calls()), 1);
@@ -66,7 +66,7 @@ async fn a_citizen_sees_that_her_permit_has_been_sent_and_the_permit_is_confirme
 }
 
 #[tokio::test]
-async fn an_after_step_that_fails_is_tried_again_without_b() {
+async fn a_failed_after_step_is_retried_without_calling_b() {
     for (step, status, reason) in [
         (substatus_calls(), 503, "after_step_unavailable"),
         (complete_calls(), 500, "after_step_unavailable"),
@@ -101,7 +101,7 @@ async fn an_after_step_that_fails_is_tried_again_without_b() {
 }
 
 #[tokio::test]
-async fn a_step_whose_answer_was_lost_is_not_done_twice() {
+async fn an_after_step_whose_response_was_lost_is_not_repeated() {
     let (story, _routes) = story().await;
     let faults = story.altinn_wire.faults();
     faults.add(substatus_calls().next(1), Action::ResetAfter);
@@ -114,14 +114,14 @@ async fn a_step_whose_answer_was_lost_is_not_done_twice() {
     assert_eq!(
         calls(&story, &substatus_calls()),
         1,
-        "each time would be an event to whoever subscribes"
+        "each repeat would publish an event to the subscribers"
     );
     assert_eq!(calls(&story, &complete_calls()), 1);
     story.the_b(ROUTE, &a);
 }
 
 #[tokio::test]
-async fn a_policy_that_does_not_let_us_confirm_fails_no_relay() {
+async fn a_policy_that_forbids_confirming_does_not_fail_the_relay() {
     let (story, _routes) = story().await;
     let permit = story.altinn.app(PERMIT).expect("it runs");
     permit.forbid("complete");
@@ -142,7 +142,7 @@ async fn a_policy_that_does_not_let_us_confirm_fails_no_relay() {
 }
 
 #[tokio::test]
-async fn of_a_permit_that_was_deleted_once_b_was_there_nobody_is_told() {
+async fn a_permit_deleted_after_b_was_created_gets_no_after_steps() {
     let (story, _routes) = story().await;
     let faults = story.altinn_wire.faults();
     faults.add(
@@ -159,9 +159,9 @@ async fn of_a_permit_that_was_deleted_once_b_was_there_nobody_is_told() {
     story.the_b(ROUTE, &a);
 }
 
-/// A is confirmed once all of its B exist, not before.
+/// A is confirmed only once all of its B exist.
 #[tokio::test]
-async fn a_permit_with_several_cases_is_confirmed_when_all_of_them_are_there() {
+async fn a_permit_with_several_cases_is_confirmed_once_all_exist() {
     let text = format!(
         "name: {ROUTE}
 from: {{ app: {PERMIT}, when: {{ process: completed }} }}

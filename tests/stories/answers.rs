@@ -1,9 +1,9 @@
-//! B's answer is bad, late or lost.
+//! B's response is an error, late or lost.
 
 use http::{HeaderValue, StatusCode, header};
 use local_altinn::{CallFault, CreationStep, Fault, Stage};
 use testbed::wire::{Action, CannedResponse};
-use tests::{B, CASEWORK, ROUTE, Story, permit_alone, posts};
+use tests::{BInstance, CASEWORK, ROUTE, Story, permit_alone, posts};
 
 fn status(status: u16) -> CannedResponse {
     CannedResponse::status(StatusCode::from_u16(status).expect("a status"))
@@ -13,8 +13,8 @@ fn come_back(code: u16, seconds: &'static str) -> CannedResponse {
     status(code).header(header::RETRY_AFTER, HeaderValue::from_static(seconds))
 }
 
-/// Relays one permit while `action` happens to the first request that makes B.
-async fn relayed_through(action: Action) -> (Story, B) {
+/// Relays one permit, applying `action` to the first request that creates a B.
+async fn relayed_through(action: Action) -> (Story, BInstance) {
     let plan = permit_alone();
     let story = Story::begin(plan.setting("STAFETT_SETTLE_SECONDS", "1")).await;
     story.altinn_wire.faults().add(posts().nth(1), action);
@@ -29,32 +29,32 @@ async fn relayed_through(action: Action) -> (Story, B) {
 }
 
 #[tokio::test]
-async fn a_case_whose_answer_is_lost_is_adopted() {
+async fn a_case_whose_response_is_lost_is_adopted() {
     let (story, _) = relayed_through(Action::ResetAfter).await;
     assert_eq!(story.posts().len(), 1);
 }
 
 #[tokio::test]
-async fn a_case_that_was_answered_with_an_error_all_the_same_is_adopted() {
+async fn a_case_created_despite_an_error_response_is_adopted() {
     let (story, _) = relayed_through(Action::AnswerAfter(status(500))).await;
     assert_eq!(story.posts().len(), 1);
 }
 
 #[tokio::test]
-async fn an_answer_that_is_cut_short_names_the_case_in_its_head() {
+async fn a_truncated_response_names_the_case_in_its_headers() {
     let (story, _) = relayed_through(Action::Truncate(40)).await;
     assert_eq!(story.posts().len(), 1);
 }
 
 #[tokio::test]
-async fn a_request_that_never_arrived_is_made_again() {
+async fn a_request_that_never_arrived_is_repeated() {
     let (story, _) = relayed_through(Action::ResetBefore).await;
     assert_eq!(story.posts().len(), 2);
     assert_eq!(story.creations(), 1);
 }
 
 #[tokio::test]
-async fn a_busy_case_handling_gets_its_case_when_it_said_to_come_back() {
+async fn a_busy_b_is_called_again_after_its_retry_after() {
     let (story, _) = relayed_through(Action::Answer(come_back(429, "1"))).await;
     let posts = story.posts();
     assert_eq!(posts.len(), 2);
@@ -63,14 +63,14 @@ async fn a_busy_case_handling_gets_its_case_when_it_said_to_come_back() {
 }
 
 #[tokio::test]
-async fn an_overloaded_case_handling_is_searched_before_it_is_asked_again() {
+async fn an_overloaded_b_is_searched_before_it_is_called_again() {
     let (story, _) = relayed_through(Action::Answer(come_back(503, "1"))).await;
     assert_eq!(story.posts().len(), 2);
     assert_eq!(story.creations(), 1);
 }
 
 #[tokio::test]
-async fn a_half_made_case_that_nobody_may_delete_is_completed() {
+async fn a_half_made_case_that_may_not_be_deleted_is_completed() {
     let plan = permit_alone();
     let story = Story::begin(plan.setting("STAFETT_SETTLE_SECONDS", "1")).await;
     story.altinn.faults().next(
@@ -89,7 +89,7 @@ async fn a_half_made_case_that_nobody_may_delete_is_completed() {
 }
 
 #[tokio::test]
-async fn a_half_made_case_that_may_be_deleted_gives_way_to_a_whole_one() {
+async fn a_half_made_case_that_may_be_deleted_is_replaced_by_a_complete_one() {
     let plan = permit_alone();
     let story = Story::begin(plan.setting("STAFETT_SETTLE_SECONDS", "1")).await;
     story

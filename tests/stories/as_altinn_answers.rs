@@ -1,6 +1,6 @@
-//! Altinn answers as its own code was recorded: whatever it says, and whenever, there is one B in the end.
+//! Altinn responds as recorded from its own code: whatever it responds, and whenever, exactly one B exists in the end.
 //!
-//! Time passes by the story's clock, so that lease and settling time are the template's.
+//! Time passes by the story's clock, so lease and settle time are those of the template.
 
 mod binaries;
 mod engine;
@@ -16,12 +16,12 @@ use std::time::Duration;
 
 use local_altinn::{Fault, Stage};
 use serde_json::Value;
-use tests::{B, CASEWORK, ROUTE, Story};
+use tests::{BInstance, CASEWORK, ROUTE, Story};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// The samples; B's policy lets its service owner delete, or not.
+/// The samples; B's policy may allow its service owner to delete.
 async fn story(may_delete: bool) -> Story {
     let story = Story::of_the_permit().await;
     if may_delete {
@@ -38,7 +38,7 @@ fn may_delete(story: &Story) {
         .permit("delete");
 }
 
-/// The next creation of a B meets this.
+/// Injects a fault into the next creation of a B.
 fn b_meets(story: &Story, fault: Fault) {
     story.altinn.faults().next(1, Some(CASEWORK), fault);
 }
@@ -47,7 +47,7 @@ async fn pass(story: &Story, span: Duration) {
     story.pass(span).await.expect("time passes");
 }
 
-/// A submitted permit whose relay has been triggered.
+/// Submits a permit and triggers its relay.
 async fn triggered(story: &Story) -> String {
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
@@ -59,7 +59,7 @@ async fn item(story: &Story, a: &str) -> Value {
     item.expect("the ledger answers")
 }
 
-/// The cases that are there, whoever made them.
+/// The number of live cases, however they were created.
 fn live(story: &Story) -> usize {
     let cases = story.altinn.instances(CASEWORK).into_iter();
     cases
@@ -67,8 +67,9 @@ fn live(story: &Story) -> usize {
         .count()
 }
 
-/// The one live B of this A has all that a clean one has, the start of its process aside. Returns it and the ledger's item.
-async fn whole(story: &Story, a: &str) -> (B, Value) {
+/// Asserts that the one live B of this A has everything a clean one has, except perhaps a started process. Returns it
+/// with the ledger's item.
+async fn whole(story: &Story, a: &str) -> (BInstance, Value) {
     let item = item(story, a).await;
     assert_eq!(item["state"], "done", "{item}");
     let b = story.the_live_b(ROUTE, a);
@@ -80,7 +81,7 @@ async fn whole(story: &Story, a: &str) -> (B, Value) {
     assert_eq!(forms, 1, "{}", b.instance);
     assert_eq!(b.instance["dataValues"]["casework.referanse"], *a);
     assert!(b.instance["presentationTexts"]["title"].is_string());
-    // What was never started is told, and nothing else is.
+    // The detail names a process that was never started, and nothing else.
     let has_started = !story.altinn.history(&b.id).is_empty();
     let told = if has_started {
         Value::Null
@@ -92,14 +93,14 @@ async fn whole(story: &Story, a: &str) -> (B, Value) {
 }
 
 /// The same, and its process was started.
-async fn clean(story: &Story, a: &str) -> B {
+async fn clean(story: &Story, a: &str) -> BInstance {
     let (b, item) = whole(story, a).await;
     assert_eq!(item["reason"], Value::Null, "{item}");
     assert_eq!(story.altinn.history(&b.id).len(), 2);
     b
 }
 
-/// Nobody was called: no message is left anywhere.
+/// Asserts that both queues are empty: no operator is needed.
 async fn nothing_is_left(story: &Story) {
     story.settled().await;
     assert!(story.dead_letters(0).await.is_empty());

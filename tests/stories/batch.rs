@@ -1,4 +1,4 @@
-//! The messages of one batch do not wait for each other.
+//! The messages of one batch are processed concurrently.
 
 use local_altinn::Stage;
 use serde_json::json;
@@ -6,7 +6,7 @@ use testbed::wire::{Action, Gate};
 use tests::{DEADLINE, ROUTE, Story, binaries, permit_alone, posts, sqs_event};
 
 #[tokio::test]
-async fn all_relays_of_a_batch_are_with_b_at_the_same_time() {
+async fn all_relays_of_a_batch_call_b_at_the_same_time() {
     let mut plan = permit_alone();
     plan.code = binaries().code();
     let story = Story::begin(plan).await;

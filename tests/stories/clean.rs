@@ -1,4 +1,4 @@
-//! When nothing goes wrong.
+//! Relays in which nothing goes wrong.
 
 use local_altinn::Stage;
 use testbed::wire::Exchange;
@@ -86,7 +86,7 @@ async fn characters_arrive_as_they_were_typed() {
 }
 
 #[tokio::test]
-async fn an_optional_attachment_that_is_not_there_is_not_missed() {
+async fn a_missing_optional_attachment_is_no_error() {
     let story = Story::of_the_permit().await;
     let a = story.import("minimal");
     story.trigger(&a).await;
@@ -108,7 +108,7 @@ async fn an_optional_attachment_that_is_not_there_is_not_missed() {
 #[tokio::test]
 async fn a_clean_relay_costs_four_altinn_calls_and_two_writes() {
     let story = Story::of_the_permit().await;
-    // The first one has the tokens and B's metadata fetched; they are kept.
+    // The first relay also fetches tokens and B's metadata, which are then cached.
     let first = story.fill_in(Stage::Ended);
     story.trigger(&first).await;
     story.reaches(ROUTE, &first, "done").await;

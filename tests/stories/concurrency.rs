@@ -1,4 +1,4 @@
-//! Many hear of the same instance at the same time, in several processes.
+//! Several processes receive the same instance at the same time.
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -12,7 +12,7 @@ use tests::{DEADLINE, ROUTE, Story, binaries, permit_alone, posts, sqs_event};
 const DELIVERIES: usize = 20;
 const PROCESSES: usize = 3;
 
-/// The built binary in three processes, all of them there.
+/// The built binary in three processes, all started.
 async fn story() -> Story {
     let mut plan = permit_alone();
     plan.code = Code::Programs {
@@ -31,7 +31,7 @@ async fn story() -> Story {
 }
 
 #[tokio::test]
-async fn twenty_deliveries_in_three_processes_send_one_request_and_make_one_case() {
+async fn twenty_deliveries_to_three_processes_send_one_request_and_create_one_case() {
     let story = story().await;
     let a = story.import("two-measures");
     let gate = Gate::default();
@@ -46,7 +46,7 @@ async fn twenty_deliveries_in_three_processes_send_one_request_and_make_one_case
     };
 
     let mut deliveries: FuturesUnordered<_> = (0..DELIVERIES).map(|_| delivery()).collect();
-    // B has made its instance and says nothing yet: all the others come, and go without having done anything.
+    // B has created its instance and does not respond yet: meanwhile the other deliveries come and do nothing.
     for _ in 1..DELIVERIES {
         let answer = deliveries.next().await.expect("an answer");
         assert_ne!(answer, acknowledged, "nothing is done yet");
@@ -60,7 +60,7 @@ async fn twenty_deliveries_in_three_processes_send_one_request_and_make_one_case
 
     let b = story.the_b(ROUTE, &a);
     assert_eq!(b.attachments, story.files_for_b(&a));
-    // The others come again, to find that it is done.
+    // The others are redelivered and find the relay done.
     let again: FuturesUnordered<_> = (1..DELIVERIES).map(|_| delivery()).collect();
     let again: Vec<_> = again.collect().await;
     assert!(again.iter().all(|answer| *answer == acknowledged));

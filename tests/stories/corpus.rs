@@ -1,5 +1,5 @@
-//! The fuzz targets' corpus, and a few thousand things that are almost as in it: nothing panics, and
-//! nothing that is said repeats what came in.
+//! Replays the corpus of the fuzz targets, and a few thousand mutated seeds: nothing panics, and no output
+//! repeats the input.
 
 #[path = "../fuzz/entries.rs"]
 mod entries;
@@ -13,12 +13,12 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 use tests::Story;
 
-/// In each seed, where form data, numbers or names would be. Nothing else there looks like it.
+/// A word that each seed has where form data, numbers or names would be, and that occurs nowhere else.
 const SECRET: &str = "HEMMELIG";
-/// Changed seeds for each target.
+/// The number of mutated seeds for each target.
 const CASES: u32 = 1_500;
 
-/// One change to a seed. None copies a part of it: a secret stays in its field.
+/// One change to a seed. None copies a part of it, so that a secret stays in its field.
 #[derive(Clone, Debug)]
 enum Mutation {
     Flip(Index, u8),
@@ -113,11 +113,11 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Gives every seed, and then changed ones, to `entry`, which returns all that is said of it.
+/// Passes every seed, and then mutated ones, to `entry`, which returns all output that it produces.
 fn replay(target: &str, entry: impl Fn(&[u8]) -> Vec<String>) {
     let check = |seed: &[u8]| {
         for said in entry(seed) {
-            assert!(!said.contains(SECRET), "it repeats what came in: {said}");
+            assert!(!said.contains(SECRET), "it repeats the input: {said}");
         }
     };
     let seeds = seeds(target);
@@ -142,7 +142,7 @@ fn replay(target: &str, entry: impl Fn(&[u8]) -> Vec<String>) {
 }
 
 #[test]
-fn no_queue_message_panics_or_is_repeated() {
+fn no_queue_message_causes_a_panic_or_is_echoed() {
     assert!(
         seeds("message")
             .iter()
@@ -153,7 +153,7 @@ fn no_queue_message_panics_or_is_repeated() {
 }
 
 #[test]
-fn no_instance_panics_or_is_repeated() {
+fn no_instance_causes_a_panic_or_is_echoed() {
     let drafting = entries::Drafting::new();
     let checked = |seed: &Vec<u8>| {
         let said = drafting.instance(seed);
@@ -167,7 +167,7 @@ fn no_instance_panics_or_is_repeated() {
 }
 
 #[test]
-fn no_route_file_panics_and_every_broken_one_is_named() {
+fn no_route_file_causes_a_panic_and_errors_name_the_file() {
     let drafting = entries::Drafting::new();
     replay("route", |text| {
         drafting.route(text);
@@ -176,15 +176,15 @@ fn no_route_file_panics_and_every_broken_one_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn no_inbound_body_panics_or_is_repeated() {
-    // For an issuer whose tokens are good: two minutes, so each call has its own.
+async fn no_inbound_body_causes_a_panic_or_is_echoed() {
+    // Each call has a token of its own: the issuer's tokens are valid for two minutes.
     let story = Rc::new(Story::of_the_permit().await);
     let issuer = Rc::clone(&story);
     let token = move || {
         let token = issuer
             .altinn
             .maskinporten_token(SERVICE_OWNER, TRIGGER_SCOPE, None);
-        token.expect("a token can be made")
+        token.expect("a token can be issued")
     };
     let inbound = entries::Inbound::new(&story.altinn.issuer(), Some(Box::new(token))).await;
     tokio::task::block_in_place(|| {

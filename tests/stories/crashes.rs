@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// The built functions, with a claim that is soon free again after a crash.
+/// The built functions, with a lease that expires soon after a crash.
 async fn story() -> Story {
     let plan = permit_alone();
     let mut plan = plan
@@ -22,7 +22,7 @@ async fn story() -> Story {
     Story::begin(plan).await
 }
 
-/// Relays a permit whose first holder is killed while its request is held as `action` says.
+/// Relays a permit whose first worker is killed while the gate of `action` holds its request.
 async fn relayed_after_a_kill(action: impl FnOnce(Gate) -> Action) -> Story {
     let story = story().await;
     let gate = Gate::default();
@@ -44,7 +44,7 @@ async fn relayed_after_a_kill(action: impl FnOnce(Gate) -> Action) -> Story {
     assert_eq!(story.altinn_wire.faults().applied(rule), 1);
     gate.open();
     let item = story.reaches(ROUTE, &a, "done").await;
-    // A search before B is quiet may have found nothing yet.
+    // A search before B is quiet could miss the instance.
     assert!(item["attempts"].as_u64() >= Some(2), "{item}");
     story.settled().await;
     let b = story.the_b(ROUTE, &a);
@@ -63,7 +63,7 @@ fn signal(story: &Story, signal: Signal) {
 }
 
 #[tokio::test]
-async fn a_case_whose_maker_was_killed_before_the_answer_is_adopted() {
+async fn a_case_whose_creator_was_killed_before_the_response_is_adopted() {
     let story = relayed_after_a_kill(Action::HoldAfter).await;
     assert_eq!(story.posts().len(), 1);
     assert!(
@@ -76,14 +76,14 @@ async fn a_case_whose_maker_was_killed_before_the_answer_is_adopted() {
 }
 
 #[tokio::test]
-async fn a_case_whose_maker_was_killed_while_it_asked_is_made_by_the_next() {
+async fn a_case_whose_creator_was_killed_during_the_request_is_created_by_the_next() {
     let story = relayed_after_a_kill(Action::HoldBefore).await;
     assert_eq!(story.creations(), 1);
     story.end().await;
 }
 
 #[tokio::test]
-async fn a_stop_in_the_middle_of_a_relay_loses_and_doubles_nothing() {
+async fn a_stop_during_a_relay_loses_and_doubles_nothing() {
     let story = story().await;
     let gate = Gate::default();
     story
@@ -97,7 +97,7 @@ async fn a_stop_in_the_middle_of_a_relay_loses_and_doubles_nothing() {
         .expect("the request is sent");
     signal(&story, Signal::TERM);
     gate.open();
-    // Whether it is finished before the stop or comes again.
+    // The relay either finishes before the stop, or is delivered again.
     story.reaches(ROUTE, &a, "done").await;
     story.settled().await;
     story.the_b(ROUTE, &a);
@@ -107,14 +107,14 @@ async fn a_stop_in_the_middle_of_a_relay_loses_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn an_idle_function_stops_soon_when_it_is_told_to() {
+async fn an_idle_function_stops_soon_after_sigterm() {
     let story = Story::of_the_permit().await;
     let binaries = binaries();
     for (binary, function) in [
         (&binaries.receive, &story.receive),
         (&binaries.instantiate, &story.instantiate),
     ] {
-        // A runtime API that has no work: it never answers.
+        // A runtime API without events: it never answers.
         let api = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let child = Command::new(binary)
             .env_clear()
@@ -133,13 +133,13 @@ async fn an_idle_function_stops_soon_when_it_is_told_to() {
             .expect("the function can be run");
         let _poll = timeout(DEADLINE, api.accept())
             .await
-            .expect("it asks for work");
+            .expect("the process polls for an event");
         let pid = Pid::from_raw(child.id().expect("it runs").cast_signed()).expect("a process");
         kill_process(pid, Signal::TERM).expect("it can be signalled");
         let ended = timeout(Duration::from_secs(2), child.wait_with_output()).await;
         let output = ended
             .expect("it ends within two seconds")
-            .expect("its end can be seen");
+            .expect("its end can be observed");
         use std::os::unix::process::ExitStatusExt;
         let by_signal = output.status.signal() == Some(Signal::TERM.as_raw());
         assert!(

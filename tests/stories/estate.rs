@@ -1,15 +1,15 @@
-//! The sample of an estate: several heirs, and a notice for each.
+//! The estate sample: several heirs, and a notice for each.
 
 use http::StatusCode;
 use local_world::deployment::{Deployment, Plan, sample_apps};
 use serde_json::{Value, json};
-use tests::{Attachment, B, Folder, Story};
+use tests::{Attachment, BInstance, Folder, Story};
 
 const ESTATE: &str = "ttd/estate";
 const INHERITANCE: &str = "ttd/inheritance";
 const ROUTE: &str = "estate-to-inheritance";
 
-/// With all samples, as they are.
+/// Starts all samples unchanged.
 async fn begin() -> Story {
     Story::begin(Plan::samples().expect("the samples can be read")).await
 }
@@ -20,10 +20,10 @@ async fn trigger(story: &Story, a: &str) {
     assert_eq!(answer.status(), StatusCode::ACCEPTED);
 }
 
-/// The notices, by the number of the heir who got it.
-fn notices(story: &Story) -> Vec<(String, B)> {
+/// The notices, with the number of the heir who got each.
+fn notices(story: &Story) -> Vec<(String, BInstance)> {
     let made = story.altinn.instances(INHERITANCE).into_iter();
-    let mut notices: Vec<(String, B)> = made
+    let mut notices: Vec<(String, BInstance)> = made
         .map(|b| {
             let owner = b["instanceOwner"]["personNumber"].as_str();
             let owner = owner.expect("a person owns it").to_owned();
@@ -34,7 +34,7 @@ fn notices(story: &Story) -> Vec<(String, B)> {
     notices
 }
 
-/// What A's form says of each heir, in the order of their numbers.
+/// What A's form says about each heir, sorted by number.
 fn heirs(form: &Value) -> Vec<(String, String, String)> {
     let heirs = form["arvinger"].as_array().expect("it has heirs");
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
@@ -49,7 +49,7 @@ fn heirs(form: &Value) -> Vec<(String, String, String)> {
     heirs
 }
 
-/// The files that A's instance folder holds for each notice.
+/// The files of A's instance folder that each notice should have.
 fn files(folder: &Folder) -> Vec<Attachment> {
     let file = |data_type: &str, name: &str| Attachment {
         data_type: data_type.to_owned(),
@@ -66,7 +66,7 @@ fn files(folder: &Folder) -> Vec<Attachment> {
 }
 
 #[tokio::test]
-async fn each_heir_gets_one_notice_with_the_papers_and_nothing_of_another_heir() {
+async fn each_heir_gets_one_notice_with_the_documents_and_no_data_of_other_heirs() {
     let sample = Folder::copy(&sample_apps().join(ESTATE).join("samples/three-heirs"));
     let form = std::fs::read(sample.path().join("model.json")).expect("the sample can be read");
     let form: Value = serde_json::from_slice(&form).expect("the sample is JSON");
@@ -103,7 +103,7 @@ async fn each_heir_gets_one_notice_with_the_papers_and_nothing_of_another_heir()
 }
 
 #[tokio::test]
-async fn an_only_heir_gets_one_notice_without_the_testament_that_there_is_not() {
+async fn an_only_heir_gets_one_notice_without_a_testament() {
     let story = begin().await;
     let a = story.import_from(&sample_apps().join(ESTATE).join("samples/one-heir"));
     trigger(&story, &a).await;

@@ -1,4 +1,4 @@
-//! One A, several B: a route with `each`.
+//! One A with several B: a route with `each`.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,21 @@ use local_altinn::{App, FormContent, Stage, Submission, SubmissionOwner};
 use serde_json::{Value, json};
 use testbed::wire::{Action, CannedResponse};
 use tests::{
-    B, CASEWORK, DEADLINE, Folder, PERMIT, Story, app, binaries, permit_alone, posts, routes, stamp,
+    BInstance, CASEWORK, DEADLINE, Folder, PERMIT, Story, app, binaries, permit_alone, posts,
+    routes, stamp,
 };
 
 const ESTATE: &str = "ttd/estate";
 const ROUTE: &str = "estate-to-heirs";
 
-/// Heirs, with a number that begins with a zero.
+/// Heirs; one has a number with a leading zero.
 const HEIRS: [(&str, &str); 3] = [
     ("Kari Bygger", "12837832290"),
     ("Åse Øvregård", "29919041380"),
     ("Ola Minst", "05866511588"),
 ];
 
-/// The settlement of an estate: who has died, and the heirs.
+/// An app for the settlement of an estate: the deceased, and the heirs.
 fn estate() -> (App, Folder) {
     let metadata = json!({
         "id": ESTATE,
@@ -52,12 +53,12 @@ tasks:
     let folder = Folder::empty()
         .with("applicationmetadata.json", metadata.to_string())
         .with("app.yaml", settings);
-    std::fs::create_dir(folder.path().join("models")).expect("a folder can be made");
+    std::fs::create_dir(folder.path().join("models")).expect("a folder can be created");
     folder.write("models/model.schema.json", schema.to_string());
     (App::load(folder.path()).expect("it is an app"), folder)
 }
 
-/// Each heir gets a case of their own.
+/// A route that gives each heir a case.
 fn route(when: &str) -> String {
     format!(
         "name: {ROUTE}
@@ -79,7 +80,7 @@ key: heir.fodselsnummer
     )
 }
 
-/// The built functions, as talkative as they can be, with this gate.
+/// The built functions at the most verbose log level, with this gate.
 async fn story(when: &str) -> (Story, [Folder; 2]) {
     let plan = permit_alone();
     let mut plan = plan
@@ -119,8 +120,8 @@ fn fill_in(story: &Story, heirs: &[(&str, &str)], until: Stage) -> String {
         .expect("an heir can fill it in")
 }
 
-/// Every B that was ever made of this A, by the digest in its stamp.
-fn cases(story: &Story, a: &str) -> BTreeMap<String, B> {
+/// Every B that was ever created for this A, by the key digest in its stamp.
+fn cases(story: &Story, a: &str) -> BTreeMap<String, BInstance> {
     let set = stamp(ROUTE, a) + ":";
     let made = story.altinn.creations().into_iter();
     let stamped = made.filter_map(|it| {
@@ -128,7 +129,7 @@ fn cases(story: &Story, a: &str) -> BTreeMap<String, B> {
         Some((digest.to_owned(), it.instance))
     });
     let stamped: Vec<(String, String)> = stamped.collect();
-    let by_digest: BTreeMap<String, B> = stamped
+    let by_digest: BTreeMap<String, BInstance> = stamped
         .iter()
         .map(|(digest, id)| (digest.clone(), story.b(id)))
         .collect();
@@ -136,12 +137,12 @@ fn cases(story: &Story, a: &str) -> BTreeMap<String, B> {
     by_digest
 }
 
-fn number(b: &B) -> &str {
+fn number(b: &BInstance) -> &str {
     let number = b.instance["instanceOwner"]["personNumber"].as_str();
     number.expect("a person owns it")
 }
 
-/// No number and no name lies anywhere but in Altinn.
+/// Asserts that no number and no name is stored or logged outside Altinn.
 async fn assert_impersonal(story: &Story, messages: &[String]) {
     let places = [
         ("the queue", messages.join("\n")),
@@ -157,7 +158,7 @@ async fn assert_impersonal(story: &Story, messages: &[String]) {
 }
 
 #[tokio::test]
-async fn each_heir_gets_one_case_and_no_number_is_anywhere_but_in_altinn() {
+async fn each_heir_gets_one_case_and_no_number_leaves_altinn() {
     let (story, _folders) = story("process: completed").await;
     let a = fill_in(&story, &HEIRS, Stage::Ended);
     let message = Story::message(ROUTE, &a);
@@ -191,7 +192,7 @@ async fn each_heir_gets_one_case_and_no_number_is_anywhere_but_in_altinn() {
     story.end().await;
 }
 
-/// B refuses the second of its heirs, as `status` says, and does not want to be asked again at once.
+/// B rejects the second heir with `status`, and asks not to be called again soon.
 fn b_refuses_the_second(story: &Story, status: StatusCode) {
     let answer =
         CannedResponse::status(status).header(header::RETRY_AFTER, HeaderValue::from_static("8"));
@@ -200,7 +201,7 @@ fn b_refuses_the_second(story: &Story, status: StatusCode) {
 }
 
 #[tokio::test]
-async fn after_a_failure_in_part_only_what_is_not_done_is_asked_for_again() {
+async fn after_a_partial_failure_only_the_unfinished_cases_are_requested_again() {
     for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::GATEWAY_TIMEOUT] {
         let (story, _folders) = story("process: completed").await;
         b_refuses_the_second(&story, status);
@@ -220,7 +221,7 @@ async fn after_a_failure_in_part_only_what_is_not_done_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn heirs_who_cannot_be_told_apart_get_no_case_until_somebody_has_looked() {
+async fn heirs_without_a_unique_key_get_no_case() {
     let (story, _folders) = story("process: completed").await;
     let [kari, ase, _] = HEIRS;
     let mut messages = Vec::new();
@@ -240,7 +241,7 @@ async fn heirs_who_cannot_be_told_apart_get_no_case_until_somebody_has_looked() 
 }
 
 #[tokio::test]
-async fn an_heir_who_is_gone_when_the_relay_goes_on_keeps_the_case_and_is_reported() {
+async fn an_heir_removed_during_the_relay_keeps_the_case_and_is_reported() {
     let (story, _folders) = story("task: Task_1").await;
     b_refuses_the_second(&story, StatusCode::TOO_MANY_REQUESTS);
     let task = Stage::Task("Task_1".to_owned());
@@ -272,7 +273,7 @@ async fn an_heir_who_is_gone_when_the_relay_goes_on_keeps_the_case_and_is_report
     story.end().await;
 }
 
-/// The permit's measures, each a case with the same owner: the sample's own apps, and the PDF for each.
+/// The permit's measures: one case each, all with the same owner. It uses the sample apps, and each case gets the PDF.
 #[tokio::test]
 async fn each_measure_of_a_permit_gets_one_case_with_the_permit_attached() {
     const ROUTE: &str = "measures";

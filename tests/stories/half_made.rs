@@ -1,15 +1,17 @@
-//! B fails when its instance is there already: nothing is left half-made that can be made whole.
+//! B fails after its instance has been created: a half-made instance is completed where possible.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use local_altinn::{Attachment, CallFault, CreationStep, Fault, Stage};
 use serde_json::{Value, json};
-use tests::{B, CASEWORK, ROUTE, Story, mistaken_route, permit_alone, permit_route, routes};
+use tests::{
+    BInstance, CASEWORK, ROUTE, Story, mistaken_route, permit_alone, permit_route, routes,
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A deployment in which B is soon left alone by a request that was given up.
+/// A deployment with a short settle time.
 async fn story() -> Story {
     let plan = permit_alone();
     Story::begin(plan.setting("STAFETT_SETTLE_SECONDS", "1")).await
@@ -20,12 +22,12 @@ fn may_delete(story: &Story) {
     b.permit("delete");
 }
 
-/// The next B fails like this.
+/// Injects a fault into the next creation of a B.
 fn b_fails(story: &Story, fault: Fault) {
     story.altinn.faults().next(1, Some(CASEWORK), fault);
 }
 
-/// Drawings whose names try to be taken for each other, and one that B stores under another name.
+/// Drawings with names that are easily confused, and one that B stores under another name.
 fn drawings() -> Vec<Attachment> {
     let files = [
         ("plan.png", "the ground floor"),
@@ -44,9 +46,9 @@ fn drawings() -> Vec<Attachment> {
 }
 
 #[tokio::test]
-async fn wherever_b_stops_each_element_is_added_exactly_once() {
+async fn each_element_is_added_exactly_once_wherever_b_stops() {
     let story = story().await;
-    // The form, the PDF and five drawings are seven parts; each permit meets one of these.
+    // The form, the PDF and five drawings are seven elements; each permit fails at another one.
     for after in 0..=7 {
         b_fails(
             &story,
@@ -85,7 +87,7 @@ async fn wherever_b_stops_each_element_is_added_exactly_once() {
     assert!(story.dead_letters(0).await.is_empty());
 }
 
-/// A permit whose B has its form and nothing else, and whose relay waits until B's app and Storage are quiet.
+/// A permit whose B has only its form, and whose relay waits until B's app and Storage are quiet.
 async fn half_made() -> (Story, String, String) {
     let story = Story::of_the_permit().await;
     let after_the_form = Fault::at(CreationStep::ElementsFrom(1), CallFault::Refused(500));
@@ -98,12 +100,16 @@ async fn half_made() -> (Story, String, String) {
         assert!(item[sent].is_i64(), "{sent}: {item}");
     }
     assert_eq!(item["attempts"], 1);
-    let half = story.altinn.creations().pop().expect("it is half-made");
+    let half = story
+        .altinn
+        .creations()
+        .pop()
+        .expect("a half-made instance exists");
     (story, a, half.instance)
 }
 
-/// B's files without the PDF that its own app makes at the end of a task.
-fn relayed_files(b: B) -> Vec<tests::Attachment> {
+/// B's files except the PDF that its own app generates at the end of a task.
+fn relayed_files(b: BInstance) -> Vec<tests::Attachment> {
     let files = b.attachments.into_iter();
     files
         .filter(|it| it.data_type != "ref-data-as-pdf")
@@ -111,14 +117,14 @@ fn relayed_files(b: B) -> Vec<tests::Attachment> {
 }
 
 #[tokio::test]
-async fn a_half_made_case_that_somebody_has_worked_on_is_completed_and_not_deleted() {
+async fn a_half_made_case_that_a_user_has_worked_on_is_completed_and_not_deleted() {
     let (story, a, half) = half_made().await;
-    // A case officer takes what lies in the inbox a step further; and now it could be deleted.
+    // A case officer moves the case to the next task; from then on the policy would allow deleting it.
     story.altinn.advance(&half).expect("its form is there");
     may_delete(&story);
     story.pass(HOUR).await.expect("time passes");
     let item = story.reaches(ROUTE, &a, "done").await;
-    // Its form is locked: its title in the inbox cannot be made any more.
+    // The form is locked, so its title in the inbox can no longer be derived.
     assert_eq!(item["reason"], "incomplete");
     let detail = item["detail"].as_str().unwrap_or_default();
     assert!(detail.contains("presentation texts"), "{detail}");
@@ -129,7 +135,7 @@ async fn a_half_made_case_that_somebody_has_worked_on_is_completed_and_not_delet
 }
 
 #[tokio::test]
-async fn a_half_made_case_that_its_owner_has_ended_is_told_with_what_it_lacks() {
+async fn an_ended_half_made_case_is_reported_with_its_missing_parts() {
     let (story, a, half) = half_made().await;
     for _ in 0..2 {
         story.altinn.advance(&half).expect("its form is there");
@@ -149,9 +155,9 @@ async fn a_half_made_case_that_its_owner_has_ended_is_told_with_what_it_lacks() 
 }
 
 #[tokio::test]
-async fn a_half_made_case_that_nobody_has_touched_is_deleted_where_that_is_allowed() {
+async fn an_untouched_half_made_case_is_deleted_if_allowed() {
     let (story, a, half) = half_made().await;
-    // Only now: B would have cleaned up behind itself.
+    // Not earlier, because B's app would have deleted it itself.
     may_delete(&story);
     story.pass(HOUR).await.expect("time passes");
     let item = story.reaches(ROUTE, &a, "done").await;
@@ -162,7 +168,8 @@ async fn a_half_made_case_that_nobody_has_touched_is_deleted_where_that_is_allow
     assert_eq!(story.creations(), 2);
 }
 
-/// Relays one permit with a form that B's class cannot read: its area is a text, which the route's schema allows.
+/// Relays one permit with a form that B's model class cannot deserialise: the area is a text, which the route's schema
+/// allows.
 async fn refused_for_good(may_delete: bool) -> (Story, String, Value, Vec<String>) {
     let folder = mistaken_route();
     let mut plan = permit_alone().setting("STAFETT_SETTLE_SECONDS", "1");
@@ -179,10 +186,13 @@ async fn refused_for_good(may_delete: bool) -> (Story, String, Value, Vec<String
     (story, a, item, dead)
 }
 
-/// The route is corrected, and the operator sends the message back.
+/// The route is corrected, and the operator redrives the message.
 async fn redriven(story: &Story, a: &str, dead: Vec<String>) {
     let right = routes([(ROUTE, permit_route())]);
-    story.deploy(right.path()).await.expect("it is mended");
+    story
+        .deploy(right.path())
+        .await
+        .expect("the route is corrected");
     story.send(dead).await;
     story.reaches(ROUTE, a, "done").await;
     story.settled().await;
@@ -200,7 +210,7 @@ fn live(story: &Story) -> usize {
 }
 
 #[tokio::test]
-async fn a_draft_that_is_refused_for_good_leaves_an_orphan_on_record_where_it_may_not_be_deleted() {
+async fn a_permanently_refused_draft_leaves_a_recorded_orphan_if_it_may_not_be_deleted() {
     let (story, _, item, _) = refused_for_good(false).await;
     assert_eq!(item["reason"], "orphan_left");
     let detail = item["detail"].as_str().unwrap_or_default();
@@ -212,7 +222,7 @@ async fn a_draft_that_is_refused_for_good_leaves_an_orphan_on_record_where_it_ma
 }
 
 #[tokio::test]
-async fn an_orphan_that_was_left_is_deleted_by_a_redrive_when_that_is_allowed() {
+async fn a_redrive_deletes_a_recorded_orphan_if_allowed() {
     let (story, a, _, dead) = refused_for_good(false).await;
     may_delete(&story);
     redriven(&story, &a, dead).await;
@@ -220,7 +230,7 @@ async fn an_orphan_that_was_left_is_deleted_by_a_redrive_when_that_is_allowed() 
 }
 
 #[tokio::test]
-async fn an_orphan_that_was_left_and_must_stay_is_completed_by_a_redrive() {
+async fn a_redrive_completes_an_orphan_that_may_not_be_deleted() {
     let (story, a, _, dead) = refused_for_good(false).await;
     redriven(&story, &a, dead).await;
     story.the_b(ROUTE, &a);
@@ -228,11 +238,11 @@ async fn an_orphan_that_was_left_and_must_stay_is_completed_by_a_redrive() {
 }
 
 #[tokio::test]
-async fn a_draft_that_is_refused_for_good_leaves_nothing_where_it_may_be_deleted() {
+async fn a_permanently_refused_draft_leaves_nothing_if_it_may_be_deleted() {
     let (story, a, item, dead) = refused_for_good(true).await;
     assert_eq!(item["reason"], "b_refused");
     assert_eq!(live(&story), 0);
-    // When B takes it, there is one.
+    // Once B accepts the draft, there is exactly one case.
     redriven(&story, &a, dead).await;
     assert_eq!(story.creations(), 2);
 }

@@ -15,7 +15,7 @@ fn down() -> Action {
     Action::Answer(CannedResponse::status(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
-/// Relays one permit while the answer to one write of the ledger is lost.
+/// Relays one permit while the response to one write to the ledger is lost.
 async fn relayed_with_a_lost_answer(write: usize) {
     let story = Story::of_the_permit().await;
     let lost = story
@@ -36,17 +36,17 @@ async fn relayed_with_a_lost_answer(write: usize) {
 }
 
 #[tokio::test]
-async fn a_claim_whose_answer_is_lost_is_still_ones_own() {
+async fn a_claim_whose_response_is_lost_is_still_held() {
     relayed_with_a_lost_answer(1).await;
 }
 
 #[tokio::test]
-async fn a_record_whose_answer_is_lost_is_still_written() {
+async fn a_record_whose_response_is_lost_is_still_written() {
     relayed_with_a_lost_answer(2).await;
 }
 
 #[tokio::test]
-async fn without_a_claim_nothing_is_made() {
+async fn without_a_claim_no_case_is_created() {
     let story = Story::of_the_permit().await;
     let faults = story.dynamodb_wire.faults();
     let rule = faults.add(writes(), down());
@@ -56,7 +56,7 @@ async fn without_a_claim_nothing_is_made() {
         .mapping
         .wait_until(DEADLINE, |it| it.left >= 1)
         .await
-        .expect("it is put back");
+        .expect("it is delayed");
     assert!(faults.applied(rule) > 1, "a write is tried more than once");
     assert!(story.posts().is_empty());
     faults.remove(rule);
@@ -90,7 +90,7 @@ async fn a_case_that_could_not_be_recorded_is_adopted() {
         .mapping
         .wait_until(DEADLINE, |it| it.left >= 1)
         .await
-        .expect("it is put back");
+        .expect("it is delayed");
     faults.remove(rule);
     let item = story.reaches(ROUTE, &a, "done").await;
     assert_eq!(item["attempts"], 2);
@@ -100,7 +100,7 @@ async fn a_case_that_could_not_be_recorded_is_adopted() {
 }
 
 #[tokio::test]
-async fn a_message_that_could_not_be_put_back_comes_again_all_the_same() {
+async fn a_message_that_could_not_be_delayed_is_redelivered_anyway() {
     let mut plan = permit_alone();
     plan.stack.queue.visibility_timeout = Duration::from_secs(3);
     let story = Story::begin(plan).await;

@@ -1,4 +1,4 @@
-//! What Stafett promises, told as stories over real HTTP.
+//! End-to-end stories of Stafett's promises, over real HTTP.
 
 mod after_steps;
 mod answers;

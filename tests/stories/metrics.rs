@@ -1,4 +1,4 @@
-//! What CloudWatch takes out of the logs: every relay is counted once, with what it came to.
+//! The metrics that CloudWatch extracts from the logs: every relay is counted once, with its outcome.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use local_aws::lambda::Function;
 use serde_json::{Value, json};
 use tests::{ROUTE, Story, binaries, eventually, permit_alone, posts};
 
-/// The built functions, which say as little as they can.
+/// The built functions at the least verbose log level.
 async fn story() -> Story {
     let plan = permit_alone();
     let mut plan = plan
@@ -18,7 +18,7 @@ async fn story() -> Story {
     Story::begin(plan).await
 }
 
-/// The sum of each metric by its dimensions, `Failed{Route=…,Reason=…}`, as CloudWatch reads a function's log.
+/// The sum of each metric by its dimensions, such as `Failed{Route=…,Reason=…}`, as CloudWatch reads a function's log.
 fn sums(function: &Function) -> BTreeMap<String, f64> {
     let processes = function.processes().expect("it runs in processes");
     let lines = processes.log().into_iter().map(|line| line.text);
@@ -53,7 +53,7 @@ fn of_the_route(metric: &str) -> String {
     format!("{metric}{{Route={ROUTE}}}")
 }
 
-/// Waits until a function has told so much of the route, and no more.
+/// Waits until a function has reported exactly these counts for the route.
 async fn told(function: &Function, expected: &[(&str, f64)]) -> BTreeMap<String, f64> {
     eventually(&format!("{expected:?} is told"), async || {
         let sums = sums(function);
@@ -67,7 +67,7 @@ async fn told(function: &Function, expected: &[(&str, f64)]) -> BTreeMap<String,
 }
 
 #[tokio::test]
-async fn every_relay_is_counted_with_what_it_came_to_at_whatever_log_level() {
+async fn every_relay_is_counted_by_outcome_at_any_log_level() {
     let story = story().await;
     let [made, found] = [story.fill_in(Stage::Ended), story.fill_in(Stage::Ended)];
     let early = story.fill_in(Stage::Task("Task_1".to_owned()));
@@ -75,7 +75,7 @@ async fn every_relay_is_counted_with_what_it_came_to_at_whatever_log_level() {
     story.altinn.delete(&gone, true).expect("it can be deleted");
     story.trigger(&made).await;
     story.reaches(ROUTE, &made, "done").await;
-    // B's answer is lost, and B is found.
+    // B's response is lost, and B is found.
     let lost = posts().nth(1);
     story
         .altinn_wire
@@ -114,7 +114,7 @@ async fn every_relay_is_counted_with_what_it_came_to_at_whatever_log_level() {
 }
 
 #[tokio::test]
-async fn a_run_of_reconcile_is_counted_with_what_it_found() {
+async fn a_run_of_reconcile_is_counted_with_its_findings() {
     let story = story().await;
     let a = story.fill_in(Stage::Ended);
     for runs in [1.0, 2.0] {

@@ -1,4 +1,4 @@
-//! B, or what it depends on, is down for hours, and time passes.
+//! B, or a service that it depends on, is down for hours.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use tests::{CASEWORK, Folder, ROUTE, Story, permit_alone, permit_route, routes};
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// The samples; the functions run in this process, so that time can pass.
+/// The samples, with all functions in this process, so that the story's clock can move.
 async fn story() -> Story {
     Story::of_the_permit().await
 }
 
-/// The same, and B has been asked what it takes: whoever knows that does not ask again and again while B is down.
+/// The same, with B's metadata already cached, so that it is not fetched again and again while B is down.
 async fn warm() -> Story {
     let story = story().await;
     let a = story.fill_in(Stage::Ended);
@@ -27,7 +27,7 @@ async fn warm() -> Story {
     story
 }
 
-/// The samples, and reconcile looks every five minutes.
+/// The samples, with reconcile running every five minutes.
 async fn with_reconcile() -> Story {
     let mut plan = permit_alone();
     plan.schedule = true;
@@ -38,7 +38,7 @@ async fn pass(story: &Story, span: Duration) {
     story.pass(span).await.expect("time passes");
 }
 
-/// How often the message of the one relay was received.
+/// The receive count of the one relay's message.
 fn receives(story: &Story) -> usize {
     let delivered = story.mapping.delivered();
     delivered.deleted + delivered.left
@@ -49,7 +49,7 @@ fn b_is_down(story: &Story, how: Action) {
     story.altinn_wire.faults().add(everything, how);
 }
 
-/// The clock's own invocation; what it reports of the one route.
+/// A scheduled run of reconcile; returns its report on the one route.
 async fn reconcile(story: &Story) -> Value {
     let answer = story.reconcile.invoke(&json!({})).await;
     answer.expect("reconcile answers")["routes"][0].clone()
@@ -59,7 +59,7 @@ fn unavailable() -> CannedResponse {
     CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// B is down for ten hours; then it comes back, and the relay ends as if nothing had been.
+/// B is down for ten hours, then it returns, and the relay ends as usual.
 async fn a_night(story: Story, how: Action) {
     let (made, received) = (story.creations(), receives(&story));
     b_is_down(&story, how);
@@ -72,7 +72,7 @@ async fn a_night(story: Story, how: Action) {
     assert_eq!(story.dead_letters_now().await, 0, "no operator's work");
 
     story.altinn_wire.faults().clear();
-    // The longest wait between two tries, and a fifth more.
+    // The longest delay between two attempts, plus a fifth of jitter.
     pass(&story, 75 * MINUTE).await;
     let item = story.ledger_item(&a, ROUTE).await.expect("it answers");
     assert_eq!(item["state"], "done", "{item}");
@@ -90,7 +90,7 @@ async fn a_night_of_503_ends_with_one_case() {
 }
 
 #[tokio::test]
-async fn a_night_of_503_that_says_when_to_come_back_ends_with_one_case() {
+async fn a_night_of_503_with_retry_after_ends_with_one_case() {
     let soon = HeaderValue::from_static("120");
     let busy = unavailable().header(header::RETRY_AFTER, soon);
     a_night(warm().await, Action::Answer(busy)).await;
@@ -102,7 +102,7 @@ async fn a_night_of_refused_connections_ends_with_one_case() {
 }
 
 #[tokio::test]
-async fn many_that_wait_for_the_same_b_are_all_served_and_none_twice() {
+async fn many_relays_waiting_for_the_same_b_are_all_done_once() {
     const CASES: usize = 20;
     let story = warm().await;
     let made = story.creations();
@@ -122,7 +122,7 @@ async fn many_that_wait_for_the_same_b_are_all_served_and_none_twice() {
 }
 
 #[tokio::test]
-async fn an_owner_that_nobody_knows_is_given_up_after_hours() {
+async fn an_unknown_owner_is_given_up_after_hours() {
     let story = story().await;
     let faults = story.altinn.faults();
     faults.always(Some(CASEWORK), Fault::RegisterDown);
@@ -159,11 +159,11 @@ async fn a_route_that_is_not_deployed_is_given_up_after_minutes_and_not_at_once(
 }
 
 #[tokio::test]
-async fn a_gate_that_stays_closed_is_left_to_reconcile_which_finds_it_open_in_the_end() {
+async fn a_gate_that_opens_late_is_found_by_reconcile() {
     let story = story().await;
     let a = story.fill_in(Stage::Task("Task_1".to_owned()));
     story.trigger(&a).await;
-    // Sixteen receives take some six and a half hours, a fifth more or less.
+    // Sixteen receives take about six and a half hours, plus or minus a fifth.
     pass(&story, 5 * HOUR).await;
     assert!(receives(&story) < 16);
     pass(&story, 3 * HOUR).await;
@@ -178,7 +178,7 @@ async fn a_gate_that_stays_closed_is_left_to_reconcile_which_finds_it_open_in_th
 
     story.altinn.advance(&a).expect("the form is complete");
     story.altinn.advance(&a).expect("she confirms");
-    // Nobody tells, and a trigger on its way would have come by now.
+    // No trigger was sent, and one on its way would have arrived by now.
     pass(&story, 15 * MINUTE).await;
     reconcile(&story).await;
     story.reaches(ROUTE, &a, "done").await;
@@ -188,7 +188,7 @@ async fn a_gate_that_stays_closed_is_left_to_reconcile_which_finds_it_open_in_th
 }
 
 #[tokio::test]
-async fn a_route_is_mended_while_its_messages_wait() {
+async fn a_route_is_corrected_while_its_messages_wait() {
     let mistaken =
         permit_route().replace("data.model.soker.navn\"", "data.model.soker.fulltNavn\"");
     assert_ne!(mistaken, permit_route());
@@ -208,8 +208,11 @@ async fn a_route_is_mended_while_its_messages_wait() {
         let item = story.reaches(ROUTE, a, "failed").await;
         assert_eq!(item["reason"], "mapping_failed");
     }
-    story.rest().await.expect("it comes to rest");
-    story.deploy(right.path()).await.expect("it is mended");
+    story.rest().await.expect("the deployment comes to rest");
+    story
+        .deploy(right.path())
+        .await
+        .expect("the route is corrected");
     let request = json!({ "action": "redrive", "reason": "mapping_failed" });
     let answer = story.redrive.invoke(&request).await.expect("it answers");
     assert_eq!(

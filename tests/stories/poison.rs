@@ -1,11 +1,11 @@
-//! Messages that are none.
+//! Messages that are not triggers.
 
 use local_altinn::Stage;
 use serde_json::json;
 use tests::{ROUTE, Story, binaries, permit_alone};
 
 #[tokio::test]
-async fn a_poisoned_message_goes_to_the_dead_letters_as_it_was_and_takes_no_other_along() {
+async fn a_poison_message_becomes_a_dead_letter_unchanged_and_affects_no_other() {
     let mut plan = permit_alone();
     plan.code = binaries().code();
     let story = Story::begin(plan).await;
@@ -18,7 +18,7 @@ async fn a_poisoned_message_goes_to_the_dead_letters_as_it_was_and_takes_no_othe
         later,
     ];
     let relays = permits.iter().map(|a| Story::message(ROUTE, a));
-    // Poison between the relays, all in one batch.
+    // Malformed messages between the relays, all in one batch.
     let batch = relays.take(3).chain(poison.clone());
     let batch = batch.chain(permits.iter().skip(3).map(|a| Story::message(ROUTE, a)));
     story.send(batch).await;

@@ -1,4 +1,4 @@
-//! B by the simplified request of Altinn's guide, with the stamp in a field of its form.
+//! B is created by the simplified request of Altinn's guide, with the stamp in a field of its form.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use local_altinn::{CallFault, CreationStep, Fault, Library, Stage};
 use local_world::deployment::Plan;
 use testbed::wire::{Action, Gate, On};
 use tests::{
-    B, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, app, binaries, eventually, permit_alone,
-    routes, stamp,
+    BInstance, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, app, binaries, eventually,
+    permit_alone, routes, stamp,
 };
 
-/// The field that carries the relay's id; B shows it among its data values.
+/// The field that carries the relay's id; B copies it to its data values.
 const STAMP: &str = "casework.referanse";
 
 fn route() -> Folder {
@@ -46,14 +46,14 @@ fn posts() -> On {
     On::request(Method::POST, "^/ttd/casework/instances/create$")
 }
 
-/// The requests that make a B, of either kind.
+/// The number of requests that create a B, of either kind.
 fn sent(story: &Story) -> usize {
     let any = On::request(Method::POST, "^/ttd/casework/instances(/create)?$");
     story.altinn_wire.journal().count(&any)
 }
 
-/// Every B that shows the relay's stamp.
-fn stamped(story: &Story, a: &str) -> Vec<B> {
+/// Every B with the relay's stamp.
+fn stamped(story: &Story, a: &str) -> Vec<BInstance> {
     let stamp = stamp(ROUTE, a);
     let cases = story.altinn.instances(CASEWORK).into_iter();
     let stamped = cases.filter(|b| b["dataValues"][STAMP] == stamp);
@@ -62,7 +62,7 @@ fn stamped(story: &Story, a: &str) -> Vec<B> {
         .collect()
 }
 
-/// The one B of this A is complete.
+/// Asserts that the one B of this A is complete.
 fn assert_complete(story: &Story, a: &str) {
     let cases = stamped(story, a);
     let [b] = cases.as_slice() else {
@@ -94,7 +94,7 @@ async fn a_prefilled_case_carries_the_relays_id_in_its_form() {
 }
 
 #[tokio::test]
-async fn a_prefilled_case_whose_answer_is_lost_is_found_by_its_form_and_adopted() {
+async fn a_prefilled_case_whose_response_is_lost_is_found_by_its_form_and_adopted() {
     let routes = route();
     let story = Story::begin(plan(&routes)).await;
     let faults = story.altinn_wire.faults();
@@ -110,7 +110,7 @@ async fn a_prefilled_case_whose_answer_is_lost_is_found_by_its_form_and_adopted(
 }
 
 #[tokio::test]
-async fn a_prefilled_case_whose_maker_was_killed_is_adopted() {
+async fn a_prefilled_case_whose_creator_was_killed_is_adopted() {
     let routes = route();
     let mut plan = plan(&routes);
     plan.code = binaries().code();
@@ -132,7 +132,7 @@ async fn a_prefilled_case_whose_maker_was_killed_is_adopted() {
     story.end().await;
 }
 
-/// The relay of this A failed, and says what an operator is to look for.
+/// Asserts that the relay of this A has failed, with a detail that says what an operator is to look for.
 async fn assert_left_to_an_operator(story: &Story, a: &str) {
     let item = story.reaches(ROUTE, a, "failed").await;
     assert_eq!(item["reason"], "outcome_unknown");
@@ -144,7 +144,7 @@ async fn assert_left_to_an_operator(story: &Story, a: &str) {
 }
 
 #[tokio::test]
-async fn a_prefilled_case_without_a_form_cannot_be_found_and_no_other_is_made() {
+async fn a_prefilled_case_without_a_form_cannot_be_found_and_is_not_created_again() {
     let routes = route();
     let story = Story::begin(plan(&routes)).await;
     let faults = story.altinn.faults();
@@ -156,13 +156,13 @@ async fn a_prefilled_case_without_a_form_cannot_be_found_and_no_other_is_made() 
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
     assert_left_to_an_operator(&story, &a).await;
-    // The simplified request cannot stamp at creation: what is left carries nothing that names its relay.
+    // The simplified request cannot stamp at creation: a remaining instance has no trace of its relay.
     assert_eq!(story.creations(), 1);
     assert_eq!(sent(&story), 1);
 }
 
 #[tokio::test]
-async fn a_prefilled_case_that_storage_refused_in_part_is_never_asked_for_twice() {
+async fn a_prefilled_case_that_storage_stored_in_part_is_never_requested_twice() {
     let steps = [
         CreationStep::Instance,
         CreationStep::FurtherForms,
@@ -191,7 +191,7 @@ async fn a_prefilled_case_that_storage_refused_in_part_is_never_asked_for_twice(
 }
 
 #[tokio::test]
-async fn a_prefilled_case_whose_form_comes_from_the_engine_long_after_the_answer_is_adopted() {
+async fn a_prefilled_case_whose_form_the_engine_stores_late_is_adopted() {
     let routes = route();
     let story = Story::begin(plan(&routes).setting("STAFETT_SETTLE_SECONDS", "1200")).await;
     let b = story.altinn.app(CASEWORK).expect("it runs");
@@ -218,7 +218,7 @@ async fn a_prefilled_case_whose_form_comes_from_the_engine_long_after_the_answer
 }
 
 #[tokio::test]
-async fn a_case_that_would_not_show_the_stamp_is_not_made() {
+async fn a_case_without_a_visible_stamp_is_not_created() {
     let routes = route();
     let mut plan = plan(&routes);
     let blind = app(CASEWORK, |b| b["dataFields"] = serde_json::json!([]));

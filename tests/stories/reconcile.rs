@@ -1,4 +1,4 @@
-//! The clock finds what nobody told of.
+//! Reconcile finds the instances for which no trigger came.
 
 mod doubles;
 mod drift;
@@ -22,9 +22,9 @@ use tests::{Folder, PERMIT, ROUTE, Story, permit_alone, permit_route, routes};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-/// After this, a trigger that has not come is not on its way any more.
+/// A trigger that has not come within this time is no longer on its way.
 const GRACE: Duration = Duration::from_secs(11 * 60);
-/// Time enough for a run of any size here.
+/// Enough time for a run of any size in these stories.
 const PLENTY: Duration = Duration::from_secs(120);
 
 async fn story_with(route: String) -> (Story, Folder) {
@@ -34,19 +34,19 @@ async fn story_with(route: String) -> (Story, Folder) {
     (Story::begin(plan).await, folder)
 }
 
-/// The sample route, with so many instances on a page of Storage's lists.
+/// The sample route, with `size` instances on a page of Storage's lists.
 async fn story_of_pages(size: usize) -> Story {
     Story::begin(permit_alone().setting("STAFETT_RECONCILE_PAGE", size.to_string())).await
 }
 
-/// The sample route with something else in it.
+/// The sample route with one text replaced by another.
 fn route_with(one: &str, other: &str) -> String {
     let route = permit_route();
     assert!(route.contains(one), "the sample route has {one}");
     route.replace(one, other)
 }
 
-/// The deployed function runs; its report of the one route.
+/// Runs the deployed function; returns its report on the one route.
 async fn run(story: &Story) -> Value {
     let answer = story.reconcile.invoke(&json!({})).await;
     let mut answer = answer.expect("the function answers");
@@ -56,12 +56,12 @@ async fn run(story: &Story) -> Value {
     report
 }
 
-/// The calls that list instances.
+/// The requests that list instances.
 fn lists() -> On {
     On::request(Method::GET, r"^/storage/api/v1/instances\?")
 }
 
-/// `reconcile` with a queue of its own, which nobody reads: what it enqueues can be seen.
+/// `reconcile` with a queue of its own that nothing consumes, so that a story can see what it enqueues.
 struct Observed<'s> {
     story: &'s Story,
     function: Reconcile,
@@ -95,7 +95,7 @@ impl<'s> Observed<'s> {
         }
     }
 
-    /// One run that may take pages for so long; its reports.
+    /// One run with this much time for reading pages; returns its reports.
     async fn runs_for(&self, time: Duration, event: Value) -> Vec<Value> {
         let answer = self
             .function
@@ -108,14 +108,14 @@ impl<'s> Observed<'s> {
         }
     }
 
-    /// One run with time enough; its report of the one route.
+    /// One run with enough time; returns its report on the one route.
     async fn run(&self) -> Value {
         let mut reports = self.runs_for(PLENTY, json!({})).await;
         assert_eq!(reports.len(), 1);
         reports.remove(0)
     }
 
-    /// The A instances that were enqueued, each as often as it was; the queue is empty then.
+    /// The A instances that were enqueued, repeats included; empties the queue.
     async fn enqueued(&self) -> Vec<String> {
         let sqs = self.story.sqs();
         let mut instances = Vec::new();
@@ -143,7 +143,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// A permit that was submitted at this moment; nothing is in it. `change` may say otherwise.
+/// A permit without data that was submitted at this time. `change` may edit the instance.
 fn old_permit(story: &Story, ended: Timestamp, change: impl FnOnce(&mut Value)) -> String {
     let mut instance = json!({
         "instanceOwner": {"personNumber": "12837832290"}, "appId": PERMIT,
@@ -155,7 +155,7 @@ fn old_permit(story: &Story, ended: Timestamp, change: impl FnOnce(&mut Value)) 
     story.import_from(folder.path())
 }
 
-/// The moment that lies so far back by Altinn's clock.
+/// The time so long ago by Altinn's clock.
 fn ago(story: &Story, span: Duration) -> Timestamp {
     let now = story.altinn.clock().now();
     now - SignedDuration::try_from(span).expect("a span of time")
@@ -165,7 +165,7 @@ fn key(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
-/// What is kept of how far a list has been looked through.
+/// The stored position of a list.
 async fn position(story: &Story, name: &str) -> Option<Value> {
     let item = story
         .dynamodb()
@@ -179,7 +179,7 @@ async fn position(story: &Story, name: &str) -> Option<Value> {
     Some(serde_json::from_str(note).expect("a position is JSON"))
 }
 
-/// Somebody else, or another version, kept this.
+/// Overwrites a position, as another writer or another version would.
 async fn keep(story: &Story, name: &str, note: &str) {
     let put = story
         .dynamodb()

@@ -1,4 +1,4 @@
-//! An operator looks into the dead-letter queue, and sends back what can work now.
+//! An operator inspects the dead-letter queue, and sends back the messages that can succeed now.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,10 +29,10 @@ use tests::{ROUTE, Story, binaries, eventually, permit_alone, permit_route, rout
 use uuid::Uuid;
 
 const INSPECT: &str = "inspect";
-/// What the template gives it.
+/// The timeout that the template sets.
 const TIME: Duration = Duration::from_secs(900);
 
-/// What an operator works with: both queues, the ledger and `redrive`. Nobody works on the queue.
+/// The operator's environment: both queues, the ledger and `redrive`. Nothing consumes the queue.
 struct Desk {
     clock: Clock,
     aws: LocalAws,
@@ -66,7 +66,7 @@ impl Desk {
             "STAFETT_TABLE" => Some(resources.table.clone()),
             "STAFETT_QUEUE_URL" => Some(resources.queue.url.clone()),
             "STAFETT_DEAD_LETTER_QUEUE_URL" => Some(resources.dead_letter_queue.url.clone()),
-            // Altinn is called for a removal only.
+            // Altinn is called only for a removal.
             "ALTINN_PLATFORM_URL" => Some("https://platform.invalid".to_owned()),
             "ALTINN_APPS_URL" => Some("https://{org}.apps.invalid".to_owned()),
             "MASKINPORTEN_ISSUER" => Some("https://maskinporten.invalid/".to_owned()),
@@ -97,8 +97,8 @@ impl Desk {
         &self.aws.resources().dead_letter_queue
     }
 
-    /// Messages that lie in the dead-letter queue as if SQS had moved them there.
-    async fn lay(&self, bodies: impl IntoIterator<Item = String>) {
+    /// Puts messages into the dead-letter queue as if SQS had moved them there.
+    async fn add_dead_letters(&self, bodies: impl IntoIterator<Item = String>) {
         let bodies: Vec<String> = bodies.into_iter().collect();
         for batch in bodies.chunks(10) {
             let entries = batch.iter().enumerate().map(|(id, body)| {
@@ -112,7 +112,7 @@ impl Desk {
         }
     }
 
-    /// The ledger says this of a relay.
+    /// Records a relay in the ledger with this state and reason.
     async fn record(&self, route: &str, instance: &str, state: State, reason: Option<Reason>) {
         let source = instance.parse().expect("an instance id");
         let relay = RelayId::new(route.parse().expect("a route name"), source);
@@ -135,14 +135,14 @@ impl Desk {
         put.expect("the ledger takes it");
     }
 
-    /// Dead letters of relays that stand like this in the ledger; their A instances.
+    /// Puts dead letters with relays in this state into queue and ledger; returns their A instances.
     async fn fail(&self, route: &str, count: usize, state: State, reason: Reason) -> Vec<String> {
         let instances = instances(count);
         for instance in &instances {
             self.record(route, instance, state, Some(reason)).await;
         }
         let letters = instances.iter().map(|it| Story::message(route, it));
-        self.lay(letters).await;
+        self.add_dead_letters(letters).await;
         instances
     }
 
@@ -158,7 +158,7 @@ impl Desk {
         serde_json::to_value(answer.expect("an answer")).expect("JSON")
     }
 
-    /// The error that comes instead of an answer.
+    /// The error that is returned instead of a response.
     async fn refuse(&self, request: Value) -> String {
         let answer = self
             .redrive
@@ -167,7 +167,7 @@ impl Desk {
         Causes(&answer.expect_err("it is refused")).to_string()
     }
 
-    /// How many messages show, and how many somebody has taken.
+    /// The number of visible messages, and the number in flight.
     async fn depth(&self, queue: &QueueId) -> (usize, usize) {
         let names = [
             Name::ApproximateNumberOfMessages,
@@ -181,7 +181,7 @@ impl Desk {
         (shown, taken)
     }
 
-    /// Everything that shows in a queue, which is then taken.
+    /// Receives all visible messages of a queue.
     async fn take(&self, queue: &QueueId) -> Vec<Message> {
         let mut all = Vec::new();
         loop {
@@ -209,7 +209,7 @@ impl Desk {
     }
 }
 
-/// A instances that nobody has heard of.
+/// New A instances.
 fn instances(count: usize) -> Vec<String> {
     let ids = std::iter::repeat_with(|| format!("50085321/{}", Uuid::new_v4()));
     ids.take(count).collect()
@@ -225,7 +225,7 @@ fn triggers(bodies: &[String]) -> BTreeMap<String, String> {
     read.collect()
 }
 
-/// Groups as route, state, reason, age and count.
+/// The groups as route, state, reason, age and count.
 fn counts(answer: &Value) -> Vec<Value> {
     let groups = answer["groups"].as_array().into_iter().flatten();
     let rows = groups.map(|it| {
@@ -238,7 +238,7 @@ fn counts(answer: &Value) -> Vec<Value> {
 const POISON: [&str; 2] = ["{ of Kari Bygger, 12837832290", "[\"not even an object\"]"];
 
 #[tokio::test]
-async fn an_operator_sees_what_is_dead_and_why_and_nothing_is_lost_or_hidden() {
+async fn inspect_shows_the_dead_letters_and_their_reasons_and_loses_or_hides_none() {
     let desk = Desk::set_up().await;
     let now: Timestamp = "2026-11-22T10:00:00Z".parse().expect("a moment");
     let ago = |hours| desk.clock.stand_at(now - SignedDuration::from_hours(hours));
@@ -255,16 +255,18 @@ async fn an_operator_sees_what_is_dead_and_why_and_nothing_is_lost_or_hidden() {
     desk.fail("route-of-old", 1, State::Done, Reason::DraftRefused)
         .await;
     desk.clock.stand_at(now);
-    // Two messages of one relay, three that are no triggers, and one that nobody has worked on.
+    // Two messages of one relay, three that are not triggers, and one without an item in the ledger.
     let young = desk
         .fail(ROUTE, 1, State::Failed, Reason::DraftRefused)
         .await;
-    desk.lay([Story::message(ROUTE, &young[0])]).await;
+    desk.add_dead_letters([Story::message(ROUTE, &young[0])])
+        .await;
     let unheard = instances(1);
     let later = Story::message(ROUTE, &unheard[0]).replace("\"v\":1", "\"v\":2");
-    desk.lay(POISON.map(str::to_owned).into_iter().chain([later]))
+    desk.add_dead_letters(POISON.map(str::to_owned).into_iter().chain([later]))
         .await;
-    desk.lay([Story::message(ROUTE, &unheard[0])]).await;
+    desk.add_dead_letters([Story::message(ROUTE, &unheard[0])])
+        .await;
     let total = 12 + 3 + 5 + 1 + 2 + 3 + 1;
     assert_eq!(desk.depth(desk.dead_letters()).await, (total, 0));
 
@@ -311,7 +313,7 @@ async fn an_operator_sees_what_is_dead_and_why_and_nothing_is_lost_or_hidden() {
         "a text that is not ours to tell"
     );
 
-    // Every message is there as it was.
+    // Every message is still there, unchanged.
     let bodies = desk.take_bodies(desk.dead_letters()).await;
     assert_eq!(bodies.len(), total);
     assert!(POISON.iter().all(|it| bodies.iter().any(|body| body == it)));
@@ -323,7 +325,7 @@ async fn an_operator_sees_what_is_dead_and_why_and_nothing_is_lost_or_hidden() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_has_taken_is_told() {
+async fn messages_in_flight_elsewhere_are_reported() {
     let desk = Desk::set_up().await;
     desk.fail(ROUTE, 4, State::Failed, Reason::DraftRefused)
         .await;
@@ -338,7 +340,7 @@ async fn what_somebody_else_has_taken_is_told() {
 }
 
 #[tokio::test]
-async fn only_what_every_filter_admits_is_sent_back_and_the_rest_shows_at_once() {
+async fn only_messages_that_match_every_filter_are_redriven_and_the_others_stay_visible() {
     let desk = Desk::set_up().await;
     let yesterday = desk.clock.now() - SignedDuration::from_hours(24);
     desk.clock.stand_at(yesterday);
@@ -349,7 +351,7 @@ async fn only_what_every_filter_admits_is_sent_back_and_the_rest_shows_at_once()
         .await;
     desk.fail("route-of-old", 2, State::Failed, Reason::DraftRefused)
         .await;
-    desk.lay(POISON.map(str::to_owned)).await;
+    desk.add_dead_letters(POISON.map(str::to_owned)).await;
     desk.clock.run();
     desk.clock.shift(SignedDuration::from_secs(10));
     let before = desk.clock.now();
@@ -405,7 +407,7 @@ async fn only_what_every_filter_admits_is_sent_back_and_the_rest_shows_at_once()
     let expected = wanted.into_iter().map(|it| (it, "redrive".to_owned()));
     assert_eq!(sent, expected.collect());
 
-    // What is no trigger goes back as it is: perhaps a newer function can read it.
+    // A message that is not a trigger is sent back unchanged: a newer function may be able to read it.
     let poison = json!({ "action": "redrive", "reason": "not_a_trigger" });
     assert_eq!(desk.ask(poison).await["sent"], 2);
     let mut expected = POISON;
@@ -414,7 +416,7 @@ async fn only_what_every_filter_admits_is_sent_back_and_the_rest_shows_at_once()
 }
 
 #[tokio::test]
-async fn a_relay_stays_in_the_trace_that_it_belongs_to() {
+async fn a_redriven_relay_keeps_its_trace() {
     const TRACE: &str =
         "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
     let desk = Desk::set_up().await;
@@ -439,13 +441,13 @@ async fn a_relay_stays_in_the_trace_that_it_belongs_to() {
 }
 
 #[tokio::test]
-async fn what_fails_again_is_not_sent_back_a_second_time() {
+async fn a_message_that_fails_again_is_not_redriven_twice() {
     let mut stack = Stack::stafett().expect("the template has a stack");
     stack.queue.max_receive_count = Some(1);
     let desk = Desk::of(stack).await;
     desk.fail(ROUTE, 130, State::Failed, Reason::DraftRefused)
         .await;
-    // More than are looked at together, and each is a dead letter again within moments.
+    // More messages than redrive receives in one round; each is a dead letter again within moments.
     let (sqs, queue) = (desk.sqs.clone(), desk.queue().url.clone());
     let failing = tokio::spawn(async move {
         loop {
@@ -478,7 +480,7 @@ async fn what_fails_again_is_not_sent_back_a_second_time() {
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_an_error_that_says_what_one_is() {
+async fn an_invalid_request_is_an_error_that_shows_a_valid_one() {
     let desk = Desk::set_up().await;
     desk.fail(ROUTE, 2, State::Failed, Reason::DraftRefused)
         .await;
@@ -510,7 +512,7 @@ async fn what_is_no_request_is_an_error_that_says_what_one_is() {
 }
 
 #[tokio::test]
-async fn one_spoilt_item_of_the_ledger_hides_no_other() {
+async fn one_invalid_ledger_item_hides_no_other() {
     let desk = Desk::set_up().await;
     let good = desk
         .fail(ROUTE, 3, State::Failed, Reason::DraftRefused)
@@ -555,7 +557,7 @@ async fn a_queue_that_cannot_be_read_is_an_error_that_names_the_setting() {
 }
 
 #[tokio::test]
-async fn it_ends_before_its_time_and_goes_on_when_it_is_asked_again() {
+async fn a_redrive_ends_before_its_deadline_and_the_next_one_continues() {
     let desk = Desk::set_up().await;
     let wanted = desk
         .fail(ROUTE, 15, State::Failed, Reason::DraftRefused)
@@ -611,19 +613,19 @@ async fn it_ends_before_its_time_and_goes_on_when_it_is_asked_again() {
     assert_eq!(desk.depth(desk.dead_letters()).await, (4, 0));
 }
 
-/// Something that goes wrong with a call, once or from then on.
+/// A fault of a call, once or from then on.
 #[derive(Clone, Debug)]
-struct Misfortune {
+struct CallFailure {
     operation: &'static str,
     nth: usize,
     lasting: bool,
     action: Action,
 }
 
-impl Misfortune {
+impl CallFailure {
     fn all() -> Vec<Self> {
         let mut all = Vec::new();
-        // With the calls that a clean redrive of a few makes of each.
+        // With the number of calls of each kind that a clean redrive of a few messages makes.
         for (operation, calls) in [
             ("GetQueueAttributes", 1),
             ("ReceiveMessage", 2),
@@ -651,7 +653,7 @@ impl Misfortune {
         all
     }
 
-    fn strike(&self, desk: &Desk) -> (Faults, RuleId) {
+    fn inject(&self, desk: &Desk) -> (Faults, RuleId) {
         let (nth, lasting, seen) = (self.nth, self.lasting, AtomicUsize::new(0));
         let on = On::operation(self.operation).when(move |_| {
             let turn = seen.fetch_add(1, Ordering::Relaxed) + 1;
@@ -665,7 +667,7 @@ impl Misfortune {
         (wire.faults().clone(), rule)
     }
 
-    /// A redrive of some of the dead letters, on which this happens.
+    /// Redrives some of the dead letters while this fault happens.
     async fn happens(self) {
         let desk = Desk::set_up().await;
         let wanted = desk
@@ -674,7 +676,7 @@ impl Misfortune {
         let others = desk
             .fail(ROUTE, 5, State::Failed, Reason::MappingFailed)
             .await;
-        let (faults, rule) = self.strike(&desk);
+        let (faults, rule) = self.inject(&desk);
         let request = json!({ "action": "redrive", "reason": "draft_refused", "perSecond": 1000 });
         let answer = desk
             .redrive
@@ -684,9 +686,9 @@ impl Misfortune {
         let queue = desk.take_bodies(desk.queue()).await;
         let dead = desk.take_bodies(desk.dead_letters()).await;
         let told = format!("{self:?}: {answer:#?}");
-        assert_ne!(faults.applied(rule), 0, "it happens: {told}");
+        assert_ne!(faults.applied(rule), 0, "the fault happens: {told}");
 
-        // None is lost: each is in the queue, in the dead-letter queue, or hidden there for a while.
+        // No message is lost: each is in the queue, in the dead-letter queue, or in flight there.
         let all: BTreeSet<&String> = wanted.iter().chain(&others).collect();
         let (sent, left) = (triggers(&queue), triggers(&dead));
         let seen: BTreeSet<&String> = sent.keys().chain(left.keys()).collect();
@@ -696,7 +698,7 @@ impl Misfortune {
             "{missing} {told}"
         );
         assert!(sent.keys().all(|it| wanted.contains(it)), "{told}");
-        // Nothing is hidden that nobody is told of.
+        // Every message left in flight is reported.
         let Ok(answer) = answer else {
             assert!(sent.is_empty(), "{told}");
             return;
@@ -725,14 +727,14 @@ impl Misfortune {
 }
 
 #[tokio::test]
-async fn whatever_goes_wrong_on_the_way_no_dead_letter_is_lost() {
-    let all = Misfortune::all();
+async fn no_dead_letter_is_lost_whatever_call_fails() {
+    let all = CallFailure::all();
     assert_eq!(all.len(), 54);
-    join_all(all.into_iter().map(Misfortune::happens)).await;
+    join_all(all.into_iter().map(CallFailure::happens)).await;
 }
 
 #[tokio::test]
-async fn what_was_sent_and_not_deleted_is_told_and_does_no_harm() {
+async fn a_message_sent_but_not_deleted_is_reported_and_harmless() {
     let desk = Desk::set_up().await;
     desk.fail(ROUTE, 5, State::Failed, Reason::DraftRefused)
         .await;
@@ -762,7 +764,7 @@ async fn what_was_sent_and_not_deleted_is_told_and_does_no_harm() {
 
 #[tokio::test]
 #[ignore = "takes more than a minute: for so long dead letters are hidden before this is renewed"]
-async fn a_slow_redrive_keeps_hidden_what_it_holds() {
+async fn a_slow_redrive_extends_the_visibility_timeout_of_its_messages() {
     let desk = Desk::set_up().await;
     desk.fail(ROUTE, 70, State::Failed, Reason::DraftRefused)
         .await;
@@ -776,7 +778,7 @@ async fn a_slow_redrive_keeps_hidden_what_it_holds() {
     assert!(changes > 3, "{changes} are no more than what puts 25 back");
 }
 
-/// How many messages are in the dead-letter queue of a story, when they are as many as expected.
+/// Waits until a story's dead-letter queue has this many messages.
 async fn dead(story: &Story, count: usize) {
     let url = &story.aws.resources().dead_letter_queue.url;
     eventually(&format!("{count} dead letters"), async || {
@@ -793,7 +795,7 @@ async fn dead(story: &Story, count: usize) {
 }
 
 #[tokio::test]
-async fn the_cause_is_mended_and_what_it_failed_is_redriven_and_nothing_else() {
+async fn after_a_correction_only_the_relays_that_failed_for_it_are_redriven() {
     let (unmapped, undrawn) = ("phone-that-a-lacks", "drawings-that-b-lacks");
     let broken = |name: &str, from: &str, to: &str| {
         let sample = permit_route().replace(ROUTE, name);
@@ -835,7 +837,7 @@ async fn the_cause_is_mended_and_what_it_failed_is_redriven_and_nothing_else() {
     ];
     assert_eq!(counts(&seen), groups);
 
-    // The author mends one of the routes and deploys it.
+    // The author corrects one of the routes and deploys it.
     folder.write(
         &format!("{unmapped}.yaml"),
         permit_route().replace(ROUTE, unmapped),

@@ -1,4 +1,4 @@
-//! What cannot be relayed as it is: refused before B hears of it, and relayed when it is corrected.
+//! Drafts that would be rejected: B is not called, and they are relayed once they are corrected.
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -8,13 +8,13 @@ use serde_json::Value;
 use testbed::wire::{Action, CannedResponse, On};
 use tests::{DEADLINE, PERMIT, ROUTE, Story, binaries, permit_alone, permit_route, posts, routes};
 
-/// A broken route, and what the ledger says of it.
+/// A broken route, and what the ledger records for it.
 struct Broken {
     name: &'static str,
-    /// What of the sample route is written otherwise.
+    /// The replacement in the sample route.
     instead: [&'static str; 2],
     reason: &'static str,
-    /// What the detail names.
+    /// What the detail contains.
     named: &'static [&'static str],
 }
 
@@ -98,7 +98,7 @@ impl Broken {
         let sample = permit_route().replace(ROUTE, self.name);
         assert!(sample.contains(from), "{}", self.name);
         let changed = sample.replace(from, to);
-        // Only who is after the drawing gets it: it is too large for B.
+        // The large drawing goes only to the route that asks for it: it is too large for B.
         if from == DRAWING {
             changed
         } else {
@@ -116,7 +116,7 @@ fn assert_impersonal(what: &str, text: &str) {
     }
 }
 
-/// The built functions, as talkative as they can be.
+/// The built functions at the most verbose log level.
 fn talkative() -> Plan {
     let plan = permit_alone();
     let mut plan = plan.setting("AWS_LAMBDA_LOG_LEVEL", "TRACE");
@@ -125,7 +125,7 @@ fn talkative() -> Plan {
 }
 
 #[tokio::test]
-async fn what_b_would_refuse_is_never_sent_and_goes_on_when_it_is_corrected() {
+async fn an_invalid_draft_is_never_sent_and_is_relayed_once_corrected() {
     let broken = BROKEN.iter().map(|it| (it.name, it.route()));
     let folder = routes(broken.chain([(ROUTE, route(ROUTE))]));
     let mut plan = talkative();
@@ -139,7 +139,7 @@ async fn what_b_would_refuse_is_never_sent_and_goes_on_when_it_is_corrected() {
     };
     let a = story.fill_in_with(Stage::Ended, vec![drawing]);
 
-    // One trigger, a message for each route.
+    // One trigger becomes a message for each route.
     story.trigger(&a).await;
     story.reaches(ROUTE, &a, "done").await;
     for broken in &BROKEN {
@@ -158,14 +158,14 @@ async fn what_b_would_refuse_is_never_sent_and_goes_on_when_it_is_corrected() {
     expected.sort_unstable();
     assert_eq!(names, expected);
     assert_eq!(story.posts().len(), 1, "only the good route's");
-    // Each message came forty times and was looked at once.
+    // Each message was delivered forty times and processed once.
     let journal = story.altinn_wire.journal();
     let reads = On::request(Method::GET, &format!("^/storage/api/v1/instances/{a}$"));
     assert_eq!(journal.count(&reads), BROKEN.len() + 1);
     let forms = On::request(Method::GET, &format!("^/{PERMIT}/instances/{a}/data/"));
     assert_eq!(journal.count(&forms), BROKEN.len() + 1);
 
-    // The author corrects the routes and deploys; the operator sends the messages back.
+    // The author corrects the routes and deploys; the operator redrives the messages.
     for broken in &BROKEN {
         folder.write(&format!("{}.yaml", broken.name), route(broken.name));
     }
@@ -195,11 +195,11 @@ fn route_of(body: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_altinn_says_of_people_is_repeated_nowhere() {
+async fn personal_data_in_altinns_errors_is_repeated_nowhere() {
     let mut plan = talkative();
     plan = plan.setting("STAFETT_SETTLE_SECONDS", "1");
     let story = Story::begin(plan).await;
-    // As an app answers: the number that it was given, and whose it is.
+    // As an app responds: with the number that it was sent, and the name of its holder.
     let gossip =
         "Cannot lookup party: Failed to lookup party by personNumber: 12837832290 (Kari Bygger)";
     let answers = [StatusCode::NOT_FOUND, StatusCode::INTERNAL_SERVER_ERROR];

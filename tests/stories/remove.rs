@@ -1,4 +1,4 @@
-//! An operator takes away one of two B with one stamp, and never the last one.
+//! An operator deletes one of two B with the same stamp, but never the last one.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use testbed::wire::On;
 use tests::{CASEWORK, Folder, PERMIT, ROUTE, Story, permit_alone, stamp};
 
-/// From then on the B on record may be another one.
-const WHILE: Duration = Duration::from_secs(900);
+/// After this time the record may be changed to another B.
+const SETTLED_AFTER: Duration = Duration::from_secs(900);
 
-/// A permit, its B on record, and a second live B with the same stamp.
+/// A permit, the B in its ledger record, and a second live B with the same stamp.
 struct Double {
     story: Story,
     relay: String,
@@ -20,7 +20,7 @@ struct Double {
 }
 
 impl Double {
-    async fn come_about() -> Self {
+    async fn create() -> Self {
         let story = Story::begin(permit_alone()).await;
         let a = story.fill_in(Stage::Ended);
         story.trigger(&a).await;
@@ -52,7 +52,7 @@ impl Double {
         answer.map_err(|refused| refused.to_string())
     }
 
-    /// Asks for what is refused, and checks that nothing was deleted; what it says.
+    /// Makes a request that must be refused, and asserts that nothing was deleted; returns the error.
     async fn refuse(&self, instance: &str, more: Value) -> String {
         let live = [self.is_live(&self.on_record), self.is_live(&self.other)];
         let refused = self.remove(instance, more).await;
@@ -66,7 +66,7 @@ impl Double {
         self.story.b(b).instance["status"]["isHardDeleted"] != true
     }
 
-    /// The B that the ledger names.
+    /// The B in the ledger's record.
     async fn recorded(&self) -> String {
         let a = self.relay.split(':').nth(1).expect("a guid");
         let item = self.story.ledger_item(&format!("1/{a}"), ROUTE).await;
@@ -76,7 +76,7 @@ impl Double {
             .to_owned()
     }
 
-    /// How often the ledger was told to keep a B.
+    /// The number of writes that record a B in the ledger.
     fn writes(&self) -> usize {
         let write = On::operation("UpdateItem");
         self.story.dynamodb_wire.journal().count(&write)
@@ -88,7 +88,7 @@ impl Double {
     }
 }
 
-/// An instance that somebody made by hand, with these `dataValues`.
+/// Creates an instance by hand, with these `dataValues`.
 fn by_hand(story: &Story, app: &str, data_values: Value) -> String {
     let now = story.altinn.clock().now();
     let b = json!({
@@ -101,8 +101,8 @@ fn by_hand(story: &Story, app: &str, data_values: Value) -> String {
 }
 
 #[tokio::test]
-async fn of_two_b_with_one_stamp_the_one_that_the_operator_names_is_deleted() {
-    let double = Double::come_about().await;
+async fn the_b_that_the_operator_names_is_deleted() {
+    let double = Double::create().await;
     let (other, on_record) = (double.other.clone(), double.on_record.clone());
     let expected = |outcome: &str, dry_run: bool| {
         json!({
@@ -119,7 +119,7 @@ async fn of_two_b_with_one_stamp_the_one_that_the_operator_names_is_deleted() {
     assert_eq!(answer, Ok(expected("removed", false)));
     assert!(!double.is_live(&other) && double.is_live(&on_record));
 
-    // Asked for again, it is told as it is.
+    // A repeated request reports that it is already deleted.
     let answer = double.remove(&other, json!({})).await;
     assert_eq!(answer, Ok(expected("already-deleted", false)));
     assert_eq!(double.deletions(), 1);
@@ -128,8 +128,8 @@ async fn of_two_b_with_one_stamp_the_one_that_the_operator_names_is_deleted() {
 }
 
 #[tokio::test]
-async fn the_b_on_record_goes_only_after_the_other_one_was_put_on_record() {
-    let double = Double::come_about().await;
+async fn the_recorded_b_is_deleted_only_after_the_other_one_was_recorded() {
+    let double = Double::create().await;
     let (other, on_record) = (double.other.clone(), double.on_record.clone());
     let refused = double.refuse(&on_record, json!({})).await;
     assert!(
@@ -141,7 +141,7 @@ async fn the_b_on_record_goes_only_after_the_other_one_was_put_on_record() {
     assert!(refused.contains("ask again in "), "{refused}");
     assert_eq!(double.recorded().await, on_record);
 
-    double.story.pass(WHILE).await.expect("time passes");
+    double.story.pass(SETTLED_AFTER).await.expect("time passes");
     let answer = double.remove(&on_record, keep).await.expect("it is done");
     assert_eq!(answer["outcome"], "removed", "{answer}");
     assert_eq!(answer["putOnRecord"], true, "{answer}");
@@ -152,10 +152,10 @@ async fn the_b_on_record_goes_only_after_the_other_one_was_put_on_record() {
 
 #[tokio::test]
 async fn the_last_live_b_is_never_deleted() {
-    let double = Double::come_about().await;
+    let double = Double::create().await;
     let (other, on_record) = (double.other.clone(), double.on_record.clone());
-    double.story.pass(WHILE).await.expect("time passes");
-    // In the bin is not there: its owner may let it be purged.
+    double.story.pass(SETTLED_AFTER).await.expect("time passes");
+    // An instance in the bin does not count as live: its owner may have it purged.
     for hard in [false, true] {
         double
             .story
@@ -167,7 +167,7 @@ async fn the_last_live_b_is_never_deleted() {
     }
     assert_eq!(double.recorded().await, on_record);
 
-    // Where the B on record is deleted, the other one is the last.
+    // When the recorded B is deleted, the other one is the last.
     let third = by_hand(
         &double.story,
         CASEWORK,
@@ -186,9 +186,9 @@ async fn the_last_live_b_is_never_deleted() {
 }
 
 #[tokio::test]
-async fn of_two_removals_that_cross_one_b_is_left() {
-    let double = Double::come_about().await;
-    double.story.pass(WHILE).await.expect("time passes");
+async fn two_concurrent_removals_leave_one_b() {
+    let double = Double::create().await;
+    double.story.pass(SETTLED_AFTER).await.expect("time passes");
     let (one, two) = tokio::join!(
         double.remove(&double.other, json!({})),
         double.remove(&double.on_record, json!({ "keep": double.other })),
@@ -203,8 +203,8 @@ async fn of_two_removals_that_cross_one_b_is_left() {
 }
 
 #[tokio::test]
-async fn a_policy_without_delete_is_named_and_then_it_works() {
-    let double = Double::come_about().await;
+async fn a_missing_right_to_delete_is_reported_and_removal_works_once_it_is_granted() {
+    let double = Double::create().await;
     let casework = double.story.altinn.app(CASEWORK).expect("the app");
     casework.forbid("delete");
     let refused = double.refuse(&double.other, json!({})).await;
@@ -219,8 +219,8 @@ async fn a_policy_without_delete_is_named_and_then_it_works() {
 }
 
 #[tokio::test]
-async fn nothing_but_a_b_of_the_relay_is_deleted() {
-    let double = Double::come_about().await;
+async fn only_a_b_of_the_relay_is_deleted() {
+    let double = Double::create().await;
     let story = &double.story;
     let unstamped = by_hand(story, CASEWORK, json!({}));
     let of_another = json!({ "stafett.relay": stamp(ROUTE, &double.other) });

@@ -1,16 +1,16 @@
-//! The same instance is heard of more than once.
+//! The same instance is triggered more than once.
 
 use local_altinn::Stage;
 use tests::{PERMIT, ROUTE, Story};
 
 #[tokio::test]
-async fn a_trigger_that_comes_twice_makes_one_case() {
+async fn a_repeated_trigger_creates_one_case() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     tokio::join!(story.trigger(&a), story.trigger(&a));
     story.reaches(ROUTE, &a, "done").await;
     story.settled().await;
-    // Long after, too.
+    // Long afterwards, too.
     story.trigger(&a).await;
     story.settled().await;
     story.the_b(ROUTE, &a);
@@ -19,7 +19,7 @@ async fn a_trigger_that_comes_twice_makes_one_case() {
 }
 
 #[tokio::test]
-async fn trigger_and_event_at_once_make_one_case() {
+async fn a_concurrent_trigger_and_event_create_one_case() {
     let story = Story::of_the_permit().await;
     story
         .subscribe(PERMIT)

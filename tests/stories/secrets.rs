@@ -1,8 +1,8 @@
-//! Form data, names, numbers and files of people are in Altinn and in transit to it, and nowhere else:
-//! not in a log at any level, not in the ledger, the queues, a metric, or an answer.
+//! Form data, names, numbers and files of people exist only in Altinn and in transit to it: not in a log at
+//! any level, not in the ledger, the queues, a metric, or a response.
 //!
-//! Each story has everything go through that people write, lets all fail that can, and then searches
-//! all that can be seen from outside.
+//! Each story sends everything that people write through the relay, makes everything fail that can fail, and
+//! then searches everything that is visible from outside.
 
 mod answers;
 mod inbound;
@@ -15,11 +15,11 @@ use bytes::Bytes;
 use local_altinn::{Attachment, FormContent, Stage, Submission, SubmissionOwner};
 use local_aws::lambda::Function;
 use serde_json::{Value, json};
-use tests::{B, CASEWORK, Folder, PERMIT, Story, app, binaries, permit_alone};
+use tests::{BInstance, CASEWORK, Folder, PERMIT, Story, app, binaries, permit_alone};
 
 use markers::{AREA, CODE, CONTENT, DESCRIPTION, FILE, NAME, NUMBER, REMARK, assert_none_in};
 
-/// The built functions, as talkative as they can be, with these routes.
+/// The built functions at the most verbose log level, with these routes.
 async fn story(routes: &Folder) -> Story {
     let plan = permit_alone();
     let mut plan = plan
@@ -36,7 +36,7 @@ async fn story(routes: &Folder) -> Story {
     Story::begin(plan).await
 }
 
-/// A citizen fills in a permit that is personal from end to end.
+/// A citizen fills in a permit with personal data in every field.
 fn fill_in(story: &Story) -> String {
     let form = json!({
         "soker": { "navn": NAME, "fodselsnummer": NUMBER },
@@ -63,8 +63,8 @@ fn fill_in(story: &Story) -> String {
     submitted.expect("a citizen can fill in a permit")
 }
 
-/// All of it has come to B: what is found nowhere else was there to be found.
-fn assert_has_it_all(b: &B) {
+/// Asserts that all of it reached B: otherwise the searches elsewhere would prove nothing.
+fn assert_has_it_all(b: &BInstance) {
     assert_eq!(b.field("soknad/innsender"), [NAME]);
     assert_eq!(b.field("soknad/merknad"), [REMARK]);
     assert_eq!(b.field("soknad/vedtak/kode"), [CODE, "TB"]);
@@ -83,7 +83,7 @@ fn functions(story: &Story) -> [(&'static str, &Function); 4] {
     ]
 }
 
-/// Searches what the functions have written, and what lies in the ledger.
+/// Searches the functions' logs and the ledger.
 async fn assert_no_trace(story: &Story) {
     for (name, function) in functions(story) {
         let processes = function.processes().expect("it runs in processes");
@@ -105,7 +105,7 @@ async fn assert_no_trace(story: &Story) {
     assert_none_in("the ledger", &story.whole_ledger().await);
 }
 
-/// What an operator is told of all this, and the clock.
+/// Searches the reports that an operator and the schedule get about all this.
 async fn assert_no_trace_for_operators(story: &Story) {
     let questions: [(&Function, Value); 4] = [
         (&story.reconcile, json!({ "dryRun": true })),

@@ -1,4 +1,4 @@
-//! A function that was set up wrongly does not start, and says why.
+//! A function with a wrong configuration does not start, and says why.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,7 +26,7 @@ const OF_INSTANTIATE: [&str; 8] = [
     "MASKINPORTEN_JWK",
 ];
 
-/// What a binary says before it ends; a runtime API is never reached.
+/// The output of a binary that exits; it never reaches a runtime API.
 async fn run(binary: &Path, environment: &BTreeMap<String, String>) -> Output {
     let run = Command::new(binary)
         .env_clear()
@@ -41,7 +41,7 @@ async fn run(binary: &Path, environment: &BTreeMap<String, String>) -> Output {
     ended.expect("it ends").expect("the function can be run")
 }
 
-/// The one line that a binary wrote before it ended with an error.
+/// The one line that a binary wrote before it exited with an error.
 async fn only_line(binary: &Path, environment: &BTreeMap<String, String>) -> String {
     let output = run(binary, environment).await;
     assert!(

@@ -1,4 +1,4 @@
-//! What app A sees of its instances' relays, to show to the citizen.
+//! What app A sees of the relays of its instances, to show to the citizen.
 
 use http::{HeaderValue, StatusCode, header};
 use local_altinn::Stage;
@@ -13,7 +13,7 @@ use tests::{
 
 const MEASURES: &str = "measures";
 
-/// Each measure of a permit gets a case.
+/// A route that gives each measure of a permit a case.
 fn measures() -> String {
     format!(
         "name: {MEASURES}
@@ -37,7 +37,7 @@ async fn story_with<'a>(files: impl IntoIterator<Item = (&'a str, String)>) -> (
     (Story::begin(plan).await, folder)
 }
 
-/// What the API answers to whoever has this token.
+/// The API's response to a caller with this token.
 async fn asked(story: &Story, a: &str, token: &str) -> (StatusCode, Value) {
     let url = format!("{}/relays/{a}", story.api.url());
     let answer = Client::new().get(url).bearer_auth(token).send().await;
@@ -50,7 +50,7 @@ async fn asked(story: &Story, a: &str, token: &str) -> (StatusCode, Value) {
 
 fn token(story: &Story, organisation: &str, scope: &str) -> String {
     let token = story.altinn.maskinporten_token(organisation, scope, None);
-    token.expect("a token can be made")
+    token.expect("a token can be issued")
 }
 
 /// The relays of an instance, as app A sees them.
@@ -97,7 +97,7 @@ fn only(relays: &[Value]) -> (&Value, &Value, &Value) {
 }
 
 #[tokio::test]
-async fn a_permit_is_seen_on_its_way_and_when_it_has_arrived() {
+async fn app_a_sees_a_permit_in_progress_and_done() {
     let story = Story::of_the_permit().await;
     let gate = Gate::default();
     let faults = story.altinn_wire.faults();
@@ -121,7 +121,7 @@ async fn a_permit_is_seen_on_its_way_and_when_it_has_arrived() {
 }
 
 #[tokio::test]
-async fn a_permit_that_cannot_go_on_is_seen_with_the_reason() {
+async fn app_a_sees_the_reason_of_a_relay_that_cannot_proceed() {
     let broken = permit_route().replace("data.model.soker.navn", "data.model.soker.telefon");
     let (story, _routes) = story_with([(ROUTE, broken)]).await;
     let early = story.fill_in(Stage::Task("Task_1".to_owned()));
@@ -146,7 +146,7 @@ async fn a_permit_that_cannot_go_on_is_seen_with_the_reason() {
 }
 
 #[tokio::test]
-async fn each_part_of_a_permit_is_seen_by_the_digest_of_its_key() {
+async fn app_a_sees_each_case_of_a_permit_by_the_digest_of_its_key() {
     let (story, _routes) = story_with([(ROUTE, permit_route()), (MEASURES, measures())]).await;
     let busy = CannedResponse::status(StatusCode::TOO_MANY_REQUESTS);
     let busy = busy.header(header::RETRY_AFTER, HeaderValue::from_static("2"));
@@ -193,7 +193,7 @@ async fn each_part_of_a_permit_is_seen_by_the_digest_of_its_key() {
 }
 
 #[tokio::test]
-async fn a_stranger_and_whoever_asks_for_what_is_not_there_learn_nothing() {
+async fn strangers_and_requests_for_unknown_instances_learn_nothing() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
@@ -224,7 +224,7 @@ async fn a_stranger_and_whoever_asks_for_what_is_not_there_learn_nothing() {
     let ours = token(&story, SERVICE_OWNER, TRIGGER_SCOPE);
     let nothing = asked(&story, &unknown, &ours).await;
     assert_eq!(nothing.0, StatusCode::NOT_FOUND);
-    // The GUID of one party's instance does not open it under another's name.
+    // The GUID of one party's instance does not give access under another party's id.
     let elsewhere = format!("50085321/{}", guid(&a));
     for no_instance in [&elsewhere, "50085321/x", "x/y"] {
         assert_eq!(asked(&story, no_instance, &ours).await, nothing);
@@ -232,7 +232,7 @@ async fn a_stranger_and_whoever_asks_for_what_is_not_there_learn_nothing() {
 }
 
 #[tokio::test]
-async fn a_ledger_that_is_down_makes_app_a_ask_again() {
+async fn an_unavailable_ledger_makes_app_a_retry() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;

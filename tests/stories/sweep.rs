@@ -1,20 +1,20 @@
-//! The crash sweep: whatever happens to whichever call of a relay, one complete B exists in the end.
+//! The crash sweep: whatever fault hits whichever call of a relay, exactly one complete B exists in the end.
 //!
-//! A clean relay in one fresh process of the built binary tells which calls there are: to Maskinporten,
-//! Altinn, B and DynamoDB. Then every call meets every misfortune, each in a relay of its own, again in a
-//! fresh process. The ways back from an unknown outcome (to adopt B, to complete it, to delete it and make
-//! another) are swept in the same manner: their own clean runs tell the calls, SQS's among them.
+//! A clean relay in one fresh process of the built binary lists the calls: to Maskinporten, Altinn, B and
+//! DynamoDB. Then every fault is injected into every call, each in a relay of its own, again in a fresh
+//! process. The recoveries from an unknown outcome (adopt B, complete it, or delete it and create another) are
+//! swept in the same way: their own clean runs list the calls, including those to SQS.
 //!
-//! Nothing but SQS delivers again, with the template's redrive policy; lease, settling and visibility
-//! are seconds. A relay's point is over when its queue is empty, and at the end of all of them each A is
-//! looked at once more: nothing may have come later.
+//! Only SQS redelivers, with the template's redrive policy; lease, settle time and visibility timeout are
+//! seconds. A point ends when its queue is empty. After the last point each A is checked once more for a late
+//! effect.
 //!
-//! One misfortune has no complete B as its right end: a B whose class cannot read the form, when its instance
-//! exists already. The same form would be refused again, so that the relay is on record as failed, with its reason,
-//! and its message is a dead letter.
+//! One fault does not end with a complete B: B's model class cannot deserialise the form, but the instance already
+//! exists. The same form would be refused again, so the relay is recorded as failed with its reason,
+//! and its message becomes a dead letter.
 
 mod call;
-mod misfortune;
+mod failure;
 mod point;
 
 use std::cell::RefCell;
@@ -28,13 +28,13 @@ use futures_util::future::join_all;
 use tests::Story;
 use tokio::time::Instant;
 
-use misfortune::{InB, Misfortune};
+use failure::{CallFailure, FaultInB};
 use point::{Clean, End, Outcome, Point, Way, begin, walk};
 
-/// Relays at the same time, each with a deployment of its own: most of the time is waiting.
+/// The number of relays at the same time, each with its own deployment: most of the time is waiting.
 const LANES: usize = 24;
 
-/// Every point of the sweep, as the clean runs tell.
+/// Every point of the sweep, as listed by the clean runs.
 async fn enumerate() -> (Clean, Vec<Point>) {
     let story = begin().await;
     let mut points = Vec::new();
@@ -45,18 +45,18 @@ async fn enumerate() -> (Clean, Vec<Point>) {
             clean = Some(reference);
         }
         for call in calls {
-            for misfortune in Misfortune::of(&call, way) {
-                points.push(Point::OnTheWire(way, call.clone(), misfortune));
+            for failure in CallFailure::of(&call, way) {
+                points.push(Point::OnTheWire(way, call.clone(), failure));
             }
         }
     }
-    let in_b = InB::all().into_iter();
-    points.extend(in_b.flat_map(|it| [Point::InB(it, false), Point::InB(it, true)]));
+    let in_b = FaultInB::all().into_iter();
+    points.extend(in_b.flat_map(|it| [Point::FaultInB(it, false), Point::FaultInB(it, true)]));
     story.end().await;
     (clean.expect("the straight way was walked"), points)
 }
 
-/// Works through the points that are left, with a new deployment after one that went wrong.
+/// Works off the remaining points, with a new deployment after each point that failed.
 async fn lane(points: &RefCell<VecDeque<Point>>, clean: &Clean) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = Vec::new();
     let mut relayed = Vec::new();
@@ -76,13 +76,13 @@ async fn lane(points: &RefCell<VecDeque<Point>>, clean: &Clean) -> Vec<Outcome> 
                 outcomes.push(outcome);
                 story = Some(ours);
             }
-            // The panic has been printed, with what was seen.
+            // The panic message has already been printed.
             Err(_) => outcomes.push(Outcome::wrong(&point)),
         }
     }
     if let Some(story) = story {
         for (a, point) in relayed {
-            // Nothing came later.
+            // No effect came late.
             let still = || point::assert_b(&story, &a, point.end(), clean);
             if std::panic::catch_unwind(AssertUnwindSafe(still)).is_err() {
                 outcomes.retain(|outcome| !outcome.is_of(&point));
@@ -95,7 +95,7 @@ async fn lane(points: &RefCell<VecDeque<Point>>, clean: &Clean) -> Vec<Outcome> 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_happens_to_whichever_call_there_is_one_complete_case() {
+async fn every_fault_of_every_call_leaves_one_complete_case() {
     let began = Instant::now();
     let (clean, points) = enumerate().await;
     let calls = |way: Way| {
@@ -105,7 +105,7 @@ async fn whatever_happens_to_whichever_call_there_is_one_complete_case() {
         });
         of_way.collect::<std::collections::BTreeSet<String>>().len()
     };
-    // Two tokens' calls and the issuer's document, A three or more times, B's metadata, B, two writes.
+    // The calls for two tokens and the issuer's document, three or more for A, B's metadata, B, and two writes.
     assert!(calls(Way::Straight) >= 11, "calls are missing in the sweep");
     for way in [Way::Adopted, Way::Finished, Way::Renewed] {
         assert!(calls(way) >= 6, "calls of {way:?} are missing in the sweep");
@@ -125,7 +125,7 @@ async fn whatever_happens_to_whichever_call_there_is_one_complete_case() {
     let mut report = Outcome::table(&outcomes);
     let _ = writeln!(
         report,
-        "{count} points in {} s: {whole} × one complete B, {failed} × refused for good and on record, {} lost or doubled",
+        "{count} points in {} s: {whole} × one complete B, {failed} × refused for good and recorded as failed, {} lost or doubled",
         began.elapsed().as_secs(),
         count - whole - failed,
     );
@@ -135,7 +135,7 @@ async fn whatever_happens_to_whichever_call_there_is_one_complete_case() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Shows the report where Cargo shows output, and leaves it in its directory for tests' files.
+/// Prints the report into Cargo's output, and writes it to the directory for test files.
 #[expect(clippy::print_stdout, reason = "the sweep's result is its table")]
 fn print(report: &str) {
     println!("{report}");

@@ -1,4 +1,4 @@
-//! The functions' own tokens: refused, unobtainable, and wanted by many at once.
+//! The functions' own tokens: rejected, unobtainable, or needed by many relays at once.
 
 use http::{Method, StatusCode};
 use local_altinn::Stage;
@@ -22,7 +22,7 @@ fn counts(story: &Story) -> [usize; 2] {
     [journal.count(&grants()), journal.count(&exchanges())]
 }
 
-/// Relays one permit in so many deliveries while one of these requests is answered 401 at once.
+/// Relays one permit in this many deliveries, while one of these requests is rejected with 401.
 async fn relayed_with_a_refused_token(on: On, deliveries: u32) -> Story {
     let story = Story::of_the_permit().await;
     let refusal = CannedResponse::status(StatusCode::UNAUTHORIZED);
@@ -45,15 +45,15 @@ async fn relayed_with_a_refused_token(on: On, deliveries: u32) -> Story {
 }
 
 #[tokio::test]
-async fn a_read_whose_token_is_refused_is_repeated_once_with_another() {
+async fn a_read_with_a_rejected_token_is_repeated_once_with_a_new_one() {
     let story = relayed_with_a_refused_token(reads(), 1).await;
     assert_eq!(story.altinn_wire.journal().count(&reads()), 2);
     assert_eq!(story.posts().len(), 1);
 }
 
-/// An app passes a 401 of Storage's on when B exists, so that a search comes before the next request.
+/// An app also passes on a 401 from Storage after B exists, so a search comes before the next request.
 #[tokio::test]
-async fn a_creation_whose_token_is_refused_is_searched_for_and_sent_again_by_the_next_delivery() {
+async fn a_creation_with_a_rejected_token_is_searched_for_and_repeated_by_the_next_delivery() {
     let story = relayed_with_a_refused_token(posts(), 2).await;
     let searches = On::request(Method::GET, r"^/storage/api/v1/instances\?");
     assert_eq!(story.altinn_wire.journal().count(&searches), 1);
@@ -62,7 +62,7 @@ async fn a_creation_whose_token_is_refused_is_searched_for_and_sent_again_by_the
 }
 
 #[tokio::test]
-async fn without_maskinporten_everything_waits_until_it_is_back() {
+async fn relays_wait_until_maskinporten_is_back() {
     let story = Story::of_the_permit().await;
     let faults = story.altinn_wire.faults();
     let down = faults.add(

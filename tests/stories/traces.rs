@@ -1,11 +1,11 @@
-//! How the steps of one relay are found, from whoever told of it to B: by the trace.
+//! The steps of one relay, from its trigger to B, share one trace.
 
 use local_altinn::Stage;
 use local_aws::lambda::Function;
 use serde_json::{Value, json};
 use tests::{DEADLINE, ROUTE, Story, binaries, permit_alone};
 
-/// The built functions, which log what a deployed one does.
+/// The built functions, with the log level of a deployment.
 async fn story() -> Story {
     let plan = permit_alone();
     let mut plan = plan.setting("STAFETT_RECONCILE_GRACE_SECONDS", "0");
@@ -13,7 +13,7 @@ async fn story() -> Story {
     Story::begin(plan).await
 }
 
-/// The line of a function's log that `wanted` picks, written already or to come.
+/// Waits for the first line of a function's log that `wanted` accepts.
 async fn logged(function: &Function, wanted: impl Fn(&Value) -> bool) -> Value {
     let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     let processes = function.processes().expect("it runs in processes");
@@ -30,7 +30,7 @@ fn field<'a>(line: &'a Value, name: &str) -> &'a Value {
     found.unwrap_or(&Value::Null)
 }
 
-/// The line that says what became of an A instance's relay.
+/// The line that reports the outcome of an A instance's relay.
 async fn relayed(story: &Story, a: &str) -> Value {
     let concludes = |line: &Value| line["outcome"] == "done" && field(line, "instance") == a;
     logged(&story.instantiate, concludes).await
@@ -45,7 +45,7 @@ fn assert_is_a_trace(trace: &Value) {
 }
 
 #[tokio::test]
-async fn what_app_a_or_an_event_began_is_one_trace_through_the_queue_up_to_b() {
+async fn one_trace_leads_from_a_trigger_or_an_event_through_the_queue_to_b() {
     let story = story().await;
     let event = |a: &str| {
         json!({
@@ -76,7 +76,7 @@ async fn what_app_a_or_an_event_began_is_one_trace_through_the_queue_up_to_b() {
 }
 
 #[tokio::test]
-async fn what_reconcile_found_goes_on_in_the_trace_of_its_run() {
+async fn a_relay_found_by_reconcile_continues_the_trace_of_the_run() {
     let story = story().await;
     let a = story.fill_in(Stage::Ended);
     let found = story.reconcile.invoke(&json!({})).await;

@@ -1,8 +1,8 @@
-//! What comes in is material, whoever sent it: it names no place that is visited, brings nothing that is
-//! unpacked, takes no more memory than there is, and writes no line of a log.
+//! No input is trusted, whoever sent it: no address in it is visited, nothing in it is unpacked, it takes no more
+//! memory than there is, and it cannot forge a log line.
 //!
-//! Where somebody could be lured there stands a trap, which gives whoever comes all that was hoped for.
-//! Nobody must ever come.
+//! Wherever an input could lure a function to another server, a trap listens that answers as all of Altinn.
+//! It must never be called.
 
 mod addresses;
 mod lines;
@@ -14,20 +14,20 @@ use serde_json::json;
 use testbed::wire::Wire;
 use tests::{PERMIT, Story};
 
-/// An address of a stranger, behind which all of Altinn seems to be.
+/// The trap: an address under which all of Altinn seems to answer.
 struct Trap(Wire);
 
 impl Trap {
     async fn of(story: &Story) -> Self {
         let wire = Wire::start(&story.altinn.url()).await;
-        Self(wire.expect("a wire can be laid"))
+        Self(wire.expect("a wire can be set up"))
     }
 
     fn url(&self) -> &str {
         self.0.url()
     }
 
-    /// Nobody came; and had somebody come, it would have been noticed.
+    /// Asserts that nobody called it, and that a call would have been noticed.
     async fn assert_unvisited(self) {
         let visits = self.0.journal().all();
         assert!(visits.is_empty(), "the trap was visited: {visits:?}");
@@ -38,7 +38,7 @@ impl Trap {
     }
 }
 
-/// A citizen fills in a permit with these words.
+/// A citizen fills in a permit with these texts.
 fn fill_in(story: &Story, name: &str, remark: &str) -> String {
     let form = json!({
         "soker": { "navn": name, "fodselsnummer": "12837832290" },

@@ -1,4 +1,4 @@
-//! Not yet: the relay waits, and goes on by itself.
+//! A relay that cannot proceed yet waits, and continues by itself.
 
 use bytes::Bytes;
 use local_altinn::{Fault, Stage};
@@ -11,7 +11,7 @@ fn task(id: &str) -> Stage {
     Stage::Task(id.to_owned())
 }
 
-/// The sample route for an A whose process goes on.
+/// The sample route for an A whose process continues.
 fn route_at(task: &str) -> String {
     permit_route()
         .replace("{ process: completed }", &format!("{{ task: {task} }}"))
@@ -121,7 +121,7 @@ async fn an_instance_that_storage_does_not_find_is_looked_for_again() {
 }
 
 #[tokio::test]
-async fn a_permit_that_was_withdrawn_for_good_is_given_up() {
+async fn a_permit_that_was_deleted_for_good_is_given_up() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     story.altinn.delete(&a, true).expect("it can be deleted");

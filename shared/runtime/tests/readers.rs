@@ -1,4 +1,4 @@
-//! Every answer that was recorded from Altinn's own code is read, in each of the ways in which Altinn may write it.
+//! Every response recorded from Altinn's own code is read, in each form in which Altinn may write it.
 
 #![allow(
     clippy::print_stdout,
@@ -20,17 +20,17 @@ use stafett_core::{
 };
 use stafett_runtime::altinn::subscriptions::Subscription;
 
-/// What a reader makes of a document: its value, field by field.
+/// What a reader returns for a document: its value, field by field.
 type Read = BTreeMap<&'static str, String>;
 
-/// A reader of the client's.
+/// A reader of the Altinn client.
 #[derive(Clone, Copy)]
 struct Reader {
     name: &'static str,
     read: fn(&Value) -> serde_json::Result<Read>,
-    /// Whether a document is one of its kind.
+    /// Whether a document is of this kind.
     takes: fn(&Value) -> bool,
-    /// The fields without which a document is none of its kind, at any depth.
+    /// The required fields, at any depth.
     required: &'static [&'static str],
 }
 
@@ -141,14 +141,14 @@ fn subscription(json: &Value) -> serde_json::Result<Read> {
     ]))
 }
 
-/// A document of an answer, with the reader that it is for.
+/// A document from a response, with its reader.
 struct Document {
     recording: String,
     reader: Reader,
     json: Value,
 }
 
-/// Every document in the answers, at any depth: a page holds instances, an instance data elements.
+/// Every document in the responses, at any depth: a page contains instances, an instance contains data elements.
 fn documents() -> (usize, Vec<Document>) {
     let recordings = recorded::all();
     let mut found = Vec::new();
@@ -183,7 +183,7 @@ impl Document {
     }
 }
 
-/// Whether the names in a group are data, and no fields.
+/// Whether the names in a group are data rather than fields.
 fn is_dictionary(name: &str) -> bool {
     [
         "dataValues",
@@ -196,7 +196,7 @@ fn is_dictionary(name: &str) -> bool {
     .any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Every group of a document, with the dotted path to it, may be changed.
+/// Calls `change` for every group of a document, with the dotted path to it.
 fn each_group(json: &mut Value, path: &str, change: &mut dyn FnMut(&str, &mut Map<String, Value>)) {
     match json {
         Value::Object(fields) => {
@@ -215,7 +215,7 @@ fn each_group(json: &mut Value, path: &str, change: &mut dyn FnMut(&str, &mut Ma
     }
 }
 
-/// A moment in other words.
+/// Another way to write a timestamp.
 #[derive(Debug, Clone, Copy)]
 struct Clock {
     /// Digits of the fraction.
@@ -255,7 +255,7 @@ impl Clock {
     }
 }
 
-/// Writes all moments of a document anew.
+/// Rewrites all timestamps of a document.
 fn set_clocks(json: &mut Value, clock: Clock) {
     each_group(json, "", &mut |_, fields| {
         for value in fields.values_mut() {
@@ -301,7 +301,7 @@ fn set_enumerations(json: &mut Value, as_number: bool) {
     });
 }
 
-/// Puts the fields of every group into another order: sorted by a hash with a seed.
+/// Reorders the fields of every group by a hash with a seed.
 fn reorder(json: &mut Value, seed: u64) {
     each_group(json, "", &mut |_, fields| {
         let mut taken: Vec<(String, Value)> = std::mem::take(fields).into_iter().collect();
@@ -314,7 +314,7 @@ fn reorder(json: &mut Value, seed: u64) {
     });
 }
 
-/// Adds fields that nobody knows, of every type.
+/// Adds unknown fields of every type.
 fn add_unknown(json: &mut Value) {
     each_group(json, "", &mut |path, fields| {
         if path.split('.').any(|name| name.starts_with("ny")) {
@@ -332,7 +332,7 @@ fn add_unknown(json: &mut Value) {
     });
 }
 
-/// Writes the names of all fields with a capital letter, as a C# class has them.
+/// Writes the names of all fields with a capital letter, as in a C# class.
 fn capitalize(json: &mut Value) {
     each_group(json, "", &mut |_, fields| {
         let taken: Vec<(String, Value)> = std::mem::take(fields).into_iter().collect();
@@ -364,7 +364,7 @@ fn paths(json: &Value) -> Vec<String> {
     found
 }
 
-/// Changes each field of this path.
+/// Changes each field with this path.
 fn at(json: &mut Value, path: &str, change: &mut dyn FnMut(&mut Map<String, Value>, &str)) {
     let (group, name) = path.rsplit_once('.').unwrap_or(("", path));
     each_group(json, "", &mut |found, fields| {
@@ -375,7 +375,7 @@ fn at(json: &mut Value, path: &str, change: &mut dyn FnMut(&mut Map<String, Valu
 }
 
 #[test]
-fn every_recorded_answer_is_read_however_altinn_writes_it() {
+fn every_recorded_response_is_read_however_altinn_writes_it() {
     let (recordings, documents) = documents();
     let mut cases = 0;
     for document in &documents {
@@ -431,7 +431,7 @@ fn every_recorded_answer_is_read_however_altinn_writes_it() {
     }
 }
 
-/// A field that is null is one that is absent, and takes nothing else with it.
+/// A field that is null is read like an absent one, and affects no other field.
 fn without_each_field(document: &Document, expected: &Read) -> usize {
     let mut cases = 0;
     for path in paths(&document.json) {
@@ -472,7 +472,7 @@ fn without_each_field(document: &Document, expected: &Read) -> usize {
 }
 
 #[test]
-fn all_of_it_at_once_reads_the_same() {
+fn all_changes_together_read_the_same() {
     let (_, documents) = documents();
     let mut runner = TestRunner::new(ProptestConfig {
         cases: 2000,

@@ -1,4 +1,4 @@
-//! The body of an inbound HTTP call. Only Altinn Events' call: to the other one nobody listens without a token.
+//! The body of an inbound HTTP call: only of Altinn Events' webhook, since the other route refuses calls without a token.
 #![no_main]
 
 use std::cell::LazyCell;

@@ -1,4 +1,4 @@
-//! An instance as Altinn gives it.
+//! An instance as Altinn returns it.
 #![no_main]
 
 use std::cell::LazyCell;

@@ -1,5 +1,5 @@
-//! A function that does nothing, with the crates that the real ones stand on: what a start costs at
-//! least. Measured by the benchmark `start`.
+//! A function that does nothing but links the same crates as the real ones: the lower bound for a start.
+//! Measured by the benchmark `start`.
 
 use aws_config::BehaviorVersion;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -12,7 +12,7 @@ async fn main() -> Result<(), Error> {
     let sqs = aws_sdk_sqs::Client::new(&aws);
     let http = reqwest::Client::new();
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-        // Nobody asks for this while a start is measured; without it there would be nothing to link.
+        // Never called while a start is measured; without it the crates would not be linked.
         dynamodb.list_tables().send().await?;
         sqs.list_queues().send().await?;
         http.get("https://platform.altinn.no").send().await?;

@@ -1,4 +1,4 @@
-//! The same with the functions' executable files, in real time.
+//! The same faults with the functions' executable files, in real time.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tests::{CASEWORK, ROUTE, Story, binaries, permit_alone, posts};
 
 use super::{b_meets, clean, live, may_delete, nothing_is_left, whole};
 
-/// Settling takes three seconds, so that an app that is late by less is waited for.
+/// The settle time is three seconds: an app that finishes later than its response within that time is waited for.
 const SETTLE: &str = "3";
 const LATE: Duration = Duration::from_millis(1_500);
 
@@ -34,7 +34,7 @@ async fn relayed(story: &Story, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn statuses_of_storage_leave_one_case_each() {
+async fn storage_errors_leave_one_case_each() {
     let story = story().await;
     let troubles = [
         (CreationStep::Element(0), 400),
@@ -58,7 +58,7 @@ async fn statuses_of_storage_leave_one_case_each() {
 }
 
 #[tokio::test]
-async fn impatient_gateways_leave_one_case_each() {
+async fn gateway_timeouts_leave_one_case_each() {
     let story = story().await;
     let answers = [
         CannedResponse::status(StatusCode::REQUEST_TIMEOUT),
@@ -83,7 +83,7 @@ async fn impatient_gateways_leave_one_case_each() {
 }
 
 #[tokio::test]
-async fn what_its_app_deletes_after_it_was_adopted_is_made_anew() {
+async fn a_case_that_its_app_deletes_after_adoption_is_created_again() {
     let story = story().await;
     may_delete(&story);
     let fault = Fault::at(CreationStep::Process, CallFault::DoneThen(503));

@@ -1,4 +1,4 @@
-//! Apps of the next generation, whose processes a workflow engine starts.
+//! Apps of version 9, whose processes a workflow engine starts.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tests::{CASEWORK, ROUTE, Story, posts};
 
 use super::{HOUR, MINUTE, b_meets, clean, item, live, nothing_is_left, pass, triggered, whole};
 
-/// The samples, B of the next generation.
+/// The samples, with B's app of version 9.
 async fn story(may_delete: bool) -> Story {
     let story = super::story(may_delete).await;
     let b = story.altinn.app(CASEWORK).expect("it runs");
@@ -25,7 +25,7 @@ fn resumed(story: &Story) -> usize {
 }
 
 #[tokio::test]
-async fn a_case_costs_what_it_costs_before() {
+async fn a_case_costs_the_same_calls_as_in_older_apps() {
     let story = story(false).await;
     let a = triggered(&story).await;
     pass(&story, MINUTE).await;
@@ -34,7 +34,7 @@ async fn a_case_costs_what_it_costs_before() {
 }
 
 #[tokio::test]
-async fn a_workflow_that_was_not_accepted_is_made_anew_where_its_app_has_deleted_it() {
+async fn a_case_whose_workflow_was_not_accepted_is_created_again_if_its_app_deleted_it() {
     let story = story(true).await;
     b_meets(
         &story,
@@ -48,7 +48,7 @@ async fn a_workflow_that_was_not_accepted_is_made_anew_where_its_app_has_deleted
 }
 
 #[tokio::test]
-async fn a_workflow_that_was_not_accepted_and_must_stay_is_adopted_and_told() {
+async fn a_case_whose_workflow_was_not_accepted_is_adopted_and_reported_if_it_may_not_be_deleted() {
     let story = story(false).await;
     b_meets(
         &story,
@@ -63,7 +63,7 @@ async fn a_workflow_that_was_not_accepted_and_must_stay_is_adopted_and_told() {
 }
 
 #[tokio::test]
-async fn where_nobody_knows_whether_the_workflow_was_accepted_there_is_one_case() {
+async fn an_unknown_acceptance_of_the_workflow_leaves_one_case() {
     for trouble in [CallFault::AnswerLost, CallFault::Unreachable] {
         for delete in [false, true] {
             let story = story(delete).await;
@@ -98,7 +98,7 @@ async fn a_workflow_that_stopped_at_a_step_is_resumed() {
 }
 
 #[tokio::test]
-async fn a_workflow_that_is_still_at_work_is_waited_for() {
+async fn a_running_workflow_is_waited_for() {
     let hours = 5 * HOUR;
     for delete in [false, true] {
         let story = story(delete).await;
@@ -126,7 +126,7 @@ async fn a_workflow_that_is_still_at_work_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_poll_that_failed_is_no_failed_workflow() {
+async fn a_failed_poll_is_not_a_failed_workflow() {
     let late = Duration::from_secs(600);
     for delete in [false, true] {
         let story = story(delete).await;

@@ -1,4 +1,4 @@
-//! One A, six B, and Storage is too busy for two of them.
+//! One A with six B; Storage is too busy for two of them.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ key: tiltak.kode
     )
 }
 
-/// A permit for six measures.
+/// A permit with six measures.
 fn fill_in(story: &Story) -> String {
     let measures = CODES
         .map(|code| json!({ "kode": code, "beskrivelse": format!("Tiltak {code}"), "areal": 10 }));
@@ -50,7 +50,7 @@ fn fill_in(story: &Story) -> String {
 }
 
 #[tokio::test]
-async fn six_cases_of_which_storage_answers_two_with_429_are_six() {
+async fn six_cases_are_created_although_storage_answers_two_with_429() {
     let folder = routes([(ROUTE, route())]);
     let mut plan = permit_alone();
     plan.routes = folder.path().to_owned();

@@ -1,4 +1,4 @@
-//! Nobody answers, or a gateway does, while the app goes on.
+//! The caller or a gateway gives up while the app goes on.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::{
     HOUR, MINUTE, b_meets, clean, item, live, may_delete, nothing_is_left, pass, story, triggered,
 };
 
-/// Longer than the lease, and shorter than the settling time.
+/// Longer than the lease, shorter than the settle time.
 const LATE: Duration = Duration::from_secs(15 * 60);
 
-/// The answers of those who have lost patience with an app.
+/// The responses of gateways and clients that give up on an app.
 fn impatient() -> Vec<CannedResponse> {
     let status = |status: u16| StatusCode::from_u16(status).expect("a status");
     let mut answers: Vec<CannedResponse> =
@@ -24,7 +24,7 @@ fn impatient() -> Vec<CannedResponse> {
     answers
 }
 
-/// Relays one permit whose first request is answered at once, while its app comes to `step` a quarter of an hour later.
+/// Relays one permit. Its first request is answered at once, and its app reaches `step` a quarter of an hour later.
 async fn answered_while_the_app_goes_on(answer: CannedResponse, step: CreationStep, delete: bool) {
     let story = story(delete).await;
     b_meets(&story, Fault::at(step, CallFault::Delayed(LATE)));
@@ -54,14 +54,14 @@ async fn answered_while_the_app_goes_on(answer: CannedResponse, step: CreationSt
 }
 
 #[tokio::test]
-async fn a_gateway_that_lost_patience_gets_no_second_case_from_an_app_that_goes_on() {
+async fn a_gateway_timeout_creates_no_second_case_while_the_app_goes_on() {
     for answer in impatient() {
         answered_while_the_app_goes_on(answer, CreationStep::ElementsFrom(0), false).await;
     }
 }
 
 #[tokio::test]
-async fn an_app_that_makes_its_instance_long_after_everybody_left_makes_the_only_one() {
+async fn an_instance_created_long_after_the_timeout_is_the_only_one() {
     for delete in [false, true] {
         let answer = CannedResponse::gateway(StatusCode::GATEWAY_TIMEOUT);
         answered_while_the_app_goes_on(answer, CreationStep::Instance, delete).await;
@@ -69,8 +69,8 @@ async fn an_app_that_makes_its_instance_long_after_everybody_left_makes_the_only
 }
 
 #[tokio::test]
-async fn an_app_that_answers_after_the_lease_has_made_the_only_case() {
-    // The lease is real time: somebody waits for it.
+async fn an_app_that_responds_after_the_lease_has_created_the_only_case() {
+    // The lease runs in real time, so this waits for it.
     let story = Story::begin(permit_alone().setting("STAFETT_LEASE_SECONDS", "3")).await;
     b_meets(
         &story,
@@ -94,7 +94,7 @@ async fn an_app_that_answers_after_the_lease_has_made_the_only_case() {
 }
 
 #[tokio::test]
-async fn an_adopted_case_that_its_app_deletes_afterwards_is_made_anew() {
+async fn an_adopted_case_that_its_app_then_deletes_is_created_again() {
     let story = story(true).await;
     let fault = Fault::at(CreationStep::Process, CallFault::DoneThen(503));
     b_meets(
@@ -133,9 +133,9 @@ async fn an_adopted_case_that_its_app_deletes_afterwards_is_made_anew() {
     nothing_is_left(&story).await;
 }
 
-/// The same app, and its service owner may not delete: what was adopted stays.
+/// The same app, but its service owner may not delete: the adopted case stays.
 #[tokio::test]
-async fn an_adopted_case_that_stays_is_done_when_its_app_is_quiet() {
+async fn an_adopted_case_that_is_not_deleted_is_done_once_its_app_is_quiet() {
     let story = story(false).await;
     b_meets(
         &story,
@@ -146,7 +146,7 @@ async fn an_adopted_case_that_stays_is_done_when_its_app_is_quiet() {
     assert_eq!(item(&story, &a).await["state"], "created");
     pass(&story, HOUR).await;
     clean(&story, &a).await;
-    // What comes afterwards, with the policy changed, changes nothing.
+    // A later change of the policy has no effect.
     may_delete(&story);
     story.trigger(&a).await;
     pass(&story, HOUR).await;

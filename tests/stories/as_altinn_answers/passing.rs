@@ -1,4 +1,4 @@
-//! What Altinn refuses now and takes later.
+//! Requests that Altinn rejects now and accepts later.
 
 use http::{HeaderValue, Method, StatusCode, header};
 use local_altinn::{CallFault, CreationStep, Fault};
@@ -12,7 +12,7 @@ fn status(status: u16) -> CannedResponse {
 }
 
 #[tokio::test]
-async fn a_policy_service_out_of_reach_is_waited_for() {
+async fn an_unreachable_policy_service_is_waited_for() {
     let story = story(false).await;
     let faults = story.altinn.faults();
     faults.always(Some(CASEWORK), Fault::DecisionPointDown);
@@ -29,7 +29,7 @@ async fn a_policy_service_out_of_reach_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_storage_or_a_register_out_of_reach_is_waited_for() {
+async fn an_unreachable_storage_or_register_is_waited_for() {
     for fault in [Fault::StorageDown, Fault::RegisterDown] {
         let story = story(false).await;
         let faults = story.altinn.faults();
@@ -47,7 +47,7 @@ async fn a_storage_or_a_register_out_of_reach_is_waited_for() {
 }
 
 #[tokio::test]
-async fn an_attachment_that_arrived_too_slowly_is_sent_again() {
+async fn an_attachment_that_timed_out_is_sent_again() {
     let story = story(false).await;
     for _ in 0..3 {
         b_meets(&story, Fault::SenderTooSlow);
@@ -60,7 +60,7 @@ async fn an_attachment_that_arrived_too_slowly_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_creation_that_is_refused_in_words_of_nobody_in_particular_is_tried_again() {
+async fn a_creation_rejected_by_an_unknown_party_is_retried() {
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     let page = "<html><body>Request blocked</body></html>";
     let problem = r#"{"title":"Conflict","status":409,"detail":"Somebody was faster."}"#;
@@ -87,7 +87,7 @@ async fn a_creation_that_is_refused_in_words_of_nobody_in_particular_is_tried_ag
 }
 
 #[tokio::test]
-async fn a_half_made_case_is_finished_whatever_its_app_says_meanwhile() {
+async fn a_half_made_case_is_completed_despite_errors_of_its_app() {
     let add = || {
         let path = format!("^/{CASEWORK}/instances/[^/]+/[^/]+/data");
         On::request(Method::POST, &path)
@@ -96,7 +96,7 @@ async fn a_half_made_case_is_finished_whatever_its_app_says_meanwhile() {
         let path = format!("^/{CASEWORK}/instances/[^/]+/[^/]+/data/");
         On::request(Method::PUT, &path)
     };
-    // Its form is missing, its attachment is, or only what its app makes of the form.
+    // The form is missing, or the attachment, or only what the app derives from the form.
     for (step, on) in [
         (CreationStep::Element(0), add as fn() -> On),
         (CreationStep::Element(1), add),

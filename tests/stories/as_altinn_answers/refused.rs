@@ -1,4 +1,5 @@
-//! A form that B's class cannot read: every age of library refuses it in its own way, and says so once.
+//! A form that B's model class cannot deserialise. Each version of the app library rejects it in its own way;
+//! B is asked once, and the error is reported.
 
 use local_altinn::Library;
 use serde_json::json;
@@ -6,7 +7,7 @@ use tests::{CASEWORK, ROUTE, Story, mistaken_route, permit_alone, permit_route, 
 
 use super::{HOUR, item, live, pass, triggered, whole};
 
-/// Libraries before this one make no texts and values of a form at creation (measured:
+/// Older libraries do not derive texts and values from the form at creation (measured:
 /// tests/recorded/older/v8.0.0-create-full).
 const WRITES_VALUES: Library = Library::new(8, 5, 0);
 
@@ -42,9 +43,12 @@ async fn refused_by(library: Library, delete: bool) {
     assert_eq!(live(&story), usize::from(!delete), "{library}");
     let dead = story.dead_letters(1).await;
 
-    // The author corrects the route, the operator redrives.
+    // The author corrects the route, and the operator redrives the message.
     let right = routes([(ROUTE, permit_route())]);
-    story.deploy(right.path()).await.expect("it is mended");
+    story
+        .deploy(right.path())
+        .await
+        .expect("the route is corrected");
     story.send(dead).await;
     pass(&story, HOUR).await;
     if library >= WRITES_VALUES {
@@ -60,7 +64,7 @@ async fn refused_by(library: Library, delete: bool) {
 }
 
 #[tokio::test]
-async fn a_library_that_answers_500_and_deletes_nothing_is_asked_once_and_its_fault_is_told() {
+async fn a_library_that_answers_500_and_deletes_nothing_is_called_once_and_its_error_reported() {
     for delete in [false, true] {
         for library in [Library::new(8, 0, 0), Library::new(8, 4, 9)] {
             refused_by(library, delete).await;
@@ -69,14 +73,14 @@ async fn a_library_that_answers_500_and_deletes_nothing_is_asked_once_and_its_fa
 }
 
 #[tokio::test]
-async fn a_library_that_answers_an_empty_403_is_asked_once_and_its_fault_is_told() {
+async fn a_library_that_answers_an_empty_403_is_called_once_and_its_error_reported() {
     for delete in [false, true] {
         refused_by(Library::new(8, 12, 2), delete).await;
     }
 }
 
 #[tokio::test]
-async fn today_s_library_and_the_next_generation_are_asked_once_and_their_fault_is_told() {
+async fn the_current_library_and_version_9_are_called_once_and_their_error_reported() {
     for delete in [false, true] {
         for library in [Library::TODAY, Library::NEXT] {
             refused_by(library, delete).await;

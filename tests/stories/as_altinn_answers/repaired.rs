@@ -1,10 +1,10 @@
-//! A found B becomes what a clean one is.
+//! A found B is repaired until it equals a clean one.
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use local_altinn::{Attachment, CallFault, CreationStep, Fault, Stage};
 use testbed::wire::{Action, CannedResponse, On};
-use tests::{B, CASEWORK, Story, posts};
+use tests::{BInstance, CASEWORK, Story, posts};
 
 use super::{HOUR, b_meets, clean, live, nothing_is_left, pass, story, triggered, whole};
 
@@ -18,7 +18,7 @@ fn drawing(name: &str, content: &'static str) -> Attachment {
 }
 
 /// The contents of B's drawings.
-fn drawn(b: &B) -> Vec<Bytes> {
+fn drawn(b: &BInstance) -> Vec<Bytes> {
     let drawings = b.attachments.iter().filter(|it| it.data_type == "tegning");
     let mut drawn: Vec<Bytes> = drawings.map(|it| it.bytes.clone()).collect();
     drawn.sort();
@@ -32,7 +32,7 @@ fn additions(story: &Story) -> usize {
 }
 
 #[tokio::test]
-async fn a_complete_case_whose_file_got_another_name_is_adopted_as_it_is() {
+async fn a_complete_case_with_a_renamed_file_is_adopted_unchanged() {
     for delete in [false, true] {
         let story = story(delete).await;
         let lost = CannedResponse::status(StatusCode::INTERNAL_SERVER_ERROR);
@@ -53,8 +53,8 @@ async fn a_complete_case_whose_file_got_another_name_is_adopted_as_it_is() {
 }
 
 #[tokio::test]
-async fn of_files_of_one_size_the_one_that_is_missing_is_added() {
-    // The form, the PDF, and the drawings come in this order.
+async fn the_missing_one_of_several_equally_large_files_is_added() {
+    // The elements are created in this order: form, PDF, drawings.
     for missing in [2, 3, 4] {
         let story = story(false).await;
         b_meets(
@@ -78,7 +78,7 @@ async fn of_files_of_one_size_the_one_that_is_missing_is_added() {
 }
 
 #[tokio::test]
-async fn texts_and_values_that_the_app_did_not_make_are_made_of_the_form() {
+async fn texts_and_values_that_the_app_did_not_derive_are_derived_from_the_form() {
     for step in [CreationStep::PresentationTexts, CreationStep::DataValues] {
         let story = story(false).await;
         b_meets(&story, Fault::at(step, CallFault::Refused(429)));
@@ -96,7 +96,7 @@ async fn texts_and_values_that_the_app_did_not_make_are_made_of_the_form() {
 }
 
 #[tokio::test]
-async fn a_case_that_was_never_started_is_made_anew_where_that_is_allowed() {
+async fn a_case_that_was_never_started_is_created_again_if_it_may_be_deleted() {
     let story = story(false).await;
     b_meets(
         &story,
@@ -104,7 +104,7 @@ async fn a_case_that_was_never_started_is_made_anew_where_that_is_allowed() {
     );
     let a = triggered(&story).await;
     story.reaches(tests::ROUTE, &a, "waiting").await;
-    // Only now: its app would have deleted it by itself.
+    // Not earlier, because the app could still have deleted it itself.
     super::may_delete(&story);
     pass(&story, HOUR).await;
     clean(&story, &a).await;
@@ -113,7 +113,7 @@ async fn a_case_that_was_never_started_is_made_anew_where_that_is_allowed() {
 }
 
 #[tokio::test]
-async fn a_case_that_was_never_started_and_must_stay_is_adopted_and_told() {
+async fn a_case_that_was_never_started_is_adopted_and_reported_if_it_may_not_be_deleted() {
     let story = story(false).await;
     b_meets(
         &story,

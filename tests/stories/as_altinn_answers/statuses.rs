@@ -1,4 +1,4 @@
-//! An app passes Storage's status on, after the instance is made as well as before.
+//! An app passes on Storage's status, both before and after the instance is created.
 
 use local_altinn::{CallFault, CreationStep, Fault, Stage};
 use tests::{CASEWORK, ROUTE, Story};
@@ -16,7 +16,7 @@ const STEPS: [CreationStep; 7] = [
     CreationStep::Process,
 ];
 
-/// Relays permits whose creations meet each status at each step, and returns how many met one.
+/// Relays permits so that each status hits a creation at each step; returns how many creations were hit.
 async fn relayed_through_all(
     story: &Story,
     trouble: impl Fn(u16) -> CallFault,
@@ -41,17 +41,17 @@ async fn relayed_through_all(
 }
 
 #[tokio::test]
-async fn a_status_of_storage_at_any_step_is_answered_by_a_search_and_leaves_one_case() {
+async fn a_storage_error_at_any_step_leads_to_a_search_and_one_case() {
     let story = story(false).await;
     let (_, met) = relayed_through_all(&story, CallFault::Refused).await;
-    // Only those that were refused the instance itself are asked for again.
+    // Only where Storage refused the instance itself is the creation sent again.
     let again = STATUSES.len();
     assert_eq!(story.posts().len(), met + again);
     assert_eq!(story.creations(), met);
 }
 
 #[tokio::test]
-async fn a_status_of_storage_after_its_effect_leaves_one_case_as_well() {
+async fn a_storage_error_after_the_effect_leaves_one_case() {
     let story = story(false).await;
     let (_, met) = relayed_through_all(&story, CallFault::DoneThen).await;
     assert_eq!(story.posts().len(), met);
@@ -59,7 +59,7 @@ async fn a_status_of_storage_after_its_effect_leaves_one_case_as_well() {
 }
 
 #[tokio::test]
-async fn where_the_policy_gives_delete_what_is_left_half_made_gives_way_to_one_clean_case() {
+async fn a_half_made_case_is_replaced_by_a_clean_one_if_the_policy_allows_delete() {
     let story = story(true).await;
     let (permits, _) = relayed_through_all(&story, CallFault::Refused).await;
     for a in &permits {
@@ -67,7 +67,7 @@ async fn where_the_policy_gives_delete_what_is_left_half_made_gives_way_to_one_c
     }
 }
 
-/// Storage holds B's metadata of before its last release, and refuses one of its data types for real.
+/// Storage holds B's metadata from before its last release, and really refuses one of its data types.
 async fn with_older_metadata() -> (Story, String) {
     let story = story(false).await;
     let b = story.altinn.app(CASEWORK).expect("it runs");
@@ -77,7 +77,7 @@ async fn with_older_metadata() -> (Story, String) {
 }
 
 #[tokio::test]
-async fn storage_that_learns_a_data_type_late_gets_no_second_case() {
+async fn a_data_type_that_storage_learns_late_causes_no_second_case() {
     let (story, a) = with_older_metadata().await;
     pass(&story, 2 * HOUR).await;
     let waiting = item(&story, &a).await;
@@ -95,7 +95,7 @@ async fn storage_that_learns_a_data_type_late_gets_no_second_case() {
 }
 
 #[tokio::test]
-async fn a_relay_that_failed_for_want_of_a_data_type_is_redriven_to_the_case_that_is_there() {
+async fn a_relay_that_failed_on_an_unknown_data_type_is_redriven_to_the_existing_case() {
     let (story, a) = with_older_metadata().await;
     pass(&story, 48 * HOUR).await;
     let failed = item(&story, &a).await;

@@ -1,4 +1,4 @@
-//! An A that Altinn gives in a form that cannot be read.
+//! An A instance that Altinn returns in an unreadable form.
 
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
@@ -7,7 +7,7 @@ use tests::PERMIT;
 
 use super::{HOUR, MINUTE, clean, item, nothing_is_left, pass, story, triggered};
 
-/// What is no JSON, given as JSON.
+/// A body that is not JSON, declared as JSON.
 fn broken() -> Action {
     let json = HeaderValue::from_static("application/json; charset=utf-8");
     let answer = CannedResponse::status(StatusCode::OK).header(header::CONTENT_TYPE, json);
@@ -26,7 +26,7 @@ fn instances() -> On {
 }
 
 #[tokio::test]
-async fn an_a_that_is_never_readable_fails_in_the_end_and_says_so() {
+async fn an_a_that_stays_unreadable_fails_with_a_reason() {
     for what in [forms(), instances()] {
         let story = story(false).await;
         let rule = story.altinn_wire.faults().add(what, broken());
@@ -48,7 +48,7 @@ async fn an_a_that_is_never_readable_fails_in_the_end_and_says_so() {
         let detail = failed["detail"].as_str().unwrap_or_default();
         assert!(detail.contains(&a) && !detail.contains("Kari"), "{detail}");
         assert!(story.posts().is_empty());
-        // Somebody mends it, and redrives.
+        // The instance is repaired, and the operator redrives the message.
         story.altinn_wire.faults().remove(rule);
         let dead = story.dead_letters(1).await;
         story.send(dead).await;
@@ -59,7 +59,7 @@ async fn an_a_that_is_never_readable_fails_in_the_end_and_says_so() {
 }
 
 #[tokio::test]
-async fn an_a_whose_answer_broke_off_once_is_read_again() {
+async fn an_a_whose_response_broke_off_is_read_again() {
     let story = story(false).await;
     let faults = story.altinn_wire.faults();
     faults.add(forms().next(3), broken());

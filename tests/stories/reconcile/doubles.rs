@@ -1,4 +1,4 @@
-//! What must never be, and what somebody did to a B.
+//! Doubles, which must never exist, and manual changes to a B.
 
 use local_altinn::Stage;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use tests::{CASEWORK, Folder, ROUTE, Story, permit_alone, permit_route, routes, 
 
 use super::{GRACE, HOUR, run, text};
 
-/// A B that somebody made by hand, with these `dataValues`.
+/// Creates a B by hand, with these `dataValues`.
 pub(super) fn by_hand(story: &Story, data_values: Value) -> String {
     let now = story.altinn.clock().now();
     let b = json!({
@@ -60,7 +60,7 @@ async fn two_live_cases_of_one_permit_are_reported() {
         (&report["vanished"], &report["done"]),
         (&json!(0), &json!(1))
     );
-    // Once one of them is gone, there is nothing to report.
+    // Once one of them is deleted, nothing is reported.
     story
         .altinn
         .delete(&other, true)
@@ -74,7 +74,7 @@ async fn two_live_cases_of_one_permit_are_reported() {
 }
 
 #[tokio::test]
-async fn a_case_beside_one_that_was_deleted_is_no_double() {
+async fn a_case_beside_a_deleted_one_is_no_double() {
     let story = Story::of_the_permit().await;
     let (a, b) = relayed(&story).await;
     story.altinn.delete(&b, true).expect("it can be deleted");
@@ -88,7 +88,7 @@ async fn a_case_beside_one_that_was_deleted_is_no_double() {
 }
 
 #[tokio::test]
-async fn a_case_that_was_deleted_is_reported_and_not_made_again() {
+async fn a_deleted_case_is_reported_and_not_created_again() {
     let story = Story::of_the_permit().await;
     let (a, b) = relayed(&story).await;
     story.pass(GRACE).await.expect("time passes");
@@ -105,7 +105,7 @@ async fn a_case_that_was_deleted_is_reported_and_not_made_again() {
 }
 
 #[tokio::test]
-async fn a_case_in_the_bin_is_neither_gone_nor_forgotten() {
+async fn a_soft_deleted_case_is_neither_vanished_nor_a_double() {
     let story = Story::of_the_permit().await;
     let (_, b) = relayed(&story).await;
     story.altinn.delete(&b, false).expect("it can be deleted");
@@ -118,7 +118,7 @@ async fn a_case_in_the_bin_is_neither_gone_nor_forgotten() {
 }
 
 #[tokio::test]
-async fn stamps_that_are_not_ours_mean_nothing() {
+async fn foreign_stamps_are_ignored() {
     let story = Story::of_the_permit().await;
     let (a, _) = relayed(&story).await;
     let ours = stamp(ROUTE, &a);
@@ -144,7 +144,7 @@ async fn stamps_that_are_not_ours_mean_nothing() {
 }
 
 #[tokio::test]
-async fn a_double_is_its_own_routes_and_no_other_ones() {
+async fn a_double_is_reported_only_for_its_own_route() {
     let other = permit_route().replace(ROUTE, "another-route");
     let folder = routes([(ROUTE, permit_route()), ("another-route", other)]);
     let mut plan = permit_alone();
@@ -161,7 +161,7 @@ async fn a_double_is_its_own_routes_and_no_other_ones() {
 }
 
 #[tokio::test]
-async fn a_stamp_that_somebody_has_overwritten_is_told_of() {
+async fn an_overwritten_stamp_is_reported() {
     let story = Story::of_the_permit().await;
     let (a, b) = relayed(&story).await;
     story.pass(GRACE).await.expect("time passes");

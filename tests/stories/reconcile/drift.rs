@@ -1,4 +1,5 @@
-//! Storage's own time of the last change lies behind the document's: what its windows miss is found all the same, once.
+//! Storage's own last-changed column lags behind the document's time: an instance that a window misses is still found,
+//! and only once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use super::{
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// How many A a long list has, where `STAFETT_STORIES_MANY` does not name another number: 100,000 take
+/// The number of A in a long list, unless `STAFETT_STORIES_MANY` sets another. A run with 100,000 takes
 /// an hour.
 const MANY: usize = 2_000;
 
@@ -30,7 +31,7 @@ fn many() -> usize {
 }
 
 #[tokio::test]
-async fn what_fell_back_behind_the_last_window_is_found_within_the_hour() {
+async fn an_instance_that_fell_behind_the_last_window_is_found_within_the_hour() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     assert_eq!(observed.run().await["finished"], true);
@@ -45,18 +46,18 @@ async fn what_fell_back_behind_the_last_window_is_found_within_the_hour() {
         "{report}"
     );
     assert_eq!(observed.enqueued().await, [a]);
-    // Nobody works on the message: it is not repeated every hour.
+    // Nothing consumes the message, so this shows that it is not enqueued again every hour.
     for _ in 0..3 {
         story.pass(HOUR).await.expect("time passes");
         assert_eq!(observed.run().await["missing"], 0);
     }
-    // But after a day.
+    // After a day it is enqueued again.
     story.pass(DAY).await.expect("time passes");
     assert_eq!(observed.run().await["missing"], 1);
 }
 
 #[tokio::test]
-async fn what_the_first_list_has_enqueued_the_second_one_leaves_alone() {
+async fn the_second_list_skips_instances_that_the_first_has_enqueued() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let permits: BTreeSet<String> = (0..20).map(|_| story.fill_in(Stage::Ended)).collect();
@@ -73,18 +74,18 @@ async fn what_the_first_list_has_enqueued_the_second_one_leaves_alone() {
 }
 
 #[tokio::test]
-async fn what_has_just_ended_is_left_to_its_trigger_by_both_lists() {
+async fn both_lists_leave_a_just_ended_instance_to_its_trigger() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = story.fill_in(Stage::Ended);
-    // Old enough by Storage's column, but not by its own time.
+    // It is old enough by Storage's column, but not by the document's time.
     assert!(story.altinn.drift(&a, 5 * DAY));
     story.pass(2 * MINUTE).await.expect("time passes");
     super::keep(&story, ROUTE, &kept_until(ago(&story, HOUR))).await;
     assert_eq!(observed.run().await["missing"], 0);
 }
 
-/// The list of changes has been looked through until then.
+/// A position that says that the list of changes was read until this time.
 fn kept_until(until: Timestamp) -> String {
     json!({
         "v": 2, "of": "appId=ttd/permit&process.isComplete=true", "since": "2026-11-01T00:00:00Z", "until": until,
@@ -93,7 +94,7 @@ fn kept_until(until: Timestamp) -> String {
 }
 
 #[tokio::test]
-async fn a_permit_that_another_system_of_its_owner_has_confirmed_is_relayed_all_the_same() {
+async fn a_permit_confirmed_by_another_system_of_its_owner_is_still_relayed() {
     let (story, _routes) = story_with(permit_route() + "\nthen:\n  complete: true\n").await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |it| {
@@ -106,7 +107,7 @@ async fn a_permit_that_another_system_of_its_owner_has_confirmed_is_relayed_all_
 }
 
 #[tokio::test]
-async fn a_permit_that_stands_in_the_routes_task_is_found_wherever_its_column_is() {
+async fn a_permit_in_the_routes_task_is_found_wherever_its_column_is() {
     let route = route_with("{ process: completed }", "{ task: Task_2 }")
         .replace("    mottatt: instance.process.ended\n", "");
     let (story, _routes) = story_with(route).await;
@@ -123,7 +124,7 @@ async fn a_permit_that_stands_in_the_routes_task_is_found_wherever_its_column_is
 }
 
 #[tokio::test]
-async fn a_document_younger_than_its_place_is_counted_and_stops_nothing() {
+async fn a_document_newer_than_its_position_is_counted_and_stops_nothing() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let began = ago(&story, 40 * HOUR);
@@ -142,7 +143,7 @@ async fn a_document_younger_than_its_place_is_counted_and_stops_nothing() {
     assert!(report["drifted"].as_u64() >= Some(1), "{report}");
 }
 
-/// The ledger has these as relayed.
+/// Records these in the ledger as relayed.
 async fn relayed<'i>(story: &Story, instances: impl Iterator<Item = &'i String>) {
     let settings = &story.instantiate.settings().environment;
     let source = Environment::new(|name| settings.get(name).cloned());
@@ -179,9 +180,9 @@ async fn relayed<'i>(story: &Story, instances: impl Iterator<Item = &'i String>)
         .await;
 }
 
-/// A long list of which one in a hundred lies elsewhere than its document says, read in pages of `size`, by runs
-/// that stop, while columns fall back and are set right. Each A is enqueued once.
-async fn each_of_many_is_enqueued_once(size: usize) {
+/// Reads a long list in pages of `size`, in runs that stop early, while columns fall behind and are corrected. One in a
+/// hundred instances is listed elsewhere than its document's time says. Each A must be enqueued once.
+async fn many_drifting_instances_are_enqueued_once_each(size: usize) {
     let many = many();
     let story = story_of_pages(size).await;
     let observed = Observed::new(&story).await;
@@ -226,7 +227,7 @@ async fn each_of_many_is_enqueued_once(size: usize) {
         }
     }
     relayed(&story, enqueued.keys()).await;
-    // What fell back behind the cursor is the second list's, once it can tell that nobody has it in hand.
+    // What fell behind the cursor is found by the second list, once no worker can still be relaying it.
     story.pass(25 * HOUR).await.expect("time passes");
     for run in 1.. {
         assert!(run < 10 + many / 1_000, "it gets on");
@@ -246,16 +247,16 @@ async fn each_of_many_is_enqueued_once(size: usize) {
 }
 
 #[tokio::test]
-async fn each_of_many_is_enqueued_once_whatever_drifts_in_pages_of_100() {
-    each_of_many_is_enqueued_once(100).await;
+async fn many_drifting_instances_are_enqueued_once_each_in_pages_of_100() {
+    many_drifting_instances_are_enqueued_once_each(100).await;
 }
 
 #[tokio::test]
-async fn each_of_many_is_enqueued_once_whatever_drifts_in_pages_of_1000() {
-    each_of_many_is_enqueued_once(1_000).await;
+async fn many_drifting_instances_are_enqueued_once_each_in_pages_of_1000() {
+    many_drifting_instances_are_enqueued_once_each(1_000).await;
 }
 
 #[tokio::test]
-async fn each_of_many_is_enqueued_once_whatever_drifts_in_pages_of_5000() {
-    each_of_many_is_enqueued_once(5_000).await;
+async fn many_drifting_instances_are_enqueued_once_each_in_pages_of_5000() {
+    many_drifting_instances_are_enqueued_once_each(5_000).await;
 }

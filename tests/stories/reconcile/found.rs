@@ -14,7 +14,7 @@ then:
 ";
 
 #[tokio::test]
-async fn a_permit_that_nobody_told_of_is_found_and_relayed() {
+async fn a_permit_without_a_trigger_is_found_and_relayed() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     story.pass(GRACE).await.expect("time passes");
@@ -33,7 +33,7 @@ async fn a_permit_that_nobody_told_of_is_found_and_relayed() {
 }
 
 #[tokio::test]
-async fn a_trigger_that_may_be_on_its_way_is_left_alone() {
+async fn an_instance_whose_trigger_may_be_on_its_way_is_left_alone() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     let observed = Observed::new(&story).await;
@@ -44,7 +44,7 @@ async fn a_trigger_that_may_be_on_its_way_is_left_alone() {
 }
 
 #[tokio::test]
-async fn the_archive_from_before_the_routes_begin_stays_where_it_is() {
+async fn instances_from_before_the_routes_since_are_not_relayed() {
     let (story, _routes) = story_with(route_with("2026-11-01", "2026-11-15")).await;
     let on = |day: &str| format!("{day}T10:00:00Z").parse().expect("a moment");
     let archived = old_permit(&story, on("2026-11-14"), |_| {});
@@ -66,7 +66,7 @@ async fn the_archive_from_before_the_routes_begin_stays_where_it_is() {
 }
 
 #[tokio::test]
-async fn what_has_been_looked_through_costs_nothing_the_next_time() {
+async fn what_was_read_once_costs_nothing_in_the_next_run() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     for _ in 0..250 {
@@ -100,7 +100,7 @@ fn sorted(mut ids: Vec<String>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_route_that_completes_its_permits_finds_them_by_what_is_not_confirmed() {
+async fn a_route_that_completes_its_permits_searches_unconfirmed_ones() {
     let route = permit_route().replace(
         "  since: 2026-11-01                 # reconcile looks no further back\n",
         "",
@@ -120,14 +120,14 @@ async fn a_route_that_completes_its_permits_finds_them_by_what_is_not_confirmed(
         "{confirmed} is dealt with"
     );
     assert_eq!(report["finished"], true);
-    // It lies in the queue: enqueuing it with every run would only make the queue longer.
+    // Its message is still in the queue: enqueuing it in every run would only lengthen the queue.
     story.pass(5 * MINUTE).await.expect("time passes");
     let report = observed.run().await;
     assert_eq!(
         (&report["missing"], &report["calls"]),
         (&json!(0), &json!(2))
     );
-    // Whatever became of that message: as long as it is not confirmed it comes up again.
+    // Whatever happened to that message, an unconfirmed permit is enqueued again.
     story.pass(HOUR).await.expect("time passes");
     assert_eq!(observed.run().await["missing"], 1);
     assert_eq!(observed.enqueued().await, [years_ago]);
@@ -151,7 +151,7 @@ async fn a_permit_that_is_confirmed_leaves_the_list() {
 }
 
 #[tokio::test]
-async fn a_route_that_starts_at_a_task_finds_permits_in_it_and_behind_it() {
+async fn a_route_that_starts_at_a_task_finds_permits_in_or_past_it() {
     let route = route_with("{ process: completed }", "{ task: Task_2 }")
         .replace("    mottatt: instance.process.ended\n", "");
     let (story, _routes) = story_with(route).await;
@@ -175,7 +175,7 @@ async fn a_route_that_starts_at_a_task_finds_permits_in_it_and_behind_it() {
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_what_it_would_do_and_does_nothing() {
+async fn a_dry_run_reports_what_it_would_do_and_does_nothing() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = story.fill_in(Stage::Ended);
@@ -193,7 +193,7 @@ async fn a_dry_run_tells_what_it_would_do_and_does_nothing() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_no_request_is_refused_by_name() {
+async fn an_invalid_event_is_refused_by_name() {
     let story = Story::of_the_permit().await;
     let refused = story.reconcile.invoke(&json!({"route": "permit"})).await;
     let error = refused.expect_err("no such route").to_string();
@@ -201,7 +201,7 @@ async fn an_event_that_is_no_request_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn two_runs_at_the_same_time_make_one_case_each() {
+async fn two_concurrent_runs_create_one_case_for_each_permit() {
     let story = Story::of_the_permit().await;
     let permits: Vec<String> = (0..25).map(|_| story.fill_in(Stage::Ended)).collect();
     story.pass(GRACE).await.expect("time passes");

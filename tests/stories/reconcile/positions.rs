@@ -1,4 +1,4 @@
-//! A run stops before its deadline, and the next one goes on: nothing is left out in between.
+//! A run stops before its deadline, and the next one continues: no instance in between is missed.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 
 use super::{GRACE, HOUR, Observed, PLENTY, ago, lists, old_permit, position, story_of_pages};
 
-/// So many permits, submitted a second after each other.
+/// This many permits, submitted one second apart.
 fn permits(story: &Story, count: i64) -> BTreeSet<String> {
     let began = ago(story, 40 * HOUR);
     (0..count)
@@ -25,7 +25,7 @@ fn permits(story: &Story, count: i64) -> BTreeSet<String> {
         .collect()
 }
 
-/// Every list takes as long as this from now on.
+/// Delays every list response by this much from now on.
 fn slow(story: &Story, by: Duration) -> RuleId {
     story.altinn_wire.faults().add(lists(), Action::Latency(by))
 }
@@ -35,7 +35,7 @@ fn set(ids: Vec<String>) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn a_run_stops_before_its_deadline_and_the_next_one_goes_on_from_there() {
+async fn a_run_stops_before_its_deadline_and_the_next_one_continues() {
     let story = story_of_pages(100).await;
     let observed = Observed::new(&story).await;
     let all = permits(&story, 650);
@@ -84,7 +84,7 @@ async fn a_run_without_time_does_nothing_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_position_of_another_version_is_no_position() {
+async fn a_position_of_an_unknown_version_is_ignored() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let all = permits(&story, 3);
@@ -104,13 +104,13 @@ async fn a_position_of_another_version_is_no_position() {
         assert_eq!(set(observed.enqueued().await), all);
         let position = position(&story, ROUTE).await.expect("it is kept");
         assert_eq!(position["v"], 2);
-        // Until then they would be left alone: they were enqueued a moment ago.
+        // What was just enqueued is not enqueued again before then.
         story.pass(25 * HOUR).await.expect("time passes");
     }
 }
 
 #[tokio::test]
-async fn a_position_of_the_version_before_goes_on_where_its_last_window_ended() {
+async fn a_position_of_the_previous_version_continues_where_its_last_window_ended() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _before = permits(&story, 3);
@@ -123,7 +123,7 @@ async fn a_position_of_the_version_before_goes_on_where_its_last_window_ended() 
         "stopped": {"until": ago(&story, HOUR), "next": "appId=ttd%2Fpermit&continuationToken=1%253b2"},
     });
     super::keep(&story, ROUTE, &kept.to_string()).await;
-    // The list of what ended lately was looked through a moment ago.
+    // The list of recently ended instances was just read.
     let ended = json!({
         "v": 2, "of": "appId=ttd/permit&process.isComplete=true", "since": "2026-11-01T00:00:00Z",
         "whole": ago(&story, 11 * super::MINUTE),
@@ -134,7 +134,7 @@ async fn a_position_of_the_version_before_goes_on_where_its_last_window_ended() 
     assert_eq!(observed.enqueued().await, [after]);
 }
 
-/// A run is stopped after a page or two of five.
+/// Runs once and stops after a page or two of five.
 async fn stopped(story: &Story, observed: &Observed<'_>) -> BTreeSet<String> {
     let slowly = slow(story, Duration::from_millis(600));
     let reports = observed
@@ -148,20 +148,20 @@ async fn stopped(story: &Story, observed: &Observed<'_>) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn a_list_that_storage_does_not_go_on_with_is_begun_anew() {
+async fn a_list_that_storage_does_not_continue_is_started_again() {
     let page = json!({"count": 0, "instances": []}).to_string();
     for (refused, times) in [
         (CannedResponse::status(StatusCode::BAD_REQUEST), 1),
-        // A failure is asked for again at once, twice.
+        // A failed request is repeated at once, twice at most.
         (CannedResponse::status(StatusCode::INTERNAL_SERVER_ERROR), 3),
-        // A continuation that Storage cannot read gives nothing.
+        // For a continuation token that it cannot read, Storage returns an empty list.
         (CannedResponse::status(StatusCode::OK).body(page), 1),
     ] {
         let story = story_of_pages(100).await;
         let observed = Observed::new(&story).await;
         let at = ago(&story, 40 * HOUR);
         let all: BTreeSet<String> = (0..450).map(|_| old_permit(&story, at, |_| {})).collect();
-        // All at once: only then is Storage's own continuation kept.
+        // All three together: only then is Storage's own continuation stored.
         let next = "appId=ttd%2Fpermit&order=asc%3AlastChanged&size=100&continuationToken=1%253b2";
         let kept = json!({
             "v": 2, "of": "appId=ttd/permit&process.isComplete=true", "since": "2026-11-01T00:00:00Z",
@@ -181,7 +181,7 @@ async fn a_list_that_storage_does_not_go_on_with_is_begun_anew() {
 }
 
 #[tokio::test]
-async fn what_stopped_for_a_day_reaches_today_all_the_same() {
+async fn a_list_that_stopped_for_a_day_catches_up_with_today() {
     let story = story_of_pages(100).await;
     let observed = Observed::new(&story).await;
     let mut all = permits(&story, 450);
@@ -194,7 +194,7 @@ async fn what_stopped_for_a_day_reaches_today_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_routes_since_that_is_moved_back_takes_in_what_lies_behind_it() {
+async fn moving_a_routes_since_back_includes_older_instances() {
     let mut plan = permit_alone();
     let later = super::route_with("2026-11-01", "2026-11-15");
     let folder = tests::routes([(ROUTE, later)]);
@@ -217,18 +217,18 @@ async fn a_routes_since_that_is_moved_back_takes_in_what_lies_behind_it() {
     assert_eq!(observed.enqueued().await, [a]);
 }
 
-/// What happens to a list while it is looked through.
+/// What happens to a list while reconcile reads it.
 #[derive(Debug, Clone)]
 struct History {
-    /// How many permits were submitted in each of some seconds: many a tie goes over a page's end.
+    /// The number of permits submitted in each of several seconds, so that ties cross the ends of pages.
     seconds: Vec<u16>,
-    /// For each run, who fails it, and from which of its calls on.
+    /// For each run, the service that fails, and the number of the first call that fails.
     interruptions: Vec<(Broken, usize)>,
-    /// Permits that are changed between the runs, by their number.
+    /// Permits that change between the runs, by their number.
     touched: Vec<u16>,
 }
 
-/// Who does not answer any more.
+/// The service that stops answering.
 #[derive(Debug, Clone, Copy)]
 enum Broken {
     Storage,
@@ -256,7 +256,7 @@ fn histories() -> impl Strategy<Value = History> {
         })
 }
 
-/// From the call with this number on, counted from 0, they are not answered any more.
+/// From the call with this number on, counted from 0, calls fail.
 fn breaks(story: &Story, broken: Broken, call: usize) {
     let (wire, on) = match broken {
         Broken::Storage => (&story.altinn_wire, lists()),
@@ -270,7 +270,7 @@ fn breaks(story: &Story, broken: Broken, call: usize) {
     wire.faults().add(on, Action::Answer(gone));
 }
 
-/// All permits of a history, and those that are enqueued in the end.
+/// Plays a history; returns all its permits, and those that were enqueued in the end.
 async fn look_through(history: &History) -> (BTreeSet<String>, BTreeSet<String>) {
     let story = story_of_pages(100).await;
     let observed = Observed::new(&story).await;
@@ -289,7 +289,7 @@ async fn look_through(history: &History) -> (BTreeSet<String>, BTreeSet<String>)
         if let Some(touched) = history.touched.get(run).filter(|_| !all.is_empty()) {
             let id = &all[usize::from(*touched) % all.len()];
             let deleted = story.altinn.delete(id, false);
-            deleted.expect("it can be put into the bin");
+            deleted.expect("it can be soft-deleted");
         }
     }
     story.pass(GRACE).await.expect("time passes");
@@ -302,7 +302,7 @@ async fn look_through(history: &History) -> (BTreeSet<String>, BTreeSet<String>)
 }
 
 #[test]
-fn every_permit_is_found_whatever_its_history_and_wherever_the_runs_stop() {
+fn every_permit_is_found_wherever_the_runs_stop_and_whatever_changes() {
     let runtime = Runtime::new().expect("a runtime");
     let config = Config {
         cases: 12,

@@ -1,4 +1,4 @@
-//! A B that its own app deletes after it was put on record is made anew. Nobody else's deletion is undone.
+//! A B that its own app deletes after it was recorded is created again. Nobody else's deletion is undone.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::{GRACE, HOUR, MINUTE, doubles::by_hand, run, text};
 
-/// How long B may still work on a request here.
+/// The settle time: how long B may still process a request.
 const SETTLE: Duration = Duration::from_secs(1200);
 
 async fn story() -> Story {
@@ -36,7 +36,7 @@ async fn settling(plan: Plan) -> Story {
     story
 }
 
-/// A permit, and its case on record.
+/// A permit that was relayed, and its recorded case.
 async fn relayed(story: &Story) -> (String, String) {
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
@@ -45,7 +45,7 @@ async fn relayed(story: &Story) -> (String, String) {
     (a, text(&item["instance"]))
 }
 
-/// B's app deletes an instance with the token of its maker, as it does where a creation fails.
+/// B's app deletes an instance with the creator's token, as it does when a creation fails.
 async fn its_app_deletes(story: &Story, b: &str) {
     let settings = &story.reconcile.settings().environment;
     let source = Environment::new(|name| settings.get(name).cloned());
@@ -61,14 +61,14 @@ async fn its_app_deletes(story: &Story, b: &str) {
     assert!(matches!(deleted, Repair::Worked), "{deleted:?}");
 }
 
-/// A run's counts: opened again, and only told of.
+/// A run's counts: reopened relays, and cases that were only reported as gone.
 async fn counts(story: &Story) -> [Value; 2] {
     let report = run(story).await;
     [report["reopened"].clone(), report["vanished"].clone()]
 }
 
 #[tokio::test]
-async fn a_case_that_its_app_deletes_after_done_is_made_anew() {
+async fn a_case_that_its_app_deletes_after_done_is_created_again() {
     let story = story().await;
     let (a, b) = relayed(&story).await;
     its_app_deletes(&story, &b).await;
@@ -86,7 +86,7 @@ async fn a_case_that_its_app_deletes_after_done_is_made_anew() {
     assert_ne!(case.id, b);
     assert_eq!(story.creations(), 2);
 
-    // It is told once, and the new one stays.
+    // It is reported once, and the new one stays.
     for _ in 0..3 {
         story.pass(5 * MINUTE).await.expect("time passes");
         assert_eq!(counts(&story).await, [json!(0), json!(0)]);
@@ -97,7 +97,7 @@ async fn a_case_that_its_app_deletes_after_done_is_made_anew() {
 }
 
 #[tokio::test]
-async fn a_case_that_is_found_deleted_long_afterwards_is_made_anew_at_once() {
+async fn a_case_found_deleted_long_afterwards_is_created_again_at_once() {
     let story = story().await;
     let (a, b) = relayed(&story).await;
     its_app_deletes(&story, &b).await;
@@ -111,7 +111,7 @@ async fn a_case_that_is_found_deleted_long_afterwards_is_made_anew_at_once() {
 }
 
 #[tokio::test]
-async fn what_its_owner_deletes_or_somebody_deletes_later_is_only_told() {
+async fn a_deletion_by_the_owner_or_a_late_one_is_only_reported() {
     let story = story().await;
     let (_, by_its_owner) = relayed(&story).await;
     let deleted = story.altinn.delete(&by_its_owner, true);
@@ -128,10 +128,10 @@ async fn what_its_owner_deletes_or_somebody_deletes_later_is_only_told() {
 }
 
 #[tokio::test]
-async fn what_an_operator_has_removed_is_not_made_anew() {
+async fn a_case_that_an_operator_removed_is_not_created_again() {
     let story = story().await;
     let (a, on_record) = relayed(&story).await;
-    // Only a record that has stood for a while is changed to another B.
+    // Only the record of a relay that has been done for a while can be changed to another B.
     story.pass(15 * MINUTE).await.expect("time passes");
     let other = by_hand(&story, json!({"stafett.relay": stamp(ROUTE, &a)}));
     let request = json!({
@@ -152,7 +152,7 @@ async fn what_an_operator_has_removed_is_not_made_anew() {
 }
 
 #[tokio::test]
-async fn a_dry_run_opens_nothing() {
+async fn a_dry_run_reopens_nothing() {
     let story = story().await;
     let (a, b) = relayed(&story).await;
     its_app_deletes(&story, &b).await;
@@ -166,7 +166,7 @@ async fn a_dry_run_opens_nothing() {
     story.end().await;
 }
 
-/// Each measure of a permit gets a case.
+/// A route that gives each measure of a permit a case.
 fn measures() -> String {
     format!(
         "name: {ROUTE}
@@ -184,7 +184,7 @@ key: tiltak.kode
 }
 
 #[tokio::test]
-async fn of_a_set_the_one_case_that_is_gone_is_made_anew() {
+async fn only_the_deleted_case_of_a_set_is_created_again() {
     let routes = routes([(ROUTE, measures())]);
     let mut plan = permit_alone();
     plan.routes = routes.path().to_owned();
@@ -221,7 +221,7 @@ async fn of_a_set_the_one_case_that_is_gone_is_made_anew() {
     story.end().await;
 }
 
-/// A relay as it is written in the ledger, and how it stands then.
+/// Writes a relay to the ledger; returns its status.
 async fn put(
     ledger: &Ledger,
     relay: &RelayId,
@@ -257,7 +257,7 @@ async fn standing(ledger: &Ledger, relay: &RelayId) -> RelayStatus {
 }
 
 #[tokio::test]
-async fn a_relay_and_its_set_are_opened_together_or_not_at_all() {
+async fn a_relay_and_its_set_are_reopened_together_or_not_at_all() {
     let story = story().await;
     let settings = &story.instantiate.settings().environment;
     let source = Environment::new(|name| settings.get(name).cloned());

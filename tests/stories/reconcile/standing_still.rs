@@ -1,4 +1,4 @@
-//! Relays that nobody works on, and that no message comes for any more.
+//! Relays that no worker holds and that have no message left.
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -19,11 +19,11 @@ use uuid::Uuid;
 
 use super::{GRACE, HOUR, MINUTE, Observed, ago, route_with, run, story_with};
 
-/// Longer than a message is tried again.
+/// Longer than a message is retried.
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 
 #[tokio::test]
-async fn a_relay_whose_message_was_given_up_goes_on_when_its_gate_has_opened() {
+async fn a_relay_without_a_message_continues_once_its_gate_has_opened() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Task("Task_1".to_owned()));
     story.trigger(&a).await;
@@ -42,7 +42,7 @@ async fn a_relay_whose_message_was_given_up_goes_on_when_its_gate_has_opened() {
 }
 
 #[tokio::test]
-async fn a_relay_that_waits_for_something_else_is_tried_again_some_time() {
+async fn a_relay_that_waits_for_something_else_is_retried_later() {
     let required = "  - { from: tegning, to: tegning, required: true }";
     let route = route_with("  - { from: tegning, to: tegning }", required)
         .replace("{ process: completed }", "{ task: Task_1 }")
@@ -76,7 +76,7 @@ async fn a_relay_that_waits_for_something_else_is_tried_again_some_time() {
 }
 
 #[tokio::test]
-async fn a_claim_whose_holder_has_long_been_gone_is_taken_over() {
+async fn a_long_expired_claim_is_taken_over() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     claimed(&story, &a).await;
@@ -93,7 +93,7 @@ async fn a_claim_whose_holder_has_long_been_gone_is_taken_over() {
 }
 
 #[tokio::test]
-async fn what_was_enqueued_is_not_enqueued_again_at_once() {
+async fn an_enqueued_relay_is_not_enqueued_again_at_once() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     claimed(&story, &a).await;
@@ -107,7 +107,7 @@ async fn what_was_enqueued_is_not_enqueued_again_at_once() {
     assert_eq!(observed.enqueued().await, [a.clone(), a]);
 }
 
-/// A function that claimed the relay an hour ago, and its message, are gone.
+/// Claims the relay as a function would have an hour ago; function and message are gone.
 async fn claimed(story: &Story, a: &str) {
     let settings = &story.instantiate.settings().environment;
     let source = Environment::new(|name| settings.get(name).cloned());
@@ -137,7 +137,7 @@ async fn claimed(story: &Story, a: &str) {
 }
 
 #[tokio::test]
-async fn after_steps_that_were_given_up_are_tried_again() {
+async fn after_steps_that_were_given_up_are_retried() {
     let (story, _routes) = story_with(permit_route() + "\nthen:\n  complete: true\n").await;
     let a = story.fill_in(Stage::Ended);
     let refused = story.altinn_wire.faults().add(
@@ -160,7 +160,7 @@ async fn after_steps_that_were_given_up_are_tried_again() {
 }
 
 #[tokio::test]
-async fn what_failed_is_left_to_the_operator_and_counted() {
+async fn a_failed_relay_is_counted_and_left_to_the_operator() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     let refusal = Fault::InstantiationRefused("not today".to_owned());

@@ -1,4 +1,4 @@
-//! Storage is not as it should be: what is not looked at today is looked at tomorrow.
+//! Storage misbehaves: an instance that a run cannot examine is examined by a later one.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn status(status: u16) -> Action {
 }
 
 #[tokio::test]
-async fn a_storage_that_fails_is_told_of_and_asked_again_by_the_next_run() {
+async fn a_failing_storage_is_reported_and_called_again_by_the_next_run() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -55,7 +55,7 @@ async fn a_storage_that_fails_is_told_of_and_asked_again_by_the_next_run() {
 }
 
 #[tokio::test]
-async fn an_instance_that_cannot_be_read_is_named_and_the_rest_goes_on() {
+async fn an_unreadable_instance_is_named_and_the_others_are_processed() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -80,7 +80,7 @@ async fn an_instance_that_cannot_be_read_is_named_and_the_rest_goes_on() {
 }
 
 #[tokio::test]
-async fn a_moments_failure_is_no_trouble() {
+async fn a_short_failure_is_not_reported() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -100,7 +100,7 @@ async fn a_moments_failure_is_no_trouble() {
 }
 
 #[tokio::test]
-async fn an_altinn_that_gives_no_token_keeps_nothing_from_being_found_later() {
+async fn a_token_failure_only_delays_what_is_found() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -114,7 +114,7 @@ async fn an_altinn_that_gives_no_token_keeps_nothing_from_being_found_later() {
         "{report}"
     );
     story.altinn_wire.faults().remove(refused);
-    // For a moment nobody else is asked for one.
+    // A failed token request is not repeated for a moment.
     eventually("the permit is found", async || match observed.run().await {
         report if report["missing"] == 1 => Ok(()),
         report => Err(report.to_string()),
@@ -123,7 +123,7 @@ async fn an_altinn_that_gives_no_token_keeps_nothing_from_being_found_later() {
 }
 
 #[tokio::test]
-async fn the_trouble_of_one_route_is_not_the_others() {
+async fn the_failure_of_one_route_does_not_affect_the_others() {
     let other = permit_route().replace(ROUTE, "another-route");
     let folder = routes([(ROUTE, permit_route()), ("another-route", other)]);
     let mut plan = permit_alone();
@@ -131,7 +131,7 @@ async fn the_trouble_of_one_route_is_not_the_others() {
     let story = Story::begin(plan).await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
-    // The first route's first list, with all quick repeats.
+    // Fails the first list of the first route, including all quick repeats.
     story.altinn_wire.faults().add(lists().next(3), status(500));
     let reports = observed.runs_for(PLENTY, json!({})).await;
     assert_eq!(
@@ -150,7 +150,7 @@ async fn the_trouble_of_one_route_is_not_the_others() {
 }
 
 #[tokio::test]
-async fn a_storage_that_does_not_answer_in_time_is_no_trouble_and_loses_nothing() {
+async fn a_storage_timeout_is_not_reported_and_loses_nothing() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -170,11 +170,11 @@ async fn a_storage_that_does_not_answer_in_time_is_no_trouble_and_loses_nothing(
 }
 
 #[tokio::test]
-async fn an_empty_page_with_a_next_one_is_not_the_end() {
+async fn an_empty_page_with_a_next_link_is_not_the_end() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
-    // Its host is not ours to call; all else of it goes back as it is.
+    // We do not call the host of the link; everything else of it is sent back unchanged.
     let next = "https://platform.elsewhere.example/storage/api/v1/instances?appId=ttd%2Fpermit\
                 &process.isComplete=true&order=asc%3AlastChanged&size=100&continuationToken=0%253b0";
     let page = json!({"count": 0, "instances": [], "next": next}).to_string();
@@ -198,7 +198,7 @@ async fn an_empty_page_with_a_next_one_is_not_the_end() {
 }
 
 #[tokio::test]
-async fn a_list_that_turns_in_circles_is_recognised() {
+async fn a_list_whose_next_links_form_a_circle_is_recognised() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -249,7 +249,7 @@ async fn a_filter_that_storage_ignores_enqueues_nothing_and_moves_nothing() {
 }
 
 #[tokio::test]
-async fn a_queue_that_takes_nothing_keeps_the_position_where_it_is() {
+async fn a_failing_queue_leaves_the_position_unchanged() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -272,7 +272,7 @@ async fn a_queue_that_takes_nothing_keeps_the_position_where_it_is() {
 }
 
 #[tokio::test]
-async fn a_ledger_that_does_not_answer_enqueues_nothing() {
+async fn a_failing_ledger_leads_to_no_enqueued_message() {
     let story = Story::of_the_permit().await;
     let observed = Observed::new(&story).await;
     let _a = old_permit(&story, ago(&story, HOUR), |_| {});
@@ -292,11 +292,10 @@ async fn a_ledger_that_does_not_answer_enqueues_nothing() {
     assert_eq!(observed.run().await["missing"], 1);
 }
 
-/// DynamoDB says so where a table has no capacity left (Amazon DynamoDB API Reference, BatchGetItem,
+/// DynamoDB returns keys unprocessed when a table has no capacity left (Amazon DynamoDB API Reference, BatchGetItem,
 /// UnprocessedKeys).
 #[tokio::test]
-async fn a_relay_that_the_ledger_has_no_time_to_show_is_asked_for_again_and_not_taken_for_missing()
-{
+async fn unprocessed_ledger_keys_are_read_again_and_not_taken_for_missing() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
@@ -320,6 +319,6 @@ async fn a_relay_that_the_ledger_has_no_time_to_show_is_asked_for_again_and_not_
         "{report}"
     );
     assert!(observed.enqueued().await.is_empty());
-    // For the list of A as it changed twice, for that of A as it ended and that of B once.
+    // Two calls for the list of changed A, one for that of ended A, and one for that of B.
     assert_eq!(story.dynamodb_wire.journal().count(&asked), 4);
 }

@@ -1,4 +1,4 @@
-//! What Altinn says of people when it refuses, fails, or breaks down.
+//! Personal data in Altinn's responses when it refuses, fails, or breaks off.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ fn says(status: u16, body: impl Into<Vec<u8>>) -> Action {
     Action::Answer(CannedResponse::status(status).body(body.into()))
 }
 
-/// The same, with the gossip in a header as well.
+/// The same, with the personal text in a header as well.
 fn says_with(status: u16, name: header::HeaderName, body: &Value) -> Action {
     let status = StatusCode::from_u16(status).expect("a status");
     let gossip: String = GOSSIP.chars().filter(char::is_ascii).collect();
@@ -28,7 +28,7 @@ fn says_with(status: u16, name: header::HeaderName, body: &Value) -> Action {
     )
 }
 
-/// Problem details as apps give them, full of what they were sent.
+/// Problem details as apps return them, with personal data from the request.
 fn problem() -> Value {
     json!({
         "type": format!("https://example.no/{NUMBER}"), "title": GOSSIP, "detail": GOSSIP,
@@ -36,7 +36,7 @@ fn problem() -> Value {
     })
 }
 
-/// What answers each of the next requests that make a B, one after the other.
+/// The responses to the next requests that create a B, in order.
 fn of_creations() -> Vec<Action> {
     let exception = format!("System.Exception: {GOSSIP}\n   at App.Logic(String {NUMBER})");
     vec![
@@ -60,14 +60,14 @@ fn of_creations() -> Vec<Action> {
     ]
 }
 
-/// An instance as Altinn gives it, with something personal where none can be.
+/// An instance as Altinn returns it, with a personal text in a field that should have none.
 fn garbled(story: &Story, a: &str, pointer: &str) -> String {
     let mut instance = story.altinn.instance(a).expect("A is there");
     *instance.pointer_mut(pointer).expect("it has that") = json!(GOSSIP);
     instance.to_string()
 }
 
-/// What answers the reads of each of these A instances at first, each in a way of its own.
+/// The first response to a read of each of these A instances, each bad in another way.
 fn of_reads(story: &Story, permits: &[String]) -> Vec<(On, Action)> {
     const INSTANCE: &str = "^/storage/api/v1/instances/{a}$";
     const FORM: &str = "^/ttd/permit/instances/{a}/data/";
@@ -102,7 +102,7 @@ fn of_reads(story: &Story, permits: &[String]) -> Vec<(On, Action)> {
     let mut rules: Vec<(On, Action)> = fixed
         .map(|((path, status, body), a)| {
             let on = On::request(Method::GET, &path.replace("{a}", a));
-            // What broke down is asked again at once, twice at most.
+            // A failed request is repeated at once, twice at most.
             let times = if status == 500 { 3 } else { 1 };
             (on.next(times), says(status, body))
         })
@@ -114,10 +114,10 @@ fn of_reads(story: &Story, permits: &[String]) -> Vec<(On, Action)> {
     rules
 }
 
-/// As many as there are ways to answer a read.
+/// The number of bad responses to a read.
 const PERMITS: usize = 20;
 
-/// The permits by the state that their relays have come to.
+/// The permits by the state of their relays.
 async fn ends(story: &Story, permits: &[String]) -> BTreeMap<String, Vec<String>> {
     let mut ends: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for a in permits {
@@ -139,7 +139,7 @@ fn assert_applied(story: &Story, rules: &[RuleId]) {
 }
 
 #[tokio::test]
-async fn what_b_says_of_people_is_repeated_nowhere() {
+async fn personal_data_in_bs_responses_is_repeated_nowhere() {
     let folder = routes([(ROUTE, permit_route())]);
     let story = story(&folder).await;
     let faults = story.altinn_wire.faults();
@@ -149,7 +149,7 @@ async fn what_b_says_of_people_is_repeated_nowhere() {
     let mut rules: Vec<RuleId> = rules
         .map(|(says, nth)| faults.add(posts().nth(nth), says))
         .collect();
-    // The first searches for what may have been made.
+    // The first response is followed by a search for an instance that may have been created.
     let search = On::request(Method::GET, r"^/storage/api/v1/instances\?").next(2);
     rules.push(faults.add(
         search,
@@ -177,7 +177,7 @@ async fn what_b_says_of_people_is_repeated_nowhere() {
 }
 
 #[tokio::test]
-async fn what_a_and_storage_say_of_people_is_repeated_nowhere() {
+async fn personal_data_in_responses_of_a_and_storage_is_repeated_nowhere() {
     let folder = routes([(ROUTE, permit_route())]);
     let story = story(&folder).await;
     let faults = story.altinn_wire.faults();
@@ -208,7 +208,7 @@ async fn what_a_and_storage_say_of_people_is_repeated_nowhere() {
 }
 
 #[tokio::test]
-async fn what_is_said_while_a_half_made_case_is_made_whole_is_repeated_nowhere() {
+async fn personal_data_in_responses_during_a_repair_is_repeated_nowhere() {
     let folder = routes([(ROUTE, permit_route())]);
     let story = story(&folder).await;
     let half = [0, 1, 2]
@@ -257,7 +257,7 @@ async fn what_is_said_while_a_half_made_case_is_made_whole_is_repeated_nowhere()
 }
 
 #[tokio::test]
-async fn what_is_said_of_tokens_and_metadata_is_repeated_nowhere() {
+async fn personal_data_in_responses_about_tokens_and_metadata_is_repeated_nowhere() {
     let folder = routes([(ROUTE, permit_route())]);
     let story = story(&folder).await;
     let faults = story.altinn_wire.faults();
@@ -290,7 +290,7 @@ async fn what_is_said_of_tokens_and_metadata_is_repeated_nowhere() {
         .into_iter()
         .map(|(on, says)| faults.add(on, says))
         .collect();
-    // One after the other, as the one token is asked for anew.
+    // In turn, because each token request is repeated.
     let a = fill_in(&story);
     story.send([Story::message(ROUTE, &a)]).await;
     story.reaches(ROUTE, &a, "done").await;
@@ -304,7 +304,7 @@ async fn what_is_said_of_tokens_and_metadata_is_repeated_nowhere() {
 }
 
 #[tokio::test]
-async fn what_a_says_when_it_is_told_of_b_is_repeated_nowhere() {
+async fn personal_data_in_responses_to_after_steps_is_repeated_nowhere() {
     let then = "\nthen:\n  substatus: { label: Sent }\n  complete: true\n";
     let folder = routes([(ROUTE, permit_route() + then)]);
     let story = story(&folder).await;

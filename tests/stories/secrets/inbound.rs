@@ -1,4 +1,4 @@
-//! What somebody sends to the HTTP API.
+//! Personal data in calls to the HTTP API.
 
 use local_world::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
 use reqwest::{Client, RequestBuilder};
@@ -8,7 +8,7 @@ use tests::{PERMIT, ROUTE, permit_route, routes};
 use super::markers::{GOSSIP, NAME, NUMBER, REMARK, SENT, assert_none_in};
 use super::{assert_has_it_all, assert_no_trace, fill_in, story};
 
-/// Makes a call, and searches the answer with all its headers.
+/// Makes a call, and searches the response with all its headers.
 async fn call(what: &str, request: RequestBuilder) -> u16 {
     let request = request.header("x-navn", SENT).header("user-agent", SENT);
     let answer = request.send().await.expect("the API answers");
@@ -23,7 +23,7 @@ async fn call(what: &str, request: RequestBuilder) -> u16 {
 }
 
 #[tokio::test]
-async fn what_is_sent_to_the_api_is_neither_answered_nor_logged_nor_kept() {
+async fn input_of_the_api_is_neither_returned_nor_logged_nor_stored() {
     let folder = routes([(ROUTE, permit_route())]);
     let story = story(&folder).await;
     let a = fill_in(&story);
@@ -31,7 +31,7 @@ async fn what_is_sent_to_the_api_is_neither_answered_nor_logged_nor_kept() {
     let token = story
         .altinn
         .maskinporten_token(SERVICE_OWNER, TRIGGER_SCOPE, None);
-    let token = token.expect("a token can be made");
+    let token = token.expect("a token can be issued");
     let http = Client::new();
     let trigger = |query: &str| {
         http.post(format!("{url}/triggers{query}"))

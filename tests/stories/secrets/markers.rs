@@ -1,33 +1,33 @@
-//! Texts that are personal, and how to recognise them in whatever form they turn up.
+//! Personal texts, and how to recognise them in every encoding.
 
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 
 /// The citizen's national identity number, which the register knows.
 pub(super) const NUMBER: &str = "12837832290";
-/// A number that the register does not know.
+/// A national identity number that the register does not know.
 pub(super) const UNKNOWN_NUMBER: &str = "22837832290";
-/// Her name, as she wrote it.
+/// Her name, as she typed it.
 pub(super) const NAME: &str = "Hemmeline Zqnavnx Ødegård";
 /// A free text.
 pub(super) const REMARK: &str =
     "Min \"sykdom\" er <zqmerknadx> & ikke noe å snakke om / $tale %om.";
-/// Another, longer than B's schema has for a code.
+/// Another one, longer than B's schema allows for a code.
 pub(super) const DESCRIPTION: &str = "Skjulested zqbeskrivelsex i kjeller";
 /// A code.
 pub(super) const CODE: &str = "zqkodex";
 /// A number.
 pub(super) const AREA: u64 = 918_273_645_625;
-/// The name of a file.
+/// A file name.
 pub(super) const FILE: &str = "journal zqfilnavnx å.png";
-/// What is in it.
+/// The content of that file.
 pub(super) const CONTENT: &[u8] = b"\x89PNG\r\n\x1a\n and then zqinnholdx, and no more";
-/// What Altinn says of people in its answers.
+/// A personal text in Altinn's responses.
 pub(super) const GOSSIP: &str = "Zqsladderx: personNumber 12837832290 is Hemmeline Zqnavnx Ødegård";
-/// What somebody sends to us.
+/// A text in calls to our API.
 pub(super) const SENT: &str = "zqinnsendtx";
 
-/// The one word of each that is nowhere else, and of her name in the register.
+/// A word from each that occurs nowhere else, and one from her name in the register.
 const MARKS: [&str; 12] = [
     NUMBER,
     UNKNOWN_NUMBER,
@@ -43,16 +43,16 @@ const MARKS: [&str; 12] = [
     SENT,
 ];
 
-/// Fails if anything personal is in `text`, which is of `place`.
+/// Fails if `text`, which comes from `place`, contains anything personal.
 pub(super) fn assert_none_in(place: &str, text: &str) {
     if let Some(mark) = mark_in(text) {
-        // The line that has it, or all of them where it is spread over several.
+        // The line that contains it, or the whole text if it spans several lines.
         let line = text.lines().find(|line| mark_in(line).is_some());
         panic!("{place} has {mark}: {}", line.unwrap_or(text));
     }
 }
 
-/// What is in `text` that is personal.
+/// The first personal word in `text`.
 fn mark_in(text: &str) -> Option<&'static str> {
     let letters = letters(text);
     MARKS.into_iter().find(|mark| {
@@ -61,19 +61,19 @@ fn mark_in(text: &str) -> Option<&'static str> {
     })
 }
 
-/// What no escaping, quoting, splitting or change of case takes away.
+/// The letters and digits, which survive escaping, quoting, splitting and changes of case.
 fn letters(text: &str) -> String {
     let kept = text.chars().filter(char::is_ascii_alphanumeric);
     kept.map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
-/// In hexadecimal digits of both cases, and in base64 at each of its three alignments.
+/// The hexadecimal digits in both cases, and base64 at each of its three alignments.
 fn encodings(mark: &str) -> Vec<String> {
     let hex: String = mark.bytes().map(|byte| format!("{byte:02x}")).collect();
     let mut forms = vec![hex.to_ascii_uppercase(), hex];
     for before in 0..3 {
         let text = format!("{}{mark}", "\0".repeat(before));
-        // A digit that also holds bits of what stands before or behind the mark is not its own.
+        // A base64 digit that shares bits with the neighbouring text is left out.
         let (first, end) = ((before * 8).div_ceil(6), text.len() * 8 / 6);
         for engine in [&BASE64_STANDARD_NO_PAD, &BASE64_URL_SAFE_NO_PAD] {
             forms.push(engine.encode(&text)[first..end].to_owned());
@@ -83,7 +83,7 @@ fn encodings(mark: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_is_personal_is_recognised_in_every_form() {
+fn personal_texts_are_recognised_in_every_encoding() {
     let percent = |text: &str| {
         let escaped = text.bytes().map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),

@@ -1,12 +1,12 @@
-//! What a route's own expressions make of personal data, well or badly.
+//! What a route's own expressions do with personal data, in valid and in broken routes.
 
 use serde_json::Value;
-use tests::{B, ROUTE, Story, permit_route, routes, stamp};
+use tests::{BInstance, ROUTE, Story, permit_route, routes, stamp};
 
 use super::markers::{DESCRIPTION, NAME, NUMBER, REMARK, SENT, UNKNOWN_NUMBER, assert_none_in};
 use super::{assert_has_it_all, assert_no_trace, assert_no_trace_for_operators, fill_in, story};
 
-/// A route that cannot be followed: what of the sample is written otherwise, and the reason on record.
+/// A broken route: what it replaces in the sample route, and the reason in the ledger.
 const BROKEN: [(&str, [&str; 2], &str); 17] = [
     (
         "missing-path",
@@ -110,7 +110,7 @@ const ORGANISATION: &str = "\"'310075728'\"";
 const EACH_SAME: &str =
     "each: x in data.model.tiltak\nkey: data.model.soker.fodselsnummer\ndue: P30D";
 
-/// A case for each measure; its key is a text that she wrote.
+/// A case for each measure; the key is a text that she wrote.
 const EACH: &str = "by-description";
 /// A case that she owns herself.
 const OWN: &str = "to-herself";
@@ -152,7 +152,7 @@ model:
 }
 
 /// Every B of the relays of a route with `each`.
-fn parts(story: &Story, a: &str) -> Vec<B> {
+fn parts(story: &Story, a: &str) -> Vec<BInstance> {
     let set = stamp(EACH, a) + ":";
     let made = story.altinn.creations().into_iter();
     let parts = made.filter(|it| {
@@ -163,7 +163,7 @@ fn parts(story: &Story, a: &str) -> Vec<B> {
 }
 
 #[tokio::test]
-async fn whatever_a_route_makes_of_personal_data_it_comes_to_b_or_nowhere() {
+async fn personal_data_that_a_route_maps_reaches_b_or_nothing() {
     let good = [
         (ROUTE, permit_route()),
         (EACH, each()),
@@ -219,7 +219,7 @@ async fn whatever_a_route_makes_of_personal_data_it_comes_to_b_or_nowhere() {
 }
 
 #[tokio::test]
-async fn what_waits_tells_nothing_of_what_it_waits_for() {
+async fn a_waiting_relay_reveals_no_personal_data() {
     const LATE: &str = "late-attachment";
     const UNKNOWN: &str = "unknown-owner";
     let letter = "{ from: brev, to: vedlegg, required: true }";
@@ -245,7 +245,7 @@ async fn what_waits_tells_nothing_of_what_it_waits_for() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_none_is_kept_as_it_came_and_told_of_without_its_text() {
+async fn a_malformed_message_is_kept_unchanged_and_reported_without_its_text() {
     let folder = routes([(ROUTE, permit_route())]);
     let story = story(&folder).await;
     let a = fill_in(&story);

@@ -1,4 +1,4 @@
-//! One outgoing call, told apart from a relay's other calls in every relay alike.
+//! One outgoing call, identified in the same way in every relay.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use testbed::wire::{Exchange, On, RequestHead, Wire};
 use tests::Story;
 use uuid::Uuid;
 
-/// Which wire a call goes over.
+/// The wire that a call uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Line {
     Altinn,
@@ -27,24 +27,24 @@ impl Line {
     }
 }
 
-/// A call of a relay, from its own clean run.
+/// A call of a relay, taken from a clean run.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
-    /// Its place in the run.
+    /// Its position in the run.
     pub(super) place: usize,
     pub(super) line: Line,
-    /// What it calls; the same in each relay.
+    /// The request, written the same in each relay.
     what: String,
-    /// The same with data types for the ids of A's elements.
+    /// The same, with data types in place of the ids of A's elements.
     label: String,
-    /// Which of the calls that call the same, from 1.
+    /// Which of several equal calls, from 1.
     pub(super) nth: usize,
-    /// The length of its answer's body, in bytes.
+    /// The length of the response body, in bytes.
     pub(super) answer: u64,
 }
 
 impl Call {
-    /// The calls of the relay of `a`, in the order in which they began.
+    /// The calls of the relay of `a`, in the order in which they started.
     pub(super) fn all(story: &Story, a: &str) -> Vec<(Self, Exchange)> {
         let mut exchanges: Vec<(Line, Exchange)> = Line::ALL
             .into_iter()
@@ -83,7 +83,7 @@ impl Call {
         calls.collect()
     }
 
-    /// The same call of the relay of `a`, whichever time it is made.
+    /// Matches the same call in the relay of `a`, however often it is made.
     pub(super) fn on(&self, a: &str) -> On {
         let (wanted, a) = (self.what.clone(), a.to_owned());
         On::any().when(move |seen| what(seen, &a) == wanted)
@@ -96,14 +96,14 @@ impl Call {
         }
     }
 
-    /// Whether it is the request that makes B.
+    /// Whether this is the request that creates B.
     pub(super) fn makes_b(&self) -> bool {
         self.what == "POST /ttd/casework/instances"
     }
 }
 
-/// A request without what differs from relay to relay: A is `A`, another instance `B`, and of a query only
-/// the data type is left.
+/// A request without the parts that differ from relay to relay: A is `A`, another instance `B`, and of the query only
+/// the data type is kept.
 fn what(seen: &RequestHead, a: &str) -> String {
     if let Some(operation) = seen.operation() {
         return operation.to_owned();

@@ -1,4 +1,4 @@
-//! One relay that meets one misfortune.
+//! One relay with one fault.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,20 +7,20 @@ use local_altinn::{CallFault, CreationStep, Fault};
 use local_world::deployment::sample_apps;
 use testbed::wire::Action;
 use tests::{
-    Attachment, B, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, binaries, guid, permit_alone,
-    posts, stamp,
+    Attachment, BInstance, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, binaries, guid,
+    permit_alone, posts, stamp,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::call::{Call, Line};
-use super::misfortune::{InB, Misfortune};
+use super::failure::{CallFailure, FaultInB};
 
-/// How long a claim lasts, and a request at most.
+/// The lease of a claim, and the longest that a request may take.
 pub(super) const LEASE: Duration = Duration::from_secs(3);
 /// How long B may go on with a request that was given up.
 const SETTLE: Duration = Duration::from_secs(2);
-/// When SQS delivers again what nobody answered for: lease and settling time are over then.
+/// When SQS redelivers a message that was not acknowledged: after lease and settle time.
 const VISIBILITY: Duration = Duration::from_secs(6);
 
 /// A deployment with one process of the built binary.
@@ -34,16 +34,16 @@ pub(super) async fn begin() -> Story {
     Story::begin(plan).await
 }
 
-/// How a relay comes to its B.
+/// The path on which a relay gets its B.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Way {
     /// Nothing goes wrong.
     Straight,
-    /// B's answer is lost: B is searched for, and adopted.
+    /// B's response is lost: B is found by a search, and adopted.
     Adopted,
-    /// B is left without any part, and may not be deleted: it is completed.
+    /// B has no elements and may not be deleted: it is completed.
     Finished,
-    /// The same B may be deleted: it is, and another is made.
+    /// B has no elements and may be deleted: it is deleted, and another is created.
     Renewed,
 }
 
@@ -61,12 +61,12 @@ impl Way {
         self == Self::Renewed
     }
 
-    /// How many B are made on it.
+    /// How many B are created on this path.
     fn made(self) -> usize {
         1 + usize::from(self == Self::Renewed)
     }
 
-    /// What puts a relay on this way.
+    /// Injects the faults that put a relay on this path.
     fn prepare(self, story: &Story) {
         match self {
             Self::Straight => {}
@@ -86,20 +86,20 @@ impl Way {
     }
 }
 
-/// What B shall be.
+/// The expected content of B.
 #[derive(Debug)]
 pub(super) struct Clean {
-    /// The form of B, A's id being `A`.
+    /// The form of B, with `A` for A's id.
     form: Vec<(String, String)>,
     attachments: Vec<Attachment>,
     due: serde_json::Value,
     owner: serde_json::Value,
-    /// What B's app copies from the form: its title in the inbox.
+    /// The texts that B's app derives from the form: its title in the inbox.
     texts: serde_json::Value,
 }
 
 impl Clean {
-    fn new(b: &B, a: &str) -> Self {
+    fn new(b: &BInstance, a: &str) -> Self {
         let form = b.form.iter();
         Self {
             form: form
@@ -112,7 +112,7 @@ impl Clean {
         }
     }
 
-    fn assert_is(&self, b: &B, a: &str) {
+    fn assert_is(&self, b: &BInstance, a: &str) {
         let seen = Self::new(b, a);
         assert_eq!(seen.form, self.form);
         assert_eq!(seen.attachments, self.attachments);
@@ -127,7 +127,7 @@ impl Clean {
     }
 }
 
-/// A permit as the sample `two-measures`, under an id of its own.
+/// Imports the sample permit `two-measures` under an id of its own.
 fn permit(story: &Story) -> String {
     let sample = Folder::copy(&sample_apps().join(PERMIT).join("samples/two-measures"));
     let instance = sample.path().join("instance.json");
@@ -138,7 +138,7 @@ fn permit(story: &Story) -> String {
     story.import_from(sample.with("instance.json", fresh).path())
 }
 
-/// A relay in a fresh process, on wires that remember nothing: what came before is over.
+/// Prepares a relay in a fresh process, and clears the faults and journals of all wires.
 async fn fresh(story: &Story, may_delete: bool) -> String {
     for line in Line::ALL {
         line.of(story).faults().clear();
@@ -155,15 +155,15 @@ async fn fresh(story: &Story, may_delete: bool) -> String {
     permit(story)
 }
 
-/// Sends the one message of a relay, and waits until it is dealt with. Returns the number of deliveries,
-/// and how long it took.
+/// Sends the one message of a relay, and waits until it is processed. Returns the number of deliveries
+/// and the time it took.
 async fn relayed(story: &Story, a: &str, end: End) -> (usize, Duration) {
     let before = story.mapping.delivered();
     let began = Instant::now();
     story.send([Story::message(ROUTE, a)]).await;
     let state = match end {
         End::Whole => {
-            // Looks at nothing while it waits: there are many who do.
+            // Does not poll while it waits, because many relays wait at the same time.
             let deleted = story
                 .mapping
                 .wait_until(DEADLINE, |it| it.deleted > before.deleted);
@@ -179,7 +179,7 @@ async fn relayed(story: &Story, a: &str, end: End) -> (usize, Duration) {
         assert_eq!(item["reason"], reason);
     }
     story.settled().await;
-    // What a process asked for that is gone has had its effect now.
+    // Requests of a process that is gone have had their effect once all calls have ended.
     let altinn = story.altinn_wire.journal();
     let quiet = altinn.wait_until(DEADLINE, |calls| calls.iter().all(|it| it.ended.is_some()));
     quiet.await.expect("nobody is at work any more");
@@ -187,8 +187,8 @@ async fn relayed(story: &Story, a: &str, end: End) -> (usize, Duration) {
     (after.invocations - before.invocations, took)
 }
 
-/// Walks a way with nothing else in it, and tells its calls: on another way than the straight one those
-/// after the request that put the relay on it.
+/// Relays on a path without further faults, and returns its calls. Except on the straight path, these are only the
+/// calls after the request that put the relay on the path.
 pub(super) async fn walk(story: &Story, way: Way, clean: Option<&Clean>) -> (Clean, Vec<Call>) {
     let a = fresh(story, way.may_delete()).await;
     way.prepare(story);
@@ -203,7 +203,7 @@ pub(super) async fn walk(story: &Story, way: Way, clean: Option<&Clean>) -> (Cle
     }
     let calls = Call::all(story, &a);
     let first_post = calls.iter().position(|(call, _)| call.makes_b());
-    let first_post = &calls[first_post.expect("a B was asked for")].1;
+    let first_post = &calls[first_post.expect("a B was requested")].1;
     let turned = first_post.ended.expect("it has ended");
     let calls = calls.iter().filter(|(_, exchange)| match way {
         Way::Straight => true,
@@ -218,36 +218,36 @@ pub(super) async fn walk(story: &Story, way: Way, clean: Option<&Clean>) -> (Cle
 pub(super) enum End {
     /// One complete B.
     Whole,
-    /// On record as failed, the message a dead letter; so many half-made B are left.
+    /// Recorded as failed, with the message as a dead letter and this many half-made B left.
     Failed {
-        /// One where B may not be deleted.
+        /// 1 if B may not be deleted.
         orphans: usize,
     },
 }
 
-/// One relay and its misfortune.
+/// One relay and its failure.
 #[derive(Clone, Debug)]
 pub(super) enum Point {
-    /// On this way, at this call.
-    OnTheWire(Way, Call, Misfortune),
-    /// Inside B, which we may delete, or not.
-    InB(InB, bool),
+    /// A fault of a call on this path.
+    OnTheWire(Way, Call, CallFailure),
+    /// A fault inside B, and whether we may delete B.
+    FaultInB(FaultInB, bool),
 }
 
 impl Point {
     pub(super) fn end(&self) -> End {
         match self {
             Self::OnTheWire(..) => End::Whole,
-            Self::InB(in_b, may_delete) => in_b.end(*may_delete),
+            Self::FaultInB(in_b, may_delete) => in_b.end(*may_delete),
         }
     }
 
     fn names(&self) -> [String; 3] {
         match self {
-            Self::OnTheWire(way, call, misfortune) => {
-                [way.label().to_owned(), call.label(), misfortune.label()]
+            Self::OnTheWire(way, call, failure) => {
+                [way.label().to_owned(), call.label(), failure.label()]
             }
-            Self::InB(in_b, may_delete) => {
+            Self::FaultInB(in_b, may_delete) => {
                 let way = if *may_delete {
                     "may delete"
                 } else {
@@ -258,27 +258,27 @@ impl Point {
         }
     }
 
-    /// Relays one permit through the misfortune; returns the permit and what was seen.
+    /// Relays one permit through the fault; returns the permit and the outcome.
     ///
     /// # Panics
-    /// When it does not end as it should.
+    /// When it does not end as expected.
     pub(super) async fn run(&self, story: &Story, clean: &Clean) -> (String, Outcome) {
         let may_delete = match self {
             Self::OnTheWire(way, ..) => way.may_delete(),
-            Self::InB(_, may_delete) => *may_delete,
+            Self::FaultInB(_, may_delete) => *may_delete,
         };
         let a = fresh(story, may_delete).await;
         let made_before = story.creations();
         let (made, (deliveries, took)) = match self {
-            Self::OnTheWire(way, call, misfortune) => {
+            Self::OnTheWire(way, call, failure) => {
                 way.prepare(story);
-                let struck = misfortune.strike(story, call, &a);
+                let struck = failure.inject(story, call, &a);
                 let relayed = relayed(story, &a, self.end()).await;
                 assert_eq!(struck(), 1, "it happened: {:?}", self.names());
                 (way.made(), relayed)
             }
-            Self::InB(in_b, may_delete) => {
-                let relayed = in_b.strike(story, relayed(story, &a, self.end())).await;
+            Self::FaultInB(in_b, may_delete) => {
+                let relayed = in_b.inject(story, relayed(story, &a, self.end())).await;
                 (in_b.made(*may_delete), relayed)
             }
         };
@@ -299,20 +299,20 @@ impl Point {
         (a, outcome)
     }
 
-    /// Its place in the table.
+    /// Its position in the table.
     fn place(&self) -> (Option<Way>, usize) {
         match self {
             Self::OnTheWire(way, call, _) => (Some(*way), call.place),
-            Self::InB(..) => (None, 0),
+            Self::FaultInB(..) => (None, 0),
         }
     }
 }
 
-/// One complete B of this A is alive; or, of a relay that failed, as many half-made ones as could not be
+/// Asserts that one complete B of this A is alive; or, after a failed relay, as many half-made ones as could not be
 /// deleted.
 ///
 /// # Panics
-/// When it is not so.
+/// When that is not so.
 pub(super) fn assert_b(story: &Story, a: &str, end: End, clean: &Clean) {
     match end {
         End::Whole => clean.assert_is(&story.the_live_b(ROUTE, a), a),
@@ -326,22 +326,22 @@ pub(super) fn assert_b(story: &Story, a: &str, end: End, clean: &Clean) {
     }
 }
 
-/// What was seen of a point.
+/// The outcome of a point.
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
     place: (Option<Way>, usize),
     names: [String; 3],
-    /// None if it went wrong.
+    /// `None` if the point failed.
     end: Option<End>,
     deliveries: usize,
-    /// Requests that make a B, and how many did.
+    /// The number of requests to create a B, and the number of B created.
     posts: usize,
     made: usize,
     took: Duration,
 }
 
 impl Outcome {
-    /// A point that went wrong.
+    /// The outcome of a point that failed.
     pub(super) fn wrong(point: &Point) -> Self {
         Self {
             place: point.place(),
@@ -362,7 +362,7 @@ impl Outcome {
         self.place == point.place() && self.names == point.names()
     }
 
-    /// Way by way in the order of the calls, what happens inside B at the end.
+    /// Sort key: by path in the order of the calls, with the faults inside B last.
     pub(super) fn order(&self) -> (bool, (Option<Way>, usize), &[String]) {
         (self.place.0.is_none(), self.place, &self.names)
     }
@@ -370,10 +370,10 @@ impl Outcome {
     /// The table of all points.
     pub(super) fn table(outcomes: &[Self]) -> String {
         let mut table = String::from(
-            "way        call                                             misfortune                 deliveries POSTs made     ms end\n",
+            "way        call                                             failure                    deliveries POSTs made     ms end\n",
         );
         for it in outcomes {
-            let [way, call, misfortune] = &it.names;
+            let [way, call, failure] = &it.names;
             let end = match it.end {
                 Some(End::Whole) => "one complete B",
                 Some(End::Failed { .. }) => "failed, on record: B refuses the draft for good",
@@ -383,7 +383,7 @@ impl Outcome {
             let (deliveries, posts, made) = (it.deliveries, it.posts, it.made);
             let _ = writeln!(
                 table,
-                "{way:<10} {call:<48} {misfortune:<26} {deliveries:>10} {posts:>5} {made:>4} {:>6} {end}",
+                "{way:<10} {call:<48} {failure:<26} {deliveries:>10} {posts:>5} {made:>4} {:>6} {end}",
                 it.took.as_millis(),
             );
         }
@@ -391,7 +391,7 @@ impl Outcome {
     }
 }
 
-/// A call's name in the table: its method, and the end of its path.
+/// A short name for a call in the table: its method, and the end of its path.
 fn short(call: &str) -> String {
     const WIDTH: usize = 48;
     match call.split_once(' ') {

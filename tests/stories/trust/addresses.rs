@@ -1,4 +1,4 @@
-//! No address is ever visited that came with a call, an event, a token, an instance, a list or a redirect.
+//! No address from a call, an event, a token, an instance, a list or a redirect is ever visited.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tests::{
 
 use super::{Trap, fill_in};
 
-/// The samples with this route, and no waiting for B to settle.
+/// The samples with this route, and no settle time.
 async fn story(route: String) -> (Story, Folder) {
     let folder = routes([(ROUTE, route)]);
     let plan = permit_alone();
@@ -28,7 +28,7 @@ async fn story(route: String) -> (Story, Folder) {
 }
 
 #[tokio::test]
-async fn what_names_an_address_in_a_call_is_not_visited() {
+async fn an_address_in_a_call_is_not_visited() {
     let (story, _folder) = story(permit_route()).await;
     let trap = Trap::of(&story).await;
     let there = trap.url();
@@ -46,7 +46,7 @@ async fn what_names_an_address_in_a_call_is_not_visited() {
             .header("origin", there)
     };
 
-    // An event whose source is elsewhere: of the address only the ids count.
+    // An event with its source on another host: only the ids in the address count.
     let event = json!({
         "id": "e-1", "specversion": "1.0", "type": "app.instance.process.completed",
         "source": format!("{there}/{PERMIT}/instances/{heard}"),
@@ -58,7 +58,7 @@ async fn what_names_an_address_in_a_call_is_not_visited() {
     let token = story
         .altinn
         .maskinporten_token(SERVICE_OWNER, TRIGGER_SCOPE, None)
-        .expect("a token can be made");
+        .expect("a token can be issued");
     let trigger = |token: &str, body: &Value| {
         let request = http.post(format!("{}/triggers", story.api.url()));
         lure(request).bearer_auth(token).json(body).send()
@@ -81,7 +81,7 @@ async fn what_names_an_address_in_a_call_is_not_visited() {
         assert_eq!(refused.status(), 400, "{address}");
     }
 
-    // A token that says itself where its key is, and by whom it was issued.
+    // A token that names the location of its key, and its issuer.
     let part = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
     let issuer = format!("{there}/maskinporten/");
     let claims = json!({
@@ -109,7 +109,7 @@ async fn what_names_an_address_in_a_call_is_not_visited() {
     trap.assert_unvisited().await;
 }
 
-/// `value` with every link in it, and some more, leading elsewhere.
+/// `value` with every link in it, and some new ones, pointing to another host.
 fn linked_to(there: &str, value: Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -149,7 +149,7 @@ async fn no_link_of_an_instance_and_no_next_of_a_list_is_followed() {
         reads,
         Action::Answer(says(StatusCode::OK, &linked_to(there, instance))),
     );
-    // The first page is empty, and says that the list goes on elsewhere.
+    // The first page is empty and links to another host for the next.
     let query = "appId=ttd/permit&process.isComplete=true&includeDataElements=false\
                  &order=asc:lastChanged&size=99";
     let page = json!({
@@ -177,7 +177,7 @@ async fn no_link_of_an_instance_and_no_next_of_a_list_is_followed() {
 }
 
 #[tokio::test]
-async fn wherever_altinn_redirects_to_nobody_goes_and_nothing_is_sent_there() {
+async fn no_redirect_of_altinn_is_followed_and_nothing_is_sent_there() {
     let then = "\nthen:\n  substatus: { label: Sent }\n  complete: true\n";
     let (story, _folder) = story(permit_route() + then).await;
     let trap = Trap::of(&story).await;
@@ -201,7 +201,7 @@ async fn wherever_altinn_redirects_to_nobody_goes_and_nothing_is_sent_there() {
             303,
         ),
         (get(&format!("{storage}/[^/]+/[^/]+/data/")), 307),
-        // These would carry form data and files along.
+        // These requests carry form data and files.
         (posts(), 308),
         (posts(), 307),
         (get(&format!(r"{storage}\?")), 302),
@@ -212,13 +212,13 @@ async fn wherever_altinn_redirects_to_nobody_goes_and_nothing_is_sent_there() {
     let mut rules = Vec::new();
     let mut turn = 0;
     for (on, status) in all {
-        // The second of two rules for the same requests hits the second of these.
+        // The second rule for the creation requests applies to the second such request.
         let of_post = on.matches(&probe());
         turn += usize::from(of_post);
         let on = on.nth(if of_post { turn } else { 1 });
         rules.push(faults.add(on, Action::Answer(redirect(status, case))));
     }
-    // B is made, and its answer names another place only.
+    // B is created, but its response names another address.
     let elsewhere = redirect(201, "/ttd/casework/instances/somewhere/else");
     rules.push(faults.add(posts().nth(3), Action::AnswerAfter(elsewhere)));
 
@@ -227,7 +227,7 @@ async fn wherever_altinn_redirects_to_nobody_goes_and_nothing_is_sent_there() {
         .send(permits.iter().map(|a| Story::message(ROUTE, a)))
         .await;
     for a in &permits {
-        // The queue's patience; and a token that could not be had is not asked for again at once.
+        // Until SQS redelivers, and until a failed token request may be repeated.
         eventually("the relay is done", async || {
             story
                 .pass(Duration::from_secs(30))
@@ -253,7 +253,7 @@ async fn wherever_altinn_redirects_to_nobody_goes_and_nothing_is_sent_there() {
     trap.assert_unvisited().await;
 }
 
-/// The head of a request that makes a B.
+/// The head of a request that creates a B.
 fn probe() -> testbed::wire::RequestHead {
     testbed::wire::RequestHead {
         sequence: 0,
@@ -264,7 +264,7 @@ fn probe() -> testbed::wire::RequestHead {
 }
 
 #[tokio::test]
-async fn what_looks_like_markup_in_a_form_is_text_in_b() {
+async fn markup_in_a_form_is_text_in_b() {
     let (story, _folder) = story(permit_route()).await;
     let trap = Trap::of(&story).await;
     let there = trap.url();
@@ -292,7 +292,7 @@ async fn what_looks_like_markup_in_a_form_is_text_in_b() {
 async fn a_trigger_that_names_another_party_is_a_trigger_of_the_same_relay() {
     let (story, _folder) = story(permit_route()).await;
     let of_another = |a: &str| format!("51200043/{}", tests::guid(a));
-    // Before A is ready: the stranger's word must not spoil what waits.
+    // While A is not ready yet: the stranger's trigger must not spoil the waiting relay.
     let a = story.fill_in(Stage::Task("Task_1".to_owned()));
     story.trigger(&a).await;
     story.reaches(ROUTE, &a, "waiting").await;
@@ -313,7 +313,7 @@ async fn a_trigger_that_names_another_party_is_a_trigger_of_the_same_relay() {
         .expect("time passes");
     story.reaches(ROUTE, &a, "done").await;
 
-    // Before anybody else has said a word.
+    // Before any other trigger has been sent.
     let b = story.fill_in(Stage::Ended);
     story.trigger(&of_another(&b)).await;
     story.reaches(ROUTE, &b, "done").await;

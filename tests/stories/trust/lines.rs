@@ -1,4 +1,4 @@
-//! One event is one line of the log, whatever is in it.
+//! One event is one line of the log, whatever it contains.
 
 use http::{HeaderValue, Method, StatusCode, header};
 use local_altinn::Stage;
@@ -9,10 +9,10 @@ use tests::{CASEWORK, PERMIT, ROUTE, Story, binaries, eventually, permit_alone, 
 
 use super::fill_in;
 
-/// The one word that only strangers use.
+/// A word that only strangers use.
 const FORGED: &str = "zqforged";
 
-/// What would be a line of its own, or more than a line, or a command to the terminal that shows it.
+/// Texts that try to forge a log line, to break one, or to control the terminal that shows it.
 fn forgeries() -> Vec<String> {
     let line = json!({ "level": "ERROR", "message": FORGED, "zqforged": true });
     vec![
@@ -27,7 +27,7 @@ fn forgeries() -> Vec<String> {
     ]
 }
 
-/// All functions as the binaries that are deployed, as talkative as they can be.
+/// The functions' built binaries at the most verbose log level.
 async fn story() -> Story {
     let plan = permit_alone();
     let mut plan = plan
@@ -38,7 +38,7 @@ async fn story() -> Story {
     Story::begin(plan).await
 }
 
-/// Each line is one JSON object in printable characters, with no field and no message that somebody forged.
+/// Each line is one JSON object in printable characters, with no forged field or message.
 fn assert_each_line_is_one(story: &Story) {
     let logs = story.logs();
     assert!(logs.len() > 20, "there is something to look at");
@@ -51,7 +51,7 @@ fn assert_each_line_is_one(story: &Story) {
     }
 }
 
-/// And no stranger's word is in any of them.
+/// No stranger's word is in any line.
 fn assert_lines_are_ours(story: &Story) {
     assert_each_line_is_one(story);
     for line in story.logs() {
@@ -59,14 +59,14 @@ fn assert_lines_are_ours(story: &Story) {
     }
 }
 
-/// What of a text a header can carry.
+/// The part of a text that an HTTP header can carry.
 fn header_text(text: &str) -> String {
     text.chars()
         .filter(|c| c.is_ascii_graphic() || *c == ' ')
         .collect()
 }
 
-/// A call as API Gateway hands it on, with this text wherever a caller can write something.
+/// A call as API Gateway passes it on, with this text wherever a caller can write something.
 fn call(method: &str, path: &str, text: &str, body: &str, token: &str) -> Value {
     let header = header_text(text);
     json!({
@@ -93,14 +93,14 @@ fn call(method: &str, path: &str, text: &str, body: &str, token: &str) -> Value 
 }
 
 #[tokio::test]
-async fn no_call_writes_a_line_of_its_own() {
+async fn no_call_forges_a_log_line() {
     let story = story().await;
     let url = story.events_url();
     let events = url.trim_start_matches(&story.api.url());
     let token = story
         .altinn
         .maskinporten_token(SERVICE_OWNER, TRIGGER_SCOPE, None)
-        .expect("a token can be made");
+        .expect("a token can be issued");
     let mut lines = 0;
     for text in forgeries() {
         let a = story.fill_in(Stage::Ended);
@@ -156,7 +156,7 @@ async fn no_call_writes_a_line_of_its_own() {
             assert!(!answer.contains(FORGED), "{answer}");
         }
         story.reaches(ROUTE, &a, "done").await;
-        // What no gateway hands on, and what is no call at all.
+        // Events that no gateway passes on, and events that are not calls at all.
         let mut broken = call("GET", "/health", &text, "", "");
         broken["headers"][&text] = text.clone().into();
         for nonsense in [broken, json!({ text.clone(): text }), json!(text)] {
@@ -186,7 +186,7 @@ async fn no_call_writes_a_line_of_its_own() {
 }
 
 #[tokio::test]
-async fn no_message_no_form_and_no_answer_of_altinn_writes_a_line_of_its_own() {
+async fn no_message_form_or_response_of_altinn_forges_a_log_line() {
     let story = story().await;
     let faults = story.altinn_wire.faults();
     let get = |path: &str| On::request(Method::GET, path);
@@ -211,7 +211,7 @@ async fn no_message_no_form_and_no_answer_of_altinn_writes_a_line_of_its_own() {
             record["attributes"]["SenderId"] = text.clone().into();
             record["receiptHandle"] = text.clone().into();
         }
-        // In each answer of Altinn, one delivery after the other.
+        // In each of Altinn's responses, one delivery after the other.
         let retry_after: String = header_text(&text).chars().take(200).collect();
         let says = |status: u16, body: String| {
             let header = HeaderValue::from_str(&retry_after).expect("a header's value");
@@ -290,7 +290,7 @@ async fn no_message_no_form_and_no_answer_of_altinn_writes_a_line_of_its_own() {
         );
     }
     assert_lines_are_ours(&story);
-    // An operator may read again what he typed, but as one line.
+    // A log line may repeat what an operator typed, but as one line.
     for text in forgeries() {
         for request in [
             json!({ "action": text, "route": text }),
@@ -298,7 +298,7 @@ async fn no_message_no_form_and_no_answer_of_altinn_writes_a_line_of_its_own() {
             json!(text),
         ] {
             for function in [&story.reconcile, &story.redrive] {
-                // It is refused, or says nothing at all.
+                // The request is refused, or has no effect.
                 let _ = function.invoke(&request).await;
             }
         }

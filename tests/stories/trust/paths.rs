@@ -1,4 +1,4 @@
-//! What is asked of the API, byte for byte as nobody's HTTP library would send it.
+//! Requests to the API, byte for byte as no HTTP library would send them.
 
 use http::Method;
 use local_altinn::Stage;
@@ -9,7 +9,7 @@ use tests::{PERMIT, ROUTE, Story};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// The answer to a request that is sent as it is, without what changes from answer to answer.
+/// The response to a request that is sent unchanged, without the parts that differ from response to response.
 async fn raw(story: &Story, method: &Method, path: &str, more: &str, body: &str) -> Vec<String> {
     let url = story.api.url();
     let host = url.trim_start_matches("http://");
@@ -43,7 +43,7 @@ fn bearer(story: &Story) -> String {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_and_an_unknown_path_are_the_same_to_the_last_byte() {
+async fn a_wrong_secret_and_an_unknown_path_get_identical_responses() {
     let story = Story::of_the_permit().await;
     let url = story.events_url();
     let (_, secret) = url.rsplit_once('/').expect("the address has a path");
@@ -53,7 +53,7 @@ async fn a_wrong_secret_and_an_unknown_path_are_the_same_to_the_last_byte() {
         "resource": "urn:altinn:resource:app_ttd_permit", "resourceinstance": a,
     })
     .to_string();
-    // Wrong in one character, at the beginning as at the end.
+    // Wrong in one character, at the beginning or at the end.
     let almost = secret.char_indices().map(|(at, character)| {
         let other = if character == 'x' { "y" } else { "x" };
         format!("{}{other}{}", &secret[..at], &secret[at + 1..])
@@ -98,7 +98,7 @@ async fn a_wrong_secret_and_an_unknown_path_are_the_same_to_the_last_byte() {
     let sends = On::operation("SendMessageBatch");
     assert_eq!(story.sqs_wire.journal().count(&sends), 0);
 
-    // The secret itself opens, in whatever way a path may write it.
+    // The secret itself is accepted, however a path may encode it.
     let percent: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
     for secret in [secret, &percent] {
         let path = format!("/events/{secret}");
@@ -109,7 +109,7 @@ async fn a_wrong_secret_and_an_unknown_path_are_the_same_to_the_last_byte() {
     story.reaches(ROUTE, &a, "done").await;
 }
 
-/// What is no id of an instance, as it stands in a path and in JSON. `{0}` is the GUID of one that is there.
+/// Texts that are not instance ids, as they appear in a path and in JSON. `{0}` is the GUID of an existing instance.
 const NO_IDS: [&str; 23] = [
     "/",
     "50085321/",
@@ -137,7 +137,7 @@ const NO_IDS: [&str; 23] = [
 ];
 
 #[tokio::test]
-async fn what_is_no_id_reaches_neither_queue_nor_ledger() {
+async fn an_invalid_id_reaches_neither_queue_nor_ledger() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
     let guid = tests::guid(&a);
@@ -168,7 +168,7 @@ async fn what_is_no_id_reaches_neither_queue_nor_ledger() {
         });
         let url = story.events_url();
         let path = url.trim_start_matches(&story.api.url());
-        // An event of something else on the app's resource: left alone.
+        // An event about something else under the app's resource is ignored.
         let answer = raw(&story, &Method::POST, path, "", &event.to_string()).await;
         assert_eq!(status(&answer), "200", "{id:?}");
         assert_eq!(answer.last().map(String::as_str), Some("{\"relays\":[]}"));
@@ -192,7 +192,7 @@ async fn what_is_no_id_reaches_neither_queue_nor_ledger() {
     assert_eq!(queued, 0);
     assert_eq!(story.dynamodb_wire.journal().all().len(), 0);
 
-    // The id itself is asked for.
+    // The id itself is accepted.
     let answer = raw(&story, &Method::GET, &format!("/relays/{a}"), &bearer, "").await;
     assert_eq!(status(&answer), "404", "it has no relay yet");
     assert_eq!(

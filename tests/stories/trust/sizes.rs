@@ -1,4 +1,4 @@
-//! What is packed stays packed, and what is too long or too much is not taken in.
+//! Compressed responses are not unpacked, and oversized ones are not read in.
 
 use std::io::Write;
 
@@ -14,11 +14,11 @@ use tests::{
 };
 
 const MIB: usize = 1024 * 1024;
-/// What an answer may cost on top of what a relay needs anyway: the longest text that is read, and what
-/// it grows into.
+/// The memory that a response may cost on top of what a relay needs anyway: the longest text that is read, and its
+/// parsed value.
 const MARGIN: u64 = 64 * 1024 * 1024;
 
-/// Where in a relay an answer is as nobody expects.
+/// The call of a relay that gets an unexpected response.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Grant,
@@ -55,7 +55,7 @@ impl Place {
     }
 }
 
-/// 200 MiB of JSON, packed into less than one.
+/// 200 MiB of JSON, compressed to less than 1 MiB.
 fn bomb() -> CannedResponse {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     let blank = vec![b' '; MIB];
@@ -69,7 +69,7 @@ fn bomb() -> CannedResponse {
     json_text(packed).header(header::CONTENT_ENCODING, gzip)
 }
 
-/// Five million values in ten million bytes, which unfold to hundreds of MiB.
+/// Five million values in ten million bytes, which parse to hundreds of MiB.
 fn many() -> CannedResponse {
     json_text(format!("[{}0]", "0,".repeat(5_000_000)))
 }
@@ -86,7 +86,7 @@ fn json_text(body: impl Into<Bytes>) -> CannedResponse {
         .body(body)
 }
 
-/// Delivers the relay's message until it needs to come no more.
+/// Delivers the relay's message until it is no longer needed.
 async fn relay(story: &Story, a: &str) {
     let event = sqs_event([Story::message(ROUTE, a)]);
     eventually("the message is finished", async || {
@@ -109,7 +109,7 @@ fn peak(story: &Story) -> u64 {
 }
 
 #[tokio::test]
-async fn no_answer_takes_more_memory_than_there_is() {
+async fn no_response_exhausts_the_memory() {
     let plan = permit_alone();
     let mut plan = plan.setting("STAFETT_SETTLE_SECONDS", "0");
     plan.code = binaries().code();
@@ -121,14 +121,14 @@ async fn no_answer_takes_more_memory_than_there_is() {
     let answers = [("packed", bomb()), ("many", many()), ("long", long())];
     for place in Place::ALL {
         for (kind, answer) in &answers {
-            // A new process holds no token and no metadata yet.
+            // A new process has no cached token or metadata.
             processes.kill_all().await;
             let action = match place {
                 Place::Creation => Action::AnswerAfter(answer.clone()),
                 _ => Action::Answer(answer.clone()),
             };
             if let Place::Search = place {
-                // Only who cannot know whether B was made searches for it.
+                // Only a function that does not know whether B was created searches for it.
                 faults.add(posts().nth(1), Action::ResetAfter);
             }
             let rule = faults.add(place.on().nth(1), action);

@@ -1,4 +1,4 @@
-//! What can happen to a call, and inside B.
+//! The faults of a call, and the faults inside B.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,33 +13,33 @@ use tests::{CASEWORK, DEADLINE, Story, posts};
 use super::call::Call;
 use super::point::{End, LEASE, Way};
 
-/// What happens to one call, once unless it says otherwise.
+/// A fault of one call; it happens once unless stated otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Misfortune {
+pub(super) enum CallFailure {
     /// The process is killed (SIGKILL) before the call has any effect.
     KilledBefore,
-    /// The process is killed when the effect is there, and the answer is not.
+    /// The process is killed after the effect and before the response.
     KilledAfter,
     /// The connection is reset; the call never arrives.
     ResetBefore,
-    /// The call has its effect; the connection is reset instead of an answer.
+    /// The call has its effect; the connection is reset instead of a response.
     ResetAfter,
-    /// This status instead of any effect.
+    /// A response with this status, and no effect.
     Refused(u16),
-    /// 503 with `Retry-After: 1` instead of any effect.
+    /// A response 503 with `Retry-After: 1`, and no effect.
     Busy,
     /// The call has its effect; a gateway answers with this status instead.
     Overruled(u16),
-    /// The answer's body breaks off in the middle.
+    /// The response body breaks off in the middle.
     CutShort,
-    /// 500 to this and each later call of the kind, until the message has been put back.
+    /// 500 to this and each later call of the kind, until the message has been delayed.
     Outage,
 }
 
-impl Misfortune {
-    /// The misfortunes that a call can meet.
+impl CallFailure {
+    /// The faults that apply to a call.
     pub(super) fn of(call: &Call, way: Way) -> Vec<Self> {
-        use Misfortune::{
+        use CallFailure::{
             Busy, CutShort, KilledAfter, KilledBefore, Outage, Overruled, Refused, ResetAfter,
             ResetBefore,
         };
@@ -76,8 +76,8 @@ impl Misfortune {
         }
     }
 
-    /// Lets it happen to `call` in the relay of `a`. What is returned tells how often it did.
-    pub(super) fn strike(self, story: &Story, call: &Call, a: &str) -> Box<dyn Fn() -> usize> {
+    /// Injects the fault into `call` in the relay of `a`. The returned function counts how often it happened.
+    pub(super) fn inject(self, story: &Story, call: &Call, a: &str) -> Box<dyn Fn() -> usize> {
         let faults = call.line.of(story).faults().clone();
         let on = call.on(a);
         if self == Self::Outage {
@@ -148,29 +148,29 @@ fn kill<T>(
     }
 }
 
-/// What goes wrong inside B while it makes the instance.
+/// A fault inside B while it creates the instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum InB {
-    /// Storage makes the instance, and B never hears of it: 500.
+pub(super) enum FaultInB {
+    /// Storage creates the instance, but B never learns of it: 500.
     AnswerLost,
-    /// Storing the parts fails with this status, after so many are stored.
+    /// Storing the elements fails with this status after this many are stored.
     PartsFail(u16, usize),
-    /// Its class cannot read the form: 400, and the instance is there already.
+    /// The model class cannot deserialise the form: 400, although the instance already exists.
     RefusesForm,
-    /// All parts are stored, then the first task does not start.
+    /// All elements are stored, then the first task does not start.
     TaskFails(u16),
-    /// The process is killed while B is at work; the effect comes when it is gone.
+    /// The process is killed while B is working; the effect comes after that.
     KilledMeanwhile,
-    /// The process gives up at the end of its lease while B is at work; the effect comes later.
+    /// The process gives up at the end of its lease while B is working; the effect comes later.
     GivenUpMeanwhile,
 }
 
-/// How long B takes when the effect comes late: shorter than lease and settling time.
+/// How long B takes when the effect comes late: shorter than lease and settle time.
 const LATE: Duration = Duration::from_millis(1_500);
-/// What B takes longer than anybody waits.
+/// How long B takes to outlast the lease.
 const TOO_LATE: Duration = Duration::from_millis(LEASE.as_millis() as u64 + 300);
 
-impl InB {
+impl FaultInB {
     pub(super) fn all() -> Vec<Self> {
         let mut all: Vec<Self> = (0..=2).map(|after| Self::PartsFail(500, after)).collect();
         all.extend([
@@ -196,7 +196,7 @@ impl InB {
         }
     }
 
-    /// The right end.
+    /// The expected end.
     pub(super) fn end(self, may_delete: bool) -> End {
         match self {
             Self::RefusesForm => End::Failed {
@@ -206,7 +206,7 @@ impl InB {
         }
     }
 
-    /// How many B are made: one more where a half-made one is deleted.
+    /// How many B are created: one more if a half-made one is deleted.
     pub(super) fn made(self, may_delete: bool) -> usize {
         match self {
             Self::AnswerLost | Self::PartsFail(..) | Self::TaskFails(_) => {
@@ -216,8 +216,8 @@ impl InB {
         }
     }
 
-    /// Lets it happen to the next B, while `relayed` is waited for.
-    pub(super) async fn strike<T>(self, story: &Story, relayed: impl Future<Output = T>) -> T {
+    /// Injects the fault into the next creation of a B, and awaits `relayed`.
+    pub(super) async fn inject<T>(self, story: &Story, relayed: impl Future<Output = T>) -> T {
         let fault = match self {
             Self::AnswerLost => Fault::at(CreationStep::Instance, CallFault::AnswerLost),
             Self::RefusesForm => {

@@ -1,4 +1,4 @@
-//! A B instance as Altinn holds it.
+//! An instance of app B as Altinn stores it.
 
 use bytes::Bytes;
 use local_altinn::LocalAltinn;
@@ -9,18 +9,18 @@ use serde_json::Value;
 
 /// A B instance.
 #[derive(Debug)]
-pub struct B {
+pub struct BInstance {
     /// `{party}/{guid}`.
     pub id: String,
-    /// As Storage gives it.
+    /// The instance as Storage returns it.
     pub instance: Value,
-    /// The form's leaves in their order: `soknad/tittel` and the text.
+    /// The leaves of the form in document order: path (`soknad/tittel`) and text.
     pub form: Vec<(String, String)>,
-    /// Its files, by data type and name.
+    /// The files, sorted by data type and name.
     pub attachments: Vec<Attachment>,
 }
 
-/// A file.
+/// A file of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Attachment {
     /// Its data type.
@@ -33,7 +33,7 @@ pub struct Attachment {
     pub bytes: Bytes,
 }
 
-impl B {
+impl BInstance {
     pub(crate) fn new(altinn: &LocalAltinn, instance: &Value) -> Self {
         let id = text(&instance["id"]);
         let mut b = Self {
@@ -56,7 +56,7 @@ impl B {
         b
     }
 
-    /// The texts of one field of the form, in their order.
+    /// The texts at one path of the form, in document order.
     #[must_use]
     pub fn field(&self, path: &str) -> Vec<&str> {
         self.form
@@ -82,12 +82,12 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// The elements of a document that have no elements in them, with the path below the root.
+/// The leaf elements of a document, with their paths below the root.
 fn leaves(document: &str) -> Vec<(String, String)> {
     let mut reader = Reader::from_str(document);
     reader.config_mut().expand_empty_elements = true;
     let (mut path, mut leaves) = (Vec::<String>::new(), Vec::new());
-    // The text of the innermost element, as long as no element is in it.
+    // The text of the innermost element, until a child element is seen.
     let mut text: Option<String> = None;
     loop {
         let more = match reader.read_event().expect("B's form is XML") {
@@ -106,10 +106,10 @@ fn leaves(document: &str) -> Vec<(String, String)> {
             Event::Text(part) => part.xml10_content().into_owned(),
             Event::CData(part) => part.xml10_content().into_owned(),
             Event::GeneralRef(reference) => {
-                match reference.resolve_char_ref().expect("a character of XML") {
+                match reference.resolve_char_ref().expect("a character reference") {
                     Some(character) => character.to_string(),
                     None => resolve_predefined_entity(&reference.xml10_content())
-                        .expect("an entity of XML itself")
+                        .expect("a predefined entity")
                         .to_owned(),
                 }
             }
