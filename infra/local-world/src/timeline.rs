@@ -23,7 +23,7 @@ use tracing_subscriber::{
 
 use testbed::clock::Clock;
 
-pub use journey::{Cost, Delivery, Journey, Outcome, Step, Told, Trouble};
+pub use journey::{Cost, Delivery, Journey, Outcome, TimedStep, Told, Warning};
 
 /// So many A instances are remembered.
 const JOURNEYS: usize = 200;
@@ -60,11 +60,11 @@ pub enum Seen {
         delivery: Box<Delivery>,
     },
     /// A warning, or worse.
-    Trouble {
+    Warning {
         /// The A instance; empty where it is about none.
         instance: String,
         /// What was logged.
-        trouble: Trouble,
+        warning: Warning,
         /// When, since the timeline began.
         at: Duration,
     },
@@ -208,16 +208,16 @@ impl Timeline {
         self.tell(None);
     }
 
-    fn trouble(&self, instance: &str, number: Option<u64>, trouble: Trouble) {
+    fn warning(&self, instance: &str, number: Option<u64>, warning: Warning) {
         if let Some(number) = number {
-            let noted = trouble.clone();
-            self.change(instance, number, |delivery| delivery.troubles.push(noted));
+            let noted = warning.clone();
+            self.change(instance, number, |delivery| delivery.warnings.push(noted));
         }
         let at = self.since_began();
         let instance = instance.to_owned();
-        self.tell(Some(Seen::Trouble {
+        self.tell(Some(Seen::Warning {
             instance,
-            trouble,
+            warning,
             at,
         }));
     }

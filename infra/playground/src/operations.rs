@@ -52,7 +52,7 @@ pub(super) const TEXTS: &str = include_str!("operations/texts.yaml");
 #[derive(Debug, Default)]
 pub(crate) struct Operations {
     days: bad_days::BadDays,
-    answers: tables::Answers,
+    responses: tables::FunctionResponses,
     clock: clock::Clock,
     route_files: route_files::RouteFiles,
 }

@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use local_world::cost::{self, Inputs};
 use stafett_core::causes::Causes;
 
-mod bench;
+mod author_commands;
 mod check;
 mod compare;
 mod connect;

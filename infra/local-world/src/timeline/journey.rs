@@ -60,9 +60,9 @@ pub struct Delivery {
     /// When it ended.
     pub ended: Option<Instant>,
     /// What was done, in order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<TimedStep>,
     /// What was logged as a warning or worse.
-    pub troubles: Vec<Trouble>,
+    pub warnings: Vec<Warning>,
     /// What it came to; none where it goes on, or was cut short.
     pub outcome: Option<Outcome>,
     /// How often the message of the relay that failed with it has been received since, without a try:
@@ -87,7 +87,7 @@ impl Delivery {
 
 /// One step of a delivery.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct TimedStep {
     /// What was done: `claim`, `read`, `search`, `create`, `record`, `delete`, `finish` or `after-steps`.
     pub name: String,
     /// How long it took, in milliseconds.
@@ -96,7 +96,7 @@ pub struct Step {
     pub ended: Instant,
 }
 
-impl Step {
+impl TimedStep {
     /// When it began.
     #[must_use]
     pub fn began(&self) -> Instant {
@@ -107,7 +107,7 @@ impl Step {
 
 /// A warning, or worse.
 #[derive(Clone, Debug)]
-pub struct Trouble {
+pub struct Warning {
     /// `WARN` or `ERROR`.
     pub level: &'static str,
     /// What was logged.

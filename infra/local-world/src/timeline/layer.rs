@@ -12,7 +12,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::{Delivery, Outcome, Step, Timeline, Told, Trouble};
+use super::{Delivery, Outcome, TimedStep, Timeline, Told, Warning};
 
 /// Reads log lines.
 pub(super) struct Reader(pub(super) Timeline);
@@ -75,7 +75,7 @@ where
             began: Instant::now(),
             ended: None,
             steps: Vec::new(),
-            troubles: Vec::new(),
+            warnings: Vec::new(),
             outcome: None,
             repeats: 0,
         };
@@ -106,12 +106,12 @@ where
                 let number = about.as_ref().map(|it| it.number);
                 let instance = about.map(|it| it.instance);
                 let instance = instance.unwrap_or_else(|| fields.text("instance"));
-                let trouble = Trouble {
+                let warning = Warning {
                     level: event.metadata().level().as_str(),
                     message: message.to_owned(),
                     reason: fields.text("reason"),
                 };
-                self.0.trouble(&instance, number, trouble);
+                self.0.warning(&instance, number, warning);
             }
             _ if message == "answered" => self.told(&fields),
             _ => {}
@@ -131,7 +131,7 @@ where
 
 impl Reader {
     fn step(&self, about: &About, fields: &Fields) {
-        let step = Step {
+        let step = TimedStep {
             name: fields.text("step"),
             ms: fields.number("ms").unwrap_or_default(),
             ended: Instant::now(),

@@ -127,10 +127,10 @@ fn trouble_is_noted_where_it_happened_and_told_at_once() {
         tracing::error!("of nobody");
     });
     let delivery = &timeline.journey(INSTANCE).unwrap().deliveries[0];
-    assert_eq!(delivery.troubles[0].reason, "it is down");
+    assert_eq!(delivery.warnings[0].reason, "it is down");
     let told = told.lock().unwrap();
     assert!(matches!(&told[..], [
-        Seen::Trouble { instance: first, .. },
-        Seen::Trouble { instance: second, .. },
+        Seen::Warning { instance: first, .. },
+        Seen::Warning { instance: second, .. },
     ] if first == INSTANCE && second.is_empty()));
 }

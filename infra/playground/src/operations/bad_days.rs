@@ -259,7 +259,7 @@ struct Begun {
 
 /// A bad day, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(super) struct ActiveDay {
     /// By which it is switched off.
     pub(super) id: u64,
     pub(super) day: BadDay,
@@ -271,7 +271,7 @@ pub(super) struct Standing {
     pub(super) struck: u64,
 }
 
-impl Standing {
+impl ActiveDay {
     /// It was to strike once, and has.
     pub(super) fn is_over(&self) -> bool {
         self.length == Length::Once && self.struck > 0
@@ -297,7 +297,7 @@ impl BadDays {
         let mut days = self.lock();
         let is_on = days.begun.iter().any(|it| {
             let same = (it.day, &it.app, it.length) == (day, app, length);
-            same && !it.standing(deployment).is_over()
+            same && !it.active(deployment).is_over()
         });
         if is_on {
             return Ok(false);
@@ -335,15 +335,15 @@ impl BadDays {
     }
 
     /// Those that were switched on and not off, the oldest first.
-    pub(super) fn standing(&self, deployment: &Deployment) -> Vec<Standing> {
+    pub(super) fn active(&self, deployment: &Deployment) -> Vec<ActiveDay> {
         let begun = self.lock().begun.clone();
-        begun.iter().map(|it| it.standing(deployment)).collect()
+        begun.iter().map(|it| it.active(deployment)).collect()
     }
 }
 
 impl Begun {
-    fn standing(&self, deployment: &Deployment) -> Standing {
-        Standing {
+    fn active(&self, deployment: &Deployment) -> ActiveDay {
+        ActiveDay {
             id: self.id,
             day: self.day,
             app: self.app.clone(),
@@ -399,14 +399,14 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(status(&deployment).await, Some(503));
         }
-        let standing = days.standing(&deployment);
-        let struck: Vec<_> = standing.iter().map(|it| (&it.app, it.struck)).collect();
+        let active = days.active(&deployment);
+        let struck: Vec<_> = active.iter().map(|it| (&it.app, it.struck)).collect();
         assert_eq!(struck, [(&casework, 2), (&permit, 0)]);
-        let id = standing[0].id;
+        let id = active[0].id;
         assert_eq!(days.end(&deployment, id), Some(BadDay::BDown));
         assert_eq!(days.end(&deployment, id), None);
         assert_eq!(status(&deployment).await, Some(200));
-        assert_eq!(days.standing(&deployment).len(), 1);
+        assert_eq!(days.active(&deployment).len(), 1);
     }
 
     #[tokio::test]
@@ -418,10 +418,10 @@ mod tests {
         assert!(!begin().unwrap(), "it has not struck yet");
         assert_eq!(status(&deployment).await, Some(503));
         assert_eq!(status(&deployment).await, Some(200));
-        let [standing] = &days.standing(&deployment)[..] else {
+        let [active] = &days.active(&deployment)[..] else {
             panic!("one day")
         };
-        assert!(standing.is_over());
+        assert!(active.is_over());
         assert!(begin().unwrap());
     }
 
@@ -435,7 +435,7 @@ mod tests {
                 .unwrap();
         }
         assert_eq!(days.end_all(&deployment), BadDay::ALL.len());
-        assert_eq!(days.standing(&deployment), []);
+        assert_eq!(days.active(&deployment), []);
         assert_eq!(status(&deployment).await, Some(200));
         let strikes = |fault| {
             deployment

@@ -15,8 +15,8 @@ use crate::{Site, page::said, visit::Visit};
 pub(super) const HERE: &str = "/days";
 
 pub(super) async fn page(State(site): State<Site>, visit: Visit) -> Response {
-    let standing = site.operations.days.standing(&site.deployment);
-    let standing: Vec<Value> = standing
+    let active = site.operations.days.active(&site.deployment);
+    let active: Vec<Value> = active
         .iter()
         .map(|it| {
             context! {
@@ -38,14 +38,14 @@ pub(super) async fn page(State(site): State<Site>, visit: Visit) -> Response {
     site.page(
         &visit,
         "operations_days.html",
-        context! { standing, days => days.as_slice(), now },
+        context! { active, days => days.as_slice(), now },
     )
 }
 
 /// The bad days that can strike now.
 pub(super) fn lurking(site: &Site) -> Vec<Value> {
-    let standing = site.operations.days.standing(&site.deployment);
-    let lurking = standing.iter().filter(|it| !it.is_over());
+    let active = site.operations.days.active(&site.deployment);
+    let lurking = active.iter().filter(|it| !it.is_over());
     lurking
         .map(|it| context! { name => key(it.day, ""), app => it.app.to_string() })
         .collect()

@@ -21,7 +21,7 @@ const ROWS: usize = 200;
 
 /// What an operator's functions answered last.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
+pub(super) struct FunctionResponses {
     inspected: Kept,
     redriven: Kept,
     reconciled: Kept,
@@ -59,7 +59,7 @@ pub(super) async fn page(State(site): State<Site>, visit: Visit) -> Response {
     };
     let resources = deployment.aws.resources();
     let rows: Vec<Value> = relays.iter().take(ROWS).map(relay).collect();
-    let operations = &site.operations.answers;
+    let operations = &site.operations.responses;
     let content = context! {
         now => shown(deployment.altinn.clock().now()),
         relays => context! { rows, total => relays.len(), left_out => relays.len().saturating_sub(ROWS) },
@@ -134,7 +134,7 @@ pub(super) async fn inspect(State(site): State<Site>) -> Response {
     match invoke(&site.deployment.redrive, &json!({ "action": "inspect" })).await {
         Ok(answer) => {
             let total = answer["total"].to_string();
-            site.operations.answers.inspected.keep(now(&site), answer);
+            site.operations.responses.inspected.keep(now(&site), answer);
             site.changed();
             said(HERE, "said-inspected", &[("total", &total)])
         }
@@ -162,10 +162,10 @@ pub(super) async fn redrive(State(site): State<Site>, Form(form): Form<Redrive>)
         Ok(answer) => {
             let count = |name: &str| answer[name].to_string();
             let (sent, deleted) = (count("sent"), count("deleted"));
-            let answers = &site.operations.answers;
+            let responses = &site.operations.responses;
             // What was seen before is not there any more.
-            answers.inspected.forget();
-            answers.redriven.keep(now(&site), answer);
+            responses.inspected.forget();
+            responses.redriven.keep(now(&site), answer);
             site.changed();
             said(
                 HERE,
@@ -194,7 +194,10 @@ pub(super) async fn reconcile(State(site): State<Site>, Form(form): Form<Reconci
                 .flatten()
                 .map(found)
                 .sum();
-            site.operations.answers.reconciled.keep(now(&site), answer);
+            site.operations
+                .responses
+                .reconciled
+                .keep(now(&site), answer);
             site.changed();
             let key = if dry_run {
                 "said-reconcile-would"

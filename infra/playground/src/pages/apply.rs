@@ -60,7 +60,7 @@ struct Sheet<'a> {
 
 /// What a user has filled in. Holds form data.
 #[derive(Default)]
-struct Answers {
+struct FormInput {
     /// By data type.
     forms: Map<String, Value>,
     /// Who submits, as party id.
@@ -112,17 +112,17 @@ pub(super) async fn new(
         Some(name) => sheet.samples.iter().find(|it| it.name == name),
         None => sheet.samples.first(),
     };
-    let mut answers = Answers {
+    let mut input = FormInput {
         told: "app".to_owned(),
         until: sheet.until(&site),
-        ..Answers::default()
+        ..FormInput::default()
     };
     if let Some(sample) = sample {
-        answers.forms = sample.forms(sheet.app);
-        answers.party = sample.party(&site.deployment.altinn);
-        answers.sample.clone_from(&sample.name);
+        input.forms = sample.forms(sheet.app);
+        input.party = sample.party(&site.deployment.altinn);
+        input.sample.clone_from(&sample.name);
     }
-    sheet.show(&site, &visit, StatusCode::OK, &answers, &[], None)
+    sheet.show(&site, &visit, StatusCode::OK, &input, &[], None)
 }
 
 /// A button of the form was pressed.
@@ -144,7 +144,7 @@ pub(super) async fn submit(
     let filled = Filled::new(upload.fields);
     let button = filled.get("do").unwrap_or_default();
     let change = RowChange::read(button);
-    let mut answers = Answers {
+    let mut input = FormInput {
         forms: Map::new(),
         party: filled.get("party").and_then(|it| it.parse().ok()),
         told: filled.get("told").unwrap_or("app").to_owned(),
@@ -160,10 +160,10 @@ pub(super) async fn submit(
             &of.data_type,
             &value,
         ));
-        answers.forms.insert(of.data_type.clone(), value);
+        input.forms.insert(of.data_type.clone(), value);
     }
     if change.is_some() {
-        return sheet.show(&site, &visit, StatusCode::OK, &answers, &[], None);
+        return sheet.show(&site, &visit, StatusCode::OK, &input, &[], None);
     }
     let unfit = upload
         .files
@@ -171,23 +171,23 @@ pub(super) async fn submit(
         .find_map(|file| sheet.unfit(file, &upload.files));
     if !wrong.is_empty() || unfit.is_some() {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
-        return sheet.show(&site, &visit, status, &answers, &wrong, unfit);
+        return sheet.show(&site, &visit, status, &input, &wrong, unfit);
     }
     let submission = Submission {
         app: id.clone(),
-        owner: SubmissionOwner::Party(answers.party.unwrap_or_default()),
-        forms: answers
+        owner: SubmissionOwner::Party(input.party.unwrap_or_default()),
+        forms: input
             .forms
             .iter()
             .map(|(data_type, form)| (data_type.clone(), FormContent::Json(form.clone())))
             .collect(),
         attachments: upload.files,
-        until: match answers.until.as_str() {
+        until: match input.until.as_str() {
             "" => Stage::Ended,
             task => Stage::Task(task.to_owned()),
         },
     };
-    match send(&site, &id, &submission, &answers.told).await {
+    match send(&site, &id, &submission, &input.told).await {
         Ok((instance, key)) => {
             site.changed();
             said(&format!("/relays/{instance}"), key, &[])
@@ -195,7 +195,7 @@ pub(super) async fn submit(
         Err(error) => {
             let trouble = context! { key => "apply-refused", detail => error.to_string() };
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            sheet.show(&site, &visit, status, &answers, &[], Some(trouble))
+            sheet.show(&site, &visit, status, &input, &[], Some(trouble))
         }
     }
 }
@@ -307,7 +307,7 @@ impl<'a> Sheet<'a> {
         site: &Site,
         visit: &Visit,
         status: StatusCode,
-        answers: &Answers,
+        input: &FormInput,
         wrong: &[Violation],
         trouble: Option<Shown>,
     ) -> Response {
@@ -316,7 +316,7 @@ impl<'a> Sheet<'a> {
             .iter()
             .map(|of| {
                 let empty = Value::Object(Map::new());
-                let value = answers.forms.get(&of.data_type).unwrap_or(&empty);
+                let value = input.forms.get(&of.data_type).unwrap_or(&empty);
                 let fields = form::show(&of.fields, &of.data_type, value, wrong);
                 context! { name => of.data_type.clone(), title => of.title.clone(), fields }
             })
@@ -339,7 +339,7 @@ impl<'a> Sheet<'a> {
             .app
             .tasks()
             .iter()
-            .map(|task| context! { id => task.id.clone(), name => task.name.clone(), chosen => task.id == answers.until })
+            .map(|task| context! { id => task.id.clone(), name => task.name.clone(), chosen => task.id == input.until })
             .collect();
         let content = context! {
             app => self.app.id(),
@@ -347,11 +347,11 @@ impl<'a> Sheet<'a> {
             forms,
             files,
             samples,
-            sample => answers.sample.clone(),
-            parties => parties(site, &self.app, answers.party),
-            told => answers.told.clone(),
+            sample => input.sample.clone(),
+            parties => parties(site, &self.app, input.party),
+            told => input.told.clone(),
             tasks,
-            ended => answers.until.is_empty(),
+            ended => input.until.is_empty(),
             wrong => wrong.iter().map(Violation::entry).collect::<Vec<_>>(),
             trouble,
         };

@@ -49,12 +49,12 @@ impl Progress {
                     say!("{line}");
                 }
             }
-            Seen::Trouble {
+            Seen::Warning {
                 instance,
-                trouble,
+                warning,
                 at,
             } => {
-                let what = format!("{}: {} {}", trouble.level, trouble.message, trouble.reason);
+                let what = format!("{}: {} {}", warning.level, warning.message, warning.reason);
                 say!("{}", line(*at, instance, &what));
             }
         }

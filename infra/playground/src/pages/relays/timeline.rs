@@ -175,8 +175,8 @@ impl Chart {
             })
             .collect();
         let outcome = delivery.outcome.as_ref();
-        let troubles: Vec<Shown> = delivery
-            .troubles
+        let warnings: Vec<Shown> = delivery
+            .warnings
             .iter()
             .map(|it| context! { level => it.level, message => it.message.clone(), reason => it.reason.clone() })
             .collect();
@@ -199,7 +199,7 @@ impl Chart {
             repeats => delivery.repeats,
             again_s => outcome.and_then(|it| it.again_s),
             bars,
-            troubles,
+            warnings,
         }
     }
 }
