@@ -1,5 +1,5 @@
-//! `cargo run`: both apps, Altinn, AWS and the functions on this machine, and applications that are
-//! relayed before your eyes, whatever goes wrong.
+//! `cargo run`: both apps, Altinn, AWS and the functions on this machine, relaying applications
+//! while you watch, whatever goes wrong.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -24,7 +24,7 @@ mod subscribe;
 mod terminal;
 mod try_out;
 
-/// What ended a command.
+/// The error that ended a command.
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// Stafett on this machine: relays sample applications from app A to app B and shows how, also where
@@ -76,7 +76,7 @@ impl Cost {
     }
 }
 
-/// How long work that cannot be interrupted keeps the program from ending.
+/// How long work that cannot be interrupted may delay the program's exit.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {

@@ -25,11 +25,11 @@ use probe::Finding;
 use report::Report;
 use settings::Options;
 
-/// For all calls but the wait: a few small ones.
+/// Timeout of each call except the wait: the calls are few and small.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Between two looks at a subscription that is not validated yet.
+/// Pause between two checks of a subscription that is not validated yet.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Before another try when Altinn answers 429 and does not say how long to wait.
+/// Pause before a retry when Altinn responds 429 without a `Retry-After`.
 const UNSAID: Duration = Duration::from_secs(10);
 const CREATED: &str = "created";
 const THERE: &str = "there already";
@@ -69,7 +69,7 @@ pub(crate) struct Arguments {
     options: Options,
 }
 
-/// Does it; whether all is as it should be afterwards.
+/// Runs the command; returns whether every subscription is as it should be.
 pub(crate) async fn run(arguments: Arguments) -> Result<bool, Failure> {
     let source = arguments.options.source();
     let api = ApiSettings::read(&source)?;
@@ -120,11 +120,11 @@ struct Command {
     dry: bool,
 }
 
-/// What came of the subscriptions that the routes need.
+/// The result for the subscriptions that the routes need.
 struct Done {
-    /// How many Altinn refused.
+    /// The number that Altinn refused.
     refused: usize,
-    /// How many addresses it has not validated.
+    /// The number of addresses that Altinn has not validated.
     silent: usize,
 }
 
@@ -134,9 +134,9 @@ impl Done {
     }
 }
 
-/// A call that did not give what was asked for.
+/// A failed call.
 trait Refusal {
-    /// How long to wait before the same call; none where waiting does not help.
+    /// How long to wait before a retry; none if a retry does not help.
     fn pause(&self) -> Option<Duration>;
 }
 
@@ -156,7 +156,7 @@ impl Refusal for SubscribeError {
     }
 }
 
-/// A subscription that Altinn was asked for, and how it came to be.
+/// A requested subscription, and whether it is new.
 struct Asked {
     topic: Topic,
     subscription: Subscription,
@@ -176,7 +176,7 @@ impl Command {
         for (_, subscription) in &validated {
             report.subscription(subscription, standing(THERE, subscription));
         }
-        // Whoever asks again for a subscription that is there has its address validated anew.
+        // Requesting an existing subscription makes Altinn validate its address again.
         let waiting = waiting
             .into_iter()
             .map(|(topic, _)| (topic, "there already"));
@@ -239,7 +239,7 @@ impl Command {
         })
     }
 
-    /// Looks at the subscriptions until all are validated, or the time is up.
+    /// Checks the subscriptions until all are validated, or the time is up.
     async fn wait(&self, asked: &mut [Asked], longest: Duration) -> Result<(), AltinnError> {
         let began = Instant::now();
         loop {
@@ -264,7 +264,7 @@ impl Command {
             .await
     }
 
-    /// Calls again whenever Altinn asks to come back later, as long as there is time for it.
+    /// Retries whenever Altinn asks to, as long as there is time.
     async fn patiently<T, E, F>(&self, call: impl Fn() -> F) -> Result<T, E>
     where
         E: Refusal,
@@ -309,7 +309,7 @@ impl Command {
                     report.subscription(subscription, standing("another system's", subscription));
                 }
             }
-            // Which of them is called with the deployed secret cannot be told.
+            // It is unknown which of them has the deployed secret.
             None => {
                 for subscription in &existing {
                     let whose = if subscription.endpoint.is_of(&self.api.url) {
@@ -325,7 +325,7 @@ impl Command {
         Ok(())
     }
 
-    /// Deletes what is given, all of it this deployment's.
+    /// Deletes the given subscriptions, which all belong to this deployment.
     async fn delete(
         &self,
         subscriptions: impl IntoIterator<Item = Subscription>,

@@ -1,4 +1,4 @@
-//! From log lines to journeys.
+//! Turns log lines into journeys.
 
 use std::{collections::BTreeMap, fmt::Debug, str::FromStr, time::Instant};
 
@@ -17,14 +17,14 @@ use super::{Delivery, Outcome, TimedStep, Timeline, Told, Warning};
 /// Reads log lines.
 pub(super) struct Reader(pub(super) Timeline);
 
-/// The delivery that a span is about.
+/// The delivery that a span belongs to.
 #[derive(Clone)]
 struct About {
     instance: String,
     number: u64,
 }
 
-/// The fields of a line or a span, as text.
+/// The fields of a log line or a span, as text.
 #[derive(Default)]
 struct Fields(BTreeMap<&'static str, String>);
 
@@ -141,7 +141,7 @@ impl Reader {
         });
     }
 
-    /// `receive` took a trigger. Its other answers are about no A instance.
+    /// `receive` accepted a trigger. Its other responses have no A instance.
     fn told(&self, fields: &Fields) {
         if let (Some(instance), Some(cause)) = (fields.get("instance"), fields.get("cause")) {
             let told = Told {

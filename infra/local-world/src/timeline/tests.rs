@@ -4,7 +4,7 @@ use super::*;
 
 const INSTANCE: &str = "50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77";
 
-/// A timeline that has heard what `work` logged, and nothing else.
+/// A timeline of what `work` logged.
 fn heard(work: impl FnOnce()) -> Timeline {
     let timeline = Timeline::new();
     let subscriber = Registry::default().with(layer::Reader(timeline.clone()));
@@ -109,7 +109,7 @@ fn memory_is_bounded_and_what_is_forgotten_still_counts() {
         }
     });
     assert_eq!(timeline.latest(usize::MAX).len(), JOURNEYS);
-    // It was the first of all, and so has been forgotten and begun anew.
+    // It was the oldest, so it has been forgotten and recorded anew.
     let journey = timeline.journey(INSTANCE).unwrap();
     assert!(journey.deliveries.len() <= 80);
     assert!(journey.cost.tries >= journey.deliveries.len() as u64);

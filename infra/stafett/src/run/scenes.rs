@@ -1,4 +1,4 @@
-//! What goes wrong in real life, and what becomes of it.
+//! Scenes: things that go wrong in production, and how Stafett recovers.
 
 use std::{path::Path, time::Duration};
 
@@ -15,7 +15,7 @@ const ROUTE: &str = "permit-to-casework";
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Stage {
-    /// Nobody says that an application is ready: reconcile finds it.
+    /// Nobody reports that an application is ready; reconcile finds it.
     pub(super) async fn never_told(&mut self) -> Result<(), Failure> {
         heading("A trigger that never came");
         let faults = self.deployment.altinn.faults();
@@ -29,7 +29,8 @@ impl Stage {
         self.watch(PERMIT, &instance).await
     }
 
-    /// A route has a mistake: the relay fails for good, until it is mended and redriven.
+    /// A route has a mistake: the relay fails for good until the route is fixed and the message
+    /// redriven.
     pub(super) async fn mended(&mut self) -> Result<(), Failure> {
         heading("A relay that fails for good, is mended and redriven");
         let mistaken = mistaken_routes()?;
@@ -117,7 +118,7 @@ impl Stage {
             attachments: Vec::new(),
             until: Point::Ended,
         };
-        // That an app cannot publish its events is said once, and not three times for each application.
+        // Print the warning about unpublished events once, instead of three times per application.
         self.progress.be_quiet(true);
         let submitted = self.deployment.altinn.submit(&submission);
         self.progress.be_quiet(false);
@@ -130,7 +131,7 @@ impl Stage {
         Ok(state.to_owned())
     }
 
-    /// Waits until a relay has failed, and its message is in the dead-letter queue.
+    /// Waits until a relay has failed and its message is in the dead-letter queue.
     async fn failed(&mut self, instance: &str) -> Result<(), Failure> {
         self.deployment.rest().await?;
         let state = self.ledger_state(instance).await?;
@@ -140,7 +141,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until what was redriven is done.
+    /// Waits until the redriven relay is done.
     async fn redone(&mut self, instance: &str) -> Result<(), Failure> {
         self.deployment.rest().await?;
         let dead = self.dead_letters().await?;
@@ -152,7 +153,7 @@ impl Stage {
         Ok(self.deployment.redrive.invoke(&request).await?)
     }
 
-    /// How many messages are in the dead-letter queue.
+    /// The number of messages in the dead-letter queue.
     async fn dead_letters(&self) -> Result<usize, Failure> {
         use aws_sdk_sqs::types::QueueAttributeName as Name;
         let found = self
@@ -186,7 +187,7 @@ fn show_groups(inspected: &Value) {
     }
 }
 
-/// The sample routes in a folder of their own, with a mistake in one.
+/// The sample routes in a temporary folder, with a mistake in one.
 fn mistaken_routes() -> Result<tempfile::TempDir, Failure> {
     const RIGHT: &str = "tittel: \"'Byggesøknad fra ' ~ data.model.soker.navn\"";
     const WRONG: &str = "tittel: \"'Byggesøknad fra ' ~ data.model.soker.fulltNavn\"";

@@ -1,4 +1,4 @@
-//! Why Altinn may not have validated an address: the same call, made from here.
+//! Finds out why Altinn may not have validated an address, by making the same call from here.
 
 use std::fmt;
 
@@ -10,21 +10,21 @@ use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the events address did with a validation that did not come from Altinn.
+/// How the events address responded to a validation event that we sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finding {
-    /// It accepts it.
+    /// It accepts the event.
     Accepts,
-    /// It knows no such path: another secret.
+    /// It does not know the path: the secret differs.
     Unknown,
-    /// It answers something else.
+    /// It responds with something else.
     Answers(StatusCode),
-    /// It does not answer.
+    /// It does not respond.
     Silent,
 }
 
 impl Finding {
-    /// Calls the address as Altinn does to validate it; the function passes that event over.
+    /// Calls the address as Altinn does for validation; the function ignores that event.
     pub(super) async fn of(api: &ApiSettings, secret: &SecretString) -> Self {
         let Ok(http) = stafett_runtime::altinn::http_client() else {
             return Self::Silent;
