@@ -21,9 +21,8 @@ use rustack_sqs_http::response::json_response;
 use rustack_sqs_model::error::SqsError;
 use rustack_sqs_model::operations::SqsOperation;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
-
 use testbed::clock::Clock;
+use tokio::sync::Mutex;
 
 /// The one system attribute that a sender may set.
 ///

@@ -14,16 +14,15 @@ use std::{
     time::Duration,
 };
 
-use stafett_runtime::{clock::Clock, start::StartError};
-use thiserror::Error;
-use tokio::net::TcpListener;
-
 use local_altinn::{ClientRegistration, DevelopmentKey, LocalAltinn};
 use local_aws::{
     Endpoints, LocalAws, Stack, Template, TemplateError, Values,
     lambda::{EventSourceMapping, Function, HttpApi, HttpApiError, Program, Schedule},
 };
+use stafett_runtime::{clock::Clock, start::StartError};
 use testbed::wire::{Wire, WireError};
+use thiserror::Error;
+use tokio::net::TcpListener;
 
 pub use calls::CallError;
 pub use own_apps::OwnApps;

@@ -14,14 +14,13 @@ use std::{
 };
 
 use jiff::Timestamp;
+use testbed::clock::Clock;
 use tokio::sync::watch;
 use tracing_subscriber::{
     Registry,
     filter::{LevelFilter, Targets},
     layer::{Layer, SubscriberExt},
 };
-
-use testbed::clock::Clock;
 
 pub use journey::{Cost, Delivery, Journey, Outcome, TimedStep, Told, Warning};
 

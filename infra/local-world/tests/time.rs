@@ -22,7 +22,7 @@ fn received(deployment: &Deployment) -> usize {
 }
 
 #[tokio::test]
-async fn a_message_that_was_put_back_returns_when_its_moment_has_come_and_no_sooner() {
+async fn a_delayed_message_comes_back_when_it_is_due_and_no_sooner() {
     let deployment = Deployment::start(Plan::samples().unwrap()).await.unwrap();
     let queue = &deployment.aws.resources().queue;
     let sqs = deployment.sqs();
@@ -46,7 +46,7 @@ async fn a_message_that_was_put_back_returns_when_its_moment_has_come_and_no_soo
 }
 
 #[tokio::test]
-async fn the_schedule_runs_as_often_as_its_moment_comes() {
+async fn the_schedule_runs_once_per_period() {
     let mut plan = Plan::samples().unwrap();
     plan.schedule = true;
     let deployment = Deployment::start(plan).await.unwrap();
@@ -63,7 +63,7 @@ async fn the_schedule_runs_as_often_as_its_moment_comes() {
 }
 
 #[tokio::test]
-async fn time_does_not_pass_for_functions_in_processes_of_their_own() {
+async fn time_cannot_pass_for_functions_in_separate_processes() {
     let mut plan = Plan::samples().unwrap();
     let nobody = || Program::new("/nonexistent");
     plan.code = Code::Programs {

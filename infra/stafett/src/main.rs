@@ -27,8 +27,8 @@ mod try_out;
 /// The error that ended a command.
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// Stafett on this machine: relays sample applications from app A to app B and shows how, also where
-/// nobody tells, a route is mistaken, or B is down for a night. A page, the playground, shows all of it.
+/// Stafett on this machine: relays sample applications from app A to app B, also when the trigger is
+/// lost, a route has a mistake, or B is down for a night. A local website, the playground, shows it all.
 #[derive(Debug, Parser)]
 #[command(name = "stafett", version, args_conflicts_with_subcommands = true)]
 #[group(skip)]

@@ -1,4 +1,5 @@
-//! One run: set up, trigger, watch, and show what became of each A instance; and the playground, as long as somebody wants it.
+//! One run: sets everything up, triggers the relays, waits, and prints the result of each A instance. The
+//! playground runs beside it, for as long as the user wants.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -61,17 +62,17 @@ pub(crate) struct Arguments {
     /// The directory of route files.
     #[arg(long, value_name = "DIR")]
     routes: Option<PathBuf>,
-    /// Run the apps in this folder in place of the samples: repositories of Altinn apps, or what `check --from` stored; can be
-    /// given more than once. No samples are played then.
+    /// Run the apps in this folder instead of the samples: repositories of Altinn apps, or what `check --from` stored;
+    /// can be given more than once. No samples are played then.
     #[arg(long, value_name = "DIR")]
     apps: Vec<PathBuf>,
-    /// The port of the playground; the next one that is free is taken.
+    /// The port of the playground. If it is in use, the next free one is taken.
     #[arg(long, value_name = "PORT", default_value_t = DEFAULT_PORT)]
     port: u16,
-    /// Stay until Ctrl-C, also where nobody sits at a terminal.
+    /// Keep running until Ctrl-C, even without a terminal.
     #[arg(long)]
     serve: bool,
-    /// Play no samples: the playground is yours at once, and stays until Ctrl-C.
+    /// Play no samples: the playground is ready at once, and runs until Ctrl-C.
     #[arg(long, conflicts_with = "input")]
     no_samples: bool,
 }

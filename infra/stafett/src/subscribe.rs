@@ -37,17 +37,17 @@ const SUPERFLUOUS: &str = "needed by no route";
 
 /// Subscribes to the events of every app that a route starts from.
 ///
-/// Altinn Events then calls POST /events/{secret} of the deployed API. What is there already is left as it
-/// is, so this can be run as often as you like: after each deployment that adds a route, and after a
+/// Altinn Events then calls POST /events/{secret} of the deployed API. Existing subscriptions
+/// are kept, so you can run this as often as you like: after each deployment that adds a route, and after a
 /// rotation of the events secret. It ends with exit code 0 when Altinn has validated every subscription.
 ///
-/// Deploy first: Altinn calls the address at once, and delivers nothing before it has answered. Altinn
-/// remembers for an hour who subscribes: a new subscription may miss events in its first hour (the function
+/// Deploy first: Altinn calls the address at once, and delivers nothing before it has responded. Altinn
+/// caches subscriptions for an hour: a new subscription may miss events in its first hour (the function
 /// reconcile finds these), a deleted one may still get some. App A must publish events:
 /// `RegisterEventsWithEventsComponent` in its `appsettings.json`.
 ///
 /// The secrets come from the environment (EVENTS_SECRET, MASKINPORTEN_JWK, ALTINN_SUBSCRIPTION_KEY), from AWS
-/// Secrets Manager (by ARN) or, the events secret, from the terminal; never as arguments, and nothing shows them.
+/// Secrets Manager (by ARN) or, for the events secret, from the terminal. They are never arguments, and are never shown.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Show every subscription of the organisation, and change nothing.
@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
     /// Delete the subscriptions of this deployment: those whose address is below its API.
     #[arg(long, conflicts_with = "prune")]
     delete: bool,
-    /// Delete what no route needs any more of this deployment's: an older secret, another filter, a route that is gone.
+    /// Delete the subscriptions of this deployment that no route needs: an older secret, another filter, a removed route.
     #[arg(long)]
     prune: bool,
     /// Show what would be done, and change nothing.

@@ -7,13 +7,13 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
+use testbed::wire::NotInTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{Function, sqs_event};
 use crate::{EventSourceSettings, QueueId};
-use testbed::wire::NotInTime;
 
 /// SQS returns at most ten messages per receive, and deletes at most ten per batch.
 const SQS_BATCH: usize = 10;

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
+use testbed::wire::NotInTime;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::container::{Container, LogLine, SharedContainer};
 use super::{FunctionError, Invocation};
 use crate::FunctionSettings;
-use testbed::wire::NotInTime;
 
 /// How long a process may take to ask for its first invocation.
 ///

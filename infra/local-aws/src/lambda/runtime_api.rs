@@ -116,7 +116,7 @@ fn refused(status: StatusCode, kind: &str, message: &str) -> Response {
 }
 
 async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
-    let mut pending = api.work.lock().await;
+    let mut pending = api.pending.lock().await;
     api.progress.send_modify(|it| it.asked += 1);
     let Some(PendingInvocation {
         invocation,

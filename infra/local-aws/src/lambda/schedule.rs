@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use testbed::clock::Clock;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Function;
 use crate::ScheduleSettings;
-use testbed::clock::Clock;
 
 /// A running schedule. Dropping it ends the schedule at once and aborts a running invocation.
 #[derive(Debug)]

@@ -11,6 +11,8 @@ use aws_types::SdkConfig;
 use instantiate::Instantiate;
 use lambda_http::{Request, RequestExt};
 use lambda_runtime::{LambdaEvent, service_fn};
+use local_aws::lambda::Function;
+use local_aws::{FunctionSettings, Template, TemplateError, Values};
 use receive::Receive;
 use reconcile::Reconcile;
 use redrive::Redrive;
@@ -23,8 +25,6 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::{Code, DeployError, Deployment};
-use local_aws::lambda::Function;
-use local_aws::{FunctionSettings, Template, TemplateError, Values};
 
 /// What the functions are built from.
 pub(super) struct Ground<'a> {
@@ -200,8 +200,9 @@ impl InProcess {
     }
 }
 
-/// Runs a future that is not `Send` on one thread, as a function's process does with all of its
-/// work. The future is aborted when the returned one is dropped.
+/// Runs a future on one thread, as a function's process does with all of its work: the compiler
+/// cannot prove that the futures of redrive and of its start are `Send`. The future is aborted when
+/// the returned one is dropped.
 async fn on_a_thread<T: Send + 'static>(work: impl AsyncFnOnce() -> T + Send + 'static) -> T {
     let (awaited, forgotten) = oneshot::channel::<Infallible>();
     let runtime = Handle::current();

@@ -7,10 +7,10 @@ use std::{
 };
 
 use app_files::{Apps, Unsupported};
+use local_altinn::{App, LoadError, Organisation, Register, ServiceOwner};
 use stafett_core::{id::AppId, route::Routes};
 
 use super::{DeployError, Plan, sample_apps};
-use local_altinn::{App, LoadError, Organisation, Register, ServiceOwner};
 
 /// The file of parties in a folder of apps.
 const REGISTER: &str = "register.yaml";
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn made_up_organisation_numbers_pass_the_control_and_do_not_change() {
+    fn generated_organisation_numbers_are_valid_and_stable() {
         let first = |org: &str| made_up_numbers(org).next();
         for org in ["brg", "digdir", "skd", "x"] {
             let number = first(org).unwrap();

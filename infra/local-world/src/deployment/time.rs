@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
+use local_aws::Hidden;
+use local_aws::lambda::Schedule;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
 use super::Deployment;
-use local_aws::Hidden;
-use local_aws::lambda::Schedule;
 
 /// How long the deployment may make no progress before waiting for it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -100,7 +100,7 @@ impl Deployment {
             return Ok(Some("the schedule is due".to_owned()));
         }
         if self.altinn.is_delivering() {
-            return Ok(Some("Altinn Events delivers".to_owned()));
+            return Ok(Some("Altinn Events is delivering".to_owned()));
         }
         let delivered = self.mapping.delivered();
         let dealt_with = delivered.deleted + delivered.left;
@@ -126,7 +126,7 @@ impl Deployment {
     async fn in_hand(&self, dealt_with: usize) -> Option<String> {
         let received = self.aws.handed_out(&self.aws.resources().queue).await;
         (received != dealt_with)
-            .then(|| format!("{received} messages were received and {dealt_with} dealt with"))
+            .then(|| format!("{received} messages were received and {dealt_with} processed"))
     }
 
     /// The next scheduled moment.

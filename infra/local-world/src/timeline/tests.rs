@@ -24,7 +24,7 @@ fn span(instance: &str, receives: u64) -> tracing::Span {
 }
 
 #[test]
-fn a_delivery_is_seen_from_its_trigger_to_its_b() {
+fn a_delivery_is_followed_from_its_trigger_to_its_b() {
     let timeline = heard(|| {
         tracing::info!(
             status = 202,
@@ -97,7 +97,7 @@ fn a_delivery_that_is_dropped_halfway_is_cut_short_and_repeats_of_a_failed_relay
 }
 
 #[test]
-fn memory_is_bounded_and_what_is_forgotten_still_counts() {
+fn memory_is_bounded_and_forgotten_deliveries_still_count() {
     let timeline = heard(|| {
         for number in 0..1_000 {
             let instance = format!("1/{number}");
@@ -116,7 +116,7 @@ fn memory_is_bounded_and_what_is_forgotten_still_counts() {
 }
 
 #[test]
-fn trouble_is_noted_where_it_happened_and_told_at_once() {
+fn a_warning_is_recorded_at_its_delivery_and_reported_at_once() {
     let timeline = Timeline::new();
     let told = Arc::new(Mutex::new(Vec::new()));
     let hears = Arc::clone(&told);

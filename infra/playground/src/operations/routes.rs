@@ -1,4 +1,4 @@
-//! The page of routes: the files with what is wrong with them, and how they lead from app to app.
+//! The routes page: the files with their findings, and a graph of the apps that they connect.
 
 use author::graph::Graph;
 use axum::{extract::State, response::Response};
@@ -12,7 +12,7 @@ pub(super) async fn page(State(site): State<Site>, visit: Visit) -> Response {
     let content = context! {
         folder => site.shown_folder(),
         checked => checked.as_deref().map(|it| Value::from(Serde(it))),
-        // Drawn by us, from names that admit no markup.
+        // We draw this SVG ourselves, from names that cannot contain markup.
         graph => Value::from_safe_string(graph.svg()),
     };
     site.page(&visit, "operations_routes.html", content)

@@ -1,4 +1,4 @@
-//! App A's form: filled in and submitted by a test person.
+//! App A's form, which a test person fills in and submits.
 
 mod sample;
 mod upload;
@@ -9,6 +9,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jsonschema::Validator;
+use local_altinn::{
+    App, Attachment, Fault, FormContent, Stage, Submission, SubmissionOwner, SubmitError,
+};
 use minijinja::{Value as Shown, context};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -20,15 +23,12 @@ use crate::{
     page::said,
     visit::Visit,
 };
-use local_altinn::{
-    App, Attachment, Fault, FormContent, Stage, Submission, SubmissionOwner, SubmitError,
-};
 
 use super::{parties, title};
 use sample::Sample;
 use upload::{Upload, UploadError};
 
-/// What is chosen in an address.
+/// The query parameters of the form's page.
 #[derive(Deserialize)]
 pub(super) struct Chosen {
     sample: Option<String>,
@@ -42,7 +42,7 @@ struct Form {
     schema: Validator,
 }
 
-/// A data type for files that users may add.
+/// A data type of files that users may add.
 struct Files {
     data_type: String,
     accept: Vec<String>,
@@ -50,7 +50,7 @@ struct Files {
     most_bytes: Option<u64>,
 }
 
-/// A page of an app, as it is filled in.
+/// An app with its forms and file types.
 struct Sheet<'a> {
     app: &'a App,
     forms: Vec<Form>,
@@ -58,16 +58,16 @@ struct Sheet<'a> {
     samples: Vec<Sample>,
 }
 
-/// What a user has filled in. Holds form data.
+/// The user's input. Holds form data.
 #[derive(Default)]
 struct FormInput {
     /// By data type.
     forms: Map<String, Value>,
-    /// Who submits, as party id.
+    /// The party id of the submitter.
     party: Option<u32>,
-    /// How it is told: `app`, `event` or `nobody`.
+    /// How the relay is triggered: `app`, `event` or `nobody`.
     told: String,
-    /// The task that it stops in; empty for the end of the process.
+    /// The task at which the process stops; empty for the end of the process.
     until: String,
     sample: String,
 }
@@ -96,7 +96,7 @@ pub(super) async fn list(State(site): State<Site>, visit: Visit) -> Response {
     site.page(&visit, "apply.html", context! { apps })
 }
 
-/// The form, filled in with a sample.
+/// The form, prefilled with a sample.
 pub(super) async fn new(
     State(site): State<Site>,
     visit: Visit,
@@ -125,7 +125,7 @@ pub(super) async fn new(
     sheet.show(&site, &visit, StatusCode::OK, &input, &[], None)
 }
 
-/// A button of the form was pressed.
+/// Handles a pressed button of the form.
 pub(super) async fn submit(
     State(site): State<Site>,
     visit: Visit,
@@ -200,7 +200,8 @@ pub(super) async fn submit(
     }
 }
 
-/// Submits, and tells as the user wants it told. The instance, and what to say about it.
+/// Submits, and triggers the relay as the user chose. Returns the instance and the key of the
+/// message.
 async fn send(
     site: &Site,
     app: &str,
@@ -220,7 +221,7 @@ async fn send(
             },
         ));
     }
-    // Whoever else tells is to tell alone.
+    // The app must not publish events, so that the chosen trigger is the only one.
     let faults = deployment.altinn.faults();
     let silence = faults.always(Some(app), Fault::EventsOff);
     let submitted = deployment.altinn.submit(submission);
@@ -254,7 +255,7 @@ impl<'a> Sheet<'a> {
                 schema: jsonschema::validator_for(schema).ok()?,
             });
         }
-        // What an app makes itself, or only organisations may add, is not for users.
+        // Data that the app creates itself, or that only organisations may add, is not for users.
         let files = app.data_types().iter().filter(|it| {
             !it.is_form() && it.id != "ref-data-as-pdf" && it.allowed_contributors().is_none()
         });
@@ -275,7 +276,7 @@ impl<'a> Sheet<'a> {
         })
     }
 
-    /// Where the first route from this app wants it.
+    /// The task at which the first route from this app expects the instance.
     fn until(&self, site: &Site) -> String {
         let routes = site.routes();
         let first = routes
@@ -287,7 +288,7 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// Why a file cannot be added.
+    /// Checks whether a file can be added.
     fn unfit(&self, file: &Attachment, all: &[Attachment]) -> Option<Shown> {
         let files = self.files.iter().find(|it| it.data_type == file.data_type);
         let count = all
@@ -359,7 +360,7 @@ impl<'a> Sheet<'a> {
     }
 }
 
-/// A link that fills the form in with a sample.
+/// A link that prefills the form with a sample.
 fn sample_link(name: &str) -> Shown {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("sample", name);

@@ -137,7 +137,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_plan_that_was_carried_out_leaves_nothing_to_do_and_others_alone(
+        fn an_executed_plan_leaves_nothing_to_do_and_others_alone(
             topics in topics(), existing in existing()
         ) {
             let endpoint = ours(SECRETS[0]);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_alike_the_one_that_delivers_is_kept() {
+    fn the_validated_one_of_two_duplicates_is_kept() {
         let topic = Topic {
             app: "ttd/a".parse().unwrap(),
             kind: Kind::Completed,

@@ -1,12 +1,12 @@
 //! Finds out why Altinn may not have validated an address, by making the same call from here.
 
 use std::fmt;
+use std::time::Duration;
 
 use reqwest::{StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use stafett_runtime::settings::ApiSettings;
-use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -3,10 +3,10 @@
 use std::sync::Mutex;
 
 use jiff::{SignedDuration, Timestamp};
+use testbed::clock::Clock;
 
 use super::*;
 use crate::ScheduleSettings;
-use testbed::clock::Clock;
 
 #[tokio::test]
 async fn a_schedule_follows_the_clock_continues_after_errors_and_does_not_catch_up() {
