@@ -27,7 +27,7 @@ pub enum TemplateError {
     NoResource(String),
     /// A resource has a property or a value that the local AWS does not support.
     #[error(
-        "template.yaml: the local AWS does not know all properties of resource {resource}; teach infra/local-aws about it"
+        "template.yaml: the local AWS does not support all properties of resource {resource}; add them to infra/local-aws"
     )]
     Properties {
         /// The resource's logical id.
@@ -37,7 +37,7 @@ pub enum TemplateError {
     },
     /// A CloudFormation function that the local AWS does not know, or a reference without a value.
     #[error(
-        "template.yaml: the local AWS has no value for {0}; give it one, or teach infra/local-aws about it"
+        "template.yaml: the local AWS has no value for {0}; pass one, or add it to infra/local-aws"
     )]
     Unresolved(String),
 }
@@ -517,7 +517,8 @@ fn rate<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D
         Some(Duration::from_secs(seconds.checked_mul(count)?))
     };
     parsed().ok_or_else(|| {
-        let problem = format!("ScheduleExpression {expression:?} is no rate as rate(5 minutes)");
+        let problem =
+            format!("ScheduleExpression {expression:?} is not a rate such as rate(5 minutes)");
         serde::de::Error::custom(problem)
     })
 }

@@ -82,7 +82,7 @@ pub(super) fn bad_days(site: &Site, path: &str) -> Vec<Value> {
 pub(super) fn start(site: &Site) {
     // Isolate now: invocations that start before cannot be killed.
     if let Err(error) = site.deployment.instantiate.isolate() {
-        tracing::warn!(%error, "instantiate cannot be killed in the middle of its work");
+        tracing::warn!(%error, "instantiate cannot be killed while it runs");
     }
     site.spawn(route_files::watch(site.clone()));
 }

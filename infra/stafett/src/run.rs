@@ -353,7 +353,7 @@ impl Stage {
             return Err("three samples are submitted".into());
         };
         say!("{by_trigger}  submitted; app A calls the trigger");
-        say!("{by_event}  submitted; Altinn Events tells");
+        say!("{by_event}  submitted; Altinn Events calls the events address");
         say!("{by_both}  submitted; both at the same time\n");
         deployment.altinn.announce(by_event)?;
         deployment.altinn.announce(by_both)?;
@@ -398,7 +398,7 @@ async fn trigger(deployment: &Deployment, app: &str, instance: &str) -> Result<(
     }
     let status = answer.status();
     Err(format!(
-        "the trigger of {instance} was answered {status}: {}",
+        "the trigger of {instance} got the response {status}: {}",
         answer.text().await?
     )
     .into())

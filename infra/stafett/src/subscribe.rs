@@ -187,7 +187,7 @@ impl Command {
             if self.dry {
                 let state = match origin {
                     CREATED => "would be created",
-                    _ => "would be validated anew",
+                    _ => "would be validated again",
                 };
                 report.topic(&topic, state);
                 continue;
@@ -220,17 +220,19 @@ impl Command {
         let silent: Vec<String> = silent.map(|it| it.topic.app.to_string()).collect();
         if !silent.is_empty() {
             println!(
-                "Within {} s Altinn has not validated the address for {}: it delivers none of these events.",
+                "Altinn has not validated the address for {1} within {0} s: it delivers none of these events.",
                 wait.as_secs(),
                 silent.join(", ")
             );
         }
         if !plan.superfluous.is_empty() {
-            println!("What no route needs does no harm; `subscribe --prune` deletes it.");
+            println!(
+                "Subscriptions that no route needs do no harm; `subscribe --prune` deletes them."
+            );
         }
         if asked.iter().any(|it| it.origin == CREATED) {
             println!(
-                "For an hour Altinn may not know of a new subscription: what it misses, reconcile finds."
+                "For an hour a new subscription may miss events; reconcile finds the instances that it missed."
             );
         }
         Ok(Done {
@@ -279,7 +281,7 @@ impl Command {
                 return Err(refused);
             };
             eprintln!(
-                "Altinn Events is asked too often; the next try is in {} s.",
+                "Altinn Events gets too many calls; the next attempt is in {} s.",
                 pause.as_secs()
             );
             tokio::time::sleep(pause).await;
@@ -300,7 +302,7 @@ impl Command {
                     report.subscription(subscription, standing("needed", subscription));
                 }
                 for topic in &plan.lacking {
-                    report.topic(topic, "LACKING");
+                    report.topic(topic, "MISSING");
                 }
                 for subscription in &plan.superfluous {
                     report.subscription(subscription, SUPERFLUOUS);

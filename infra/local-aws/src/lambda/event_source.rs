@@ -200,7 +200,7 @@ impl Poller {
             Ok(_) => HashSet::new(),
             Err(error) => {
                 let function = &self.function.settings().name;
-                tracing::warn!(%error, function, "a batch failed as a whole");
+                tracing::warn!(%error, function, "the invocation for a batch failed");
                 ids.clone()
             }
         };

@@ -211,7 +211,7 @@ impl Router {
         let invoked = match tokio::time::timeout(INTEGRATION_TIMEOUT, invoked).await {
             Ok(Ok(invoked)) => invoked,
             Ok(Err(error)) => {
-                tracing::error!(%error, "an invocation broke off");
+                tracing::error!(%error, "an invocation was aborted");
                 return gateway(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
             }
             Err(_) => return gateway(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
@@ -223,7 +223,7 @@ impl Router {
             }
             Err(error) => {
                 // Log the route key and not the path, which may contain a secret.
-                tracing::warn!(%error, route = route.key, "a request got no answer");
+                tracing::warn!(%error, route = route.key, "a request got no response");
                 None
             }
         };

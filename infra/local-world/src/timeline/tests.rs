@@ -109,7 +109,7 @@ fn memory_is_bounded_and_forgotten_deliveries_still_count() {
         }
     });
     assert_eq!(timeline.latest(usize::MAX).len(), JOURNEYS);
-    // It was the oldest, so it has been forgotten and recorded anew.
+    // It was the oldest, so it was forgotten, and is recorded again.
     let journey = timeline.journey(INSTANCE).unwrap();
     assert!(journey.deliveries.len() <= 80);
     assert!(journey.cost.tries >= journey.deliveries.len() as u64);

@@ -165,7 +165,7 @@ impl BadDay {
                         if let Some(deployment) = killed.upgrade()
                             && let Err(error) = deployment.kill_instantiate().await
                         {
-                            tracing::warn!(error = %Causes(&error), "instantiate was killed, and remembers what it had in its memory");
+                            tracing::warn!(error = %Causes(&error), "instantiate was killed, but keeps its cache");
                         }
                         HookOutcome::Reset
                     }

@@ -10,7 +10,7 @@ use testbed::wire::{Action, CannedResponse, On};
 
 use super::{Failure, NOBODY, PERMIT, Stage, heading, trigger};
 
-/// The route between them.
+/// The route of the scenes.
 const ROUTE: &str = "permit-to-casework";
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -21,8 +21,8 @@ impl Stage {
         let faults = self.deployment.altinn.faults();
         faults.always(Some(PERMIT), Fault::EventLost);
         let instance = self.submit()?;
-        say!("{instance}  submitted; Altinn loses its events from now on, app A calls nobody");
-        say!("{NOBODY}a quarter of an hour passes; reconcile looks every five minutes");
+        say!("{instance}  submitted; Altinn loses its events, and app A does not call the trigger");
+        say!("{NOBODY}a quarter of an hour passes; reconcile runs every five minutes");
         self.deployment.pass(16 * MINUTE).await?;
         let found = self.ledger_state(&instance).await? == "done";
         self.expect(found, "reconcile did not find it in time");
@@ -32,7 +32,7 @@ impl Stage {
     /// A route has a mistake: the relay fails for good until the route is fixed and the message
     /// redriven.
     pub(super) async fn mended(&mut self) -> Result<(), Failure> {
-        heading("A relay that fails for good, is mended and redriven");
+        heading("A relay that fails for good, is fixed and redriven");
         let mistaken = mistaken_routes()?;
         self.deployment.deploy(mistaken.path()).await?;
         say!(
@@ -53,7 +53,7 @@ impl Stage {
         self.expect(as_expected, "inspect does not show the one failed relay");
 
         self.deployment.deploy(&sample_routes()).await?;
-        say!("{NOBODY}the mended route is deployed");
+        say!("{NOBODY}the fixed route is deployed");
         let request = json!({ "action": "redrive", "route": ROUTE, "reason": "mapping_failed" });
         say!("{NOBODY}the operator invokes redrive with {request}:");
         let redriven = self.redrive(request).await?;
@@ -92,7 +92,10 @@ impl Stage {
             (10..40).contains(&tries),
             "it was not tried at a sensible pace",
         );
-        self.expect(dead == 0, "an outage of one night is no operator's work");
+        self.expect(
+            dead == 0,
+            "an outage of one night should not need an operator",
+        );
         faults.remove(outage);
         say!("{NOBODY}B is back");
 
@@ -101,7 +104,7 @@ impl Stage {
             self.deployment.pass(5 * MINUTE).await?;
             minutes += 5;
         }
-        say!("{NOBODY}{minutes} minutes later at most, B's case was there");
+        say!("{NOBODY}B's case was there at most {minutes} minutes later");
         self.watch(PERMIT, &instance).await
     }
 
@@ -202,7 +205,11 @@ fn mistaken_routes() -> Result<tempfile::TempDir, Failure> {
     let route = std::fs::read_to_string(&file)?;
     let mistaken = route.replace(RIGHT, WRONG);
     if mistaken == route {
-        return Err(format!("{} has no line `{RIGHT}` to be mistaken in", file.display()).into());
+        return Err(format!(
+            "{} has no line `{RIGHT}` to put the mistake in",
+            file.display()
+        )
+        .into());
     }
     std::fs::write(&file, mistaken)?;
     Ok(folder)

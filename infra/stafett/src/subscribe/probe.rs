@@ -53,13 +53,13 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Accepts => f.write_str(
-                "From here the events address accepts the validation. Altinn tries for a while and \
-                 then gives up: run this again, which makes it try anew. If that does not help, see \
-                 that Altinn's own addresses are let through.",
+                "From here the events address accepts the validation. Altinn retries for a while and \
+                 then gives up: run this command again, which makes Altinn retry. If that does not \
+                 help, check that requests from Altinn's addresses are let through.",
             ),
             Self::Unknown => f.write_str(
                 "From here the events address answers 404: the deployed function has another secret, \
-                 or STAFETT_API_URL is another deployment's. After a rotation, deploy anew: the \
+                 or STAFETT_API_URL is another deployment's. After a rotation, deploy again: the \
                  function reads its secret when it starts.",
             ),
             Self::Answers(status) => write!(
@@ -68,7 +68,7 @@ impl fmt::Display for Finding {
                 status.as_u16()
             ),
             Self::Silent => f.write_str(
-                "From here the events address does not answer: see that the stack is deployed, and \
+                "From here the events address does not answer: check that the stack is deployed, and \
                  that STAFETT_API_URL is its output ApiUrl.",
             ),
         }

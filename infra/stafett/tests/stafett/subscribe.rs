@@ -366,7 +366,7 @@ async fn others_subscriptions_are_listed_without_their_path_and_never_deleted() 
     let row = listed.row("ttd/casework");
     assert!(row.contains("https://hooks.example.no/…"), "{row}");
     assert!(!listed.text.contains("hemmelig"), "{}", listed.text);
-    assert!(listed.row("ttd/permit").ends_with("LACKING"));
+    assert!(listed.row("ttd/permit").ends_with("MISSING"));
 
     shell.subscribe(&[]).await;
     let listed = shell.subscribe(&["--list"]).await;
