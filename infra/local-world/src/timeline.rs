@@ -239,7 +239,7 @@ impl Timeline {
 }
 
 impl Book {
-    /// The journey of an A instance; a new one replaces the oldest.
+    /// The journey of an A instance; when the book is full, a new one replaces the oldest.
     fn journey(&mut self, instance: &str) -> &mut Journey {
         let known = self
             .journeys

@@ -39,7 +39,7 @@ fn sent(shown: &minijinja::Value) -> Vec<(String, String)> {
             }
             "boolean" if of("ticked").is_true() => pairs.push((name, "true".to_owned())),
             "boolean" => {}
-            // Browsers convert line breaks in the same way.
+            // Browsers send line breaks as CR LF.
             _ => pairs.push((name, of("value").to_string().replace('\n', "\r\n"))),
         }
     }

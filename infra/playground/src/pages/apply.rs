@@ -221,7 +221,7 @@ async fn send(
             },
         ));
     }
-    // The app must not publish events, so that the chosen trigger is the only one.
+    // The app publishes no events here, so that the chosen trigger is the only one.
     let faults = deployment.altinn.faults();
     let silence = faults.always(Some(app), Fault::EventsOff);
     let submitted = deployment.altinn.submit(submission);
@@ -288,7 +288,7 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// Checks whether a file can be added.
+    /// Why a file cannot be added; none if it can.
     fn unfit(&self, file: &Attachment, all: &[Attachment]) -> Option<Shown> {
         let files = self.files.iter().find(|it| it.data_type == file.data_type);
         let count = all

@@ -48,7 +48,10 @@ impl Stage {
     pub(crate) async fn stop(self) {
         self.playground.stop().await;
         let deployment = Arc::into_inner(self.deployment);
-        deployment.expect("nobody holds on to it").stop().await;
+        deployment
+            .expect("no page holds the deployment")
+            .stop()
+            .await;
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
