@@ -1,7 +1,8 @@
-//! The Lambda service on one machine: functions, the queue that feeds one, and the HTTP API.
+//! The Lambda service on one machine: functions, the event source mapping of a queue, and the HTTP
+//! API.
 //!
-//! A [`Function`] runs in this process or, behind a real runtime API, in processes of its own. Both
-//! have the deadline, the fresh context and the errors that Lambda gives them.
+//! A [`Function`] runs either in this process, or in its own processes behind a real runtime API.
+//! Both kinds get Lambda's timeout, invocation context and errors.
 
 mod container;
 mod event_source;
@@ -35,35 +36,35 @@ pub use schedule::Schedule;
 
 use sandbox::Sandbox;
 
-/// Lambda's limit for the payload of a synchronous invocation and for its answer, in bytes.
+/// Lambda's limit for the payload and the response of a synchronous invocation, in bytes.
 ///
 /// AWS: "Lambda quotas", invocation payload 6 MB each for request and response.
 pub const PAYLOAD_LIMIT: usize = 6 * 1024 * 1024;
 
-/// How a process says that it was killed; what runs in this process ends in the same way.
+/// The exit status of a killed process; a killed function in this process reports the same.
 const KILLED: &str = "signal: 9 (SIGKILL)";
 
-/// Why an invocation gave no answer.
+/// Why an invocation returned no response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FunctionError {
     /// The function reported an error.
     #[error("the function reported {kind}: {message}")]
     Reported {
-        /// Its type, as the function names it.
+        /// The error's type, as the function names it.
         kind: String,
-        /// Its message.
+        /// The error's message.
         message: String,
     },
-    /// The function took longer than it may.
+    /// The function ran longer than its timeout.
     #[error("the function timed out after {0:?}")]
     TimedOut(Duration),
     /// The function's process ended during the invocation.
     #[error("the function's process ended during the invocation: {0}")]
     Exited(String),
-    /// The function's process did not come as far as to ask for an invocation.
+    /// The function's process ended before it asked for an invocation.
     #[error("the function did not start: {0}")]
     Init(String),
-    /// The payload or the answer is larger than Lambda takes.
+    /// The payload or the response exceeds Lambda's limit.
     #[error("{0} bytes are more than Lambda takes as payload or answer")]
     TooLarge(usize),
     /// The function has been stopped.
@@ -71,7 +72,7 @@ pub enum FunctionError {
     Stopped,
 }
 
-/// Something that is invoked with a JSON payload and gives a JSON answer. Clones are the same
+/// A Lambda function: takes a JSON payload and returns a JSON response. Clones refer to the same
 /// function.
 #[derive(Clone)]
 pub struct Function {
@@ -91,8 +92,8 @@ type Handler =
 impl Function {
     /// A function that runs in this process, such as `service_fn(handler)`.
     ///
-    /// Every invocation runs on a clone of `service`. A panic is a function error, and at the
-    /// timeout the invocation is dropped where it stands.
+    /// Every invocation runs on a clone of `service`. A panic becomes a function error. At the
+    /// timeout the invocation's future is dropped.
     pub fn in_process<A, S>(settings: FunctionSettings, service: S) -> Self
     where
         A: DeserializeOwned + Send + 'static,
@@ -138,7 +139,7 @@ impl Function {
         Self::in_process(settings, adapter)
     }
 
-    /// A function that runs in processes of its own, started as invocations need them.
+    /// A function that runs in its own processes, started on demand.
     #[must_use]
     pub fn process(settings: FunctionSettings, program: Program) -> Self {
         let settings = Arc::new(settings);
@@ -149,7 +150,7 @@ impl Function {
         }
     }
 
-    /// How the function is set up.
+    /// The function's settings.
     #[must_use]
     pub fn settings(&self) -> &FunctionSettings {
         &self.settings
@@ -164,11 +165,11 @@ impl Function {
         }
     }
 
-    /// Invokes the function and waits for its answer.
+    /// Invokes the function and waits for its response.
     ///
     /// # Errors
     ///
-    /// Whatever keeps Lambda from giving the function's answer.
+    /// Any [`FunctionError`].
     pub async fn invoke(&self, payload: &Value) -> Result<Value, FunctionError> {
         let payload = payload.to_string();
         if payload.len() > PAYLOAD_LIMIT {
@@ -192,12 +193,12 @@ impl Function {
         }
     }
 
-    /// Lets invocations that begin from now on run by themselves, so that [`kill`](Self::kill) ends them. A
-    /// process of its own is by itself anyway.
+    /// Runs later invocations on a runtime of their own, so that [`kill`](Self::kill) can end them.
+    /// Does nothing for a function that has its own processes.
     ///
     /// # Errors
     ///
-    /// When the system has no more threads.
+    /// When the system cannot start another thread.
     pub fn isolate(&self) -> io::Result<()> {
         match &self.code {
             Code::Processes(_) => Ok(()),
@@ -205,13 +206,14 @@ impl Function {
         }
     }
 
-    /// Ends all running invocations at once, as SIGKILL does: their connections break, nothing of them runs
-    /// any further, and their callers get [`FunctionError::Exited`]. The next invocation starts anew.
-    /// Of what runs in this process, only what began after [`isolate`](Self::isolate) can be killed.
+    /// Ends all running invocations at once, as SIGKILL does: their connections break, their tasks
+    /// stop, and their callers get [`FunctionError::Exited`]. The next invocation starts fresh. For
+    /// a function in this process, this kills only invocations that began after
+    /// [`isolate`](Self::isolate).
     ///
     /// # Errors
     ///
-    /// When the system has no more threads.
+    /// When the system cannot start another thread.
     pub async fn kill(&self) -> io::Result<()> {
         match &self.code {
             Code::Processes(processes) => {
@@ -222,7 +224,7 @@ impl Function {
         }
     }
 
-    /// Ends the function's processes, if it has any, as Lambda does: SIGTERM, then SIGKILL.
+    /// Stops the function's processes, if it has any, as Lambda does: SIGTERM, then SIGKILL.
     pub async fn stop(&self) {
         if let Some(processes) = self.processes() {
             processes.stop().await;
@@ -253,7 +255,7 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// What Lambda says about one invocation beside its payload.
+/// The context of one invocation.
 struct Invocation {
     request_id: String,
     deadline_ms: u64,

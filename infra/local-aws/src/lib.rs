@@ -1,5 +1,5 @@
-//! AWS on one machine: DynamoDB and SQS in this process, on free ports of 127.0.0.1, spoken to with
-//! the real SDK over real HTTP. What is in them comes from `template.yaml`, so that the local and
+//! AWS on one machine: DynamoDB and SQS in this process, on free ports of 127.0.0.1. The real SDK
+//! calls them over real HTTP. Tables and queues are created from `template.yaml`, so the local and
 //! the deployed setup cannot drift apart.
 
 pub mod lambda;
@@ -38,39 +38,39 @@ pub use template::{
 };
 pub use yaml::YamlError;
 
-/// The region that the local AWS plays.
+/// The region that the local AWS claims to be.
 pub const REGION: &str = "eu-north-1";
-/// The account that the local AWS plays.
+/// The account id that the local AWS uses.
 pub const ACCOUNT: &str = "000000000000";
 
-// The local services check that requests are signed, not by whom.
+// The local services require signed requests, but accept any credentials.
 const ACCESS_KEY_ID: &str = "local";
 const SECRET_ACCESS_KEY: &str = "local";
 
 /// Why the local AWS did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No free port, or no network at all.
+    /// No free port, or no network.
     #[error("cannot listen on 127.0.0.1")]
     Listen(#[source] std::io::Error),
     /// The embedded database did not start.
     #[error("cannot start the embedded DynamoDB")]
     Database(#[source] dynoxide::DynoxideError),
-    /// The template asks for something that the local AWS does not have.
+    /// The template uses something that the local AWS does not support.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// A resource of the template could not be made.
+    /// A resource of the template could not be created.
     #[error("cannot make {what}")]
     Create {
         /// Kind and name of the resource.
         what: String,
-        /// What the service said.
+        /// The service's error.
         source: Box<dyn StdError + Send + Sync>,
     },
 }
 
-/// A running DynamoDB and SQS with Stafett's table and queues. Everything ends and is forgotten
-/// when this is dropped.
+/// A running DynamoDB and SQS with Stafett's table and queues. Dropping it stops both and loses all
+/// data.
 #[derive(Debug)]
 pub struct LocalAws {
     endpoints: Endpoints,
@@ -81,20 +81,21 @@ pub struct LocalAws {
 }
 
 impl LocalAws {
-    /// Starts both services and makes the stack's table and queues in them.
+    /// Starts both services and creates the stack's table and queues in them.
     ///
     /// # Errors
     ///
-    /// No free port, or a stack that the services refuse.
+    /// When no port is free, or the services refuse the stack.
     pub async fn start(stack: &Stack) -> Result<Self, Error> {
         Self::start_at(stack, Clock::default()).await
     }
 
-    /// The same, with messages dated by `clock`. Moving it makes none visible that is hidden.
+    /// Like [`start`](Self::start), but dates messages by `clock`. Moving the clock does not make
+    /// hidden messages visible.
     ///
     /// # Errors
     ///
-    /// No free port, or a stack that the services refuse.
+    /// When no port is free, or the services refuse the stack.
     pub async fn start_at(stack: &Stack, clock: Clock) -> Result<Self, Error> {
         let messages = Messages::new(clock);
         let (dynamodb, stop_dynamodb) = start_dynamodb().await?;
@@ -110,33 +111,33 @@ impl LocalAws {
         })
     }
 
-    /// Where the services listen.
+    /// The addresses of the services.
     #[must_use]
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
     }
 
-    /// The messages that lie in a queue, hidden or not, the oldest first. Nobody receives them by that.
+    /// The messages in a queue, hidden or not, the oldest first. This does not receive them.
     pub async fn messages(&self, queue: &QueueId) -> Vec<QueuedMessage> {
         self.messages.all(&queue.url).await
     }
 
-    /// The messages of a queue that are hidden, in no order.
+    /// The hidden messages of a queue, in no particular order.
     pub async fn hidden(&self, queue: &QueueId) -> Vec<Hidden> {
         self.messages.hidden(&queue.url).await
     }
 
-    /// The hidden messages of a queue whose moment has come at `now`, by the local clock.
+    /// The hidden messages of a queue that become visible by `now` on the local clock.
     pub async fn due(&self, queue: &QueueId, now: Timestamp) -> Vec<Hidden> {
         self.messages.due(&queue.url, now).await
     }
 
-    /// How many messages of a queue are hidden, and when the first of them comes back.
+    /// How many messages of a queue are hidden, and when the first becomes visible again.
     pub async fn outlook(&self, queue: &QueueId) -> (usize, Option<Timestamp>) {
         self.messages.outlook(&queue.url).await
     }
 
-    /// How many messages a queue has given away so far, a message as often as it was received.
+    /// How many messages a queue has delivered so far; each receive of a message counts.
     pub async fn handed_out(&self, queue: &QueueId) -> usize {
         self.messages.handed_out(&queue.url).await
     }
@@ -215,12 +216,12 @@ async fn start_sqs(messages: Messages) -> Result<(String, JoinSet<()>), Error> {
     Ok((format!("http://127.0.0.1:{port}"), server))
 }
 
-/// The addresses of the two services: their own, or those of wires in front of them.
+/// The addresses of the two services, or of wires in front of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
-    /// DynamoDB, as `http://127.0.0.1:40123`.
+    /// DynamoDB's, such as `http://127.0.0.1:40123`.
     pub dynamodb: String,
-    /// SQS, as `http://127.0.0.1:40124`.
+    /// SQS's, such as `http://127.0.0.1:40124`.
     pub sqs: String,
 }
 
@@ -243,7 +244,7 @@ impl Endpoints {
             .build()
     }
 
-    /// The same as environment variables, for a process of its own.
+    /// The same as environment variables, for another process.
     #[must_use]
     pub fn environment(&self) -> BTreeMap<String, String> {
         [
@@ -253,7 +254,7 @@ impl Endpoints {
             ("AWS_DEFAULT_REGION", REGION),
             ("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamodb),
             ("AWS_ENDPOINT_URL_SQS", &self.sqs),
-            // A machine that is an EC2 instance must not lend its role to a local run.
+            // On an EC2 instance, a local run must not use the instance's role.
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))

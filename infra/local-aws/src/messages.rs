@@ -1,8 +1,8 @@
-//! What SQS knows of a message and the embedded one does not keep, or keeps by the machine's clock.
+//! Records what the embedded SQS does not keep about messages, or keeps by the machine's clock.
 //!
-//! It stands between the embedded SQS and its HTTP server. It keeps the trace header that a message was
-//! sent with, dates messages by the local clock, which a test may move, and knows which messages are
-//! hidden and until when. That is how time can pass without anybody waiting for it.
+//! This layer sits between the embedded SQS and its HTTP server. It keeps each message's trace
+//! header, dates messages by the local clock (which tests can move), and knows which messages are
+//! hidden until when. With that, tests can let time pass without waiting.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,19 +21,18 @@ use rustack_sqs_http::response::json_response;
 use rustack_sqs_model::error::SqsError;
 use rustack_sqs_model::operations::SqsOperation;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
-
 use testbed::clock::Clock;
+use tokio::sync::Mutex;
 
 /// The one system attribute that a sender may set.
 ///
 /// Amazon SQS API Reference, SendMessage, MessageSystemAttributes.
 const TRACE_HEADER: &str = "AWSTraceHeader";
 
-/// The visibility timeout of a queue that was made without one.
+/// The visibility timeout of a queue that was created without one.
 const DEFAULT_VISIBILITY_TIMEOUT: u64 = 30;
 
-/// A message that was received, and that nobody else receives for a while.
+/// A message that was received and is hidden until its visibility timeout ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hidden {
     /// The queue's URL.
@@ -46,7 +45,7 @@ pub struct Hidden {
     pub until: Timestamp,
 }
 
-/// A message that lies in a queue, as nobody but the queue's owner can see it: without receiving it.
+/// A message in a queue, seen without receiving it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct QueuedMessage {
     /// The message's id.
@@ -55,13 +54,13 @@ pub struct QueuedMessage {
     pub body: String,
     /// When it was sent, by the local clock.
     pub sent: Timestamp,
-    /// How often it was received.
+    /// How often it has been received.
     pub receives: u32,
-    /// Until when nobody can receive it; none where everybody can.
+    /// Until when it is hidden; none if it is visible.
     pub hidden_until: Option<Timestamp>,
 }
 
-// Whoever sent it may have put anything in its body.
+// `body` may hold anything that a sender put into it, so it is not printed.
 impl fmt::Debug for QueuedMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("QueuedMessage")
@@ -72,7 +71,7 @@ impl fmt::Debug for QueuedMessage {
     }
 }
 
-/// All messages of all queues. Clones share it.
+/// All messages of all queues. Clones share them.
 #[derive(Clone, Debug)]
 pub(super) struct Messages {
     clock: Clock,
@@ -83,27 +82,27 @@ pub(super) struct Messages {
 struct Book {
     /// The visibility timeouts of queues, in seconds, by URL.
     timeouts: BTreeMap<String, u64>,
-    /// Where a queue's messages go after how many receives, by URL.
+    /// Redrive policies of queues, by URL.
     dead_letters: BTreeMap<String, DeadLetters>,
-    /// How many messages a queue has given away, by URL.
+    /// How many messages each queue has delivered, by URL.
     handed_out: BTreeMap<String, usize>,
-    /// What was sent, by message id.
+    /// Sent messages, by message id.
     sent: BTreeMap<String, Sent>,
-    /// What is hidden, by receipt.
+    /// Hidden messages, by receipt.
     hidden: BTreeMap<String, Hidden>,
 }
 
 /// A queue's redrive policy.
 #[derive(Debug)]
 struct DeadLetters {
-    /// The name of the queue that they go to.
+    /// The name of the dead-letter queue.
     queue: String,
-    /// After how many receives.
+    /// The number of receives after which a message moves there.
     after: u32,
 }
 
 struct Sent {
-    /// The URL of the queue to which it was sent, or from which it was received last.
+    /// The URL of the queue that it was sent to, or last received from.
     queue: String,
     body: Box<str>,
     at: Timestamp,
@@ -128,14 +127,14 @@ impl Messages {
         hidden.cloned().collect()
     }
 
-    /// Those that are visible at `now`, as far as the local clock says.
+    /// The hidden messages that become visible by `now` on the local clock.
     pub(super) async fn due(&self, queue: &str, now: Timestamp) -> Vec<Hidden> {
         let book = self.book.lock().await;
         let hidden = book.hidden.values().filter(|it| it.queue == queue);
         hidden.filter(|it| it.until <= now).cloned().collect()
     }
 
-    /// How many are hidden, and when the first of them is visible again.
+    /// How many messages are hidden, and when the first becomes visible again.
     pub(super) async fn outlook(&self, queue: &str) -> (usize, Option<Timestamp>) {
         let book = self.book.lock().await;
         let hidden = book.hidden.values().filter(|it| it.queue == queue);
@@ -145,8 +144,8 @@ impl Messages {
         })
     }
 
-    /// What lies in a queue, the oldest first. SQS moves a dead letter when it is asked for messages the next
-    /// time; here it has been moved as soon as it can be received.
+    /// A queue's messages, the oldest first. SQS moves a dead letter at the next receive; here it
+    /// counts as moved once it could be received.
     pub(super) async fn all(&self, queue: &str) -> Vec<QueuedMessage> {
         let book = self.book.lock().await;
         let now = self.clock.now();
@@ -203,7 +202,7 @@ impl Messages {
             return sqs.handle_operation(operation, body).await;
         }
         let input: Value = serde_json::from_slice(&body).unwrap_or_default();
-        // Nobody reads the book between the moment when a message can be received and its entry.
+        // Hold the lock, so that nobody reads the book between the send and its entry.
         let mut book = match operation {
             Op::SendMessage | Op::SendMessageBatch => Some(self.book.lock().await),
             _ => None,
@@ -212,7 +211,8 @@ impl Messages {
             Ok(response) => response,
             Err(error) => {
                 if operation == Op::ChangeMessageVisibility {
-                    // Nobody has it: it came back by itself, or was moved to the dead-letter queue then.
+                    // SQS no longer knows the receipt: the message became visible again, or moved
+                    // to the dead-letter queue.
                     let receipt = text(&input["ReceiptHandle"]);
                     self.book.lock().await.hidden.remove(&receipt);
                 }
@@ -362,7 +362,7 @@ impl DeadLetters {
     }
 }
 
-// As of what is given out of it, the body is not printed.
+// Leaves the body out, which may hold anything.
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sent")
@@ -372,7 +372,7 @@ impl fmt::Debug for Sent {
     }
 }
 
-/// The embedded SQS, with its messages' book.
+/// The embedded SQS together with the book of its messages.
 pub(super) struct Bookkeeping {
     sqs: Arc<RustackSqsHandler>,
     messages: Messages,
@@ -404,7 +404,7 @@ impl SqsHandler for Bookkeeping {
     }
 }
 
-/// The entries of a batch that were taken, each with what became of it.
+/// The accepted entries of a batch, each with its result.
 fn pairs<'a>(input: &'a Value, output: &'a Value) -> impl Iterator<Item = (&'a Value, &'a Value)> {
     let taken = output["Successful"].as_array().into_iter().flatten();
     taken.filter_map(|taken| {
@@ -426,7 +426,7 @@ fn internal(error: impl fmt::Display) -> SqsError {
     SqsError::internal_error(error.to_string())
 }
 
-/// The name of the queue that a URL leads to.
+/// The name of the queue at a URL.
 fn name(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or_default()
 }
@@ -454,7 +454,7 @@ mod tests {
     }
 
     impl World {
-        /// A clock that stands, and a queue that has one message.
+        /// A stopped clock and a queue with one message.
         async fn start() -> Self {
             let clock = Clock::default();
             clock.stand_at(at(0));
@@ -491,7 +491,7 @@ mod tests {
                 .unwrap();
         }
 
-        /// Until when the queue's messages are hidden, by receipt.
+        /// Until when each of the queue's messages is hidden, by receipt.
         async fn hidden(&self) -> Vec<(Option<String>, Timestamp)> {
             let hidden = self.aws.hidden(&self.aws.resources().queue).await;
             let hidden = hidden.into_iter();
@@ -504,7 +504,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hidden_message_is_known_with_the_moment_of_its_return_by_the_local_clock() {
+    async fn a_hidden_message_is_listed_with_the_time_when_it_becomes_visible() {
         let world = World::start().await;
         assert!(world.hidden().await.is_empty());
         let first = world.receive().await;
@@ -527,7 +527,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_is_seen_where_it_lies_without_being_received() {
+    async fn messages_are_listed_without_being_received() {
         let world = World::start().await;
         let resources = world.aws.resources();
         let most = Stack::stafett().unwrap().queue.max_receive_count.unwrap();
@@ -544,7 +544,7 @@ mod tests {
             assert_eq!(seen(&resources.dead_letter_queue).await, []);
             world.hide(&message, 0).await;
         }
-        // It has been received as often as it may be.
+        // It has reached the maximum number of receives.
         assert_eq!(seen(&resources.queue).await, []);
         assert_eq!(seen(&resources.dead_letter_queue).await, [(most, None)]);
 
@@ -557,7 +557,7 @@ mod tests {
         let dead = receive.wait_time_seconds(20).send().await.unwrap();
         let receipt = dead.messages.unwrap().remove(0).receipt_handle;
         let [(_, Some(_))] = seen(&resources.dead_letter_queue).await[..] else {
-            panic!("whoever took it has hidden it")
+            panic!("the message should be hidden while it is received")
         };
         let delete = world.sqs.delete_message();
         let delete = delete.queue_url(&resources.dead_letter_queue.url);

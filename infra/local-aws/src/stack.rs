@@ -1,4 +1,4 @@
-//! What Stafett's template says about its table and queues, and how to make them so.
+//! The table and queues of Stafett's template, and how they are created.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,17 +13,17 @@ use serde_json::{Value, json};
 use super::template::{Template, TemplateError, Values};
 use super::{ACCOUNT, Error, REGION};
 
-/// The table and the queues, as the template sets them up.
+/// The settings of the table and the queues, as in the template.
 ///
-/// A test may change a field before the stack is made, to wait two seconds instead of thirty
-/// minutes for a message to come back.
+/// A test may change a field before it creates the stack, for example to wait two seconds instead
+/// of thirty minutes for a message to come back.
 #[derive(Clone, Debug)]
 pub struct Stack {
     /// The ledger.
     pub table: Table,
     /// The queue of relays.
     pub queue: Queue,
-    /// Where the queue moves what has been received too often.
+    /// The dead-letter queue.
     pub dead_letter_queue: Queue,
 }
 
@@ -36,7 +36,7 @@ pub struct Table {
     pub keys: Vec<(String, String)>,
     /// The table's global secondary indexes.
     pub indexes: Vec<Index>,
-    /// The attribute that holds the time, in seconds since 1970, after which an item goes.
+    /// The TTL attribute, in seconds since 1970.
     pub time_to_live: Option<String>,
 }
 
@@ -47,9 +47,9 @@ pub struct Index {
     pub name: String,
     /// Key attributes with their key types (`HASH`, `RANGE`).
     pub keys: Vec<(String, String)>,
-    /// What of an item is in it: `ALL`, `KEYS_ONLY` or `INCLUDE`.
+    /// Its projection: `ALL`, `KEYS_ONLY` or `INCLUDE`.
     pub projection: String,
-    /// The attributes beside the keys, where the projection is `INCLUDE`.
+    /// The projected non-key attributes if the projection is `INCLUDE`.
     pub attributes: Vec<String>,
 }
 
@@ -69,7 +69,7 @@ impl Stack {
     ///
     /// # Errors
     ///
-    /// A template that has a setting the local AWS does not know how to follow.
+    /// When the template has a setting that the local AWS does not support.
     pub fn stafett() -> Result<Self, TemplateError> {
         Self::from_template(&Template::stafett()?)
     }
@@ -78,7 +78,7 @@ impl Stack {
     ///
     /// # Errors
     ///
-    /// A missing resource, or a setting that the local AWS does not know how to follow.
+    /// When a resource is missing, or has a setting that the local AWS does not support.
     pub fn from_template(template: &Template) -> Result<Self, TemplateError> {
         let mut values = Values::default();
         for id in ["Queue", "DeadLetterQueue"] {
@@ -121,11 +121,11 @@ impl Stack {
         })
     }
 
-    /// Makes the table and the queues behind `config`, their names starting with `prefix`.
+    /// Creates the table and the queues with `config`; their names start with `prefix`.
     ///
     /// # Errors
     ///
-    /// A service that cannot be reached or refuses.
+    /// When a service cannot be reached or refuses.
     pub async fn create(&self, config: &SdkConfig, prefix: &str) -> Result<Resources, Error> {
         let dynamodb = aws_sdk_dynamodb::Client::new(config);
         let sqs = aws_sdk_sqs::Client::new(config);
@@ -275,7 +275,7 @@ impl Queue {
     }
 }
 
-/// The made resources' names.
+/// The names of the created resources.
 #[derive(Clone, Debug)]
 pub struct Resources {
     /// The ledger's table name.
@@ -289,8 +289,8 @@ pub struct Resources {
 /// A queue's address and name.
 #[derive(Clone, Debug)]
 pub struct QueueId {
-    /// The URL that SQS calls take. Only its path tells the queue: a call goes to the client's own
-    /// endpoint, so the URL also holds behind a [`Wire`](testbed::wire::Wire).
+    /// The queue URL for SQS calls. Only its path identifies the queue: calls go to the client's
+    /// own endpoint, so the URL also works behind a [`Wire`](testbed::wire::Wire).
     pub url: String,
     /// The Amazon Resource Name.
     pub arn: String,
@@ -329,7 +329,7 @@ struct TableProperties {
     #[serde(default)]
     global_secondary_indexes: Vec<IndexProperties>,
     time_to_live_specification: Option<TimeToLive>,
-    // Care for the data of a deployed table; a table in memory has none.
+    // These protect the data of a deployed table; a table in memory does not need them.
     #[serde(rename = "BillingMode")]
     _billing_mode: Value,
     #[serde(rename = "DeletionProtectionEnabled")]
@@ -384,7 +384,7 @@ struct TimeToLive {
     enabled: bool,
 }
 
-/// Defaults are SQS's own: 30 seconds, 4 days.
+/// SQS's own defaults: 30 seconds, 4 days.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct QueueProperties {
@@ -393,7 +393,7 @@ struct QueueProperties {
     #[serde(default = "four_days")]
     message_retention_period: u64,
     redrive_policy: Option<RedrivePolicy>,
-    // What is in memory only is not encrypted.
+    // Queues in memory are not encrypted.
     #[serde(rename = "SqsManagedSseEnabled")]
     _encryption: Option<Value>,
     #[serde(rename = "KmsMasterKeyId")]

@@ -1,4 +1,5 @@
-//! The SAM template as the local AWS reads it: the same table, queues, functions and routes.
+//! Reads the SAM template for the local AWS: the same table, queues, functions and routes as
+//! deployed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,50 +11,49 @@ use serde_json::{Map, Value, json};
 use super::yaml::{self, YamlError};
 use super::{ACCOUNT, REGION};
 
-/// The name of the stack that the local AWS plays.
+/// The name of the stack that the local AWS uses.
 const STACK: &str = "local";
 
 const STAFETT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml"));
 
-/// Why a template does not describe what is asked of it.
+/// Why something could not be read from the template.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     /// The file is not a template.
     #[error(transparent)]
     Yaml(#[from] YamlError),
-    /// The template has no such resource.
+    /// The template has no resource with this id.
     #[error("template.yaml has no resource {0}")]
     NoResource(String),
-    /// A resource has a property, or a value, that the local AWS does not know how to follow.
+    /// A resource has a property or a value that the local AWS does not support.
     #[error(
-        "template.yaml: the local AWS does not know all properties of resource {resource}; teach infra/local-aws about it"
+        "template.yaml: the local AWS does not support all properties of resource {resource}; add them to infra/local-aws"
     )]
     Properties {
         /// The resource's logical id.
         resource: String,
-        /// What does not fit.
+        /// What is unsupported.
         source: serde_json::Error,
     },
-    /// A function of CloudFormation's that the local AWS does not know, or whose value it was not
-    /// given.
+    /// A CloudFormation function that the local AWS does not know, or a reference without a value.
     #[error(
-        "template.yaml: the local AWS has no value for {0}; give it one, or teach infra/local-aws about it"
+        "template.yaml: the local AWS has no value for {0}; pass one, or add it to infra/local-aws"
     )]
     Unresolved(String),
 }
 
-/// A CloudFormation template, functions in their long form.
+/// A CloudFormation template with its functions in long form.
 #[derive(Clone, Debug)]
 pub struct Template {
     document: Value,
 }
 
 impl Template {
-    /// Stafett's own template, as it was when this program was built.
+    /// Stafett's own template, as of the build of this program.
     ///
     /// # Errors
     ///
-    /// A template that is not valid YAML.
+    /// When the template is not valid YAML.
     pub fn stafett() -> Result<Self, TemplateError> {
         Self::parse(STAFETT)
     }
@@ -62,14 +62,14 @@ impl Template {
     ///
     /// # Errors
     ///
-    /// Text that is not a YAML document as CloudFormation takes it.
+    /// When the text is not YAML that CloudFormation accepts.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         Ok(Self {
             document: yaml::parse(text)?,
         })
     }
 
-    /// The whole document, functions in their long form.
+    /// The whole document, with functions in long form.
     #[must_use]
     pub fn document(&self) -> &Value {
         &self.document
@@ -85,11 +85,11 @@ impl Template {
             .map(|(id, resource)| (id.as_str(), resource))
     }
 
-    /// A resource's properties, parameters replaced by `parameters` or their defaults.
+    /// A resource's properties, with parameters replaced by `values` or their defaults.
     ///
     /// # Errors
     ///
-    /// An unknown resource, or properties that do not fit `T`.
+    /// When the resource is unknown, or its properties do not fit `T`.
     pub fn properties<T: DeserializeOwned>(
         &self,
         id: &str,
@@ -110,11 +110,11 @@ impl Template {
         }
     }
 
-    /// A function's settings: its own over the template's globals.
+    /// A function's settings; they override the template's globals.
     ///
     /// # Errors
     ///
-    /// An unknown function, or an environment variable that depends on an unknown value.
+    /// When the function is unknown, or an environment variable refers to an unknown value.
     pub fn function(&self, id: &str, values: &Values) -> Result<FunctionSettings, TemplateError> {
         let global = self.resolve(&self.document["Globals"]["Function"], values)?;
         let global: Option<FunctionProperties> =
@@ -142,11 +142,11 @@ impl Template {
         })
     }
 
-    /// The queue's event source mapping of a function (its one event of type `SQS`).
+    /// A function's event source mapping (its one event of type `SQS`).
     ///
     /// # Errors
     ///
-    /// A function without such an event, or a setting that the local event source does not follow.
+    /// When the function has no such event, or a setting is not supported locally.
     pub fn event_source(
         &self,
         id: &str,
@@ -166,11 +166,11 @@ impl Template {
         })
     }
 
-    /// The schedule of a function (its one event of type `ScheduleV2`).
+    /// A function's schedule (its one event of type `ScheduleV2`).
     ///
     /// # Errors
     ///
-    /// A function without such an event, or a setting that the local scheduler does not follow.
+    /// When the function has no such event, or a setting is not supported locally.
     pub fn schedule(&self, id: &str, values: &Values) -> Result<ScheduleSettings, TemplateError> {
         let event: ScheduleProperties = self.event(id, "ScheduleV2", values)?;
         Ok(ScheduleSettings {
@@ -202,7 +202,7 @@ impl Template {
         })
     }
 
-    /// The routes of the HTTP API, over all functions.
+    /// The routes of the HTTP API, of all functions.
     #[must_use]
     pub fn http_routes(&self) -> Vec<HttpRoute> {
         let mut routes = Vec::new();
@@ -225,12 +225,12 @@ impl Template {
         routes
     }
 
-    /// `value` with its references replaced by what they stand for; null where it is left out.
+    /// Resolves the references in `value`; null if the value is to be omitted.
     fn resolve(&self, value: &Value, values: &Values) -> Result<Value, TemplateError> {
         Ok(self.resolved(value, values)?.unwrap_or_default())
     }
 
-    /// The same; none where it is to be left out.
+    /// Like [`resolve`](Self::resolve); none if the value is to be omitted.
     fn resolved(&self, value: &Value, values: &Values) -> Result<Option<Value>, TemplateError> {
         match value {
             Value::Object(entries) => {
@@ -239,7 +239,7 @@ impl Template {
                 }
                 let mut resolved = Map::new();
                 for (key, entry) in entries {
-                    // For the deployed stack only, full of references to its resources.
+                    // Only for the deployed stack, and full of references to its resources.
                     let deployed_only = matches!(
                         key.as_str(),
                         "Role"
@@ -264,7 +264,7 @@ impl Template {
         }
     }
 
-    /// What one of CloudFormation's functions gives; none where that is to be left out.
+    /// The result of a CloudFormation function; none if the value is to be omitted.
     fn call(
         &self,
         name: &str,
@@ -299,7 +299,7 @@ impl Template {
         }
     }
 
-    /// Whether a condition holds.
+    /// Evaluates a condition.
     fn holds(&self, condition: &Value, values: &Values) -> Result<bool, TemplateError> {
         let unresolved = || TemplateError::Unresolved(condition.to_string());
         let (name, argument) = function(condition).ok_or_else(unresolved)?;
@@ -328,7 +328,7 @@ impl Template {
         }
     }
 
-    /// A text with the `${Name}` and `${Name.Attribute}` in it replaced; `${!Literal}` stands for `${Literal}`.
+    /// Replaces `${Name}` and `${Name.Attribute}` in a text; `${!Literal}` becomes `${Literal}`.
     fn substituted(&self, text: &str, values: &Values) -> Option<String> {
         let mut parts = text.split("${");
         let mut replaced = parts.next()?.to_owned();
@@ -343,7 +343,8 @@ impl Template {
         Some(replaced)
     }
 
-    /// What a parameter, a resource, an attribute of one (`Id.Attribute`) or a name of AWS's stands for.
+    /// The value of a parameter, a resource, a resource's attribute (`Id.Attribute`) or a pseudo
+    /// parameter.
     fn reference(&self, id: &str, values: &Values) -> Option<Value> {
         if let Some(given) = values
             .parameters
@@ -367,13 +368,13 @@ impl Template {
     }
 }
 
-/// Name and argument of a call of one of CloudFormation's functions; none when `value` is no such call.
+/// Name and argument of a CloudFormation function call; none if `value` is not one.
 fn function(value: &Value) -> Option<(&str, &Value)> {
     let entries = value.as_object().filter(|it| it.len() == 1)?;
     let (name, argument) = entries.iter().next()?;
     let is_function = name.starts_with("Fn::")
         || name == "Ref"
-        // Elsewhere, as in a policy, a member of this name is what it says.
+        // Elsewhere, for example in a policy, a member with this name is a plain one.
         || (name == "Condition" && argument.is_string());
     is_function.then_some((name, argument))
 }
@@ -384,12 +385,12 @@ fn as_text(value: &Value) -> String {
         .map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// What the template's references stand for on this machine.
+/// Values for the template's references on this machine.
 #[derive(Clone, Debug, Default)]
 pub struct Values {
-    /// Parameters by name; one that is missing has the template's default.
+    /// Parameters by name; a missing one gets the template's default.
     pub parameters: BTreeMap<String, String>,
-    /// What `!Ref Id` and `!GetAtt Id.Attribute` give, by `Id` and `Id.Attribute`.
+    /// The results of `!Ref Id` and `!GetAtt Id.Attribute`, by `Id` and `Id.Attribute`.
     pub resources: BTreeMap<String, String>,
 }
 
@@ -402,12 +403,12 @@ impl Values {
     }
 }
 
-/// How a function is set up.
+/// A function's settings.
 #[derive(Clone, Debug)]
 pub struct FunctionSettings {
     /// Its logical id.
     pub name: String,
-    /// How long one invocation may take.
+    /// The timeout of one invocation.
     pub timeout: Duration,
     /// Memory in MB.
     pub memory_mb: u32,
@@ -415,20 +416,20 @@ pub struct FunctionSettings {
     pub environment: BTreeMap<String, String>,
 }
 
-/// How a queue feeds a function.
+/// The settings of an event source mapping.
 #[derive(Clone, Debug)]
 pub struct EventSourceSettings {
-    /// Messages in one invocation, at most.
+    /// The maximum number of messages in one invocation.
     pub batch_size: usize,
-    /// How long a batch may wait to fill up.
+    /// How long to wait for a batch to fill up.
     pub maximum_batching_window: Duration,
-    /// Invocations at the same time, at most; none means that only the account's limit holds.
+    /// The maximum number of concurrent invocations; none means the account's limit.
     pub maximum_concurrency: Option<usize>,
-    /// Whether the function's answer says which messages failed.
+    /// Whether the function's response lists the failed messages.
     pub report_batch_item_failures: bool,
 }
 
-/// When a function is invoked without being asked, and with what.
+/// When a function is invoked on a schedule, and with what payload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScheduleSettings {
     /// The time between two invocations.
@@ -440,9 +441,9 @@ pub struct ScheduleSettings {
 /// One route of the HTTP API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpRoute {
-    /// Method in capitals, or `ANY`.
+    /// The method in capitals, or `ANY`.
     pub method: String,
-    /// Path with parameters in braces, as `/events/{secret}`.
+    /// The path with parameters in braces, such as `/events/{secret}`.
     pub path: String,
     /// Logical id of the function behind it.
     pub function: String,
@@ -490,15 +491,15 @@ struct ScheduleProperties {
     input: Value,
     #[serde(rename = "Description")]
     _description: Option<String>,
-    // Of the deployed schedule; the local one has no name.
+    // Names the deployed schedule; the local one has no name.
     #[serde(rename = "OmitName")]
     _omit_name: Option<bool>,
-    // For invocations that do not come through; here they all do.
+    // Retries of failed deliveries; here every invocation reaches its function.
     #[serde(rename = "RetryPolicy")]
     _retries: Value,
 }
 
-/// The time between two invocations of `rate(5 minutes)`.
+/// The period of a rate such as `rate(5 minutes)`.
 ///
 /// Amazon EventBridge Scheduler User Guide, "Schedule types", rate-based schedules.
 fn rate<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -516,18 +517,19 @@ fn rate<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D
         Some(Duration::from_secs(seconds.checked_mul(count)?))
     };
     parsed().ok_or_else(|| {
-        let problem = format!("ScheduleExpression {expression:?} is no rate as rate(5 minutes)");
+        let problem =
+            format!("ScheduleExpression {expression:?} is not a rate such as rate(5 minutes)");
         serde::de::Error::custom(problem)
     })
 }
 
-/// JSON that stands as text.
+/// JSON that is given as a string.
 fn json<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
     let text = String::deserialize(deserializer)?;
     serde_json::from_str(&text).map_err(serde::de::Error::custom)
 }
 
-/// A number that may stand as text, as a parameter's value does.
+/// A number that may be given as a string, as parameter values are.
 fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     let value = Value::deserialize(deserializer)?;
     as_text(&value)
@@ -588,7 +590,7 @@ Resources:
     }
 
     #[test]
-    fn a_function_has_the_globals_under_its_own_settings() {
+    fn a_functions_own_settings_override_the_globals() {
         let template = Template::parse(SMALL).unwrap();
         let function = template.function("Work", &values()).unwrap();
         assert_eq!(function.timeout, Duration::from_secs(300));
@@ -611,7 +613,7 @@ Resources:
     }
 
     #[test]
-    fn a_parameter_that_is_given_stands_before_its_default() {
+    fn a_given_parameter_overrides_its_default() {
         let template = Template::parse(SMALL).unwrap();
         let values = values().parameter("Key", "k").parameter("Pace", "9");
         let function = template.function("Work", &values).unwrap();
@@ -639,7 +641,7 @@ Resources:
     }
 
     #[test]
-    fn what_is_left_out_is_in_no_list_and_no_mapping() {
+    fn an_omitted_value_is_left_out_of_lists_and_mappings() {
         let document =
             "Resources: {R: {Properties: {a: [1, !Ref AWS::NoValue, 2], b: !Ref AWS::NoValue}}}";
         let template = Template::parse(document).unwrap();
@@ -648,7 +650,7 @@ Resources:
     }
 
     #[test]
-    fn a_function_that_is_not_known_names_itself() {
+    fn an_unknown_function_is_named_in_the_error() {
         for call in [
             "!Join ['', [a]]",
             "!If [Unknown, 1, 2]",
@@ -682,7 +684,7 @@ Resources:
     }
 
     #[test]
-    fn an_unknown_reference_names_itself() {
+    fn an_unknown_reference_is_named_in_the_error() {
         let template = Template::parse(SMALL).unwrap();
         let error = template
             .function("Work", &Values::default())

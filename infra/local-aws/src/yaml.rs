@@ -1,7 +1,7 @@
 //! Reads a CloudFormation template: YAML whose tags (`!Ref`, `!Sub`, …) are functions.
 //!
-//! A tag is turned into the long form that CloudFormation defines for it, so that the rest of the
-//! code sees plain JSON: `!Ref Queue` becomes `{"Ref": "Queue"}`, `!GetAtt Queue.Arn` becomes
+//! Each tag becomes the long form that CloudFormation defines for it, so that the rest of the code
+//! sees plain JSON: `!Ref Queue` becomes `{"Ref": "Queue"}`, and `!GetAtt Queue.Arn` becomes
 //! `{"Fn::GetAtt": ["Queue", "Arn"]}`.
 
 use granit_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
@@ -10,25 +10,25 @@ use serde_json::{Map, Value, json};
 /// Why a template could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum YamlError {
-    /// Not YAML at all.
+    /// The text is not YAML.
     #[error("the template is not valid YAML")]
     Syntax(#[from] granit_parser::ScanError),
-    /// YAML that CloudFormation does not take.
+    /// CloudFormation does not accept this YAML.
     #[error("line {line}: {what}")]
     Unsupported {
         /// Line in the file, from 1.
         line: usize,
-        /// What stands there.
+        /// What CloudFormation does not accept.
         what: &'static str,
     },
 }
 
-/// The first document of `text` as JSON, functions in their long form.
+/// The first document of `text` as JSON, with functions in long form.
 ///
 /// # Errors
 ///
-/// Text that is not YAML, has an alias (CloudFormation refuses those) or a mapping key that is not
-/// text.
+/// When the text is not YAML, has an alias (CloudFormation refuses those), or has a mapping key
+/// that is not a string.
 pub(super) fn parse(text: &str) -> Result<Value, YamlError> {
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
                             };
                             let value = self.node(event)?;
                             if entries.insert(key.into_owned(), value).is_some() {
-                                return Err(self.unsupported("a key stands twice in a mapping"));
+                                return Err(self.unsupported("a key occurs twice in a mapping"));
                             }
                         }
                         _ => return Err(self.unsupported("a mapping key must be text")),
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
                 Ok(tagged(tag.as_deref(), Value::Object(entries)))
             }
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                Err(self.unsupported("CloudFormation takes no aliases"))
+                Err(self.unsupported("CloudFormation does not support aliases"))
             }
             _ => Err(self.unsupported("a value is missing")),
         }
@@ -149,7 +149,7 @@ fn function(tag: &Tag, argument: Value) -> Value {
     }
 }
 
-/// The value of an unquoted scalar by YAML's core schema.
+/// The value of an unquoted scalar in YAML's core schema.
 fn plain(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
@@ -209,9 +209,9 @@ mod tests {
     #[test]
     fn what_cloudformation_refuses_is_refused_with_its_line() {
         let alias = parse("a: &x 1\nb: *x\n").unwrap_err().to_string();
-        assert_eq!(alias, "line 2: CloudFormation takes no aliases");
+        assert_eq!(alias, "line 2: CloudFormation does not support aliases");
         let twice = parse("a: 1\na: 2\n").unwrap_err().to_string();
-        assert_eq!(twice, "line 2: a key stands twice in a mapping");
+        assert_eq!(twice, "line 2: a key occurs twice in a mapping");
         assert!(parse("a: [1").is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! All of it on one machine: Altinn with its apps, AWS, and the functions between them, each part
-//! reached through a wire on which things can go wrong.
+//! Everything on one machine: Altinn with its apps, AWS, and the functions between them. Each is
+//! called through a wire that can inject faults.
 
 mod calls;
 mod functions;
@@ -14,16 +14,15 @@ use std::{
     time::Duration,
 };
 
-use stafett_runtime::{clock::Clock, start::StartError};
-use thiserror::Error;
-use tokio::net::TcpListener;
-
 use local_altinn::{ClientRegistration, DevelopmentKey, LocalAltinn};
 use local_aws::{
     Endpoints, LocalAws, Stack, Template, TemplateError, Values,
     lambda::{EventSourceMapping, Function, HttpApi, HttpApiError, Program, Schedule},
 };
+use stafett_runtime::{clock::Clock, start::StartError};
 use testbed::wire::{Wire, WireError};
+use thiserror::Error;
+use tokio::net::TcpListener;
 
 pub use calls::CallError;
 pub use own_apps::OwnApps;
@@ -31,9 +30,9 @@ pub use time::PassError;
 
 use functions::{Functions, Ground, InProcess};
 
-/// The organisation whose service Stafett is with the sample apps: it owns them.
+/// The service owner that Stafett acts for with the sample apps; it owns them.
 pub const SERVICE_OWNER: &str = "405003309";
-/// The scope that a caller of `POST /triggers` needs here.
+/// The scope that a caller of `POST /triggers` needs.
 pub const TRIGGER_SCOPE: &str = "ttd:stafett.trigger";
 const CLIENT_ID: &str = "6f1a8d0e-2a77-4ac1-9a55-cc2b6a2f7d11";
 const EVENTS_SECRET: &str = "a-secret-that-is-none-outside-of-this-machine";
@@ -49,7 +48,7 @@ const SCOPES: [&str; 3] = [
 pub enum Code {
     /// In this process.
     InProcess,
-    /// As the built binaries, in processes of their own.
+    /// As the built binaries, in separate processes.
     Programs {
         /// `receive`.
         receive: Program,
@@ -62,53 +61,53 @@ pub enum Code {
     },
 }
 
-/// What is to be set up.
+/// The settings of a deployment.
 #[derive(Debug)]
 pub struct Plan {
     /// The apps and the register.
     pub altinn: local_altinn::Config,
-    /// The directory of routes.
+    /// The directory of route files.
     pub routes: PathBuf,
     /// How the functions run.
     pub code: Code,
-    /// Table and queues, as the template has them unless changed.
+    /// Table and queues; the template's unless changed.
     pub stack: Stack,
-    /// Settings that replace the template's, by variable.
+    /// Environment variables that override the template's.
     pub settings: BTreeMap<String, String>,
-    /// Whether `reconcile` is invoked by the template's schedule, or only when somebody does.
+    /// Whether the template's schedule invokes `reconcile`; otherwise it runs only on request.
     pub schedule: bool,
     /// Organisation number of the service owner that Stafett acts for.
     pub service_owner: String,
 }
 
-/// Something could not be set up.
+/// The deployment could not be set up.
 #[derive(Debug, Error)]
 pub enum DeployError {
-    /// The template says something that cannot be followed here.
+    /// The template has something that is not supported locally.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// DynamoDB or SQS.
+    /// DynamoDB or SQS did not start.
     #[error(transparent)]
     Aws(#[from] local_aws::Error),
-    /// A wire.
+    /// A wire did not start.
     #[error(transparent)]
     Wire(#[from] WireError),
-    /// The HTTP API.
+    /// The HTTP API did not start.
     #[error(transparent)]
     Api(#[from] HttpApiError),
-    /// Altinn.
+    /// The local Altinn did not start.
     #[error("cannot start the local Altinn")]
     Altinn(#[from] io::Error),
-    /// An app, or the register.
+    /// An app or the register could not be read.
     #[error(transparent)]
     Apps(#[from] local_altinn::LoadError),
-    /// A function refuses to start.
+    /// A function did not start.
     #[error(transparent)]
     Function(#[from] StartError),
-    /// The system has no more threads.
+    /// The system cannot start another thread.
     #[error("cannot kill a function")]
     Kill(#[source] io::Error),
-    /// The functions run in processes of their own.
+    /// The functions run in separate processes.
     #[error("only functions that run in this process can be deployed anew")]
     Programs,
 }
@@ -126,14 +125,15 @@ pub fn sample_routes() -> PathBuf {
 }
 
 impl Plan {
-    /// The sample apps and routes, the functions in this process, all else as the template has it.
+    /// The sample apps and routes, with the functions in this process, and otherwise the template's
+    /// settings.
     ///
     /// # Errors
     /// When a file of the samples or the template cannot be read.
     pub fn samples() -> Result<Self, DeployError> {
         let mut altinn = local_altinn::Config::from_folder(&sample_apps())?;
         altinn.events.allow_local_http = true;
-        // A new subscription misses nothing here, where the real one may for an hour.
+        // Local subscriptions work at once; the real ones may miss events for an hour.
         altinn.events.subscription_cache = Duration::ZERO;
         Ok(Self {
             altinn,
@@ -146,7 +146,7 @@ impl Plan {
         })
     }
 
-    /// With one setting other than the template's.
+    /// Overrides one setting of the template.
     #[must_use]
     pub fn setting(mut self, variable: &str, value: impl Into<String>) -> Self {
         self.settings.insert(variable.to_owned(), value.into());
@@ -157,13 +157,13 @@ impl Plan {
 /// A running deployment. Everything ends when it is dropped.
 #[derive(Debug)]
 pub struct Deployment {
-    /// Altinn, to look into and to play the citizens.
+    /// Altinn, to inspect it and to act as the citizens.
     pub altinn: LocalAltinn,
-    /// What the functions call Altinn through.
+    /// The wire between the functions and Altinn.
     pub altinn_wire: Wire,
-    /// What the functions call DynamoDB through.
+    /// The wire between the functions and DynamoDB.
     pub dynamodb_wire: Wire,
-    /// What the functions call SQS through.
+    /// The wire between the functions and SQS.
     pub sqs_wire: Wire,
     /// DynamoDB and SQS.
     pub aws: LocalAws,
@@ -177,9 +177,9 @@ pub struct Deployment {
     pub reconcile: Function,
     /// `redrive`.
     pub redrive: Function,
-    /// What feeds `instantiate`.
+    /// The event source mapping of `instantiate`.
     pub mapping: EventSourceMapping,
-    /// What invokes `reconcile`, where the plan says so.
+    /// The schedule of `reconcile`, if the plan has it on.
     pub schedule: Option<Schedule>,
     service_owner: String,
     in_process: Option<InProcess>,
@@ -219,7 +219,7 @@ impl Deployment {
         let routes = template.http_routes().into_iter();
         let routes = routes.map(|route| (route, functions.receive.clone()));
         let api = HttpApi::start((Ipv4Addr::LOCALHOST, 0), routes).await?;
-        // Lambda's own poller does not go through the functions' wire.
+        // Lambda's own poller does not use the functions' wire.
         let direct = aws.endpoints().sdk_config();
         let sqs = aws_sdk_sqs::Client::new(&direct);
         let mapping = EventSourceMapping::start(
@@ -258,25 +258,26 @@ impl Deployment {
         })
     }
 
-    /// The address that Altinn Events is to call.
+    /// The address that Altinn Events calls.
     #[must_use]
     pub fn events_url(&self) -> String {
         format!("{}/events/{EVENTS_SECRET}", self.api.url())
     }
 
-    /// A client of the queues that does not go through a wire.
+    /// An SQS client that does not go through a wire.
     #[must_use]
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         self.sqs.clone()
     }
 
-    /// A client of the table that does not go through a wire.
+    /// A DynamoDB client that does not go through a wire.
     #[must_use]
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         self.dynamodb.clone()
     }
 
-    /// Ends it as Lambda would: no more messages, and the functions' processes with SIGTERM.
+    /// Shuts down as Lambda would: stops receiving messages, and sends SIGTERM to the functions'
+    /// processes.
     pub async fn stop(self) {
         if let Some(schedule) = self.schedule {
             schedule.stop().await;
@@ -289,7 +290,7 @@ impl Deployment {
     }
 }
 
-/// The functions' clock shows the time of Altinn's, and is moved with it.
+/// The functions' clock shows the same time as Altinn's and moves with it.
 fn functions_clock(clock: testbed::clock::Clock) -> Clock {
     Clock::reading(move || clock.now())
 }
@@ -311,7 +312,7 @@ async fn start_altinn(
     Ok((altinn, wire))
 }
 
-/// What an operator gives the template, and the names of what it makes.
+/// The template's parameters, and the names of the created resources.
 fn values(aws: &LocalAws, service_owner: &str) -> Values {
     [
         ("MaskinportenClientId", CLIENT_ID),
@@ -325,7 +326,7 @@ fn values(aws: &LocalAws, service_owner: &str) -> Values {
     })
 }
 
-/// The settings whose values only this machine knows.
+/// The settings that depend on this machine.
 fn stafett_settings(
     altinn: &LocalAltinn,
     wire: &Wire,

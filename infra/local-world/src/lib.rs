@@ -1,6 +1,7 @@
-//! Altinn, AWS and the functions on one machine, put together as `template.yaml` says: for trying routes, and for tests.
+//! Altinn, AWS and the functions on one machine, put together as in `template.yaml`, for trying
+//! routes and for tests.
 //!
-//! Everything speaks the real protocols over real HTTP; only the far ends are local.
+//! Everything speaks the real protocols over real HTTP; only Altinn and AWS themselves are local.
 
 pub mod cost;
 pub mod deployment;

@@ -1,7 +1,7 @@
-//! What relays do, as it happens: read from the functions' own log lines in this process.
+//! Follows relays as they happen, by reading the functions' log lines in this process.
 //!
-//! The terminal and the playground show the same [`Timeline`]. It holds ids, names of steps and durations;
-//! as in any log, there is no form data in it.
+//! The terminal and the playground show the same [`Timeline`]. It holds ids, step names and
+//! durations; like any log, it contains no form data.
 
 mod journey;
 mod layer;
@@ -14,6 +14,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use testbed::clock::Clock;
 use tokio::sync::watch;
 use tracing_subscriber::{
     Registry,
@@ -21,14 +22,12 @@ use tracing_subscriber::{
     layer::{Layer, SubscriberExt},
 };
 
-use testbed::clock::Clock;
+pub use journey::{Cost, Delivery, Journey, Outcome, TimedStep, Told, Warning};
 
-pub use journey::{Cost, Delivery, Journey, Outcome, Step, Told, Trouble};
-
-/// So many A instances are remembered.
+/// How many A instances are kept.
 const JOURNEYS: usize = 200;
 
-/// What has been seen of relays. Clones share it.
+/// What the functions have logged about relays. Clones share it.
 #[derive(Clone)]
 pub struct Timeline(Arc<Shared>);
 
@@ -49,23 +48,23 @@ struct Book {
 
 type Listener = Arc<dyn Fn(&Seen) + Send + Sync>;
 
-/// Something worth telling at once.
+/// News for a listener.
 #[derive(Clone, Debug)]
 pub enum Seen {
-    /// A delivery of a trigger has come to its end.
+    /// A delivery has ended.
     Ended {
         /// The A instance, `{party}/{guid}`.
         instance: String,
         /// The delivery.
         delivery: Box<Delivery>,
     },
-    /// A warning, or worse.
-    Trouble {
-        /// The A instance; empty where it is about none.
+    /// A warning or an error was logged.
+    Warning {
+        /// The A instance; empty if the line is not about one.
         instance: String,
-        /// What was logged.
-        trouble: Trouble,
-        /// When, since the timeline began.
+        /// The logged line.
+        warning: Warning,
+        /// The time since the timeline began.
         at: Duration,
     },
 }
@@ -77,7 +76,7 @@ impl fmt::Debug for Timeline {
 }
 
 impl Timeline {
-    /// Listens to this process' logs. There is one timeline in a process: every call returns it.
+    /// Listens to this process's logs. A process has one timeline, which every call returns.
     #[must_use]
     pub fn start() -> Self {
         static ONE: OnceLock<Timeline> = OnceLock::new();
@@ -92,7 +91,7 @@ impl Timeline {
                 .with_target("local_altinn", LevelFilter::WARN)
                 .with_target("local_aws", LevelFilter::WARN);
             let layer = layer::Reader(timeline.clone()).with_filter(wanted);
-            // Where somebody else listens already, nothing is seen here.
+            // If another subscriber is installed already, this timeline stays empty.
             let _ = tracing::subscriber::set_global_default(Registry::default().with(layer));
             timeline
         });
@@ -107,29 +106,29 @@ impl Timeline {
         }))
     }
 
-    /// Dates what comes by this clock from now on, instead of the machine's.
+    /// Dates new entries by this clock instead of the machine's.
     pub fn set_clock(&self, clock: Clock) {
         self.book().clock = Some(clock);
     }
 
-    /// Calls `listener` for everything that is worth telling.
+    /// Calls `listener` for all news.
     pub fn listen(&self, listener: impl Fn(&Seen) + Send + Sync + 'static) {
         self.book().listeners.push(Arc::new(listener));
     }
 
-    /// Counts what has been seen: whoever waits on it learns of news.
+    /// A counter that changes with every change of the timeline.
     #[must_use]
     pub fn news(&self) -> watch::Receiver<u64> {
         self.0.news.subscribe()
     }
 
-    /// When it began.
+    /// When the timeline began.
     #[must_use]
     pub fn began(&self) -> Instant {
         self.0.began
     }
 
-    /// What became of an A instance, `{party}/{guid}`.
+    /// The journey of an A instance, `{party}/{guid}`.
     #[must_use]
     pub fn journey(&self, instance: &str) -> Option<Journey> {
         let book = self.book();
@@ -137,14 +136,14 @@ impl Timeline {
         journey.cloned()
     }
 
-    /// The A instances that were seen last, the newest first.
+    /// The A instances with the latest news, the newest first.
     #[must_use]
     pub fn latest(&self, count: usize) -> Vec<Journey> {
         let book = self.book();
         book.journeys.iter().rev().take(count).cloned().collect()
     }
 
-    /// What the relays of an A instance have cost.
+    /// The cost of an A instance's relays.
     #[must_use]
     pub fn cost(&self, instance: &str) -> Cost {
         let journey = self.journey(instance);
@@ -164,7 +163,7 @@ impl Timeline {
         self.tell(None);
     }
 
-    /// A delivery begins; its number.
+    /// Records the beginning of a delivery and returns its number.
     fn begin(&self, instance: &str, mut delivery: Delivery) -> u64 {
         let mut book = self.book();
         book.last_delivery += 1;
@@ -176,7 +175,7 @@ impl Timeline {
         number
     }
 
-    /// Changes a delivery that is remembered.
+    /// Changes a delivery, if it is still kept.
     fn change(&self, instance: &str, number: u64, change: impl FnOnce(&mut Delivery)) {
         let mut book = self.book();
         if let Some(delivery) = book.delivery(instance, number) {
@@ -202,22 +201,22 @@ impl Timeline {
         self.tell(seen);
     }
 
-    /// The repeats of a failed relay are counted, and nothing else of them is worth telling.
+    /// Repeats of a failed relay are only counted; listeners are not told.
     fn repeat(&self, instance: &str, number: u64) {
         self.book().journey(instance).repeat(number);
         self.tell(None);
     }
 
-    fn trouble(&self, instance: &str, number: Option<u64>, trouble: Trouble) {
+    fn warning(&self, instance: &str, number: Option<u64>, warning: Warning) {
         if let Some(number) = number {
-            let noted = trouble.clone();
-            self.change(instance, number, |delivery| delivery.troubles.push(noted));
+            let noted = warning.clone();
+            self.change(instance, number, |delivery| delivery.warnings.push(noted));
         }
         let at = self.since_began();
         let instance = instance.to_owned();
-        self.tell(Some(Seen::Trouble {
+        self.tell(Some(Seen::Warning {
             instance,
-            trouble,
+            warning,
             at,
         }));
     }
@@ -227,7 +226,7 @@ impl Timeline {
         clock.map_or_else(Timestamp::now, |clock| clock.now())
     }
 
-    /// Not under the lock: a listener may look into the book.
+    /// Not under the lock, because a listener may read the timeline.
     fn tell(&self, seen: Option<Seen>) {
         self.0.news.send_modify(|count| *count += 1);
         if let Some(seen) = seen {
@@ -240,7 +239,7 @@ impl Timeline {
 }
 
 impl Book {
-    /// What is remembered of an A instance; the oldest is forgotten for a new one.
+    /// The journey of an A instance; when the book is full, a new one replaces the oldest.
     fn journey(&mut self, instance: &str) -> &mut Journey {
         let known = self
             .journeys

@@ -1,4 +1,4 @@
-//! Time that passes without anybody waiting for it.
+//! Time passes without waiting.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use local_aws::lambda::Program;
 use local_world::deployment::{Code, Deployment, PassError, Plan};
 use serde_json::json;
 
-/// A message that will be put back again and again: its route is not deployed.
+/// A message that is delayed again and again, because its route is not deployed.
 fn message() -> String {
     json!({
         "v": 1, "route": "a-route-to-come", "instance": "50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77",
@@ -22,13 +22,13 @@ fn received(deployment: &Deployment) -> usize {
 }
 
 #[tokio::test]
-async fn a_message_that_was_put_back_returns_when_its_moment_has_come_and_no_sooner() {
+async fn a_delayed_message_comes_back_when_it_is_due_and_no_sooner() {
     let deployment = Deployment::start(Plan::samples().unwrap()).await.unwrap();
     let queue = &deployment.aws.resources().queue;
     let sqs = deployment.sqs();
     let send = sqs.send_message().queue_url(&queue.url);
     send.message_body(message()).send().await.unwrap();
-    // Until it waits for minutes: what takes seconds would be over by itself on a slow machine.
+    // Until its delay is minutes long: a delay of seconds could end by itself on a slow machine.
     deployment.pass(Duration::from_secs(200)).await.unwrap();
     let before = received(&deployment);
     assert!(before > 2, "{before}");
@@ -46,7 +46,7 @@ async fn a_message_that_was_put_back_returns_when_its_moment_has_come_and_no_soo
 }
 
 #[tokio::test]
-async fn the_schedule_runs_as_often_as_its_moment_comes() {
+async fn the_schedule_runs_once_per_period() {
     let mut plan = Plan::samples().unwrap();
     plan.schedule = true;
     let deployment = Deployment::start(plan).await.unwrap();
@@ -63,7 +63,7 @@ async fn the_schedule_runs_as_often_as_its_moment_comes() {
 }
 
 #[tokio::test]
-async fn time_does_not_pass_for_functions_in_processes_of_their_own() {
+async fn time_cannot_pass_for_functions_in_separate_processes() {
     let mut plan = Plan::samples().unwrap();
     let nobody = || Program::new("/nonexistent");
     plan.code = Code::Programs {

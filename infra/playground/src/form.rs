@@ -1,6 +1,6 @@
-//! App A's form as a page shows it: made from its JSON schema, filled with JSON, and read back into JSON.
+//! App A's form on a page: rendered from its JSON schema and JSON data, and read back into JSON.
 //!
-//! A field's name is its place: `model.tiltak[0].kode`, which begins with the data type.
+//! A field's name is its place, such as `model.tiltak[0].kode`. It begins with the data type.
 
 mod fields;
 mod read;
@@ -22,7 +22,7 @@ fn row(place: &str, index: usize) -> String {
     format!("{place}[{index}]")
 }
 
-/// An HTML id holds no white space; everything else of a place may stand in it.
+/// An HTML id must not contain white space; all other characters are allowed.
 fn id(place: &str) -> String {
     place.split_whitespace().collect::<Vec<_>>().join("%20")
 }

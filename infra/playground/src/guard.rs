@@ -1,7 +1,8 @@
-//! Who may ask, and what every answer carries.
+//! Decides which requests are allowed, and sets the headers of every response.
 //!
-//! The playground listens on the loopback, where every page that the developer's browser shows can send
-//! requests to it: so it answers to its own names only, and changes nothing for another origin.
+//! The playground listens on the loopback interface, where every website in the developer's browser
+//! can send requests to it. So it accepts only its own host names, and refuses changes from other
+//! origins.
 
 use axum::{
     extract::{Request, State},
@@ -12,7 +13,7 @@ use axum::{
 
 use super::{Site, visit::Visit};
 
-/// No script or style but our own, nothing from elsewhere, and in nobody's frame.
+/// Only our own scripts and styles, no external content, and no framing.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
@@ -24,7 +25,7 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     ),
-    // Not `no-referrer`: browsers would then send `Origin: null` with our own forms.
+    // Not `no-referrer`: with it, browsers would send `Origin: null` with our own forms.
     (
         header::REFERRER_POLICY,
         HeaderValue::from_static("same-origin"),
@@ -38,20 +39,20 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
         HeaderValue::from_static("same-origin"),
     ),
 ];
-/// Seconds after which it is worth while to ask again.
+/// Seconds for `Retry-After`.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("3");
 
-/// What goes on that lets nobody change anything.
+/// An activity that blocks changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Busy {
-    /// The samples are played.
+    /// The samples are being played.
     Samples,
-    /// The clock is wound forward.
+    /// The clock is being wound forward.
     TimePasses,
 }
 
 impl Busy {
-    /// The key of what to say about it.
+    /// The key of its text.
     pub(super) fn key(self) -> &'static str {
         match self {
             Self::Samples => "busy-samples",
@@ -67,11 +68,11 @@ pub(super) async fn guard(State(site): State<Site>, request: Request, next: Next
         Ok(()) if !is_reading(request.method()) && site.busy().is_some() => site.busy_page(&visit),
         Ok(()) => tokio::select! {
             response = next.run(request) => response,
-            // Whoever waits for an answer must not keep the playground from stopping.
+            // A pending response must not delay the shutdown.
             () = site.stopped() => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         },
     };
-    // What axum itself says to a request that it cannot read is for nobody's eyes.
+    // Replace axum's own rejection texts, which are not written for users.
     let said = response.headers().get(header::CONTENT_TYPE);
     let is_bare = said.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
     let status = response.status();
@@ -101,7 +102,8 @@ fn error_key(status: StatusCode) -> &'static str {
     }
 }
 
-/// Whether a request is for us, and, where it changes something, from our own page or from no browser.
+/// Whether a request is for the playground, and, if it changes something, comes from its own page
+/// or from a client that is not a browser.
 fn admit(method: &Method, headers: &HeaderMap) -> Result<(), StatusCode> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let host = text(header::HOST)
@@ -130,7 +132,8 @@ fn admit(method: &Method, headers: &HeaderMap) -> Result<(), StatusCode> {
     }
 }
 
-/// Whether a header `Host` names the loopback. A name of somebody else's that leads here does not.
+/// Whether a `Host` header names the loopback. A foreign name that resolves to it (DNS rebinding)
+/// does not.
 fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -140,7 +143,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 impl Site {
-    /// What is said while somebody else has the turn.
+    /// The response while somebody else has the exclusive turn.
     pub(crate) fn busy_page(&self, visit: &Visit) -> Response {
         let key = self.busy().map_or("busy-over", Busy::key);
         let mut response = self.refuse(visit, StatusCode::SERVICE_UNAVAILABLE, key);
@@ -193,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_loopbacks_own_names_are_answered() {
+    fn only_the_loopbacks_own_names_are_accepted() {
         for host in [
             "127.0.0.1",
             "127.0.0.1:8686",
@@ -222,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_form_sends_is_not_read() {
+    fn fields_that_no_form_has_are_ignored() {
         let host = ("host", "localhost:8686");
         for kind in ["text/plain", "application/json", "multipart/mixed", ""] {
             assert_eq!(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use thiserror::Error;
 
-/// A language that pages are written in.
+/// A language of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
     Bokmal,
@@ -35,8 +35,8 @@ impl Language {
             .find(|language| language.tag() == tag)
     }
 
-    /// What a reader of these languages (a header `Accept-Language`, RFC 9110, section 12.5.4) likes best:
-    /// bokmål for any Norwegian, and English for everybody else.
+    /// The best language for an `Accept-Language` header (RFC 9110, section 12.5.4): bokmål for any
+    /// Norwegian, and English for everything else.
     pub(crate) fn accepted(header: &str) -> Self {
         let mut best = (0.0, Self::English);
         for range in header.split(',') {
@@ -58,13 +58,13 @@ impl Language {
     }
 }
 
-/// The texts are not what they should be.
+/// Why the texts could not be loaded.
 #[derive(Debug, Error)]
 pub enum CatalogueError {
-    /// Not read.
+    /// A file is not valid.
     #[error("the playground's texts cannot be read: {0}")]
     Malformed(String),
-    /// Two texts of one name.
+    /// Two texts have the same key.
     #[error("the playground has two texts `{0}`")]
     Twice(String),
 }
@@ -113,7 +113,7 @@ impl Catalogue {
     }
 }
 
-/// In one pass, so that a value that looks like a place is left as it is.
+/// Replaces in one pass, so that a value that looks like a placeholder stays as it is.
 fn fill_in(text: &str, values: &[(&str, String)]) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
@@ -157,14 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn values_stand_where_a_text_names_them_and_are_never_read_as_text() {
+    fn values_replace_placeholders_and_are_not_expanded_again() {
         let values = [("n", "3".to_owned()), ("who", "{n} <b>".to_owned())];
         assert_eq!(fill_in("{n} for {who}, {n}", &values), "3 for {n} <b>, 3");
         assert_eq!(fill_in("{unknown} { {n}", &values), "{unknown} { 3");
     }
 
     #[test]
-    fn a_text_lacks_no_language_and_has_no_double() {
+    fn every_text_is_unique_and_in_all_languages() {
         assert!(Catalogue::read(&["a: { nb: x }"]).is_err());
         assert!(matches!(
             Catalogue::read(&["a: { nb: x, en: x }", "a: { nb: x, en: x }"]),

@@ -1,8 +1,8 @@
-//! The playground: a page on this machine that shows both apps, every inbox and each relay while it
-//! happens, and on which things can be made to go wrong.
+//! The playground: a local website that shows both apps, every inbox, and each relay as it happens,
+//! and that lets you inject faults.
 //!
-//! A developer's tool: it listens on the loopback only. Pages are rendered here, and work without
-//! JavaScript; with it, they follow what happens.
+//! It is a developer's tool and listens on the loopback interface only. Pages are rendered on the
+//! server and work without JavaScript; with it, they update themselves.
 
 mod form;
 mod guard;
@@ -24,62 +24,61 @@ use std::{
 };
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
-use stafett_core::route::Routes;
-use thiserror::Error;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle, task::JoinSet};
-
 use local_world::{
     deployment::{CallError, Deployment},
     timeline::Timeline,
 };
+use stafett_core::route::Routes;
+use thiserror::Error;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle, task::JoinSet};
 
 use guard::Busy;
 use language::CatalogueError;
 use operations::Operations;
 use page::Pages;
 
-/// Where the playground listens, unless told otherwise.
+/// The default port.
 pub const DEFAULT_PORT: u16 = 8686;
 
-/// How many ports are tried, one after the other, before it gives up.
+/// How many consecutive ports are tried.
 const PORTS_TRIED: u16 = 50;
-/// For requests that carry no files, in bytes.
+/// The body limit of requests without files, in bytes.
 const BODY_LIMIT: usize = 1024 * 1024;
-/// How long requests that are still answered keep the playground from stopping.
+/// How long running requests may delay the shutdown.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What the playground shows.
+/// What the playground shows: the deployment and its files.
 #[derive(Debug)]
 pub struct Scene {
-    /// What runs.
+    /// The running deployment.
     pub deployment: Arc<Deployment>,
-    /// What has been seen of relays.
+    /// The timeline of relays.
     pub timeline: Timeline,
-    /// The routes that are deployed.
+    /// The deployed routes.
     pub routes: Routes,
-    /// The directory of their files.
+    /// The directory of the route files.
     pub routes_folder: PathBuf,
-    /// The folders of the apps, for the samples beside them.
+    /// The folders of the apps, which also hold samples.
     pub apps_folders: Vec<PathBuf>,
 }
 
-/// Why the playground cannot be shown.
+/// Why the playground could not start.
 #[derive(Debug, Error)]
 pub enum PlaygroundError {
-    /// No port.
+    /// No port is free.
     #[error("the playground cannot listen on 127.0.0.1, {}; choose another with --port, 0 for any", ports(*.first, *.last))]
     Port {
-        /// The first that was tried.
+        /// The first port that was tried.
         first: u16,
-        /// The last that was tried.
+        /// The last port that was tried.
         last: u16,
-        /// What the system says.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The texts.
+    /// The texts are invalid.
     #[error(transparent)]
     Texts(#[from] CatalogueError),
-    /// A template.
+    /// A template is invalid.
     #[error("a template of the playground is broken: {0:#}")]
     Template(minijinja::Error),
 }
@@ -90,7 +89,7 @@ impl From<minijinja::Error> for PlaygroundError {
     }
 }
 
-/// A running playground. It ends when it is dropped.
+/// A running playground. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Playground {
     site: Site,
@@ -99,7 +98,7 @@ pub struct Playground {
 }
 
 impl Playground {
-    /// Starts to listen on `port` of the loopback, or the next one that is free; 0 is any.
+    /// Listens on `port` of the loopback interface, or on the next free one; 0 picks any free port.
     /// Must be called inside a Tokio runtime.
     ///
     /// # Errors
@@ -142,19 +141,20 @@ impl Playground {
         format!("http://{}", self.address)
     }
 
-    /// The port that it listens on.
+    /// The port it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// Changes nothing on request as long as what is returned lives: something else plays.
+    /// Locks the playground: until the returned value is dropped, requests that change something
+    /// are refused.
     #[must_use]
     pub fn play(&self) -> Option<Turn> {
         self.site.begin(Busy::Samples)
     }
 
-    /// Subscribes to an app's events, unless that has been done.
+    /// Subscribes to an app's events, unless that was done before.
     ///
     /// # Errors
     /// When Altinn refuses.
@@ -162,7 +162,7 @@ impl Playground {
         self.site.subscribe(app).await
     }
 
-    /// Stops: whatever is still answered is given up.
+    /// Stops and aborts requests that are still running.
     pub async fn stop(mut self) {
         self.site.stop.send_replace(true);
         let _ = tokio::time::timeout(PATIENCE, &mut self.server).await;
@@ -201,7 +201,7 @@ async fn listen(first: u16) -> Result<TcpListener, PlaygroundError> {
     }
 }
 
-/// The ports that were tried.
+/// The tried ports as text.
 fn ports(first: u16, last: u16) -> String {
     if first == last {
         format!("port {first}")
@@ -210,7 +210,7 @@ fn ports(first: u16, last: u16) -> String {
     }
 }
 
-/// What every page is made from. Clones share it.
+/// The shared state of all pages. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Site(Arc<Shared>);
 
@@ -228,7 +228,7 @@ impl fmt::Debug for Site {
     }
 }
 
-/// What is in a [`Site`].
+/// The content of a [`Site`].
 pub(crate) struct Shared {
     pub(crate) deployment: Arc<Deployment>,
     pub(crate) timeline: Timeline,
@@ -236,7 +236,7 @@ pub(crate) struct Shared {
     pub(crate) routes_folder: PathBuf,
     /// The folders of the apps.
     pub(crate) apps_folders: Vec<PathBuf>,
-    /// What operations keep.
+    /// The state of the operator's pages.
     pub(crate) operations: Operations,
     routes: RwLock<Arc<Routes>>,
     pages: Pages,
@@ -266,7 +266,7 @@ impl Site {
         })))
     }
 
-    /// The folder of routes as somebody at this terminal would name it.
+    /// The routes folder, as a path that a user of this terminal would type.
     pub(crate) fn shown_folder(&self) -> String {
         let folder = self.routes_folder.canonicalize();
         let folder = folder.unwrap_or_else(|_| self.routes_folder.clone());
@@ -276,24 +276,24 @@ impl Site {
         shown.unwrap_or(&folder).display().to_string()
     }
 
-    /// The routes that are deployed now.
+    /// The deployed routes.
     pub(crate) fn routes(&self) -> Arc<Routes> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&routes)
     }
 
-    /// Other routes have been deployed.
+    /// Replaces the deployed routes.
     pub(crate) fn set_routes(&self, routes: Routes) {
         *self.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(routes);
         self.changed();
     }
 
-    /// Something that a page shows has changed.
+    /// Tells open pages that something has changed.
     pub(crate) fn changed(&self) {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    /// Takes the one turn of those who need everything to themselves; none while another has it.
+    /// Takes the exclusive turn; none while somebody else has it.
     pub(crate) fn begin(&self, what: Busy) -> Option<Turn> {
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         if busy.is_some() {
@@ -305,7 +305,7 @@ impl Site {
         Some(Turn(self.clone()))
     }
 
-    /// What goes on that lets nobody else change anything.
+    /// The activity that currently blocks changes.
     pub(crate) fn busy(&self) -> Option<Busy> {
         *self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -320,10 +320,10 @@ impl Site {
         Ok(())
     }
 
-    /// Does something beside the pages until the playground stops.
+    /// Runs a background task until the playground stops.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.tasks();
-        // Those that have ended are no longer of interest.
+        // Remove finished tasks.
         while tasks.try_join_next().is_some() {}
         tasks.spawn(work);
     }
@@ -338,7 +338,7 @@ impl Site {
     }
 }
 
-/// The turn of one who changes things and lets nobody else do so. It ends when it is dropped.
+/// The exclusive right to change things. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Turn(Site);
 
@@ -354,8 +354,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_last_port_of_all_has_no_next_one_and_its_error_names_it_alone() {
-        // Somebody else may have it; then it is just as much in use.
+    async fn port_65535_has_no_next_port_and_the_error_names_it_alone() {
+        // The port may be in use already, which has the same effect.
         let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, u16::MAX)).await;
         let error = listen(u16::MAX).await.unwrap_err().to_string();
         assert!(error.contains("127.0.0.1, port 65535; "), "{error}");

@@ -1,4 +1,5 @@
-//! Tells pages that something has changed (server-sent events): they fetch themselves anew.
+//! Tells open pages by server-sent events that something has changed; they then fetch themselves
+//! again.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -12,23 +13,22 @@ use axum::{
     routing::get,
 };
 use futures_util::{Stream, stream};
-
 use local_world::deployment::Deployment;
 
 use super::Site;
 
-/// So long changes are gathered into one.
+/// Changes within this time are combined.
 const GATHER: Duration = Duration::from_millis(150);
-/// How often is looked for what can be forgotten.
+/// How often old data is discarded.
 const TIDY: Duration = Duration::from_secs(20);
-/// So many requests of a wire are remembered.
+/// How many requests per wire are kept.
 const EXCHANGES: usize = 5_000;
 
 pub(super) fn routes() -> Router<Site> {
     Router::new().route("/events", get(events))
 }
 
-/// Passes the timeline's news on, and forgets what no page shows any more.
+/// Passes on the timeline's news, and discards what no page shows any more.
 pub(super) fn start(site: &Site) {
     let forgetful = site.clone();
     site.spawn(async move {
@@ -62,7 +62,7 @@ async fn events(State(site): State<Site>) -> Sse<impl Stream<Item = Result<Event
     let stream = stream::unfold(
         (site, changes, true),
         |(site, mut changes, first)| async move {
-            // Whoever connects again may have missed something.
+            // A page that reconnects may have missed changes.
             if !first {
                 tokio::select! {
                     changed = changes.changed() => changed.ok()?,

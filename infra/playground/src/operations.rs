@@ -1,4 +1,4 @@
-//! What an operator and bad luck do: bad days, the tables and queues, the clock, and the route files.
+//! The operator's pages: bad days, tables and queues, the clock, and the route files.
 
 mod bad_days;
 mod clock;
@@ -48,11 +48,11 @@ pub(super) const TEMPLATES: &[(&str, &str)] = &[
 ];
 pub(super) const TEXTS: &str = include_str!("operations/texts.yaml");
 
-/// What operations keep.
+/// The state of the operator's pages.
 #[derive(Debug, Default)]
 pub(crate) struct Operations {
     days: bad_days::BadDays,
-    answers: tables::Answers,
+    responses: tables::FunctionResponses,
     clock: clock::Clock,
     route_files: route_files::RouteFiles,
 }
@@ -70,7 +70,7 @@ pub(super) fn routes() -> Router<Site> {
         .route("/routes", get(routes::page))
 }
 
-/// The bad days that every page but their own warns of.
+/// The active bad days, for the warning on every page except their own.
 pub(super) fn bad_days(site: &Site, path: &str) -> Vec<Value> {
     if path == days::HERE {
         return Vec::new();
@@ -78,11 +78,11 @@ pub(super) fn bad_days(site: &Site, path: &str) -> Vec<Value> {
     days::lurking(site)
 }
 
-/// Starts what runs beside the pages.
+/// Starts the background tasks.
 pub(super) fn start(site: &Site) {
-    // From the beginning on: what runs by then could not be killed.
+    // Isolate now: invocations that start before cannot be killed.
     if let Err(error) = site.deployment.instantiate.isolate() {
-        tracing::warn!(%error, "instantiate cannot be killed in the middle of its work");
+        tracing::warn!(%error, "instantiate cannot be killed while it runs");
     }
     site.spawn(route_files::watch(site.clone()));
 }

@@ -1,4 +1,4 @@
-//! Pages: templates, and what all of them show.
+//! Renders pages from templates, with what all pages share.
 
 use std::sync::Arc;
 
@@ -24,13 +24,13 @@ const STYLE: &str = include_str!("assets/style.css");
 const SCRIPT: &str = include_str!("assets/script.js");
 const ICON: &str = include_str!("assets/icon.svg");
 
-/// What is on every page, as pairs of file name and content.
+/// The templates that every page uses, as pairs of file name and content.
 const TEMPLATES: &[(&str, &str)] = &[
     ("layout.html", include_str!("templates/layout.html")),
     ("error.html", include_str!("templates/error.html")),
 ];
 
-/// The main pages: where they are, the key of their names, and where what belongs to them is.
+/// The main pages: path, text key of the name, and path prefix of their subpages.
 const NAVIGATION: [(&str, &str, &str); 8] = [
     ("/", "nav-home", "//"),
     ("/apply", "nav-apply", "/apps/"),
@@ -66,7 +66,7 @@ impl Pages {
     }
 }
 
-/// `t("key", name=value)` in a template: a text in a language.
+/// `t("key", name=value)` in a template: a text in the visitor's language.
 fn translator(texts: &Arc<Catalogue>, language: Language) -> Value {
     let texts = Arc::clone(texts);
     Value::from_function(move |key: &str, values: Kwargs| {
@@ -81,12 +81,12 @@ fn translator(texts: &Arc<Catalogue>, language: Language) -> Value {
 }
 
 impl Site {
-    /// A page.
+    /// Renders a page.
     pub(crate) fn page(&self, visit: &Visit, template: &str, content: Value) -> Response {
         self.page_with(StatusCode::OK, visit, template, content)
     }
 
-    /// A page with a status of its own.
+    /// Renders a page with the given status.
     pub(crate) fn page_with(
         &self,
         status: StatusCode,
@@ -114,7 +114,7 @@ impl Site {
                 response
             }
             Err(error) => {
-                // What it was to show may be personal, and is in the error's details only.
+                // The template's data may be personal; only the error's details contain it.
                 let line = error.line().unwrap_or_default();
                 let place = error.name().unwrap_or(template);
                 let reason = format!("{place}, line {line}: {}", error.kind());
@@ -125,7 +125,7 @@ impl Site {
         }
     }
 
-    /// A page that says why there is no other one; `key` names the text.
+    /// An error page; `key` names its text.
     pub(crate) fn refuse(&self, visit: &Visit, status: StatusCode, key: &str) -> Response {
         let content = context! { key, status => status.as_u16() };
         self.page_with(status, visit, "error.html", content)
@@ -136,7 +136,7 @@ impl Site {
         self.pages.text(visit.language, key)
     }
 
-    /// What all pages show.
+    /// The data that all pages show.
     fn frame(&self, visit: &Visit) -> Value {
         let navigation = NAVIGATION.map(|(href, key, below)| {
             let is_below = |folder: &str| visit.path.starts_with(folder);
@@ -150,7 +150,7 @@ impl Site {
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.clone()))
                 .collect();
-            // Whoever makes up an address chooses among our messages at most.
+            // A forged address can at most choose one of our own messages.
             let key = Some(key).filter(|key| key.starts_with("said-"))?;
             self.pages.texts.text(visit.language, key, &values)
         });
@@ -177,14 +177,14 @@ fn cookie(language: Language) -> HeaderValue {
     .unwrap_or(HeaderValue::from_static(""))
 }
 
-/// Sends the browser to a page that says what has been done: the text of a key that begins with `said-`.
+/// Redirects to a page with a message: the text of a key that begins with `said-`.
 pub(crate) fn said(path: &str, key: &str, values: &[(&str, &str)]) -> Response {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair(SAID, key).extend_pairs(values);
     see_other(&format!("{path}?{}", query.finish()))
 }
 
-/// Sends the browser to a page.
+/// Redirects to a page.
 pub(crate) fn see_other(path: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     if let Ok(value) = HeaderValue::from_str(path) {

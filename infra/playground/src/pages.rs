@@ -1,4 +1,4 @@
-//! What there is to see and to submit.
+//! The pages for viewing and submitting.
 
 mod apply;
 mod home;
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::{Site, visit::Visit};
 
-/// For a form with its files, in bytes: what an app takes (Kestrel's default limit).
+/// The body limit of a form with files, in bytes; the same as an app's (Kestrel's default limit).
 const UPLOAD_LIMIT: usize = 30_000_000;
 
 pub(super) const TEMPLATES: &[(&str, &str)] = &[
@@ -56,7 +56,7 @@ pub(super) fn routes() -> Router<Site> {
         .route("/relays/{party}/{guid}", get(relays::one))
 }
 
-/// An app's title, or its id where it has none.
+/// An app's title, or its id if it has none.
 fn title(site: &Site, visit: &Visit, app: &str) -> String {
     let known = site.deployment.altinn.app(app);
     let title = known
@@ -78,7 +78,7 @@ fn parties(site: &Site, app: &App, chosen: Option<u32>) -> Vec<Shown> {
     .collect()
 }
 
-/// The key of what a party is.
+/// The text key of a party's type.
 fn kind(person_number: Option<&str>) -> &'static str {
     if person_number.is_some() {
         "person"
@@ -87,14 +87,14 @@ fn kind(person_number: Option<&str>) -> &'static str {
     }
 }
 
-/// A party's name; its number where the register does not know it.
+/// A party's name, or its number if the register does not know it.
 fn party_name(site: &Site, id: &str) -> String {
     let register = site.deployment.altinn.register();
     let party = id.parse().ok().and_then(|id| register.by_party_id(id));
     party.map_or_else(|| id.to_owned(), |party| party.name().to_owned())
 }
 
-/// Every instance that there is, the newest first, with its app.
+/// All instances with their apps, the newest first.
 fn instances(site: &Site) -> Vec<(String, Value)> {
     let altinn = &site.deployment.altinn;
     let creations = altinn.creations();
@@ -104,7 +104,7 @@ fn instances(site: &Site) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// Where an instance stands: the key of a text, the name of the task in it, and how it looks.
+/// The process state of an instance: a text key, the task's name, and a style.
 fn standing(instance: &Value) -> Shown {
     let status = &instance["status"];
     let task = &instance["process"]["currentTask"];
@@ -123,7 +123,7 @@ fn standing(instance: &Value) -> Shown {
     context! { key, look, task }
 }
 
-/// A time as people read it: date, hour, minute and second.
+/// A time for display: date, hour, minute and second.
 fn time(value: &Value) -> Option<String> {
     let at: jiff::Timestamp = value.as_str()?.parse().ok()?;
     Some(at.strftime("%Y-%m-%d %H:%M:%S").to_string())

@@ -1,4 +1,4 @@
-//! Who looks at what: the language and the place of a request.
+//! The visitor's language and the current page of a request.
 
 use std::convert::Infallible;
 
@@ -9,21 +9,21 @@ use axum::{
 
 use super::language::Language;
 
-/// The cookie and the parameter that choose a language.
+/// The cookie and the query parameter that choose a language.
 pub(super) const LANGUAGE: &str = "lang";
-/// The parameter that names the text of a message.
+/// The query parameter that names a message's text.
 pub(super) const SAID: &str = "said";
 
-/// What a request says about its page, beside the page's own matters.
+/// What a request says about the visit, independent of the page.
 #[derive(Clone, Debug)]
 pub(crate) struct Visit {
     pub(crate) language: Language,
-    /// Whether the language was chosen by this request.
+    /// Whether this request chose the language.
     pub(super) chosen: bool,
     pub(crate) path: String,
-    /// The parameters, without those of language and message.
+    /// The query parameters, without those for language and message.
     pub(super) query: Vec<(String, String)>,
-    /// A message's key and what belongs into it.
+    /// A message's key and values.
     pub(super) said: Option<(String, Vec<(String, String)>)>,
 }
 
@@ -58,7 +58,8 @@ impl Visit {
         }
     }
 
-    /// The address of this page in a language, relative to it: a path of two slashes would lead elsewhere.
+    /// This page's address in another language, as a relative URL: a path that begins with two
+    /// slashes would lead to another host.
     pub(super) fn in_language(&self, language: Language) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(&self.query);
@@ -67,7 +68,7 @@ impl Visit {
     }
 }
 
-/// The language that a cookie keeps.
+/// The language in the cookie.
 fn kept(headers: &HeaderMap) -> Option<Language> {
     headers
         .get_all(header::COOKIE)
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_chosen_now_counts_more_than_what_is_kept_and_that_more_than_what_is_accepted() {
+    fn the_query_overrides_the_cookie_and_that_the_accept_language_header() {
         let accepts = (header::ACCEPT_LANGUAGE, "en");
         let keeps = (header::COOKIE, "a=b; lang=nb");
         assert_eq!(

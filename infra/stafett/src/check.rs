@@ -20,7 +20,7 @@ use stafett_core::{
 
 use crate::{
     Failure,
-    bench::{self, Format},
+    author_commands::{self, Format},
     terminal,
 };
 
@@ -28,7 +28,7 @@ use crate::{
 ///
 /// An app's files are looked for in each `--apps` DIR, in DIR/apps and, for the sample routes, among the sample apps.
 #[derive(Debug, Args)]
-#[command(after_help = bench::EXIT_CODES)]
+#[command(after_help = author_commands::EXIT_CODES)]
 pub(crate) struct Arguments {
     /// The directory of routes, or one route file [default: infra/routes]
     dir: Option<PathBuf>,
@@ -48,16 +48,18 @@ pub(crate) struct Arguments {
 
 /// Checks, and tells what it found.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
-    bench::exit(check(arguments).await)
+    author_commands::exit(check(arguments).await)
 }
 
 async fn check(arguments: Arguments) -> Result<bool, Failure> {
-    let routes = arguments.dir.unwrap_or_else(bench::default_routes);
-    let directory = bench::directory(&routes);
+    let routes = arguments
+        .dir
+        .unwrap_or_else(author_commands::default_routes);
+    let directory = author_commands::directory(&routes);
     if let Some(base) = &arguments.from {
         fetch_all(base, &routes, directory).await?;
     }
-    let apps = bench::apps(&arguments.apps, directory)?;
+    let apps = author_commands::apps(&arguments.apps, directory)?;
     let report = check::check(&routes, &apps, Timestamp::now())?;
     match arguments.format {
         // Of its colours a pipe and a terminal without any get none.

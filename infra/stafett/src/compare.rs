@@ -15,7 +15,7 @@ use stafett_core::causes::Causes;
 
 use crate::{
     Failure,
-    bench::{self, Format},
+    author_commands::{self, Format},
     route_file::{Reader, RouteFile},
     terminal,
 };
@@ -53,7 +53,7 @@ pub(crate) struct Arguments {
 
 /// Compares, and tells what differs.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    bench::exit(compare(arguments))
+    author_commands::exit(compare(arguments))
 }
 
 fn compare(arguments: &Arguments) -> Result<bool, Failure> {

@@ -1,4 +1,4 @@
-//! The real Altinn, for a command that somebody runs at a terminal.
+//! Connects a command-line command to the real Altinn.
 
 use aws_config::BehaviorVersion;
 use aws_types::SdkConfig;
@@ -11,19 +11,19 @@ use stafett_runtime::{
 
 use crate::Failure;
 
-/// A client with tokens of the functions' own Maskinporten client.
+/// A client that gets tokens as the functions do, with their Maskinporten client.
 pub(crate) async fn altinn(environment: &Environment<'_>) -> Result<Altinn, Failure> {
     let connection = Connection::read(environment)?;
     let aws = aws(connection.key()).await;
     Ok(connection.open(&aws, Clock::system()).await?)
 }
 
-/// A secret, wherever it lies.
+/// Reads a secret from the environment or from AWS.
 pub(crate) async fn read(secret: &SecretSource) -> Result<SecretString, SecretError> {
     secret.read(&aws(secret).await).await
 }
 
-/// AWS is looked for only where a secret lies there.
+/// AWS is contacted only if a secret is stored there.
 async fn aws(secret: &SecretSource) -> SdkConfig {
     match secret {
         SecretSource::Inline(_) => SdkConfig::builder().build(),

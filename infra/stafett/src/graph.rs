@@ -6,7 +6,7 @@ use author::graph::Graph;
 use clap::{Args, ValueEnum};
 use stafett_core::route::Routes;
 
-use crate::{Failure, bench, terminal};
+use crate::{Failure, author_commands, terminal};
 
 const EXIT_CODES: &str = "Exit codes: 0 no route closes a cycle; 1 one does; 2 it could not be told, as the command was not \
      understood or a route is broken.";
@@ -36,11 +36,15 @@ enum Language {
 
 /// Draws.
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
-    bench::exit(draw(arguments))
+    author_commands::exit(draw(arguments))
 }
 
 fn draw(arguments: Arguments) -> Result<bool, Failure> {
-    let routes = Routes::load(&arguments.dir.unwrap_or_else(bench::default_routes))?;
+    let routes = Routes::load(
+        &arguments
+            .dir
+            .unwrap_or_else(author_commands::default_routes),
+    )?;
     let graph = Graph::of(routes.iter());
     match arguments.format {
         Language::Text => terminal::print(&graph.text())?,

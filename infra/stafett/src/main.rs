@@ -1,5 +1,5 @@
-//! `cargo run`: both apps, Altinn, AWS and the functions on this machine, and applications that are
-//! relayed before your eyes, whatever goes wrong.
+//! `cargo run`: both apps, Altinn, AWS and the functions on this machine, relaying applications
+//! while you watch, whatever goes wrong.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use local_world::cost::{self, Inputs};
 use stafett_core::causes::Causes;
 
-mod bench;
+mod author_commands;
 mod check;
 mod compare;
 mod connect;
@@ -24,11 +24,11 @@ mod subscribe;
 mod terminal;
 mod try_out;
 
-/// What ended a command.
+/// The error that ended a command.
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// Stafett on this machine: relays sample applications from app A to app B and shows how, also where
-/// nobody tells, a route is mistaken, or B is down for a night. A page, the playground, shows all of it.
+/// Stafett on this machine: relays sample applications from app A to app B, also when the trigger is
+/// lost, a route has a mistake, or B is down for a night. A local website, the playground, shows it all.
 #[derive(Debug, Parser)]
 #[command(name = "stafett", version, args_conflicts_with_subcommands = true)]
 #[group(skip)]
@@ -76,7 +76,7 @@ impl Cost {
     }
 }
 
-/// How long work that cannot be interrupted keeps the program from ending.
+/// How long work that cannot be interrupted may delay the program's exit.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {

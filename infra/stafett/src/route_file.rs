@@ -16,7 +16,7 @@ use stafett_core::{
     route::{Route, Routes},
 };
 
-use crate::{Failure, bench};
+use crate::{Failure, author_commands};
 
 /// A route with its file.
 #[derive(Debug)]
@@ -56,7 +56,10 @@ impl RouteFile {
 
     /// The apps whose files are at hand for this route.
     pub(crate) fn apps(&self, given: &[PathBuf]) -> Result<Apps, Failure> {
-        Ok(bench::apps(given, bench::directory(&self.path))?)
+        Ok(author_commands::apps(
+            given,
+            author_commands::directory(&self.path),
+        )?)
     }
 }
 
@@ -65,7 +68,7 @@ fn find(named: &Path) -> Result<PathBuf, Failure> {
     if named.exists() {
         return Ok(named.to_owned());
     }
-    let samples = bench::default_routes();
+    let samples = author_commands::default_routes();
     let files = Routes::files(&samples)?;
     let (routes, _) = Routes::read(&files);
     let known = routes

@@ -1,4 +1,5 @@
-//! One run: set up, trigger, watch, and show what became of each A instance; and the playground, as long as somebody wants it.
+//! One run: sets everything up, triggers the relays, waits, and prints the result of each A instance. The
+//! playground runs beside it, for as long as the user wants.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +23,7 @@ use serde_json::Value;
 use stafett_core::route::Routes;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// A line for the terminal. Whoever reads may have gone away, which is no reason to stop.
+/// Prints a line. The reader may have closed the pipe, which is no reason to stop.
 macro_rules! say {
     ($($arguments:tt)*) => {{
         use std::io::Write as _;
@@ -37,59 +38,61 @@ mod table;
 use progress::Progress;
 use table::Row;
 
-/// A relay takes tenths of a second here; whoever waits longer than this waits in vain.
+/// A relay takes tenths of a second here, so this is long enough.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// How long whatever is still under way keeps the program from ending: all of it is in memory.
+/// How long unfinished work may delay the program's exit; all data is in memory only.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// App A of the samples.
 const PERMIT: &str = "ttd/permit";
-/// Stands where a line about an A instance has its id.
+/// The placeholder of an A instance's id in a line.
 const NOBODY: &str = "                                                ";
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// What runs, and how long.
+/// What to run, and for how long.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Relay the A instance in this folder instead: `instance.json` as Altinn gives it, and a file for each of its data elements, named by
-    /// the element's `filename`, its data type (`model.xml`) or its id.
+    /// Relay the A instance in this folder instead: `instance.json` as Altinn returns it, and a
+    /// file for each of its data elements, named by the element's `filename`, its data type
+    /// (`model.xml`) or its id.
     #[arg(long, value_name = "FOLDER")]
     input: Option<PathBuf>,
     /// The directory of route files.
     #[arg(long, value_name = "DIR")]
     routes: Option<PathBuf>,
-    /// Run the apps in this folder in place of the samples: repositories of Altinn apps, or what `check --from` stored; can be
-    /// given more than once. No samples are played then.
+    /// Run the apps in this folder instead of the samples: repositories of Altinn apps, or what `check --from` stored;
+    /// can be given more than once. No samples are played then.
     #[arg(long, value_name = "DIR")]
     apps: Vec<PathBuf>,
-    /// The port of the playground; the next one that is free is taken.
+    /// The port of the playground. If it is in use, the next free one is taken.
     #[arg(long, value_name = "PORT", default_value_t = DEFAULT_PORT)]
     port: u16,
-    /// Stay until Ctrl-C, also where nobody sits at a terminal.
+    /// Keep running until Ctrl-C, even without a terminal.
     #[arg(long)]
     serve: bool,
-    /// Play no samples: the playground is yours at once, and stays until Ctrl-C.
+    /// Play no samples: the playground is ready at once, and runs until Ctrl-C.
     #[arg(long, conflicts_with = "input")]
     no_samples: bool,
 }
 
 impl Arguments {
-    /// Whether there is somebody, or something, to stay for.
+    /// Whether to keep running after the samples.
     fn stays(&self) -> bool {
         let is_watched = io::stdin().is_terminal() && io::stdout().is_terminal();
-        // Apps of one's own have nothing to play, and so stay; an instance that is given is played, and ends.
+        // With the user's own apps there are no samples to play, so the playground stays; with an
+        // instance, the program ends after it.
         let has_nothing_to_play = !self.apps.is_empty() && self.input.is_none();
         self.serve || self.no_samples || has_nothing_to_play || is_watched
     }
 }
 
-/// Runs the samples, or the instance that is given, and the playground beside them.
+/// Runs the samples or the given instance, and the playground beside them.
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let mut interrupted = Interrupted::new()?;
     let stays = arguments.stays();
-    // Dropped where it stands, everything in it ends.
+    // Everything in this future ends when it is dropped.
     let (stage, goes_well) = tokio::select! {
         biased;
         code = interrupted.wait() => return Ok(code),
@@ -104,7 +107,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     }
     tokio::select! {
         () = stage.stop() => {}
-        // Once more: whoever is that impatient need not wait.
+        // A second signal ends the program at once.
         _ = interrupted.wait() => {}
     }
     Ok(if goes_well {
@@ -114,7 +117,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     })
 }
 
-/// What ends a program from outside.
+/// A signal that ends the program.
 struct Interrupted {
     interrupt: Signal,
     terminate: Signal,
@@ -128,7 +131,7 @@ impl Interrupted {
         })
     }
 
-    /// The exit code of a program that was ended so: 128 and the signal's number.
+    /// The exit code after this signal: 128 plus its number.
     async fn wait(&mut self) -> ExitCode {
         tokio::select! {
             _ = self.interrupt.recv() => ExitCode::from(130),
@@ -137,7 +140,8 @@ impl Interrupted {
     }
 }
 
-/// Sets everything up, and plays what is to be played; whether each has exactly one complete B.
+/// Sets everything up and plays the samples or the instance; returns whether each has exactly one
+/// complete B.
 async fn play(arguments: &Arguments) -> Result<(Stage, bool), Failure> {
     let timeline = Timeline::start();
     let progress = Progress::start(&timeline);
@@ -210,7 +214,7 @@ async fn play(arguments: &Arguments) -> Result<(Stage, bool), Failure> {
         Some(folder) => stage.one(folder).await?,
         None => {
             stage.samples().await?;
-            // What goes wrong with the routes of the samples, and is mended, fits these only.
+            // The scenes with a mistaken route work only with the sample routes.
             if arguments.routes.is_none() {
                 stage.never_told().await?;
                 stage.mended().await?;
@@ -237,7 +241,7 @@ fn plan(arguments: &Arguments) -> Result<(Plan, Routes, Option<OwnApps>), Failur
     Ok((plan, routes, own))
 }
 
-/// The apps that routes name and that do not run.
+/// Apps that routes name but that are not running.
 fn missing(routes: &Routes, altinn: &LocalAltinn) -> BTreeSet<String> {
     routes
         .iter()
@@ -247,19 +251,19 @@ fn missing(routes: &Routes, altinn: &LocalAltinn) -> BTreeSet<String> {
         .collect()
 }
 
-/// Where it happens.
+/// The running deployment and what is shown of it.
 pub(crate) struct Stage {
     deployment: Arc<Deployment>,
     playground: Playground,
     routes: Routes,
     progress: Progress,
-    /// What was relayed, in order.
+    /// The relayed A instances, in order.
     relays: Vec<Triggered>,
     goes_well: bool,
 }
 
 impl Stage {
-    /// Shows the table; whether all went well.
+    /// Prints the table; returns whether all went well.
     fn sum_up(&self) -> bool {
         say!();
         let rows: Vec<Row> = self
@@ -281,13 +285,13 @@ impl Stage {
 
     async fn stop(self) {
         self.playground.stop().await;
-        // The pages have let go of it; if one has not, all ends as this is dropped.
+        // No page uses the deployment any more; if one still does, everything ends on drop.
         if let Some(deployment) = Arc::into_inner(self.deployment) {
             let _ = tokio::time::timeout(PATIENCE, deployment.stop()).await;
         }
     }
 
-    /// Something that must be so; it is said if it is not.
+    /// Checks a condition, and reports it if it does not hold.
     fn expect(&mut self, holds: bool, otherwise: &str) {
         if !holds {
             say!("{NOBODY}NOT AS IT SHOULD BE: {otherwise}");
@@ -295,7 +299,7 @@ impl Stage {
         }
     }
 
-    /// Waits for the relays of an A instance, which belong into the table from now on.
+    /// Waits for the relays of an A instance, and adds it to the table.
     async fn watch(&mut self, app: &str, instance: &str) -> Result<(), Failure> {
         let relays = Triggered::all(&self.routes, app, instance)?;
         let done = watch(&self.deployment, &relays).await?;
@@ -313,7 +317,7 @@ pub(crate) struct Triggered {
     pub(crate) to: String,
     /// The route.
     pub(crate) route: String,
-    /// The data types of A whose elements B is to get, as pairs of A's and B's.
+    /// The data types of the elements that B should get, as pairs of A's and B's.
     pub(crate) attachments: Vec<(String, String)>,
 }
 
@@ -335,7 +339,7 @@ impl Triggered {
 }
 
 impl Stage {
-    /// Three permit applications: over the trigger, over Altinn Events, and over both at once.
+    /// Three permit applications: triggered by the app, by Altinn Events, and by both at once.
     async fn samples(&mut self) -> Result<(), Failure> {
         heading("Three applications");
         let deployment = &self.deployment;
@@ -349,7 +353,7 @@ impl Stage {
             return Err("three samples are submitted".into());
         };
         say!("{by_trigger}  submitted; app A calls the trigger");
-        say!("{by_event}  submitted; Altinn Events tells");
+        say!("{by_event}  submitted; Altinn Events calls the events address");
         say!("{by_both}  submitted; both at the same time\n");
         deployment.altinn.announce(by_event)?;
         deployment.altinn.announce(by_both)?;
@@ -361,7 +365,7 @@ impl Stage {
         Ok(())
     }
 
-    /// The instance in a folder of the user's.
+    /// Relays the instance in the user's folder.
     async fn one(&mut self, folder: &Path) -> Result<(), Failure> {
         let folder = if folder.is_file() {
             folder.parent().unwrap_or(folder)
@@ -394,13 +398,13 @@ async fn trigger(deployment: &Deployment, app: &str, instance: &str) -> Result<(
     }
     let status = answer.status();
     Err(format!(
-        "the trigger of {instance} was answered {status}: {}",
+        "the trigger of {instance} got the response {status}: {}",
         answer.text().await?
     )
     .into())
 }
 
-/// Waits until every relay is done or failed; whether all are done.
+/// Waits until every relay is done or failed; returns whether all are done.
 async fn watch(deployment: &Deployment, triggered: &[Triggered]) -> Result<bool, Failure> {
     let began = Instant::now();
     let mut told: BTreeMap<String, String> = BTreeMap::new();

@@ -25,11 +25,11 @@ use probe::Finding;
 use report::Report;
 use settings::Options;
 
-/// For all calls but the wait: a few small ones.
+/// Timeout of each call except the wait: the calls are few and small.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Between two looks at a subscription that is not validated yet.
+/// Pause between two checks of a subscription that is not validated yet.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Before another try when Altinn answers 429 and does not say how long to wait.
+/// Pause before a retry when Altinn responds 429 without a `Retry-After`.
 const UNSAID: Duration = Duration::from_secs(10);
 const CREATED: &str = "created";
 const THERE: &str = "there already";
@@ -37,17 +37,17 @@ const SUPERFLUOUS: &str = "needed by no route";
 
 /// Subscribes to the events of every app that a route starts from.
 ///
-/// Altinn Events then calls POST /events/{secret} of the deployed API. What is there already is left as it
-/// is, so this can be run as often as you like: after each deployment that adds a route, and after a
+/// Altinn Events then calls POST /events/{secret} of the deployed API. Existing subscriptions
+/// are kept, so you can run this as often as you like: after each deployment that adds a route, and after a
 /// rotation of the events secret. It ends with exit code 0 when Altinn has validated every subscription.
 ///
-/// Deploy first: Altinn calls the address at once, and delivers nothing before it has answered. Altinn
-/// remembers for an hour who subscribes: a new subscription may miss events in its first hour (the function
+/// Deploy first: Altinn calls the address at once, and delivers nothing before it has responded. Altinn
+/// caches subscriptions for an hour: a new subscription may miss events in its first hour (the function
 /// reconcile finds these), a deleted one may still get some. App A must publish events:
 /// `RegisterEventsWithEventsComponent` in its `appsettings.json`.
 ///
 /// The secrets come from the environment (EVENTS_SECRET, MASKINPORTEN_JWK, ALTINN_SUBSCRIPTION_KEY), from AWS
-/// Secrets Manager (by ARN) or, the events secret, from the terminal; never as arguments, and nothing shows them.
+/// Secrets Manager (by ARN) or, for the events secret, from the terminal. They are never arguments, and are never shown.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Show every subscription of the organisation, and change nothing.
@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
     /// Delete the subscriptions of this deployment: those whose address is below its API.
     #[arg(long, conflicts_with = "prune")]
     delete: bool,
-    /// Delete what no route needs any more of this deployment's: an older secret, another filter, a route that is gone.
+    /// Delete the subscriptions of this deployment that no route needs: an older secret, another filter, a removed route.
     #[arg(long)]
     prune: bool,
     /// Show what would be done, and change nothing.
@@ -69,7 +69,7 @@ pub(crate) struct Arguments {
     options: Options,
 }
 
-/// Does it; whether all is as it should be afterwards.
+/// Runs the command; returns whether every subscription is as it should be.
 pub(crate) async fn run(arguments: Arguments) -> Result<bool, Failure> {
     let source = arguments.options.source();
     let api = ApiSettings::read(&source)?;
@@ -120,11 +120,11 @@ struct Command {
     dry: bool,
 }
 
-/// What came of the subscriptions that the routes need.
+/// The result for the subscriptions that the routes need.
 struct Done {
-    /// How many Altinn refused.
+    /// The number that Altinn refused.
     refused: usize,
-    /// How many addresses it has not validated.
+    /// The number of addresses that Altinn has not validated.
     silent: usize,
 }
 
@@ -134,9 +134,9 @@ impl Done {
     }
 }
 
-/// A call that did not give what was asked for.
+/// A failed call.
 trait Refusal {
-    /// How long to wait before the same call; none where waiting does not help.
+    /// How long to wait before a retry; none if a retry does not help.
     fn pause(&self) -> Option<Duration>;
 }
 
@@ -156,7 +156,7 @@ impl Refusal for SubscribeError {
     }
 }
 
-/// A subscription that Altinn was asked for, and how it came to be.
+/// A requested subscription, and whether it is new.
 struct Asked {
     topic: Topic,
     subscription: Subscription,
@@ -176,7 +176,7 @@ impl Command {
         for (_, subscription) in &validated {
             report.subscription(subscription, standing(THERE, subscription));
         }
-        // Whoever asks again for a subscription that is there has its address validated anew.
+        // Requesting an existing subscription makes Altinn validate its address again.
         let waiting = waiting
             .into_iter()
             .map(|(topic, _)| (topic, "there already"));
@@ -187,7 +187,7 @@ impl Command {
             if self.dry {
                 let state = match origin {
                     CREATED => "would be created",
-                    _ => "would be validated anew",
+                    _ => "would be validated again",
                 };
                 report.topic(&topic, state);
                 continue;
@@ -220,17 +220,19 @@ impl Command {
         let silent: Vec<String> = silent.map(|it| it.topic.app.to_string()).collect();
         if !silent.is_empty() {
             println!(
-                "Within {} s Altinn has not validated the address for {}: it delivers none of these events.",
+                "Altinn has not validated the address for {1} within {0} s: it delivers none of these events.",
                 wait.as_secs(),
                 silent.join(", ")
             );
         }
         if !plan.superfluous.is_empty() {
-            println!("What no route needs does no harm; `subscribe --prune` deletes it.");
+            println!(
+                "Subscriptions that no route needs do no harm; `subscribe --prune` deletes them."
+            );
         }
         if asked.iter().any(|it| it.origin == CREATED) {
             println!(
-                "For an hour Altinn may not know of a new subscription: what it misses, reconcile finds."
+                "For an hour a new subscription may miss events; reconcile finds the instances that it missed."
             );
         }
         Ok(Done {
@@ -239,7 +241,7 @@ impl Command {
         })
     }
 
-    /// Looks at the subscriptions until all are validated, or the time is up.
+    /// Checks the subscriptions until all are validated, or the time is up.
     async fn wait(&self, asked: &mut [Asked], longest: Duration) -> Result<(), AltinnError> {
         let began = Instant::now();
         loop {
@@ -264,7 +266,7 @@ impl Command {
             .await
     }
 
-    /// Calls again whenever Altinn asks to come back later, as long as there is time for it.
+    /// Retries whenever Altinn asks to, as long as there is time.
     async fn patiently<T, E, F>(&self, call: impl Fn() -> F) -> Result<T, E>
     where
         E: Refusal,
@@ -279,7 +281,7 @@ impl Command {
                 return Err(refused);
             };
             eprintln!(
-                "Altinn Events is asked too often; the next try is in {} s.",
+                "Altinn Events gets too many calls; the next attempt is in {} s.",
                 pause.as_secs()
             );
             tokio::time::sleep(pause).await;
@@ -300,7 +302,7 @@ impl Command {
                     report.subscription(subscription, standing("needed", subscription));
                 }
                 for topic in &plan.lacking {
-                    report.topic(topic, "LACKING");
+                    report.topic(topic, "MISSING");
                 }
                 for subscription in &plan.superfluous {
                     report.subscription(subscription, SUPERFLUOUS);
@@ -309,7 +311,7 @@ impl Command {
                     report.subscription(subscription, standing("another system's", subscription));
                 }
             }
-            // Which of them is called with the deployed secret cannot be told.
+            // It is unknown which of them has the deployed secret.
             None => {
                 for subscription in &existing {
                     let whose = if subscription.endpoint.is_of(&self.api.url) {
@@ -325,7 +327,7 @@ impl Command {
         Ok(())
     }
 
-    /// Deletes what is given, all of it this deployment's.
+    /// Deletes the given subscriptions, which all belong to this deployment.
     async fn delete(
         &self,
         subscriptions: impl IntoIterator<Item = Subscription>,

@@ -1,11 +1,11 @@
-//! What may be written to a terminal, and how: also to a pipe that nobody reads any more.
+//! Writes to a terminal, or to a pipe whose reader may be gone.
 
 use std::{
     borrow::Cow,
     io::{self, ErrorKind, IsTerminal, Write},
 };
 
-/// A text without what a terminal would obey: A's data and file names may hold anything.
+/// A text without terminal control characters: A's data and file names may contain anything.
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     let is_of_direction = |c| matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || is_of_direction(c);
@@ -16,12 +16,12 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Prints a text for people, without what a terminal would obey.
+/// Prints a text for people, without terminal control characters.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     write(io::stdout().lock(), &harmless(text))
 }
 
-/// Prints a text whose escape sequences are colours of ours; where none are wanted, it has none.
+/// Prints a text with our own colour sequences, or without them if colours are off.
 pub(crate) fn print_styled(text: &str) -> io::Result<()> {
     write(anstream::stdout().lock(), text)
 }
@@ -34,7 +34,7 @@ pub(crate) fn print_plain(text: &str) -> io::Result<()> {
 fn write(mut out: impl Write, text: &str) -> io::Result<()> {
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     match written {
-        // Who reads along has seen enough, as `head` has: the exit code still tells the rest.
+        // The reader of the pipe has left, as `head` does. The exit code still tells the result.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(io::Error::new(
             error.kind(),
@@ -44,13 +44,13 @@ fn write(mut out: impl Write, text: &str) -> io::Result<()> {
     }
 }
 
-/// Tells of something beside what was asked for.
+/// Prints a note to standard error.
 pub(crate) fn note(text: &str) {
-    // Where not even that can be written, there is nobody to be told.
+    // If standard error is closed too, the note is lost.
     let _ = writeln!(io::stderr(), "{}", harmless(text));
 }
 
-/// Whether somebody looks at what goes to standard error.
+/// Whether standard error is a terminal.
 pub(crate) fn is_watched() -> bool {
     std::io::stderr().is_terminal()
 }

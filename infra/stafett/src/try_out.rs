@@ -26,7 +26,7 @@ use stafett_runtime::{
 
 use crate::{
     Failure,
-    bench::{self, Format},
+    author_commands::{self, Format},
     connect,
     route_file::{Reader, RouteFile},
     terminal,
@@ -65,7 +65,7 @@ pub(crate) struct Arguments {
 
 /// Tries, and tells what came of it.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
-    bench::exit(try_out(arguments).await)
+    author_commands::exit(try_out(arguments).await)
 }
 
 async fn try_out(arguments: Arguments) -> Result<bool, Failure> {

@@ -1,4 +1,4 @@
-//! One process of a function, with its own runtime API.
+//! One process of a function with its own runtime API.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::processes::Program;
-use super::runtime_api::{Progress, RuntimeApi, Work};
+use super::runtime_api::{PendingInvocation, Progress, RuntimeApi};
 use super::{FunctionError, Invocation};
 use crate::FunctionSettings;
 
@@ -23,13 +23,13 @@ use crate::FunctionSettings;
 pub struct LogLine {
     /// The process's id.
     pub pid: u32,
-    /// Where it was written to.
+    /// The stream that it was written to.
     pub stream: Stream,
-    /// The line without its end.
+    /// The line without its line ending.
     pub text: String,
 }
 
-/// Where a process has written a line to.
+/// The stream that a line was written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output.
@@ -38,10 +38,10 @@ pub enum Stream {
     Stderr,
 }
 
-/// A running process. Dropping it kills the process.
+/// A running process. It is killed on drop.
 pub(super) struct Container {
     pid: u32,
-    work: mpsc::Sender<Work>,
+    pending: mpsc::Sender<PendingInvocation>,
     progress: watch::Receiver<Progress>,
     exited: watch::Receiver<Option<String>>,
     signals: mpsc::Sender<Signal>,
@@ -49,8 +49,8 @@ pub(super) struct Container {
 }
 
 impl Container {
-    /// Starts a process. `on_line` gets what it writes, `on_ready` the time from just before the
-    /// start to the first time it asks for an invocation.
+    /// Starts a process. `on_line` gets each line that it writes. `on_ready` gets the time from
+    /// just before the start to the first request for an invocation.
     pub(super) async fn start(
         settings: &FunctionSettings,
         program: &Program,
@@ -59,7 +59,7 @@ impl Container {
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let (api, work) = RuntimeApi::new(&settings.name);
+        let (api, pending) = RuntimeApi::new(&settings.name);
         let progress = api.progress();
         let mut server = JoinSet::new();
         server.spawn(async move {
@@ -98,7 +98,8 @@ impl Container {
                 readers.spawn(read_lines(stderr, pid, Stream::Stderr, on_line));
             }
             let status = supervise(child, orders).await;
-            // The last words first. A grandchild may hold the pipe open: do not wait for that.
+            // Read the remaining output first, but with a limit: a grandchild may hold the pipe
+            // open.
             let drained = async { while readers.join_next().await.is_some() {} };
             let _ = tokio::time::timeout(Duration::from_millis(500), drained).await;
             exit.send_replace(Some(match status {
@@ -108,7 +109,7 @@ impl Container {
         });
         Ok(Self {
             pid,
-            work,
+            pending,
             progress,
             exited,
             signals,
@@ -135,7 +136,7 @@ impl Container {
                 Err(_) => Some("its runtime API ended".to_owned()),
             },
             exit = self.exited() => {
-                // What the process said before it ended tells more than its exit status.
+                // The process's own error message says more than its exit status.
                 Some(self.progress.borrow().init_error.clone().unwrap_or(exit))
             }
         };
@@ -147,7 +148,7 @@ impl Container {
         self.progress.borrow().asked
     }
 
-    /// One invocation, without any limit of time.
+    /// Runs one invocation, without a timeout.
     pub(super) async fn invoke(
         &self,
         invocation: Invocation,
@@ -155,8 +156,8 @@ impl Container {
     ) -> Result<serde_json::Value, FunctionError> {
         let (reply, mut answer) = oneshot::channel();
         if self
-            .work
-            .send(Work {
+            .pending
+            .send(PendingInvocation {
                 invocation,
                 payload,
                 reply,
@@ -170,13 +171,13 @@ impl Container {
             biased;
             answer = &mut answer => answer.unwrap_or(Err(FunctionError::Stopped)),
             exit = self.exited() => {
-                // An answer that was given just before the end counts.
+                // A response sent just before the exit still counts.
                 answer.try_recv().unwrap_or(Err(FunctionError::Exited(exit)))
             }
         }
     }
 
-    /// Waits until the process has ended, and tells how.
+    /// Waits until the process has exited, and returns how.
     pub(super) async fn exited(&self) -> String {
         let mut exited = self.exited.clone();
         match exited.wait_for(Option::is_some).await {
@@ -185,25 +186,25 @@ impl Container {
         }
     }
 
-    /// Sends a signal, unless the process has ended.
+    /// Sends a signal, unless the process has exited.
     pub(super) async fn signal(&self, signal: Signal) {
         let _ = self.signals.send(signal).await;
     }
 
-    /// SIGKILL, and waits for the end.
+    /// Sends SIGKILL and waits for the exit.
     pub(super) async fn kill(&self) {
         self.signal(Signal::KILL).await;
         self.exited().await;
     }
 }
 
-/// Waits for the child's end; kills it when nobody can give orders any more.
+/// Waits for the child's exit; kills it when the last handle is dropped.
 async fn supervise(mut child: Child, mut orders: mpsc::Receiver<Signal>) -> io::Result<ExitStatus> {
     loop {
         tokio::select! {
             status = child.wait() => return status,
             order = orders.recv() => match order {
-                // The child is not waited for yet: its id cannot belong to anyone else.
+                // The child has not been reaped yet, so its id cannot have been reused.
                 Some(signal) => {
                     let pid = child.id().and_then(|it| Pid::from_raw(it.cast_signed()));
                     if let Some(Err(error)) = pid.map(|pid| kill_process(pid, signal)) {
@@ -238,7 +239,7 @@ async fn read_lines(
     }
 }
 
-/// The environment of a function's process: what Lambda sets, and the function's own variables.
+/// The environment of a function's process: Lambda's variables and the function's own.
 ///
 /// AWS: "Using Lambda environment variables", defined runtime environment variables.
 fn environment(settings: &FunctionSettings, runtime_api: &str) -> BTreeMap<String, String> {
@@ -264,5 +265,5 @@ fn environment(settings: &FunctionSettings, runtime_api: &str) -> BTreeMap<Strin
     environment
 }
 
-/// Shared by those who invoke and those who end processes.
+/// Shared by the code that invokes processes and the code that ends them.
 pub(super) type SharedContainer = Arc<Container>;

@@ -1,4 +1,4 @@
-//! Feeds a function from a queue, as Lambda's event source mapping for SQS does.
+//! Invokes a function with the messages of a queue, as Lambda's event source mapping for SQS does.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,43 +7,43 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
+use testbed::wire::NotInTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{Function, sqs_event};
 use crate::{EventSourceSettings, QueueId};
-use testbed::wire::NotInTime;
 
-/// SQS gives at most ten messages in one receive, and takes as many in one delete.
+/// SQS returns at most ten messages per receive, and deletes at most ten per batch.
 const SQS_BATCH: usize = 10;
 
-/// How long one receive waits for messages: long enough for an idle queue to cost little, short
-/// enough for [`EventSourceMapping::stop`], which waits for the last one.
+/// How long one receive waits for messages: long enough to keep an idle queue cheap, and short
+/// enough for [`EventSourceMapping::stop`], which waits for the last receive.
 const LONG_POLL: Duration = Duration::from_secs(1);
 
-/// Pause after a receive that failed.
+/// Pause after a failed receive.
 const AFTER_ERROR: Duration = Duration::from_millis(200);
 
-/// Lambda's own limit without `MaximumConcurrency` is the account's; nobody has more on one
-/// machine.
+/// Without `MaximumConcurrency`, Lambda is limited by the account's concurrency. One machine needs
+/// no more than this.
 const DEFAULT_CONCURRENCY: usize = 100;
 
-/// What a mapping has done so far.
+/// Counters of a mapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delivered {
-    /// Invocations that have ended.
+    /// Finished invocations.
     pub invocations: usize,
     /// Invocations that ended with a function error.
     pub errors: usize,
     /// Messages that were deleted from the queue.
     pub deleted: usize,
-    /// Messages that were left in the queue, to come back when they are visible again.
+    /// Messages that were left in the queue, and become visible again later.
     pub left: usize,
 }
 
-/// A running mapping from a queue to a function. Dropping it lets go of everything at once, as a
-/// crash would; [`stop`](Self::stop) ends it in an orderly way.
+/// A running event source mapping from a queue to a function. Dropping it aborts everything at
+/// once, as a crash would; [`stop`](Self::stop) shuts it down in order.
 #[derive(Debug)]
 pub struct EventSourceMapping {
     stop: watch::Sender<bool>,
@@ -52,7 +52,7 @@ pub struct EventSourceMapping {
 }
 
 impl EventSourceMapping {
-    /// Starts to poll `queue` and to invoke `function`.
+    /// Starts to poll `queue` and to invoke `function` with its messages.
     #[must_use]
     pub fn start(
         client: Client,
@@ -66,7 +66,7 @@ impl EventSourceMapping {
             .maximum_concurrency
             .unwrap_or(DEFAULT_CONCURRENCY)
             .max(1);
-        let source = Arc::new(Source {
+        let poller = Arc::new(Poller {
             client,
             queue: queue.clone(),
             settings,
@@ -75,7 +75,7 @@ impl EventSourceMapping {
             report,
         });
         let mut pollers = JoinSet::new();
-        pollers.spawn(source.poll(stopped));
+        pollers.spawn(poller.poll(stopped));
         Self {
             stop,
             delivered,
@@ -83,17 +83,17 @@ impl EventSourceMapping {
         }
     }
 
-    /// What it has done so far.
+    /// The counters so far.
     #[must_use]
     pub fn delivered(&self) -> Delivered {
         *self.delivered.borrow()
     }
 
-    /// Waits until `condition` holds for what it has done.
+    /// Waits until `condition` holds for the counters.
     ///
     /// # Errors
     ///
-    /// [`NotInTime`] when it does not within `deadline`.
+    /// [`NotInTime`] if it does not hold within `deadline`.
     pub async fn wait_until(
         &self,
         deadline: Duration,
@@ -107,14 +107,14 @@ impl EventSourceMapping {
         }
     }
 
-    /// Receives nothing more and waits until what has been received is dealt with.
+    /// Stops receiving, and waits until all received messages have been processed.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         while self.pollers.join_next().await.is_some() {}
     }
 }
 
-struct Source {
+struct Poller {
     client: Client,
     queue: QueueId,
     settings: EventSourceSettings,
@@ -123,11 +123,11 @@ struct Source {
     report: watch::Sender<Delivered>,
 }
 
-impl Source {
+impl Poller {
     async fn poll(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         let mut invocations = JoinSet::new();
         loop {
-            // A message is received only when an invocation is free to take it.
+            // Receive only when an invocation is free to process the messages.
             let permit = tokio::select! {
                 biased;
                 _ = stopped.wait_for(|stop| *stop) => break,
@@ -143,7 +143,7 @@ impl Source {
         while invocations.join_next().await.is_some() {}
     }
 
-    /// The next batch; empty when none came within one long poll.
+    /// The next batch; empty if no message came within one long poll.
     async fn batch(&self) -> Vec<Message> {
         let size = self.settings.batch_size.max(1);
         let mut messages = self.receive(size, LONG_POLL).await;
@@ -156,7 +156,7 @@ impl Source {
             if left.is_zero() {
                 break;
             }
-            // SQS counts whole seconds: without one left it is asked now and then.
+            // SQS waits in whole seconds; below one second this polls with short pauses.
             let more = self
                 .receive(size - messages.len(), left.min(LONG_POLL))
                 .await;
@@ -200,7 +200,7 @@ impl Source {
             Ok(_) => HashSet::new(),
             Err(error) => {
                 let function = &self.function.settings().name;
-                tracing::warn!(%error, function, "a batch failed as a whole");
+                tracing::warn!(%error, function, "the invocation for a batch failed");
                 ids.clone()
             }
         };
@@ -220,7 +220,7 @@ impl Source {
         });
     }
 
-    /// Deletes messages; returns how many were. One that was not is delivered again.
+    /// Deletes messages and returns how many were deleted. SQS delivers the others again.
     async fn delete(&self, messages: &[&Message]) -> usize {
         let entries = messages.iter().enumerate().filter_map(|(index, message)| {
             DeleteMessageBatchRequestEntry::builder()

@@ -30,7 +30,7 @@ const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// Why an API did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpApiError {
-    /// The address is taken, or there is no network at all.
+    /// The address is in use, or there is no network.
     #[error("cannot listen for the HTTP API")]
     Listen(#[from] io::Error),
 }
@@ -43,12 +43,12 @@ pub struct HttpApi {
 }
 
 impl HttpApi {
-    /// Listens on `address`, as `127.0.0.1:0` for a free port, and sends each route's requests to
+    /// Listens on `address` (`127.0.0.1:0` picks a free port), and sends each route's requests to
     /// its function.
     ///
     /// # Errors
     ///
-    /// An address that cannot be listened on.
+    /// When it cannot listen on the address.
     pub async fn start(
         address: impl ToSocketAddrs,
         routes: impl IntoIterator<Item = (HttpRoute, Function)>,
@@ -64,7 +64,7 @@ impl HttpApi {
         })
     }
 
-    /// Where callers call, as `http://127.0.0.1:40123`.
+    /// The API's address, such as `http://127.0.0.1:40123`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -106,7 +106,7 @@ struct Route {
     function: Function,
 }
 
-/// In the order in which a route wins over another.
+/// Sorted by precedence.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Segment {
     Text(String),
@@ -136,7 +136,7 @@ impl Route {
         }
     }
 
-    /// The path parameters when the request is this route's.
+    /// The path parameters if the request matches this route.
     fn matches(&self, parts: &Parts) -> Option<Vec<(String, String)>> {
         if self.method != "ANY" && self.method != parts.method.as_str() {
             return None;
@@ -175,7 +175,7 @@ struct Router(Vec<Route>);
 impl FromIterator<Route> for Router {
     fn from_iter<T: IntoIterator<Item = Route>>(routes: T) -> Self {
         let mut routes: Vec<Route> = routes.into_iter().collect();
-        // The most particular route first: text before parameters, a method before any.
+        // The most specific route first: text before parameters, a method before `ANY`.
         routes.sort_by(|a, b| {
             a.segments
                 .cmp(&b.segments)
@@ -206,12 +206,12 @@ impl Router {
         };
         let event = http_event::event(&parts, &body, &routed);
         let function = route.function.clone();
-        // On its own: the function goes on when its caller has gone, or has been told to give up.
+        // In its own task: the function keeps running when its caller disconnects or times out.
         let invoked = tokio::spawn(async move { function.invoke(&event).await });
         let invoked = match tokio::time::timeout(INTEGRATION_TIMEOUT, invoked).await {
             Ok(Ok(invoked)) => invoked,
             Ok(Err(error)) => {
-                tracing::error!(%error, "an invocation broke off");
+                tracing::error!(%error, "an invocation was aborted");
                 return gateway(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
             }
             Err(_) => return gateway(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
@@ -222,8 +222,8 @@ impl Router {
                 return gateway(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
             }
             Err(error) => {
-                // The route's key, not the path: a path may be a secret.
-                tracing::warn!(%error, route = route.key, "a request got no answer");
+                // Log the route key and not the path, which may contain a secret.
+                tracing::warn!(%error, route = route.key, "a request got no response");
                 None
             }
         };
@@ -232,7 +232,7 @@ impl Router {
     }
 }
 
-/// An answer of the gateway itself.
+/// A response that the gateway itself makes.
 fn gateway(status: StatusCode, message: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(format!("{{\"message\":\"{message}\"}}")));
     *response.status_mut() = status;

@@ -1,9 +1,9 @@
-//! What an HTTP API makes of a request and of a function's answer: payload format version 2.0.
+//! Converts HTTP requests to Lambda events and responses back: payload format version 2.0.
 //!
-//! AWS: "Create AWS Lambda proxy integrations for HTTP APIs in API Gateway". Where that is silent:
+//! AWS: "Create AWS Lambda proxy integrations for HTTP APIs in API Gateway". Beyond that page:
 //! `rawPath` is decoded (aws/aws-lambda-dotnet, pull request 1901), and a body is text only for
-//! `text/*`, JSON, XML and JavaScript, without `+json` (ministackorg/ministack, pull request 766;
-//! both found out against the real service).
+//! `text/*`, JSON, XML and JavaScript, but not `+json` (ministackorg/ministack, pull request 766).
+//! Both were found out against the real service.
 
 use std::net::IpAddr;
 
@@ -22,16 +22,16 @@ use crate::ACCOUNT;
 
 const API_ID: &str = "local";
 
-/// Where a request came in and where it goes.
+/// The endpoint and the route of a request.
 pub(super) struct Routed<'a> {
-    /// The route's key, as `POST /events/{secret}`.
+    /// The route's key, such as `POST /events/{secret}`.
     pub(super) key: &'a str,
-    /// The values of its path parameters, encoded as they came.
+    /// The values of its path parameters, still percent-encoded.
     pub(super) parameters: &'a [(String, String)],
     pub(super) source: IpAddr,
 }
 
-/// The event that the function gets.
+/// The event for the function.
 pub(super) fn event(parts: &Parts, body: &Bytes, routed: &Routed<'_>) -> Value {
     let now = Timestamp::now();
     let path = decoded(parts.uri.path());
@@ -112,7 +112,7 @@ fn form_decoded(text: &str) -> String {
     decoded(&text.replace('+', " "))
 }
 
-/// A JSON object in which values of the same name are joined with commas.
+/// A JSON object in which values with the same name are joined with commas.
 fn joined(pairs: impl Iterator<Item = (String, String)>) -> Value {
     let mut object = Map::new();
     for (name, value) in pairs {
@@ -129,7 +129,8 @@ fn joined(pairs: impl Iterator<Item = (String, String)>) -> Value {
     Value::Object(object)
 }
 
-/// Headers as the function sees them: names in lower case, cookies apart, the gateway's own added.
+/// Headers as the function sees them: names in lower case, cookies separate, with the gateway's own
+/// added.
 fn headers(parts: &Parts, source: IpAddr, now: Timestamp) -> Value {
     let own = [
         ("x-forwarded-for", source.to_string()),
@@ -181,9 +182,9 @@ fn is_text(parts: &Parts) -> bool {
         )
 }
 
-/// The HTTP answer that a function's answer stands for; none when it stands for none.
+/// The HTTP response for a function's response; none if it is not valid.
 ///
-/// An answer without `statusCode` is the body of a 200 with JSON.
+/// A response without `statusCode` becomes the JSON body of a 200.
 pub(super) fn answer(answer: &Value) -> Option<Response<Bytes>> {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
@@ -207,7 +208,7 @@ pub(super) fn answer(answer: &Value) -> Option<Response<Bytes>> {
     for cookie in answer["cookies"].as_array().into_iter().flatten() {
         headers.append(header::SET_COOKIE, cookie.as_str()?.parse().ok()?);
     }
-    // The gateway frames the message itself.
+    // The gateway sets the framing headers itself.
     headers.remove(header::CONTENT_LENGTH);
     headers.remove(header::TRANSFER_ENCODING);
     headers.remove(header::CONNECTION);
@@ -346,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_no_response_is_none() {
+    fn an_invalid_response_is_rejected() {
         for bad in [
             json!({ "statusCode": 99 }),
             json!({ "statusCode": "many" }),

@@ -1,4 +1,4 @@
-//! A function's processes: as many as run at the same time, each with one invocation at a time.
+//! A function's processes: one per concurrent invocation.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
+use testbed::wire::NotInTime;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::container::{Container, LogLine, SharedContainer};
 use super::{FunctionError, Invocation};
 use crate::FunctionSettings;
-use testbed::wire::NotInTime;
 
 /// How long a process may take to ask for its first invocation.
 ///
@@ -21,8 +21,8 @@ use testbed::wire::NotInTime;
 /// seconds, and is then run again under the function's own timeout: together the time below.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a process may take to end after SIGTERM. Lambda gives 300 to 500 ms; a loaded developer
-/// machine needs more for the same work.
+/// How long a process may take to exit after SIGTERM. Lambda gives 300 to 500 ms; a loaded
+/// developer machine needs more.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 
 /// The program behind a function.
@@ -37,7 +37,7 @@ pub struct Program {
 type OnLine = dyn Fn(&LogLine) + Send + Sync;
 
 impl Program {
-    /// An executable file that speaks the runtime API; at most ten processes of it at a time.
+    /// An executable file that speaks the runtime API; it runs in at most ten processes at a time.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -47,21 +47,21 @@ impl Program {
         }
     }
 
-    /// With one more argument.
+    /// Adds an argument.
     #[must_use]
     pub fn argument(mut self, argument: impl Into<String>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
-    /// With at most `count` processes at the same time, at least one.
+    /// Sets the maximum number of concurrent processes; at least one.
     #[must_use]
     pub fn containers(mut self, count: usize) -> Self {
         self.containers = count.max(1);
         self
     }
 
-    /// With someone who gets every line that a process writes, when it is written.
+    /// Sets a callback for every line that a process writes.
     #[must_use]
     pub fn on_line(mut self, on_line: impl Fn(&LogLine) + Send + Sync + 'static) -> Self {
         self.on_line = Some(Arc::new(on_line));
@@ -77,7 +77,7 @@ impl fmt::Debug for Program {
     }
 }
 
-/// The processes of one function. Clones are the same processes; they end with the last clone.
+/// The processes of one function. Clones share them; they end when the last clone is dropped.
 #[derive(Clone)]
 pub struct Processes {
     shared: Arc<Shared>,
@@ -94,9 +94,9 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Those that wait for an invocation, the last used one last.
+    /// Idle processes, the last used one last.
     idle: Vec<SharedContainer>,
-    /// All that have been started and are not known to have ended.
+    /// All started processes that are not known to have exited.
     all: Vec<SharedContainer>,
 }
 
@@ -116,14 +116,14 @@ impl Processes {
         }
     }
 
-    /// Ids of the processes that are alive.
+    /// Ids of the running processes.
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {
         self.alive().iter().map(|it| it.pid()).collect()
     }
 
-    /// How long each process took from its start until it asked for its first invocation, in the
-    /// order in which they did.
+    /// How long each process took from its start to its first request for an invocation, in the
+    /// order of those requests.
     #[must_use]
     pub fn starts(&self) -> Vec<Duration> {
         self.shared
@@ -133,17 +133,17 @@ impl Processes {
             .clone()
     }
 
-    /// Everything that the processes have written.
+    /// All lines that the processes have written.
     #[must_use]
     pub fn log(&self) -> Vec<LogLine> {
         self.shared.log.borrow().clone()
     }
 
-    /// Waits for a line, written already or to come.
+    /// Waits for a line that has been or will be written.
     ///
     /// # Errors
     ///
-    /// [`NotInTime`] when there is none within `deadline`.
+    /// [`NotInTime`] if no line matches within `deadline`.
     pub async fn logged(
         &self,
         deadline: Duration,
@@ -159,11 +159,11 @@ impl Processes {
         found.ok_or(NotInTime { deadline })
     }
 
-    /// Starts a process ahead of any invocation, and waits until it asks for one.
+    /// Starts a process before any invocation, and waits until it asks for one.
     ///
     /// # Errors
     ///
-    /// A process that does not come so far.
+    /// When the process does not get that far.
     pub async fn warm_up(&self) -> Result<(), FunctionError> {
         let permit = self.permit().await?;
         let container = self.start().await?;
@@ -174,7 +174,7 @@ impl Processes {
         Ok(())
     }
 
-    /// Kills all processes with SIGKILL, working or not, and waits until they are gone. The next
+    /// Kills all processes with SIGKILL, busy or idle, and waits until they have exited. The next
     /// invocation starts a new one.
     pub async fn kill_all(&self) {
         for container in self.alive() {
@@ -182,7 +182,7 @@ impl Processes {
         }
     }
 
-    /// Kills one process with SIGKILL and waits until it is gone; false when it already was.
+    /// Kills one process with SIGKILL and waits for its exit; false if it had exited before.
     pub async fn kill(&self, pid: u32) -> bool {
         let found = self.alive().into_iter().find(|it| it.pid() == pid);
         match found {
@@ -241,7 +241,7 @@ impl Processes {
         result
     }
 
-    /// The container takes the next invocation as soon as it asks for it.
+    /// The container takes the next invocation as soon as it asks for one.
     fn give_back(&self, container: SharedContainer, asked: u64, permit: OwnedSemaphorePermit) {
         let processes = self.clone();
         tokio::spawn(async move {
@@ -299,7 +299,7 @@ impl Processes {
         Ok(container)
     }
 
-    /// Waits until the container asks for an invocation; kills it when it does not in time.
+    /// Waits until the container asks for an invocation; kills it if that takes too long.
     async fn until_asked(
         &self,
         container: &Container,
@@ -347,8 +347,7 @@ impl fmt::Debug for Processes {
     }
 }
 
-/// A container whose invocation nobody waits for any more is in an unknown state: it is not used
-/// again.
+/// Removes a container whose invocation was abandoned: its state is unknown, so it is not reused.
 struct KillUnlessDone(Option<SharedContainer>);
 
 impl KillUnlessDone {
@@ -359,7 +358,7 @@ impl KillUnlessDone {
 
 impl Drop for KillUnlessDone {
     fn drop(&mut self) {
-        // Without a runtime there is no supervisor either: the process has been killed with it.
+        // Without a Tokio runtime the supervisor is gone too, and the process was killed with it.
         if let (Some(container), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
             runtime.spawn(async move { container.kill().await });
         }

@@ -1,7 +1,7 @@
-//! The HTTP interface through which a function's process gets invocations and answers them.
+//! The HTTP API through which a function's process gets invocations and responds to them.
 //!
 //! AWS: "Using the Lambda runtime API" (`/2018-06-01/runtime/…`) and "Lambda Extensions API"
-//! (`/2020-01-01/extension/…`), the latter as far as an extension without events needs it.
+//! (`/2020-01-01/extension/…`), the latter only as far as an extension without events needs it.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,14 +21,14 @@ use super::{FunctionError, Invocation, PAYLOAD_LIMIT};
 
 pub(super) type Reply = oneshot::Sender<Result<Value, FunctionError>>;
 
-/// One invocation on its way to the process.
-pub(super) struct Work {
+/// An invocation that the process has not asked for yet.
+pub(super) struct PendingInvocation {
     pub(super) invocation: Invocation,
     pub(super) payload: String,
     pub(super) reply: Reply,
 }
 
-/// What the process has told so far.
+/// What the process has reported so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
     /// How often it has asked for an invocation.
@@ -40,20 +40,20 @@ pub(super) struct Progress {
 /// The state of one container's runtime API.
 pub(super) struct RuntimeApi {
     function: String,
-    // One process asks, one invocation at a time.
-    work: AsyncMutex<mpsc::Receiver<Work>>,
-    /// Its request id, and who waits for its answer.
+    // The process asks for one invocation at a time.
+    pending: AsyncMutex<mpsc::Receiver<PendingInvocation>>,
+    /// The request id of the running invocation, and the channel for its result.
     running: Mutex<Option<(String, Reply)>>,
     progress: watch::Sender<Progress>,
     extensions: Mutex<HashSet<String>>,
 }
 
 impl RuntimeApi {
-    pub(super) fn new(function: &str) -> (Arc<Self>, mpsc::Sender<Work>) {
-        let (sender, work) = mpsc::channel(1);
+    pub(super) fn new(function: &str) -> (Arc<Self>, mpsc::Sender<PendingInvocation>) {
+        let (sender, pending) = mpsc::channel(1);
         let api = Self {
             function: function.to_owned(),
-            work: AsyncMutex::new(work),
+            pending: AsyncMutex::new(pending),
             running: Mutex::default(),
             progress: watch::Sender::default(),
             extensions: Mutex::default(),
@@ -85,12 +85,12 @@ impl RuntimeApi {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the running invocation its result; refuses any other id, as Lambda does.
+    /// Sends the running invocation its result; refuses any other request id, as Lambda does.
     fn finish(&self, id: &str, result: Result<Value, FunctionError>) -> Response {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         match running.take_if(|(running, _)| running == id) {
             Some((_, reply)) => {
-                // Nobody waits any more when the invocation has timed out.
+                // The receiver is gone if the invocation has timed out.
                 let _ = reply.send(result);
                 accepted()
             }
@@ -116,13 +116,13 @@ fn refused(status: StatusCode, kind: &str, message: &str) -> Response {
 }
 
 async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
-    let mut work = api.work.lock().await;
+    let mut pending = api.pending.lock().await;
     api.progress.send_modify(|it| it.asked += 1);
-    let Some(Work {
+    let Some(PendingInvocation {
         invocation,
         payload,
         reply,
-    }) = work.recv().await
+    }) = pending.recv().await
     else {
         return refused(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -262,6 +262,6 @@ async fn extension_next(State(api): State<Arc<RuntimeApi>>, headers: HeaderMap) 
             message,
         );
     }
-    // It has no events to wait for: it waits until its process ends.
+    // No events are ever sent, so this call blocks until the process ends.
     std::future::pending().await
 }

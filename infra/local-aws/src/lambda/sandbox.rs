@@ -1,4 +1,5 @@
-//! Where a function's code runs in this process: among everything else, or by itself, so that it can be killed.
+//! Where the code of a function in this process runs: on the caller's runtime, or on one of its own
+//! that can be killed.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,14 +8,14 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-/// How long a kill waits for code that is in the middle of a computation.
+/// How long a kill waits for code that is computing and does not yield.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// A place for invocations. Clones are the same place.
+/// A runtime for invocations. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sandbox(Arc<Walls>);
 
-/// The runtime that everything inside runs on; none while it runs on the caller's.
+/// The function's own runtime; none while it uses the caller's.
 #[derive(Debug, Default)]
 struct Walls(Mutex<Option<Runtime>>);
 
@@ -27,7 +28,7 @@ impl Walls {
 
 impl Drop for Walls {
     fn drop(&mut self) {
-        // A runtime that is simply dropped waits for its end, which an asynchronous caller may not.
+        // Dropping a runtime blocks until it has shut down, which is not allowed in async code.
         if let Some(runtime) = self.replace(None) {
             runtime.shutdown_background();
         }
@@ -35,7 +36,8 @@ impl Drop for Walls {
 }
 
 impl Sandbox {
-    /// What is spawned from now on runs by itself, also what it spawns in its turn.
+    /// Runs everything spawned from now on, including tasks that it spawns itself, on its own
+    /// runtime.
     pub(super) fn close(&self) -> io::Result<()> {
         let mut walls = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         if walls.is_none() {
@@ -55,7 +57,7 @@ impl Sandbox {
         }
     }
 
-    /// Ends everything that runs inside; what is spawned next runs in a new place.
+    /// Ends all running tasks; later tasks run on a new runtime.
     pub(super) async fn kill(&self) -> io::Result<()> {
         let Some(killed) = self.0.replace(Some(runtime()?)) else {
             return Ok(());

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use testbed::clock::Clock;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Function;
 use crate::ScheduleSettings;
-use testbed::clock::Clock;
 
-/// A running schedule. Dropping it ends it at once; an invocation that runs then is let go of.
+/// A running schedule. Dropping it ends the schedule at once and aborts a running invocation.
 #[derive(Debug)]
 pub struct Schedule {
     next: watch::Receiver<Timestamp>,
@@ -19,8 +19,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Invokes `function` for the first time when one period has passed by `clock`. A clock that jumps over
-    /// several invocations brings one: a schedule does not catch up.
+    /// Invokes `function` for the first time after one period of `clock`. If the clock jumps over
+    /// several periods, the function is invoked once: a schedule does not catch up.
     #[must_use]
     pub fn start(settings: ScheduleSettings, function: Function, clock: Clock) -> Self {
         let first = later(clock.now(), settings.every);
@@ -49,13 +49,13 @@ impl Schedule {
         Self { next, stop, task }
     }
 
-    /// When the function is invoked next; a moment that has passed while it runs.
+    /// When the function is invoked next; while it runs, a time in the past.
     #[must_use]
     pub fn next(&self) -> Timestamp {
         *self.next.borrow()
     }
 
-    /// Starts no more invocations, and waits until the last one has ended.
+    /// Starts no more invocations, and waits for the running one.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         while self.task.join_next().await.is_some() {}
@@ -63,7 +63,7 @@ impl Schedule {
 }
 
 fn later(at: Timestamp, by: Duration) -> Timestamp {
-    // A minute at least: no period moves the clock by nothing.
+    // At least a minute, so that every period moves the clock forward.
     let by = SignedDuration::try_from(by.max(Duration::from_secs(60)));
     at.saturating_add(by.unwrap_or(SignedDuration::MAX))
         .unwrap_or(Timestamp::MAX)

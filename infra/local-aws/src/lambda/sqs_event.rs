@@ -1,4 +1,4 @@
-//! The event that Lambda makes of a batch of messages, and what the function's answer means.
+//! Builds the event for a batch of messages, and reads the function's response to it.
 //!
 //! AWS: "Using Lambda with Amazon SQS" (the event) and "Handling errors for an SQS event source in
 //! Lambda" (partial batch responses).
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::REGION;
 
-/// The event of a batch.
+/// The event for a batch.
 pub(super) fn event(messages: &[Message], queue_arn: &str) -> Value {
     let records: Vec<Value> = messages.iter().map(|it| record(it, queue_arn)).collect();
     json!({ "Records": records })
@@ -61,10 +61,10 @@ fn record(message: &Message, queue_arn: &str) -> Value {
     record
 }
 
-/// Ids of the messages that an answer reports as failed; all of them when it is not understood.
+/// The ids of the messages that a response reports as failed; all ids if the response is malformed.
 ///
-/// An answer without failures, also `null` or an empty one, means that all went well. A missing,
-/// empty or unknown `itemIdentifier` fails the whole batch.
+/// A response without failures, including `null` and an empty one, means that all messages
+/// succeeded. A missing, empty or unknown `itemIdentifier` fails the whole batch.
 pub(super) fn failures<'a>(answer: &Value, batch: &HashSet<&'a str>) -> HashSet<&'a str> {
     let everything = || batch.clone();
     let reported = match answer {

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::*;
 
-/// How long anything may take on a loaded machine.
+/// Generous, for a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 fn settings(timeout: Duration) -> FunctionSettings {
@@ -25,7 +25,7 @@ fn settings(timeout: Duration) -> FunctionSettings {
     }
 }
 
-/// Does what its payload says.
+/// Does what its payload asks for.
 #[expect(clippy::print_stderr, reason = "that is what it is asked to do")]
 async fn play(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let LambdaEvent { payload, context } = event;
@@ -71,7 +71,7 @@ async fn eventually(mut condition: impl FnMut() -> bool) {
 }
 
 #[tokio::test]
-async fn an_answer_an_error_and_a_panic_come_back_as_such() {
+async fn a_response_an_error_and_a_panic_reach_the_caller() {
     let function = Function::in_process(settings(DEADLINE), service_fn(play));
     let answer = function
         .invoke(&json!({ "echo": [1, "two"] }))
@@ -96,7 +96,7 @@ async fn an_answer_an_error_and_a_panic_come_back_as_such() {
 }
 
 #[tokio::test]
-async fn at_its_timeout_an_invocation_is_dropped_where_it_stands() {
+async fn an_invocation_is_dropped_at_its_timeout() {
     struct Working(Arc<AtomicUsize>);
     impl Drop for Working {
         fn drop(&mut self) {

@@ -1,7 +1,7 @@
 //! What Stafett needs of DynamoDB and SQS, as a contract.
 //!
-//! It runs against the embedded services, or against others that `CONTRACT_DYNAMODB_URL` and
-//! `CONTRACT_SQS_URL` name, so that an independent emulator can be held to the same words.
+//! It runs against the embedded services, or against others at `CONTRACT_DYNAMODB_URL` and
+//! `CONTRACT_SQS_URL`, so that an independent emulator can be checked with the same tests.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use aws_sdk_sqs::types::{
 use local_aws::{Endpoints, LocalAws, Resources, Stack};
 use testbed::wire::{On, Wire};
 
-/// How long anything may take on a loaded machine.
+/// Generous, for a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 struct Aws {
@@ -31,7 +31,7 @@ struct Aws {
     embedded: Option<LocalAws>,
 }
 
-/// The stack of the template, with `change` made to it, in whichever services are asked for.
+/// The template's stack with `change` applied, in the chosen services.
 async fn aws(change: impl FnOnce(&mut Stack)) -> Aws {
     let mut stack = Stack::stafett().unwrap();
     change(&mut stack);
@@ -66,7 +66,7 @@ fn number(value: i64) -> AttributeValue {
 }
 
 impl Aws {
-    /// Puts an item with a state unless there is one with that key.
+    /// Puts an item with a state, unless an item has that key already.
     async fn claim(
         &self,
         pk: &str,
@@ -105,7 +105,7 @@ impl Aws {
             .unwrap();
     }
 
-    /// What one receive gives within a second.
+    /// The messages that one receive gets within a second.
     async fn receive(&self, url: &str) -> Vec<Message> {
         self.sqs
             .receive_message()
@@ -120,7 +120,7 @@ impl Aws {
             .unwrap_or_default()
     }
 
-    /// Receives until there is a message.
+    /// Receives until a message comes.
     async fn receive_one(&self, url: &str) -> Message {
         let started = Instant::now();
         while started.elapsed() < DEADLINE {
@@ -226,7 +226,7 @@ async fn the_table_and_queues_are_those_of_the_template() {
 }
 
 #[tokio::test]
-async fn of_many_who_claim_at_once_one_wins_and_the_others_see_what_it_wrote() {
+async fn one_of_many_concurrent_claims_wins_and_the_others_see_what_it_wrote() {
     let aws = aws(|_| {}).await;
     let names: Vec<String> = (0..16).map(|n| format!("claimed by {n}")).collect();
     let claims = names.iter().map(|name| aws.claim("guid", "route", name));
@@ -400,7 +400,7 @@ async fn one_query_gives_all_relays_of_an_instance_and_no_other() {
     assert_eq!(keys, ["one", "two#beef", "two#cafe"]);
 }
 
-/// An item of a relay that is open, and due at a moment.
+/// An item of an open relay that is due at a time.
 fn open(pk: &str, route: &str, due: i64) -> HashMap<String, AttributeValue> {
     HashMap::from([
         ("pk".to_owned(), text(pk)),
@@ -424,7 +424,8 @@ impl Aws {
             .unwrap();
     }
 
-    /// The relays of a route that are due at `now`, in pages of `page`, as (pk, due) in their order.
+    /// The relays of a route that are due at `now`, read in pages of `page` items, as (pk, due) in
+    /// order.
     async fn due(&self, route: &str, now: i64, page: i32) -> Vec<(String, String)> {
         let mut found = Vec::new();
         let mut from = None;
@@ -456,7 +457,7 @@ impl Aws {
         }
     }
 
-    /// The same, when it is what is expected: an index follows its table.
+    /// Waits until the result is as expected: an index lags behind its table.
     async fn due_becomes(&self, route: &str, now: i64, expected: &[(&str, i64)]) {
         let expected: Vec<_> = expected
             .iter()
@@ -487,7 +488,7 @@ async fn the_index_has_the_open_relays_of_a_route_in_the_order_of_their_dues_and
     ] {
         aws.put(open(pk, route, due)).await;
     }
-    // Finished: without the index's attributes.
+    // Finished: it no longer has the index's attributes.
     aws.claim("done", "one", "done").await.unwrap();
     let mut ties = aws.due("one", 20, 10).await;
     ties.sort();
@@ -710,7 +711,7 @@ async fn a_message_received_too_often_goes_to_the_dead_letter_queue_and_starts_a
     );
     let buried = aws.receive_one(dead).await;
     assert_eq!(buried.body(), Some("body"));
-    // As a redrive does: send first, delete after.
+    // As redrive does: send first, then delete.
     aws.send(queue, buried.body().unwrap()).await;
     aws.sqs
         .delete_message()
@@ -764,7 +765,7 @@ async fn a_message_keeps_the_trace_header_that_it_was_sent_with_into_the_dead_le
 async fn a_message_of_a_batch_keeps_its_trace_header_as_well() {
     let aws = aws(|_| {}).await;
     if aws.embedded.is_none() {
-        // MiniStack 1.5 knows the header in SendMessage, and not in SendMessageBatch.
+        // MiniStack 1.5 supports the header in SendMessage, but not in SendMessageBatch.
         return;
     }
     let queue = &aws.resources.queue.url;

@@ -1,4 +1,4 @@
-//! What Stafett needs of AWS, and what the templates must say.
+//! What Stafett needs of AWS, and rules for the templates.
 
 mod contract;
 mod template;

@@ -1,4 +1,4 @@
-//! What the templates must say and no linter asks for.
+//! Rules for the templates that no linter checks.
 
 mod encryption;
 mod permissions;
@@ -14,15 +14,15 @@ use stafett_runtime::settings::{
     LedgerSettings, MaskinportenSettings, QueueSettings, RouteSettings,
 };
 
-/// A key of the owner's.
+/// The ARN of an owner's KMS key.
 const KEY: &str = "arn:aws:kms:eu-north-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
 fn template() -> Template {
     Template::stafett().unwrap()
 }
 
-/// What has to be given because it has no default. A resource stands for itself, its attributes for its
-/// name with theirs.
+/// Values for everything without a default. A resource's reference is its own id, and an attribute
+/// is the id with the attribute's name.
 fn values() -> Values {
     let template = template();
     let resources = template.document()["Resources"].as_object().unwrap();
@@ -41,12 +41,12 @@ fn values() -> Values {
     values
 }
 
-/// The same where the owner gives a key.
+/// The same with the owner's key.
 fn keyed() -> Values {
     values().parameter("KmsKeyArn", KEY)
 }
 
-/// A resource's properties with all references replaced.
+/// A resource's properties with all references resolved.
 fn properties(id: &str, values: &Values) -> Value {
     template().properties(id, values).unwrap()
 }
@@ -92,7 +92,7 @@ fn the_index_has_what_reconcile_reads_and_only_open_relays_are_in_it() {
             ("due".into(), "RANGE".into())
         ]
     );
-    // A name that is no attribute of an item would not be missed by DynamoDB.
+    // DynamoDB would silently accept a projected name that no item has.
     let known = [
         "source", "rev", "state", "reason", "instance", "attempts", "first", "updated",
     ];
@@ -133,16 +133,16 @@ fn a_claim_lasts_as_long_as_the_function_may_run_and_a_message_stays_hidden_far_
         .parse()
         .unwrap();
     assert_eq!(Duration::from_secs(lease), instantiate.timeout);
-    // AWS asks for six times the function's timeout on a queue with an event source mapping.
+    // AWS recommends six times the function's timeout for a queue with an event source mapping.
     assert!(Stack::stafett().unwrap().queue.visibility_timeout >= 6 * instantiate.timeout);
 }
 
 #[test]
-fn a_message_reaches_the_dead_letter_queue_with_time_left_in_it() {
+fn a_message_has_time_left_when_it_reaches_the_dead_letter_queue() {
     let stack = Stack::stafett().unwrap();
     let fortnight = Duration::from_secs(14 * 24 * 60 * 60);
     assert_eq!(stack.queue.max_receive_count, Some(40));
-    // The longest that SQS allows: a move keeps the message's age.
+    // The maximum that SQS allows: a message keeps its age when it moves.
     assert_eq!(stack.queue.retention, fortnight);
     assert_eq!(stack.dead_letter_queue.retention, fortnight);
 }

@@ -1,4 +1,4 @@
-//! Calls to a deployment, as app A, an operator and a curious developer make them.
+//! Calls to a deployment as app A, an operator and a developer make them.
 
 use std::{io, time::Duration};
 
@@ -12,7 +12,7 @@ impl Deployment {
     /// Calls `POST /triggers` as app A does, with a token of the service owner's own client.
     ///
     /// # Errors
-    /// When no token could be made, or the API did not answer.
+    /// When no token can be issued, or the API does not respond.
     pub async fn trigger(&self, app: &str, instance: &str) -> Result<reqwest::Response, CallError> {
         let token = self
             .altinn
@@ -25,10 +25,11 @@ impl Deployment {
             .await?)
     }
 
-    /// Subscribes to an app's events as an operator does, and waits until Altinn has validated the address.
+    /// Subscribes to an app's events as an operator does, and waits until Altinn has validated the
+    /// address.
     ///
     /// # Errors
-    /// When Altinn refuses, or does not validate within ten seconds.
+    /// When Altinn refuses, or has not validated the address within ten seconds.
     pub async fn subscribe(&self, app: &str) -> Result<(), CallError> {
         const PATIENCE: Duration = Duration::from_secs(10);
         let client = reqwest::Client::new();
@@ -80,7 +81,7 @@ impl Deployment {
     /// A relay's item in the ledger as plain JSON; null if there is none.
     ///
     /// # Errors
-    /// When DynamoDB does not answer.
+    /// When DynamoDB does not respond.
     pub async fn ledger_item(&self, instance: &str, route: &str) -> Result<Value, CallError> {
         let guid = instance.rsplit('/').next().unwrap_or_default();
         let key = |text: &str| AttributeValue::S(text.to_owned());
@@ -101,19 +102,19 @@ impl Deployment {
     }
 }
 
-/// A call to the deployment that did not work.
+/// A call to the deployment that failed.
 #[derive(Debug, Error)]
 pub enum CallError {
-    /// No token.
+    /// No token could be issued.
     #[error("cannot make a token")]
     Token(#[from] io::Error),
-    /// No answer, or a refusal.
+    /// No response, or a refusal.
     #[error("a call of the local deployment failed")]
     NoAnswer(#[from] reqwest::Error),
-    /// Events has not accepted the address.
+    /// Altinn Events did not validate the address.
     #[error("the events subscription was not validated: does the HTTP API answer?")]
     NotValidated,
-    /// DynamoDB or SQS.
+    /// DynamoDB or SQS failed.
     #[error("the local AWS did not answer")]
     Aws(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

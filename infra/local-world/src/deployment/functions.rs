@@ -1,4 +1,4 @@
-//! The functions as this machine runs them.
+//! The functions of a local deployment.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -11,6 +11,8 @@ use aws_types::SdkConfig;
 use instantiate::Instantiate;
 use lambda_http::{Request, RequestExt};
 use lambda_runtime::{LambdaEvent, service_fn};
+use local_aws::lambda::Function;
+use local_aws::{FunctionSettings, Template, TemplateError, Values};
 use receive::Receive;
 use reconcile::Reconcile;
 use redrive::Redrive;
@@ -23,14 +25,12 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::{Code, DeployError, Deployment};
-use local_aws::lambda::Function;
-use local_aws::{FunctionSettings, Template, TemplateError, Values};
 
-/// What the functions run with.
+/// What the functions are built from.
 pub(super) struct Ground<'a> {
     pub(super) template: &'a Template,
     pub(super) values: &'a Values,
-    /// Settings that replace the template's, by variable.
+    /// Environment variables that override the template's.
     pub(super) settings: BTreeMap<String, String>,
     pub(super) aws: SdkConfig,
     pub(super) clock: Clock,
@@ -46,13 +46,13 @@ pub(super) struct Functions {
     pub(super) in_process: Option<InProcess>,
 }
 
-/// The code of the functions that run in this process, which can be deployed anew.
+/// The code of functions in this process; a new version can be deployed.
 pub(super) struct InProcess {
     receive: Version<Arc<Receive>>,
     instantiate: Version<Arc<Instantiate>>,
     reconcile: Version<Arc<Reconcile>>,
     redrive: Version<Arc<Redrive>>,
-    /// What the deployed version was built with.
+    /// The settings of the deployed version.
     settings: Version<[FunctionSettings; 4]>,
     aws: SdkConfig,
     clock: Clock,
@@ -64,7 +64,7 @@ impl fmt::Debug for InProcess {
     }
 }
 
-/// The version of a function's code that is deployed now.
+/// The deployed version of a function's code.
 struct Version<T>(Arc<RwLock<T>>);
 
 impl<T> Clone for Version<T> {
@@ -144,7 +144,7 @@ impl InProcess {
         })
     }
 
-    /// Lets `instantiate` start as a new process of the deployed version does: with nothing in its memory.
+    /// Restarts `instantiate` as a new process of the deployed version, with nothing cached.
     async fn restart_instantiate(&self) -> Result<(), StartError> {
         let [_, settings, _, _] = self.settings.now();
         let (aws, clock) = (self.aws.clone(), self.clock.clone());
@@ -200,8 +200,9 @@ impl InProcess {
     }
 }
 
-/// Runs work that stays on one thread, as a function's process does with all of its work: that redrive's, or
-/// that of its start, could go on on another one the compiler cannot see. It ends with the future that is returned.
+/// Runs a future on one thread, as a function's process does with all of its work: the compiler
+/// cannot prove that the futures of redrive and of its start are `Send`. The future is aborted when
+/// the returned one is dropped.
 async fn on_a_thread<T: Send + 'static>(work: impl AsyncFnOnce() -> T + Send + 'static) -> T {
     let (awaited, forgotten) = oneshot::channel::<Infallible>();
     let runtime = Handle::current();
@@ -218,17 +219,17 @@ async fn on_a_thread<T: Send + 'static>(work: impl AsyncFnOnce() -> T + Send + '
     drop(awaited);
     match result {
         Ok(Some(result)) => result,
-        // Only the one who awaits can end it, and that is here.
+        // Only dropping the returned future aborts the task, and here it is being awaited.
         Ok(None) => std::future::pending().await,
         Err(failure) => match failure.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is on its way down.
+            // The runtime is shutting down.
             Err(_) => std::future::pending().await,
         },
     }
 }
 
-/// What a function reads its settings from.
+/// The environment that a function reads its settings from.
 fn source(function: &FunctionSettings) -> Environment<'_> {
     Environment::new(|name: &str| function.environment.get(name).cloned())
 }
@@ -260,11 +261,12 @@ impl Built {
 }
 
 impl Deployment {
-    /// Deploys the routes in another directory: each invocation that begins from now on has them. Only for
+    /// Deploys the routes of another directory: every later invocation uses them. Only for
     /// functions that run in this process.
     ///
     /// # Errors
-    /// When a function refuses to start with them, or runs in a process of its own; the old ones stay then.
+    /// When a function does not start with them, or runs in another process; the old routes stay
+    /// deployed.
     pub async fn deploy(&self, routes: &Path) -> Result<(), DeployError> {
         let Some(functions) = &self.in_process else {
             return Err(DeployError::Programs);
@@ -290,12 +292,13 @@ impl Deployment {
         Ok(())
     }
 
-    /// Kills `instantiate` with all that it works on (see [`Function::kill`]): claims stay behind, and
-    /// messages come back when their visibility timeout ends. The next invocation remembers nothing.
+    /// Kills `instantiate` and everything it runs (see [`Function::kill`]): claims remain, and
+    /// messages come back after their visibility timeout. The next invocation starts with nothing
+    /// cached.
     ///
     /// # Errors
-    /// When the function cannot start anew, as its routes are not there any more. It is killed nevertheless, and
-    /// goes on with what it remembers.
+    /// When the function cannot restart, for example because its routes are gone. It is killed
+    /// nevertheless, and continues with its old cache.
     pub async fn kill_instantiate(&self) -> Result<(), DeployError> {
         self.instantiate.kill().await.map_err(DeployError::Kill)?;
         match &self.in_process {

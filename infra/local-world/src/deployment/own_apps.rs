@@ -1,4 +1,4 @@
-//! A user's own apps in place of the sample apps.
+//! Runs a user's own apps instead of the sample apps.
 
 use std::{
     collections::BTreeSet,
@@ -7,34 +7,37 @@ use std::{
 };
 
 use app_files::{Apps, Unsupported};
+use local_altinn::{App, LoadError, Organisation, Register, ServiceOwner};
 use stafett_core::{id::AppId, route::Routes};
 
 use super::{DeployError, Plan, sample_apps};
-use local_altinn::{App, LoadError, Organisation, Register, ServiceOwner};
 
 /// The file of parties in a folder of apps.
 const REGISTER: &str = "register.yaml";
-/// The party ids of organisations that are made up begin here.
+/// The first party id of generated organisations.
 const FIRST_PARTY: u32 = 50_086_000;
 
-/// What a user is to know of their apps before they run here.
+/// What users should know about their apps before they run here.
 #[derive(Debug, Clone, Default)]
 pub struct OwnApps {
     /// The apps.
     pub apps: Vec<AppId>,
-    /// Service owners that the register did not know, with the organisation numbers made up for them.
+    /// Service owners that were not in the register, with the organisation numbers generated for
+    /// them.
     pub made_up: Vec<ServiceOwner>,
-    /// Apps that routes name, and whose files are in none of the folders.
+    /// Apps that routes name but that are in none of the folders.
     pub missing: BTreeSet<AppId>,
-    /// What the apps' files say and cannot be honoured here.
+    /// What the apps' files ask for but is not supported here.
     pub unsupported: Vec<Unsupported>,
 }
 
 impl Plan {
-    /// Like [`Plan::samples`], with the apps in these folders in place of the samples, and the routes read from `directory`.
+    /// Like [`Plan::samples`], with the apps in these folders instead of the samples, and the
+    /// routes from `directory`.
     ///
-    /// Parties are those of a `register.yaml` in one of the folders, else those of the samples. An organisation that owns an app
-    /// and is not among the service owners becomes one. Stafett acts for the organisation that owns the first route's app A.
+    /// Parties come from a `register.yaml` in one of the folders, or else from the samples. An
+    /// organisation that owns an app becomes a service owner if it is not one already. Stafett acts
+    /// for the organisation that owns the first route's app A.
     ///
     /// # Errors
     /// When a folder or a file of an app cannot be read.
@@ -77,7 +80,7 @@ impl Plan {
     }
 }
 
-/// What is to be said at the start, a line each; nothing where all is as in Altinn.
+/// Notes to print at the start, one per line; empty if everything works as in Altinn.
 impl fmt::Display for OwnApps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for owner in &self.made_up {
@@ -109,7 +112,7 @@ fn number_of(register: &Register, org: &str) -> Option<String> {
     Some(owner.org_number.clone())
 }
 
-/// Makes an organisation a service owner, where it is none yet.
+/// Makes an organisation a service owner, unless it is one.
 fn enrol(register: &mut Register, org: &str) -> Option<ServiceOwner> {
     if number_of(register, org).is_some() {
         return None;
@@ -142,8 +145,9 @@ fn enrol(register: &mut Register, org: &str) -> Option<ServiceOwner> {
     Some(owner)
 }
 
-/// Organisation numbers of Tenor's synthetic series, which begin with 31, always in the same order for the same organisation:
-/// seven digits of our own, and the control digit (modulus 11 with the weights 3, 2, 7, 6, 5, 4, 3, 2).
+/// Generates an organisation number in Tenor's synthetic series, which begins with 31. The same
+/// organisation always gets the same sequence: seven digits of ours, and the check digit (modulus
+/// 11 with the weights 3, 2, 7, 6, 5, 4, 3, 2).
 fn made_up_numbers(org: &str) -> impl Iterator<Item = String> {
     const WEIGHTS: [u32; 8] = [3, 2, 7, 6, 5, 4, 3, 2];
     let seed = org.bytes().fold(7_u32, |hash, byte| {
@@ -169,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn made_up_organisation_numbers_pass_the_control_and_do_not_change() {
+    fn generated_organisation_numbers_are_valid_and_stable() {
         let first = |org: &str| made_up_numbers(org).next();
         for org in ["brg", "digdir", "skd", "x"] {
             let number = first(org).unwrap();

@@ -1,32 +1,32 @@
-//! Time that passes without anybody waiting for it.
+//! Lets time pass without waiting.
 
 use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
+use local_aws::Hidden;
+use local_aws::lambda::Schedule;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
 use super::Deployment;
-use local_aws::Hidden;
-use local_aws::lambda::Schedule;
 
-/// How long nothing may happen before the deployment has come to rest.
+/// How long the deployment may make no progress before waiting for it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Time could not pass.
 #[derive(Debug, Error)]
 pub enum PassError {
-    /// The functions run in processes of their own.
+    /// The functions run in separate processes.
     #[error(
         "time passes only where the functions run in this process: others have the system's clock"
     )]
     Programs,
-    /// Somebody does not finish what he began.
+    /// Something that was started does not finish.
     #[error("the deployment does not come to rest, and nothing happened for {} s: {busy}", PATIENCE.as_secs())]
     Busy {
-        /// What was going on.
+        /// What was still running.
         busy: String,
     },
     /// SQS.
@@ -35,14 +35,14 @@ pub enum PassError {
 }
 
 impl Deployment {
-    /// Lets `span` pass, in jumps: from one moment at which something happens to the next. At each of them
-    /// the messages that have been put back until then become visible, the schedule (where it is on) invokes
-    /// `reconcile`, and Altinn Events repeats a delivery; then nothing moves until all of it is at rest. So
-    /// whoever works does so in real time, and no lease runs out in somebody's hands.
+    /// Lets `span` pass in jumps, from one scheduled moment to the next. At each, the messages that
+    /// are due become visible, the schedule (if it is on) invokes `reconcile`, and Altinn Events
+    /// repeats deliveries; then the clock waits until the deployment is idle. So all work happens
+    /// in real time, and no claim expires while it is being worked on.
     ///
-    /// One clock is moved, that of Altinn, the functions and the dates of messages. Only for functions that
-    /// run in this process ([`Code::InProcess`](super::Code)), and as long as nobody else receives from the
-    /// queue. Retention times do not pass.
+    /// This moves one clock: that of Altinn, the functions and the dates of messages. It works only
+    /// for functions in this process ([`Code::InProcess`](super::Code)), and only while nothing
+    /// else receives from the queue. Retention times do not pass.
     ///
     /// # Errors
     /// [`PassError`].
@@ -65,7 +65,8 @@ impl Deployment {
         self.rest().await
     }
 
-    /// Waits until nothing is worked on and nothing can be: whatever is still to happen is a matter of time.
+    /// Waits until the deployment is idle: nothing is running, and what is still to come only needs
+    /// time to pass.
     ///
     /// # Errors
     /// [`PassError`].
@@ -92,14 +93,14 @@ impl Deployment {
         }
     }
 
-    /// What goes on; none when all is at rest.
+    /// What is running; none if the deployment is idle.
     async fn busy(&self) -> Result<Option<String>, PassError> {
         let now = self.altinn.clock().now();
         if self.schedule.as_ref().is_some_and(|it| it.next() <= now) {
             return Ok(Some("the schedule is due".to_owned()));
         }
         if self.altinn.is_delivering() {
-            return Ok(Some("Altinn Events delivers".to_owned()));
+            return Ok(Some("Altinn Events is delivering".to_owned()));
         }
         let delivered = self.mapping.delivered();
         let dealt_with = delivered.deleted + delivered.left;
@@ -108,7 +109,7 @@ impl Deployment {
         }
         let (visible, hidden) = self.counts().await?;
         let (known, _) = self.aws.outlook(&self.aws.resources().queue).await;
-        // Once more: what had been dealt with before the counts is all that has been received by now, so
+        // Check again: if what was finished before the counts equals what has been received by now,
         // nothing was received in between.
         if let Some(busy) = self.in_hand(dealt_with).await {
             return Ok(Some(busy));
@@ -116,19 +117,19 @@ impl Deployment {
         if visible > 0 {
             return Ok(Some(format!("{visible} messages wait to be received")));
         }
-        // They differ while a message is on its way to the dead-letter queue.
+        // They differ while a message is moving to the dead-letter queue.
         Ok((hidden != known)
             .then(|| format!("{hidden} messages are hidden, {known} of them known")))
     }
 
-    /// What has been received and not been dealt with.
+    /// The number of received messages that are still being processed.
     async fn in_hand(&self, dealt_with: usize) -> Option<String> {
         let received = self.aws.handed_out(&self.aws.resources().queue).await;
         (received != dealt_with)
-            .then(|| format!("{received} messages were received and {dealt_with} dealt with"))
+            .then(|| format!("{received} messages were received and {dealt_with} processed"))
     }
 
-    /// When something happens next of itself.
+    /// The next scheduled moment.
     async fn next_moment(&self) -> Option<Timestamp> {
         let (_, hidden) = self.aws.outlook(&self.aws.resources().queue).await;
         let schedule = self.schedule.as_ref().map(Schedule::next);
@@ -144,7 +145,8 @@ impl Deployment {
         }
     }
 
-    /// Makes a message visible. One that has been received since, or moved away, is not hidden any more.
+    /// Makes a message visible. A message that was received or moved in the meantime is no longer
+    /// hidden.
     async fn show(&self, hidden: &Hidden) {
         let shown = self
             .sqs()
@@ -159,7 +161,7 @@ impl Deployment {
         }
     }
 
-    /// The queue's messages that can be received, and those that are hidden.
+    /// The queue's visible messages, and its hidden ones.
     async fn counts(&self) -> Result<(usize, usize), PassError> {
         use QueueAttributeName as Name;
         let names = [
@@ -183,7 +185,8 @@ impl Deployment {
     }
 }
 
-/// The next whole second: SQS counts in these, and what happens in one happens together.
+/// Rounds up to a whole second: SQS counts in seconds, and events within the same second happen
+/// together.
 fn whole_second(at: Timestamp) -> Timestamp {
     let up = TimestampRound::new()
         .smallest(Unit::Second)

@@ -1,4 +1,4 @@
-//! One A instance on its way.
+//! The journey of one A instance.
 
 use std::{
     collections::VecDeque,
@@ -7,78 +7,78 @@ use std::{
 
 use jiff::Timestamp;
 
-/// So many deliveries of one A instance are remembered: a night's tries, twice.
+/// How many deliveries of one A instance are kept: twice the attempts of a night.
 const DELIVERIES: usize = 80;
-/// So many calls of the HTTP API about one A instance are remembered.
+/// How many HTTP API calls about one A instance are kept.
 const TOLD: usize = 20;
 
-/// One A instance, and the relays that began with it.
+/// One A instance and its relays.
 #[derive(Clone, Debug)]
 pub struct Journey {
     /// Its id, `{party}/{guid}`.
     pub instance: String,
-    /// Who told of it, oldest first.
+    /// The triggers received about it, oldest first.
     pub told: VecDeque<Told>,
-    /// The deliveries of its triggers, oldest first.
+    /// The deliveries of those triggers, oldest first.
     pub deliveries: VecDeque<Delivery>,
-    /// What all deliveries have cost together, those that are forgotten included.
+    /// The cost of all deliveries together, including forgotten ones.
     pub cost: Cost,
 }
 
-/// Somebody told that an A instance may be ready.
+/// A trigger: a call that says that an A instance may be ready.
 #[derive(Clone, Debug)]
 pub struct Told {
-    /// By the clock.
+    /// When it came, by the deployment's clock.
     pub at: Timestamp,
-    /// When it had been answered.
+    /// When the response was sent.
     pub answered: Instant,
-    /// What the trigger says: `app` or `event`.
+    /// The trigger's source: `app` or `event`.
     pub cause: String,
-    /// The HTTP status of the answer.
+    /// The HTTP status of the response.
     pub status: u64,
-    /// How long the answer took, in milliseconds.
+    /// How long the response took, in milliseconds.
     pub ms: f64,
 }
 
 /// One delivery of a trigger to one relay.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// Counts all deliveries of the timeline.
+    /// A running number over all deliveries of the timeline.
     pub number: u64,
     /// The relay's id.
     pub relay: String,
-    /// The route.
+    /// The route's name.
     pub route: String,
-    /// Who told: `app`, `event`, `reconcile` or `redrive`.
+    /// The trigger's source: `app`, `event`, `reconcile` or `redrive`.
     pub cause: String,
-    /// How often the message has been received, this time included.
+    /// How often the message has been received, including this time.
     pub receives: u64,
-    /// When it began, by the clock.
+    /// When it began, by the deployment's clock.
     pub at: Timestamp,
     /// When it began.
     pub began: Instant,
     /// When it ended.
     pub ended: Option<Instant>,
-    /// What was done, in order.
-    pub steps: Vec<Step>,
-    /// What was logged as a warning or worse.
-    pub troubles: Vec<Trouble>,
-    /// What it came to; none where it goes on, or was cut short.
+    /// The steps, in order.
+    pub steps: Vec<TimedStep>,
+    /// Logged warnings and errors.
+    pub warnings: Vec<Warning>,
+    /// The outcome; none while the delivery runs, or if it was cut short.
     pub outcome: Option<Outcome>,
-    /// How often the message of the relay that failed with it has been received since, without a try:
-    /// that is its way to the dead-letter queue.
+    /// How often the message was received again after the relay failed, without another attempt, on
+    /// its way to the dead-letter queue.
     pub repeats: u64,
 }
 
 impl Delivery {
-    /// How long it took, or has taken.
+    /// How long it took, or has taken so far.
     #[must_use]
     pub fn took(&self) -> Duration {
         let end = self.ended.unwrap_or_else(Instant::now);
         end.duration_since(self.began)
     }
 
-    /// Whether it ended in the middle: its function was ended.
+    /// Whether it has no outcome, because its function was killed.
     #[must_use]
     pub fn is_cut_short(&self) -> bool {
         self.ended.is_some() && self.outcome.is_none()
@@ -87,16 +87,17 @@ impl Delivery {
 
 /// One step of a delivery.
 #[derive(Clone, Debug)]
-pub struct Step {
-    /// What was done: `claim`, `read`, `search`, `create`, `record`, `delete`, `finish` or `after-steps`.
+pub struct TimedStep {
+    /// Its name: `claim`, `read`, `search`, `create`, `record`, `delete`, `finish` or
+    /// `after-steps`.
     pub name: String,
     /// How long it took, in milliseconds.
     pub ms: u64,
-    /// When it had been done.
+    /// When it ended.
     pub ended: Instant,
 }
 
-impl Step {
+impl TimedStep {
     /// When it began.
     #[must_use]
     pub fn began(&self) -> Instant {
@@ -105,46 +106,46 @@ impl Step {
     }
 }
 
-/// A warning, or worse.
+/// A logged warning or error.
 #[derive(Clone, Debug)]
-pub struct Trouble {
+pub struct Warning {
     /// `WARN` or `ERROR`.
     pub level: &'static str,
     /// What was logged.
     pub message: String,
-    /// Why.
+    /// The reason, if logged.
     pub reason: String,
 }
 
-/// What a delivery came to.
+/// The outcome of a delivery.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// The relay's state in the ledger.
     pub state: String,
     /// B's id, `{party}/{guid}`.
     pub b: Option<String>,
-    /// The code of the reason, where there is one.
+    /// The reason code, if there is one.
     pub reason: Option<String>,
     /// More about the reason.
     pub detail: Option<String>,
-    /// Whether B was found made already.
+    /// Whether B existed already and was adopted.
     pub adopted: bool,
-    /// In how many seconds the message comes again.
+    /// In how many seconds the message becomes visible again.
     pub again_s: Option<u64>,
-    /// Calls to Altinn.
+    /// The number of calls to Altinn.
     pub calls: u64,
-    /// Milliseconds.
+    /// The duration in milliseconds.
     pub ms: u64,
 }
 
 /// What relays have cost, over all their deliveries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// How often they were tried.
+    /// The number of attempts.
     pub tries: u64,
-    /// Calls to Altinn.
+    /// The number of calls to Altinn.
     pub calls: u64,
-    /// Milliseconds.
+    /// The duration in milliseconds.
     pub ms: u64,
 }
 
@@ -184,7 +185,7 @@ impl Journey {
         self.deliveries.iter_mut().find(|it| it.number == number)
     }
 
-    /// A delivery turns out to be a repeat of a failed relay.
+    /// Counts a delivery as a repeat of its failed relay instead of keeping it.
     pub(super) fn repeat(&mut self, number: u64) {
         let Some(index) = self.deliveries.iter().position(|it| it.number == number) else {
             return;

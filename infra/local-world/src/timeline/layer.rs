@@ -1,4 +1,4 @@
-//! From log lines to journeys.
+//! Turns log lines into journeys.
 
 use std::{collections::BTreeMap, fmt::Debug, str::FromStr, time::Instant};
 
@@ -12,19 +12,19 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::{Delivery, Outcome, Step, Timeline, Told, Trouble};
+use super::{Delivery, Outcome, TimedStep, Timeline, Told, Warning};
 
 /// Reads log lines.
 pub(super) struct Reader(pub(super) Timeline);
 
-/// The delivery that a span is about.
+/// The delivery that a span belongs to.
 #[derive(Clone)]
 struct About {
     instance: String,
     number: u64,
 }
 
-/// The fields of a line or a span, as text.
+/// The fields of a log line or a span, as text.
 #[derive(Default)]
 struct Fields(BTreeMap<&'static str, String>);
 
@@ -75,7 +75,7 @@ where
             began: Instant::now(),
             ended: None,
             steps: Vec::new(),
-            troubles: Vec::new(),
+            warnings: Vec::new(),
             outcome: None,
             repeats: 0,
         };
@@ -106,12 +106,12 @@ where
                 let number = about.as_ref().map(|it| it.number);
                 let instance = about.map(|it| it.instance);
                 let instance = instance.unwrap_or_else(|| fields.text("instance"));
-                let trouble = Trouble {
+                let warning = Warning {
                     level: event.metadata().level().as_str(),
                     message: message.to_owned(),
                     reason: fields.text("reason"),
                 };
-                self.0.trouble(&instance, number, trouble);
+                self.0.warning(&instance, number, warning);
             }
             _ if message == "answered" => self.told(&fields),
             _ => {}
@@ -131,7 +131,7 @@ where
 
 impl Reader {
     fn step(&self, about: &About, fields: &Fields) {
-        let step = Step {
+        let step = TimedStep {
             name: fields.text("step"),
             ms: fields.number("ms").unwrap_or_default(),
             ended: Instant::now(),
@@ -141,7 +141,7 @@ impl Reader {
         });
     }
 
-    /// `receive` took a trigger. Its other answers are about no A instance.
+    /// `receive` accepted a trigger. Its other responses have no A instance.
     fn told(&self, fields: &Fields) {
         if let (Some(instance), Some(cause)) = (fields.get("instance"), fields.get("cause")) {
             let told = Told {

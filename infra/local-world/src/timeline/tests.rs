@@ -4,7 +4,7 @@ use super::*;
 
 const INSTANCE: &str = "50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77";
 
-/// A timeline that has heard what `work` logged, and nothing else.
+/// A timeline of what `work` logged.
 fn heard(work: impl FnOnce()) -> Timeline {
     let timeline = Timeline::new();
     let subscriber = Registry::default().with(layer::Reader(timeline.clone()));
@@ -24,7 +24,7 @@ fn span(instance: &str, receives: u64) -> tracing::Span {
 }
 
 #[test]
-fn a_delivery_is_seen_from_its_trigger_to_its_b() {
+fn a_delivery_is_followed_from_its_trigger_to_its_b() {
     let timeline = heard(|| {
         tracing::info!(
             status = 202,
@@ -97,7 +97,7 @@ fn a_delivery_that_is_dropped_halfway_is_cut_short_and_repeats_of_a_failed_relay
 }
 
 #[test]
-fn memory_is_bounded_and_what_is_forgotten_still_counts() {
+fn memory_is_bounded_and_forgotten_deliveries_still_count() {
     let timeline = heard(|| {
         for number in 0..1_000 {
             let instance = format!("1/{number}");
@@ -109,14 +109,14 @@ fn memory_is_bounded_and_what_is_forgotten_still_counts() {
         }
     });
     assert_eq!(timeline.latest(usize::MAX).len(), JOURNEYS);
-    // It was the first of all, and so has been forgotten and begun anew.
+    // It was the oldest, so it was forgotten, and is recorded again.
     let journey = timeline.journey(INSTANCE).unwrap();
     assert!(journey.deliveries.len() <= 80);
     assert!(journey.cost.tries >= journey.deliveries.len() as u64);
 }
 
 #[test]
-fn trouble_is_noted_where_it_happened_and_told_at_once() {
+fn a_warning_is_recorded_at_its_delivery_and_reported_at_once() {
     let timeline = Timeline::new();
     let told = Arc::new(Mutex::new(Vec::new()));
     let hears = Arc::clone(&told);
@@ -127,10 +127,10 @@ fn trouble_is_noted_where_it_happened_and_told_at_once() {
         tracing::error!("of nobody");
     });
     let delivery = &timeline.journey(INSTANCE).unwrap().deliveries[0];
-    assert_eq!(delivery.troubles[0].reason, "it is down");
+    assert_eq!(delivery.warnings[0].reason, "it is down");
     let told = told.lock().unwrap();
     assert!(matches!(&told[..], [
-        Seen::Trouble { instance: first, .. },
-        Seen::Trouble { instance: second, .. },
+        Seen::Warning { instance: first, .. },
+        Seen::Warning { instance: second, .. },
     ] if first == INSTANCE && second.is_empty()));
 }

@@ -1,22 +1,23 @@
-//! The fields of a JSON schema.
+//! Reads the fields of a form from its JSON schema.
 
 use std::cell::Cell;
 
 use serde_json::Value;
 
-/// Groups within groups are followed so far: a schema may contain itself.
+/// The maximum depth of nested groups, because a schema may contain itself.
 const DEPTH: usize = 8;
-/// More fields are not shown: one that contains itself many times over has more than anybody fills in.
+/// The maximum number of fields, because a schema that contains itself several times grows
+/// exponentially.
 const FIELDS: usize = 5_000;
-/// References to references are followed so far.
+/// The maximum number of references to follow in a chain.
 const REFERENCES: usize = 16;
-/// Texts that may be longer than this have several lines to be written in.
+/// Texts that may be longer than this get a multi-line input.
 const LONG_TEXT: u64 = 250;
 
 /// A property of a form.
 #[derive(Clone, Debug)]
 pub(crate) struct Field {
-    /// The property.
+    /// The property's name.
     pub(super) name: String,
     pub(super) label: String,
     pub(super) hint: Option<String>,
@@ -24,18 +25,18 @@ pub(crate) struct Field {
     pub(super) kind: Kind,
 }
 
-/// What a field takes.
+/// The kind of a field.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     /// A group of fields.
     Group(Vec<Field>),
-    /// Any number of these; the field in it has no name of its own.
+    /// A list; its item field has no name of its own.
     Rows {
         item: Box<Field>,
         least: usize,
         most: Option<usize>,
     },
-    /// One of these values, as pairs of value and label.
+    /// A choice, as pairs of value and label.
     Choice(Vec<(Value, String)>),
     Boolean,
     Integer,
@@ -48,7 +49,7 @@ pub(crate) enum Kind {
     },
 }
 
-/// The fields of a schema's root; none where it is not that of an object.
+/// The fields at a schema's root; none if the root is not an object.
 pub(crate) fn fields(schema: &Value) -> Vec<Field> {
     let reader = Reader {
         root: schema,
@@ -63,11 +64,12 @@ pub(crate) fn fields(schema: &Value) -> Vec<Field> {
 /// Reads the fields of a schema.
 struct Reader<'s> {
     root: &'s Value,
-    /// So many fields may still be read.
+    /// How many more fields may be read.
     left: Cell<usize>,
 }
 
-/// Follows references within the schema, and the one part of an `allOf` that Altinn Studio writes around them.
+/// Follows references within the schema, and the single-part `allOf` that Altinn Studio wraps
+/// around them.
 fn resolve<'s>(root: &'s Value, mut schema: &'s Value) -> &'s Value {
     for _ in 0..REFERENCES {
         let next = match (schema["$ref"].as_str(), schema["allOf"].as_array()) {
@@ -85,7 +87,7 @@ fn resolve<'s>(root: &'s Value, mut schema: &'s Value) -> &'s Value {
     schema
 }
 
-/// The type of a value, where it is one or that or null.
+/// The type of a value: the only one, or the one besides null.
 fn type_of(schema: &Value) -> &str {
     match &schema["type"] {
         Value::String(name) => name,
@@ -173,7 +175,7 @@ fn choices(schema: &Value) -> Option<Vec<(Value, String)>> {
     named.collect()
 }
 
-/// A single value as a form shows it.
+/// A single value as text for a form.
 pub(super) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

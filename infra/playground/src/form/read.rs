@@ -1,4 +1,4 @@
-//! From what a browser sends to JSON.
+//! Converts the fields that a browser sends to JSON.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use serde_json::{Map, Number, Value};
 
 use super::{Field, Kind, fields::text, row, within};
 
-/// More rows than this are not shown.
+/// The maximum number of rows that are shown.
 pub(super) const ROWS: usize = 200;
 
-/// What a browser sent, by name. Holds form data.
+/// The submitted fields by name. Holds form data.
 #[derive(Default)]
 pub(crate) struct Filled(BTreeMap<String, String>);
 
@@ -22,14 +22,14 @@ impl Filled {
         self.0.get(name).map(String::as_str)
     }
 
-    /// How many rows were sent.
+    /// The number of submitted rows.
     fn rows(&self, place: &str) -> usize {
         let count = self.get(&format!("{place}.rows"));
         count.and_then(|it| it.parse().ok()).unwrap_or(0).min(ROWS)
     }
 }
 
-/// A button that was pressed: the rows of a place are to be more, or fewer.
+/// A pressed button that adds a row at a place, or removes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RowChange {
     Add { place: String },
@@ -37,7 +37,7 @@ pub(crate) enum RowChange {
 }
 
 impl RowChange {
-    /// Reads the value of a button.
+    /// Parses the value of a button.
     pub(crate) fn read(button: &str) -> Option<Self> {
         let (what, place) = button.split_once(' ')?;
         match what {
@@ -56,8 +56,8 @@ impl RowChange {
     }
 }
 
-/// The form at `place`. Whatever was left empty is absent; what is not of its type is there as text,
-/// for the schema to say so.
+/// The form at `place`. Empty fields are left out. A value of the wrong type stays text, so that
+/// the schema reports it.
 pub(crate) fn read(
     fields: &[Field],
     place: &str,
@@ -89,7 +89,7 @@ impl Reader<'_> {
         match &field.kind {
             Kind::Group(fields) => {
                 let group = self.group(fields, place);
-                // A group that has to be there is, so that what it lacks is said of its fields.
+                // Keep a required group even if it is empty, so that errors point at its fields.
                 (field.required || !group.is_empty()).then_some(Value::Object(group))
             }
             Kind::Rows { item, .. } => {
@@ -100,7 +100,7 @@ impl Reader<'_> {
                 let chosen = choices.iter().find(|(value, _)| text(value) == given);
                 chosen.map_or_else(|| Value::from(given), |(value, _)| value.clone())
             }),
-            // A box that is not ticked is not sent.
+            // Browsers do not send an unticked checkbox.
             Kind::Boolean => {
                 let ticked = given.is_some();
                 (ticked || field.required).then_some(Value::Bool(ticked))
@@ -139,7 +139,7 @@ impl Reader<'_> {
     }
 }
 
-/// A row that nobody has filled in.
+/// An empty row.
 pub(super) fn empty(item: &Field) -> Value {
     match item.kind {
         Kind::Group(_) => Value::Object(Map::new()),
@@ -147,7 +147,7 @@ pub(super) fn empty(item: &Field) -> Value {
     }
 }
 
-/// A number with a point or a comma.
+/// Parses a number with a decimal point or a decimal comma.
 fn number(text: &str) -> Option<Value> {
     let text = text.trim().replace(',', ".");
     if let Ok(whole) = text.parse::<i64>() {

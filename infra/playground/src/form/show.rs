@@ -1,4 +1,4 @@
-//! From a form's fields and JSON to what a template shows.
+//! Prepares a form's fields and values for a template.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::{
     row, within,
 };
 
-/// The fields at `place` with their values, and what is wrong with them.
+/// The fields at `place` with their values and errors.
 pub(crate) fn show(fields: &[Field], place: &str, form: &Value, violations: &[Violation]) -> Shown {
     let mut wrong: BTreeMap<&str, Vec<Shown>> = BTreeMap::new();
     for violation in violations {
@@ -55,7 +55,7 @@ impl Painter<'_> {
             },
             Kind::Rows { item, least, most } => {
                 let given = value.as_array().map(Vec::as_slice).unwrap_or_default();
-                // So many have to be there anyway.
+                // The minimum number of rows cannot be removed.
                 let count = given.len().max(*least).min(ROWS);
                 let rows: Vec<Shown> = (0..count)
                     .map(|index| {
@@ -103,7 +103,8 @@ impl Painter<'_> {
     }
 }
 
-/// Form data as a list of names and values: labelled as the schema has it, and whatever it does not know by its name.
+/// Form data as a list of labels and values; values that the schema does not know are labelled with
+/// their names.
 pub(crate) fn details(fields: &[Field], form: &Value) -> Shown {
     let known = |name: &str| fields.iter().find(|field| field.name == name);
     let Value::Object(properties) = form else {

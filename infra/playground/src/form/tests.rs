@@ -1,9 +1,9 @@
 use jsonschema::Validator;
+use local_world::deployment::sample_apps;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use local_world::deployment::sample_apps;
 
 /// The form schemas of all sample apps.
 fn samples() -> Vec<(String, Value)> {
@@ -25,7 +25,7 @@ fn samples() -> Vec<(String, Value)> {
     found
 }
 
-/// What a browser sends for a form as it is shown: each control by its name.
+/// What a browser sends for a rendered form: each control by its name.
 fn sent(shown: &minijinja::Value) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     for field in shown.try_iter().unwrap() {
@@ -39,14 +39,14 @@ fn sent(shown: &minijinja::Value) -> Vec<(String, String)> {
             }
             "boolean" if of("ticked").is_true() => pairs.push((name, "true".to_owned())),
             "boolean" => {}
-            // As browsers do.
+            // Browsers send line breaks as CR LF.
             _ => pairs.push((name, of("value").to_string().replace('\n', "\r\n"))),
         }
     }
     pairs
 }
 
-/// Values as a user could enter them: an absent one is a field that is left empty.
+/// Values that a user could enter; an absent one is an empty field.
 fn value(field: &Field) -> BoxedStrategy<Option<Value>> {
     let present = match &field.kind {
         Kind::Group(fields) => {
@@ -122,14 +122,14 @@ fn any_sample_form() -> impl Strategy<Value = (Vec<Field>, String, Value)> {
 
 proptest! {
     #[test]
-    fn what_a_form_shows_comes_back_as_it_was((fields, data_type, form) in any_sample_form()) {
+    fn a_shown_form_comes_back_unchanged((fields, data_type, form) in any_sample_form()) {
         let shown = show(&fields, &data_type, &form, &[]);
         let filled = Filled::new(sent(&shown));
         prop_assert_eq!(read(&fields, &data_type, &filled, None), form);
     }
 
     #[test]
-    fn whatever_is_sent_becomes_some_form(pairs in proptest::collection::vec((".{0,40}", ".{0,20}"), 0..20)) {
+    fn any_input_becomes_a_form(pairs in proptest::collection::vec((".{0,40}", ".{0,20}"), 0..20)) {
         for (data_type, schema) in samples() {
             let fields = fields(&schema);
             let filled = Filled::new(pairs.clone());
@@ -167,13 +167,13 @@ fn filled(pairs: &[(&str, &str)]) -> Filled {
 }
 
 #[test]
-fn a_schema_that_contains_itself_has_an_end() {
+fn a_recursive_schema_is_cut_off() {
     let (fields, _) = schema();
     assert!(format!("{fields:?}").len() < 20_000);
 }
 
 #[test]
-fn rows_are_added_and_taken_away_where_the_button_stands() {
+fn rows_are_added_and_removed_at_the_button() {
     let (fields, _) = schema();
     let pairs = [
         ("m.parts.rows", "2"),
@@ -201,7 +201,7 @@ fn a_million_rows_are_not_shown() {
 }
 
 #[test]
-fn what_is_wrong_is_said_at_the_field_that_mends_it() {
+fn an_error_is_shown_at_the_field_that_fixes_it() {
     let (fields, validator) = schema();
     let pairs = [
         ("m.parts.rows", "1"),
@@ -230,13 +230,13 @@ fn what_is_wrong_is_said_at_the_field_that_mends_it() {
         found,
         expected.map(|(place, key)| (place.to_owned(), key.to_owned()))
     );
-    // Typed text is shown again as it was.
+    // Invalid input is shown again as typed.
     let shown = show(&fields, "m", &form, &[]);
     assert!(sent(&shown).contains(&("m.parts[0].size".to_owned(), "big".to_owned())));
 }
 
 #[test]
-fn a_schema_that_contains_itself_many_times_over_has_an_end_soon() {
+fn a_schema_that_contains_itself_many_times_is_cut_off_early() {
     let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
     let properties: serde_json::Map<_, _> = names
         .map(|name| (name.to_owned(), json!({ "$ref": "#" })))

@@ -1,4 +1,4 @@
-//! What a schema finds wrong with a form, said at the fields.
+//! Reports a schema's validation errors at the fields of the form.
 
 use jsonschema::{Validator, error::ValidationErrorKind as Wrong};
 use minijinja::{Value as Shown, context};
@@ -6,17 +6,17 @@ use serde_json::Value;
 
 use super::{Field, Kind, id, row, within};
 
-/// One thing that is wrong.
+/// One validation error.
 #[derive(Clone, Debug)]
 pub(crate) struct Violation {
     /// The field's place.
     pub(super) place: String,
     label: String,
-    /// Names the text that says what is wrong.
+    /// The key of the error's text.
     key: &'static str,
-    /// A number in the text.
+    /// A number for the text.
     limit: Option<String>,
-    /// Where there is no text of ours: what the validator says, without the value.
+    /// The validator's message, without the value, if there is no text of ours.
     other: Option<String>,
 }
 
@@ -25,13 +25,13 @@ impl Violation {
         context! { key => self.key, limit => self.limit.clone(), other => self.other.clone() }
     }
 
-    /// For a list of everything that is wrong.
+    /// For the list of all errors.
     pub(crate) fn entry(&self) -> Shown {
         context! { id => id(&self.place), label => self.label.clone(), ..self.shown() }
     }
 }
 
-/// What is wrong with the form at `place`.
+/// The validation errors of the form at `place`.
 pub(crate) fn violations(
     schema: &Validator,
     fields: &[Field],
@@ -73,7 +73,7 @@ pub(crate) fn violations(
     found.collect()
 }
 
-/// The place and the label of the field that a JSON pointer leads to.
+/// The place and the label of the field at a JSON pointer.
 fn find(fields: &[Field], place: &str, pointer: &str) -> (String, String) {
     let mut place = place.to_owned();
     let mut label = String::new();

@@ -1,4 +1,4 @@
-//! Bad days: what goes wrong in real life, made to go wrong here, in the local Altinn or on the wire to it.
+//! Bad days: faults from real life, injected into the local Altinn or into the wire to it.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,56 +7,55 @@ use std::{
 
 use http::{Method, StatusCode, header};
 use jiff::Timestamp;
-use stafett_core::{causes::Causes, id::AppId};
-
 use local_altinn::{CallFault, CreationStep, Fault, FaultId};
 use local_world::deployment::{DeployError, Deployment};
+use stafett_core::{causes::Causes, id::AppId};
 use testbed::wire::{Action, CannedResponse, HookOutcome, On, RuleId};
 
-/// How late B answers when it is slow, in real time.
+/// How long a slow B takes to respond, in real time.
 const SLOW: Duration = Duration::from_secs(5);
 
-/// One kind of misfortune.
+/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BadDay {
-    /// B's app answers 503 to everything.
+    /// B's app responds 503 to everything.
     BDown,
-    /// B's app answers everything late.
+    /// B's app responds late to everything.
     BSlow,
-    /// B makes the instance, and its answer never arrives.
+    /// B creates the instance, but its response never arrives.
     AnswerLost,
-    /// B stops when it has stored the first part, and leaves what it has begun.
+    /// B fails after it has stored the first data element, and leaves the incomplete instance.
     HalfMade,
-    /// `instantiate` is killed at the moment when B has made the instance.
+    /// `instantiate` is killed just after B has created the instance.
     FunctionKilled,
     /// A's events are not published.
     EventLost,
-    /// B cannot look up owners.
+    /// B cannot look up the owner.
     RegisterDown,
-    /// B does not take our token any more.
+    /// B does not accept our token.
     TokenExpired,
 }
 
-/// Whose app a misfortune befalls.
+/// The app that a fault affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     /// The app that a route starts from.
     A,
-    /// The app that it leads to.
+    /// The app that a route leads to.
     B,
 }
 
-/// How long it lasts.
+/// How long a fault lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Length {
-    /// It strikes the next time that it can, and is over.
+    /// It strikes once, at the next opportunity.
     Once,
-    /// It strikes every time, until it is switched off.
+    /// It strikes every time until it is switched off.
     Lasting,
 }
 
 impl Length {
-    /// The word for it in forms.
+    /// Its name in forms.
     pub(super) fn slug(self) -> &'static str {
         match self {
             Self::Once => "once",
@@ -64,7 +63,7 @@ impl Length {
         }
     }
 
-    /// What [`Length::slug`] names.
+    /// Parses [`Length::slug`].
     pub(super) fn named(slug: &str) -> Option<Self> {
         [Self::Once, Self::Lasting]
             .into_iter()
@@ -73,7 +72,7 @@ impl Length {
 }
 
 impl BadDay {
-    /// All, in the order in which they are shown.
+    /// All kinds, in display order.
     pub(super) const ALL: [Self; 8] = [
         Self::BDown,
         Self::BSlow,
@@ -85,7 +84,7 @@ impl BadDay {
         Self::TokenExpired,
     ];
 
-    /// The word for it in forms and in the keys of its texts.
+    /// Its name in forms and text keys.
     pub(super) fn slug(self) -> &'static str {
         match self {
             Self::BDown => "b-down",
@@ -99,12 +98,12 @@ impl BadDay {
         }
     }
 
-    /// What [`BadDay::slug`] names.
+    /// Parses [`BadDay::slug`].
     pub(super) fn named(slug: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|day| day.slug() == slug)
     }
 
-    /// Whose app it befalls.
+    /// The app that it affects.
     pub(super) fn side(self) -> Side {
         match self {
             Self::EventLost => Side::A,
@@ -112,30 +111,31 @@ impl BadDay {
         }
     }
 
-    /// How long it may last.
+    /// The lengths that can be chosen.
     pub(super) fn lengths(self) -> &'static [Length] {
         match self {
-            // An application has several events, of which the next is seldom the one that matters.
+            // An application publishes several events, and the next one is seldom the one that
+            // matters.
             Self::EventLost => &[Length::Lasting],
             _ => &[Length::Once, Length::Lasting],
         }
     }
 
-    /// By how much to wind the clock on, when it is over, to see the recovery; none where nobody has to wait.
+    /// How far to wind the clock afterwards to see the recovery; none if recovery needs no waiting.
     pub(super) fn recovery(self) -> Option<Duration> {
         let minutes = match self {
             Self::BSlow => return None,
-            // The app itself has answered.
+            // The app itself has responded.
             Self::HalfMade => 5,
             Self::EventLost | Self::RegisterDown | Self::TokenExpired => 15,
-            // Nobody has answered, or a gateway: the settling time, and a while more.
+            // No response, or one of a gateway: the settle time plus some margin.
             Self::AnswerLost | Self::BDown => 30,
             Self::FunctionKilled => 60,
         };
         Some(Duration::from_secs(minutes * 60))
     }
 
-    /// Lets it happen to `app`.
+    /// Injects the fault for `app`.
     fn strike(
         self,
         deployment: &Arc<Deployment>,
@@ -165,7 +165,7 @@ impl BadDay {
                         if let Some(deployment) = killed.upgrade()
                             && let Err(error) = deployment.kill_instantiate().await
                         {
-                            tracing::warn!(error = %Causes(&error), "instantiate was killed, and remembers what it had in its memory");
+                            tracing::warn!(error = %Causes(&error), "instantiate was killed, but keeps its cache");
                         }
                         HookOutcome::Reset
                     }
@@ -184,12 +184,12 @@ impl BadDay {
     }
 }
 
-/// All calls of an app.
+/// Matches all calls of an app.
 fn calls(app: &AppId) -> On {
     On::any().path(&format!("^/{}/", regex::escape(&app.to_string())))
 }
 
-/// Calls that make an instance of an app.
+/// Matches calls that create an instance of an app.
 fn creations(app: &AppId) -> On {
     let path = format!(
         "^/{}/instances(/create)?([?]|$)",
@@ -214,7 +214,7 @@ fn inside(deployment: &Deployment, app: &AppId, length: Length, fault: Fault) ->
     })
 }
 
-/// What was switched on for a bad day.
+/// The injected fault of a bad day.
 #[derive(Clone, Copy, Debug)]
 enum Cause {
     Wire(RuleId),
@@ -237,7 +237,7 @@ impl Cause {
     }
 }
 
-/// The bad days that were switched on here and not off.
+/// The bad days that were switched on and not off.
 #[derive(Debug, Default)]
 pub(super) struct BadDays(Mutex<Days>);
 
@@ -257,10 +257,10 @@ struct Begun {
     cause: Cause,
 }
 
-/// A bad day, as it stands.
+/// A bad day that is switched on, with its current state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Standing {
-    /// By which it is switched off.
+pub(super) struct ActiveDay {
+    /// The id for switching it off.
     pub(super) id: u64,
     pub(super) day: BadDay,
     pub(super) app: AppId,
@@ -271,8 +271,8 @@ pub(super) struct Standing {
     pub(super) struck: u64,
 }
 
-impl Standing {
-    /// It was to strike once, and has.
+impl ActiveDay {
+    /// Whether it was to strike once, and has.
     pub(super) fn is_over(&self) -> bool {
         self.length == Length::Once && self.struck > 0
     }
@@ -283,10 +283,11 @@ impl BadDays {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Switches one on; whether it was not on already.
+    /// Switches one on; returns false if it was on already.
     ///
     /// # Errors
-    /// When the system has no more threads.
+    ///
+    /// When the system cannot start another thread.
     pub(super) fn begin(
         &self,
         deployment: &Arc<Deployment>,
@@ -297,7 +298,7 @@ impl BadDays {
         let mut days = self.lock();
         let is_on = days.begun.iter().any(|it| {
             let same = (it.day, &it.app, it.length) == (day, app, length);
-            same && !it.standing(deployment).is_over()
+            same && !it.active(deployment).is_over()
         });
         if is_on {
             return Ok(false);
@@ -316,7 +317,7 @@ impl BadDays {
         Ok(true)
     }
 
-    /// Switches one off; none where it is not on.
+    /// Switches one off; none if it is not on.
     pub(super) fn end(&self, deployment: &Deployment, id: u64) -> Option<BadDay> {
         let mut days = self.lock();
         let index = days.begun.iter().position(|it| it.id == id)?;
@@ -325,7 +326,7 @@ impl BadDays {
         Some(begun.day)
     }
 
-    /// A good day again: switches all off that were switched on here; how many that were.
+    /// Switches all off that were switched on here, and returns how many.
     pub(super) fn end_all(&self, deployment: &Deployment) -> usize {
         let begun = std::mem::take(&mut self.lock().begun);
         for it in &begun {
@@ -334,16 +335,16 @@ impl BadDays {
         begun.len()
     }
 
-    /// Those that were switched on and not off, the oldest first.
-    pub(super) fn standing(&self, deployment: &Deployment) -> Vec<Standing> {
+    /// Those that are switched on, the oldest first.
+    pub(super) fn active(&self, deployment: &Deployment) -> Vec<ActiveDay> {
         let begun = self.lock().begun.clone();
-        begun.iter().map(|it| it.standing(deployment)).collect()
+        begun.iter().map(|it| it.active(deployment)).collect()
     }
 }
 
 impl Begun {
-    fn standing(&self, deployment: &Deployment) -> Standing {
-        Standing {
+    fn active(&self, deployment: &Deployment) -> ActiveDay {
+        ActiveDay {
             id: self.id,
             day: self.day,
             app: self.app.clone(),
@@ -376,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn each_day_and_each_length_has_a_word_of_its_own() {
+    fn every_day_and_every_length_has_a_unique_slug() {
         let slugs: BTreeSet<_> = BadDay::ALL.map(BadDay::slug).into();
         assert_eq!(slugs.len(), BadDay::ALL.len());
         for day in BadDay::ALL {
@@ -399,18 +400,18 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(status(&deployment).await, Some(503));
         }
-        let standing = days.standing(&deployment);
-        let struck: Vec<_> = standing.iter().map(|it| (&it.app, it.struck)).collect();
+        let active = days.active(&deployment);
+        let struck: Vec<_> = active.iter().map(|it| (&it.app, it.struck)).collect();
         assert_eq!(struck, [(&casework, 2), (&permit, 0)]);
-        let id = standing[0].id;
+        let id = active[0].id;
         assert_eq!(days.end(&deployment, id), Some(BadDay::BDown));
         assert_eq!(days.end(&deployment, id), None);
         assert_eq!(status(&deployment).await, Some(200));
-        assert_eq!(days.standing(&deployment).len(), 1);
+        assert_eq!(days.active(&deployment).len(), 1);
     }
 
     #[tokio::test]
-    async fn what_strikes_once_is_over_then_and_can_be_switched_on_anew() {
+    async fn a_day_that_strikes_once_is_over_and_can_be_switched_on_again() {
         let (days, deployment) = (BadDays::default(), deployment().await);
         let casework = app("ttd/casework");
         let begin = || days.begin(&deployment, BadDay::BDown, &casework, Length::Once);
@@ -418,15 +419,15 @@ mod tests {
         assert!(!begin().unwrap(), "it has not struck yet");
         assert_eq!(status(&deployment).await, Some(503));
         assert_eq!(status(&deployment).await, Some(200));
-        let [standing] = &days.standing(&deployment)[..] else {
+        let [active] = &days.active(&deployment)[..] else {
             panic!("one day")
         };
-        assert!(standing.is_over());
+        assert!(active.is_over());
         assert!(begin().unwrap());
     }
 
     #[tokio::test]
-    async fn a_good_day_ends_what_was_begun_here_and_leaves_other_faults_alone() {
+    async fn ending_all_days_leaves_other_faults_alone() {
         let (days, deployment) = (BadDays::default(), deployment().await);
         let casework = app("ttd/casework");
         deployment.altinn.faults().always(None, Fault::PdfFails);
@@ -435,7 +436,7 @@ mod tests {
                 .unwrap();
         }
         assert_eq!(days.end_all(&deployment), BadDay::ALL.len());
-        assert_eq!(days.standing(&deployment), []);
+        assert_eq!(days.active(&deployment), []);
         assert_eq!(status(&deployment).await, Some(200));
         let strikes = |fault| {
             deployment

@@ -1,4 +1,4 @@
-//! The page of the clock: winds time forward, and shows what that has brought about.
+//! The clock page: winds time forward, and shows what happened.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -18,7 +18,7 @@ const HERE: &str = "/clock";
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
-/// By how much the clock can be wound: the word for it in forms and in the keys of its texts, and seconds.
+/// The spans by which the clock can be wound: the name in forms and text keys, and the seconds.
 const SPANS: [(&str, u64); 7] = [
     ("1m", MINUTE),
     ("5m", 5 * MINUTE),
@@ -34,7 +34,7 @@ const SPANS: [(&str, u64); 7] = [
 pub(super) struct Span(usize);
 
 impl Span {
-    /// The shortest that is as long as `duration` at least; none where all are shorter.
+    /// The shortest span of at least `duration`; none if all are shorter.
     pub(super) fn of(duration: Duration) -> Option<Self> {
         let longer = |(_, seconds): &(&str, u64)| *seconds >= duration.as_secs();
         SPANS.iter().position(longer).map(Self)
@@ -44,12 +44,12 @@ impl Span {
         SPANS.iter().position(|(known, _)| *known == slug).map(Self)
     }
 
-    /// The word for it.
+    /// Its name.
     pub(super) fn slug(self) -> &'static str {
         SPANS.get(self.0).map_or("", |(slug, _)| slug)
     }
 
-    /// The word and the key of its text, for a template.
+    /// Its name and text key, for a template.
     pub(super) fn shown(self) -> Value {
         context! { slug => self.slug(), name => self.key() }
     }
@@ -63,7 +63,7 @@ impl Span {
     }
 }
 
-/// The last time that the clock was wound, and what came of it.
+/// The last winding of the clock and its result.
 #[derive(Debug, Default)]
 pub(super) struct Clock(Mutex<Option<Wound>>);
 
@@ -72,10 +72,10 @@ struct Wound {
     span: &'static str,
     from: String,
     to: String,
-    /// How many messages were delivered meanwhile.
+    /// How many messages were delivered while time passed.
     delivered: usize,
     changes: Vec<Change>,
-    /// What kept it from being wound as far as it was to be.
+    /// Why the clock could not be wound all the way.
     trouble: Option<String>,
 }
 
@@ -105,7 +105,7 @@ pub(super) async fn page(State(site): State<Site>, visit: Visit) -> Response {
     site.page(&visit, "operations_clock.html", content)
 }
 
-/// What is sent to wind it.
+/// The submitted form.
 #[derive(Debug, Deserialize)]
 pub(super) struct Wind {
     span: String,
@@ -122,7 +122,7 @@ pub(super) async fn wind(
     let Some(turn) = site.begin(Busy::TimePasses) else {
         return site.busy_page(&visit);
     };
-    // Time that has begun to pass does so to its end, also when the browser has gone away.
+    // Let the time pass to the end, even if the browser disconnects.
     let (done, outcome) = oneshot::channel();
     let there = site.clone();
     site.spawn(async move {
@@ -141,7 +141,7 @@ pub(super) async fn wind(
     )
 }
 
-/// Lets time pass. The key of what to say about it, and how many relays have changed.
+/// Lets time pass. Returns the key of the message to show, and how many relays have changed.
 async fn pass(site: &Site, span: Span) -> (&'static str, usize) {
     let deployment = &site.deployment;
     let before = ledger::relays(deployment).await.unwrap_or_default();
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_known_by_its_word() {
+    fn a_span_is_parsed_from_its_slug() {
         let texts = Catalogue::read(&[TEXTS]).unwrap();
         for (slug, seconds) in SPANS {
             let span = Span::named(slug).unwrap();

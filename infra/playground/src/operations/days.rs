@@ -15,8 +15,8 @@ use crate::{Site, page::said, visit::Visit};
 pub(super) const HERE: &str = "/days";
 
 pub(super) async fn page(State(site): State<Site>, visit: Visit) -> Response {
-    let standing = site.operations.days.standing(&site.deployment);
-    let standing: Vec<Value> = standing
+    let active = site.operations.days.active(&site.deployment);
+    let active: Vec<Value> = active
         .iter()
         .map(|it| {
             context! {
@@ -38,14 +38,14 @@ pub(super) async fn page(State(site): State<Site>, visit: Visit) -> Response {
     site.page(
         &visit,
         "operations_days.html",
-        context! { standing, days => days.as_slice(), now },
+        context! { active, days => days.as_slice(), now },
     )
 }
 
-/// The bad days that can strike now.
+/// The active bad days that can still strike.
 pub(super) fn lurking(site: &Site) -> Vec<Value> {
-    let standing = site.operations.days.standing(&site.deployment);
-    let lurking = standing.iter().filter(|it| !it.is_over());
+    let active = site.operations.days.active(&site.deployment);
+    let lurking = active.iter().filter(|it| !it.is_over());
     lurking
         .map(|it| context! { name => key(it.day, ""), app => it.app.to_string() })
         .collect()
@@ -56,7 +56,7 @@ fn key(day: BadDay, of: &str) -> String {
     format!("day-{}{of}", day.slug())
 }
 
-/// The apps that a misfortune may befall: those that routes start from, or lead to.
+/// The apps that a fault may affect: those that routes start from, or those that they lead to.
 fn apps(site: &Site, side: Side) -> Vec<AppId> {
     let routes = site.routes();
     let mut apps: Vec<AppId> = routes
@@ -71,7 +71,7 @@ fn apps(site: &Site, side: Side) -> Vec<AppId> {
     apps
 }
 
-/// What is sent to switch one on.
+/// The submitted form for switching one on.
 #[derive(Debug, Deserialize)]
 pub(super) struct Begin {
     day: String,
@@ -118,7 +118,7 @@ pub(super) async fn begin(
     }
 }
 
-/// What is sent to switch one off.
+/// The submitted form for switching one off.
 #[derive(Debug, Deserialize)]
 pub(super) struct End {
     id: u64,

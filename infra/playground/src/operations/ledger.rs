@@ -1,13 +1,12 @@
-//! The ledger as it lies in DynamoDB, for looking at: it holds references only, and nothing personal.
+//! Reads the ledger from DynamoDB for display. It holds only references and no personal data.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use local_world::deployment::{CallError, Deployment};
 use serde::{Deserialize, Serialize};
 
-use local_world::deployment::{CallError, Deployment};
-
-/// The most items that are read: a page with more would show nothing to anybody.
+/// The maximum number of items to read; a longer table would be of no use.
 const MOST: usize = 2_000;
 
 /// A relay's item.
@@ -15,7 +14,7 @@ const MOST: usize = 2_000;
 pub(super) struct Relay {
     /// The route's name.
     pub(super) route: String,
-    /// The key's digest, of a route with `each`.
+    /// The key's digest, for a route with `each`.
     pub(super) digest: Option<String>,
     /// The A instance, `{party}/{guid}`.
     pub(super) source: String,
@@ -25,15 +24,15 @@ pub(super) struct Relay {
     pub(super) attempts: u64,
     /// B, `{party}/{guid}`.
     pub(super) instance: Option<String>,
-    /// Whether B may exist without being on record.
+    /// Whether B may exist without being recorded.
     pub(super) doubt: bool,
-    /// When it was written last, in milliseconds since 1970.
+    /// When it was last written, in milliseconds since 1970.
     pub(super) updated: i64,
-    /// Until when somebody works on it, of one that is claimed.
+    /// When the claim expires, if it is claimed.
     pub(super) lease_until: Option<i64>,
 }
 
-/// The attributes of an item; those of reconcile's notes are others.
+/// The attributes of a relay's item; reconcile's notes have others.
 #[derive(Debug, Deserialize)]
 struct Item {
     sk: String,
@@ -72,16 +71,17 @@ impl From<Item> for Relay {
 }
 
 impl Relay {
-    /// By what it is told from all others.
+    /// The relay's identity.
     fn id(&self) -> (&str, &str, Option<&str>) {
         (&self.source, &self.route, self.digest.as_deref())
     }
 }
 
-/// All relays that are on record, the one that was written last first; [`MOST`] at most.
+/// All recorded relays, the last written first; at most [`MOST`].
 ///
 /// # Errors
-/// When DynamoDB does not answer.
+///
+/// When DynamoDB does not respond.
 pub(super) async fn relays(deployment: &Deployment) -> Result<Vec<Relay>, CallError> {
     let client = deployment.dynamodb();
     let mut relays: Vec<Relay> = Vec::new();
@@ -110,16 +110,16 @@ pub(super) async fn relays(deployment: &Deployment) -> Result<Vec<Relay>, CallEr
     Ok(relays)
 }
 
-/// What has become of relays between two looks at the ledger: how many came from one state into another.
+/// How many relays changed from one state to another between two reads of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Change {
-    /// The state before; none of a relay that was not on record.
+    /// The state before; none if the relay was not recorded.
     pub(super) from: Option<String>,
     pub(super) to: String,
     pub(super) count: usize,
 }
 
-/// The relays that are in another state than before, or have been tried again, in groups.
+/// Relays that changed state or were tried again, in groups.
 pub(super) fn changes(before: &[Relay], after: &[Relay]) -> Vec<Change> {
     let before: BTreeMap<_, _> = before.iter().map(|relay| (relay.id(), relay)).collect();
     let mut counts: BTreeMap<(Option<&str>, &str), usize> = BTreeMap::new();
@@ -143,14 +143,14 @@ pub(super) fn changes(before: &[Relay], after: &[Relay]) -> Vec<Change> {
         .collect()
 }
 
-/// A moment as pages show it: `2026-11-22 10:00:05`, in UTC as Altinn's own.
+/// A time for display: `2026-11-22 10:00:05`, in UTC like Altinn's own.
 pub(super) fn shown(moment: Timestamp) -> String {
     let text = moment.to_string();
     let seconds = text.get(..19).unwrap_or(&text);
     seconds.replace('T', " ")
 }
 
-/// The same of milliseconds since 1970.
+/// The same for milliseconds since 1970.
 pub(super) fn shown_ms(ms: i64) -> String {
     Timestamp::from_millisecond(ms)
         .map(shown)
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_changed_is_counted_by_where_it_came_from_and_where_it_is() {
+    fn changes_are_counted_by_old_and_new_state() {
         let before = [
             relay("1/a", "waiting", 1),
             relay("1/b", "waiting", 1),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_told_from_its_route_and_a_lease_is_a_claims() {
+    fn an_item_with_a_key_and_a_lease_is_read() {
         let item = |sk: &str, state: &str| Item {
             sk: sk.to_owned(),
             source: "1/a".to_owned(),

@@ -1,6 +1,6 @@
-//! The route files: checked, and deployed anew when they change, as long as nothing is wrong with them.
+//! Checks the route files, and deploys them whenever they change and have no errors.
 //!
-//! The author edits them with an editor of her own; nothing here writes to them.
+//! The author edits them in an editor; nothing here writes to them.
 
 use std::{
     collections::BTreeMap,
@@ -22,16 +22,16 @@ use stafett_core::{causes::Causes, route::Routes};
 use super::ledger::shown;
 use crate::Site;
 
-/// How often the files are looked at.
+/// How often to look for changes.
 const EVERY: Duration = Duration::from_millis(500);
-/// How deep below the directory of routes files are looked at: schemas and apps lie there.
+/// How many levels below the routes directory to look: schemas and apps are there.
 const DEPTH: usize = 6;
-/// The most files that are looked at.
+/// The maximum number of files to look at.
 const MOST_FILES: usize = 5_000;
-/// The most lines of a file that are shown.
+/// The maximum number of lines of a file to show.
 const MOST_LINES: usize = 2_000;
 
-/// What is known of the route files; none before they have been checked for the first time.
+/// The last check; none before the first check has finished.
 #[derive(Debug, Default)]
 pub(super) struct RouteFiles(Mutex<Option<Arc<Checked>>>);
 
@@ -48,16 +48,16 @@ impl RouteFiles {
     }
 }
 
-/// The files as they were checked last.
+/// The result of the last check.
 #[derive(Debug, Serialize)]
 pub(super) struct Checked {
-    /// When, by the machine's clock.
+    /// When it ran, by the machine's clock.
     at: String,
     outcome: Outcome,
-    /// Why they are not deployed, where that is no finding.
+    /// Why the files are not deployed, if the reason is not a finding.
     trouble: Option<String>,
     files: Vec<File>,
-    /// What is wrong elsewhere, as in an app's own files.
+    /// Findings in other files, such as an app's own.
     elsewhere: Vec<Shown>,
     /// What could not be checked.
     unchecked: Vec<String>,
@@ -65,15 +65,15 @@ pub(super) struct Checked {
     warnings: usize,
 }
 
-/// What has become of a change.
+/// What happened to a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Outcome {
-    /// There was none: this is what was deployed at the start.
+    /// No change: the result of the check at the start.
     Started,
-    /// It is deployed.
+    /// The change is deployed.
     Deployed,
-    /// The routes that were deployed before still are.
+    /// The previous routes stay deployed.
     Kept,
 }
 
@@ -91,22 +91,22 @@ struct File {
 struct Line {
     number: usize,
     text: String,
-    /// How bad it is what is wrong here.
+    /// The worst severity of its findings.
     mark: Option<Severity>,
 }
 
-/// A finding, in parts and as a text.
+/// A finding, in parts and as text.
 #[derive(Debug, Serialize)]
 struct Shown {
     severity: Severity,
     code: &'static str,
     line: Option<usize>,
-    /// The file, where no line of it is meant.
+    /// The file, if the finding is not about particular lines.
     file: Option<String>,
     message: String,
     label: Option<String>,
     help: Vec<String>,
-    /// The lines that are meant, with what is underlined in them and what may replace it.
+    /// The affected lines, with what is underlined and the suggested replacement.
     snippet: Option<String>,
 }
 
@@ -114,7 +114,7 @@ impl Shown {
     fn new(finding: &Finding, report: &Report) -> Self {
         let text = report.texts.get(&finding.file);
         let snippet = text.filter(|_| finding.place.is_some()).map(|text| {
-            // Sentences stand beside it, where they can be wrapped.
+            // The messages are shown beside the excerpt, where they can wrap.
             let bare = Finding {
                 label: None,
                 help: Vec::new(),
@@ -122,7 +122,7 @@ impl Shown {
             };
             let whole = render::finding(&bare, text, Look::Plain);
             let mut lines = whole.lines();
-            // The file is known.
+            // The file is shown already.
             lines.find(|line| line.contains("-->"));
             lines.collect::<Vec<_>>().join("\n")
         });
@@ -172,7 +172,7 @@ impl File {
         for finding in report.of_file(file) {
             if let Some(place) = &finding.place {
                 let mark = marks.entry(place.line).or_insert(finding.severity);
-                // Errors are the smaller ones.
+                // Errors sort first.
                 *mark = finding.severity.min(*mark);
             }
         }
@@ -198,10 +198,10 @@ impl File {
     }
 }
 
-/// What tells whether files have changed.
+/// Modification times and sizes, to detect changes.
 type Seen = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 
-/// The files below a directory; hidden ones are an editor's own.
+/// The files below a directory, without hidden ones, which editors use for themselves.
 fn look(directory: &Path) -> Seen {
     let mut seen = Seen::new();
     let mut directories = vec![(directory.to_owned(), DEPTH)];
@@ -229,9 +229,9 @@ fn look(directory: &Path) -> Seen {
     seen
 }
 
-/// Checks the files now, and whenever they have changed until the playground stops.
+/// Checks the files now, and after every change, until the playground stops.
 pub(super) fn watch(site: Site) -> impl Future<Output = ()> + Send {
-    // At once, so that nothing is edited between what was deployed and what is known.
+    // Look before the first check, so that no edit is missed in between.
     let known = look(&site.routes_folder);
     watch_from(site, known)
 }
@@ -251,7 +251,7 @@ async fn watch_from(site: Site, mut known: Seen) {
     let mut changed: Option<Seen> = None;
     loop {
         tokio::time::sleep(EVERY).await;
-        // Whoever has the turn may have deployed other routes for a while.
+        // Whoever has the exclusive turn may have deployed other routes temporarily.
         if site.busy().is_some() {
             continue;
         }
@@ -259,7 +259,7 @@ async fn watch_from(site: Site, mut known: Seen) {
         if seen == known {
             changed = None;
         } else if changed.as_ref() == Some(&seen) {
-            // The same as the last time: nobody is in the middle of writing.
+            // Unchanged since the last look, so the editor has finished writing.
             (known, changed) = (seen, None);
             let checked = renew(&site).await;
             site.operations.route_files.keep(checked);
@@ -270,7 +270,7 @@ async fn watch_from(site: Site, mut known: Seen) {
     }
 }
 
-/// Checks the files, and deploys them if nothing is wrong with them.
+/// Checks the files, and deploys them if there is no error.
 async fn renew(site: &Site) -> Checked {
     let report = match checked(site).await {
         Ok(report) => report,
@@ -295,11 +295,11 @@ async fn renew(site: &Site) -> Checked {
     }
 }
 
-/// What a check of the files finds, or why there is nothing to check.
+/// The check's report, or why the check could not run.
 async fn checked(site: &Site) -> Result<Report, String> {
     let (routes, apps) = (site.routes_folder.clone(), site.apps_folders.clone());
     let checked = tokio::task::spawn_blocking(move || {
-        // As an editor names it.
+        // Show paths as an editor does.
         let routes = routes.canonicalize().unwrap_or(routes);
         let beside = routes.join("apps");
         let folders = apps.into_iter().chain([beside]).filter(|it| it.is_dir());

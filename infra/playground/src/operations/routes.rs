@@ -1,4 +1,4 @@
-//! The page of routes: the files with what is wrong with them, and how they lead from app to app.
+//! The routes page: the files with their findings, and a graph of the apps that they connect.
 
 use author::graph::Graph;
 use axum::{extract::State, response::Response};

@@ -1,8 +1,13 @@
-//! The page of tables: the ledger, the queue and the dead-letter queue, and what an operator does with them.
+//! The tables page: the ledger, the queue and the dead-letter queue, and the operator's actions on
+//! them.
 
 use std::sync::{Mutex, PoisonError};
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
+use local_aws::{
+    QueueId, QueuedMessage,
+    lambda::{Function, FunctionError},
+};
 use minijinja::{Value, context, value::Serde};
 use serde::Deserialize;
 use serde_json::json;
@@ -10,24 +15,20 @@ use stafett_core::{causes::Causes, relay::Reason, trigger::Trigger};
 
 use super::ledger::{self, Relay, shown, shown_ms};
 use crate::{Site, page::said, visit::Visit};
-use local_aws::{
-    QueueId, QueuedMessage,
-    lambda::{Function, FunctionError},
-};
 
 const HERE: &str = "/tables";
-/// How many rows of each table are shown.
+/// The maximum number of rows per table.
 const ROWS: usize = 200;
 
-/// What an operator's functions answered last.
+/// The last response of each operator's function.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
+pub(super) struct FunctionResponses {
     inspected: Kept,
     redriven: Kept,
     reconciled: Kept,
 }
 
-/// An answer, and when it was given.
+/// A response and when it came.
 #[derive(Debug, Default)]
 struct Kept(Mutex<Option<(String, serde_json::Value)>>);
 
@@ -59,7 +60,7 @@ pub(super) async fn page(State(site): State<Site>, visit: Visit) -> Response {
     };
     let resources = deployment.aws.resources();
     let rows: Vec<Value> = relays.iter().take(ROWS).map(relay).collect();
-    let operations = &site.operations.answers;
+    let operations = &site.operations.responses;
     let content = context! {
         now => shown(deployment.altinn.clock().now()),
         relays => context! { rows, total => relays.len(), left_out => relays.len().saturating_sub(ROWS) },
@@ -80,7 +81,7 @@ fn relay(relay: &Relay) -> Value {
         .as_deref()
         .and_then(Reason::parse)
         .map(|reason| {
-            // Before a relay has failed, nobody has to do anything.
+            // Until a relay has failed, nobody has to act.
             if relay.state == "failed" {
                 format!("{} {}", reason.meaning(), reason.remedy())
             } else {
@@ -95,7 +96,7 @@ fn relay(relay: &Relay) -> Value {
     }
 }
 
-/// The messages of a queue, as far as they are shown.
+/// The messages of a queue that are shown.
 async fn messages(site: &Site, queue: &QueueId) -> Value {
     let all = site.deployment.aws.messages(queue).await;
     let rows: Vec<Value> = all.iter().take(ROWS).map(message).collect();
@@ -103,7 +104,7 @@ async fn messages(site: &Site, queue: &QueueId) -> Value {
 }
 
 fn message(message: &QueuedMessage) -> Value {
-    // Of what carries no trigger nothing is shown: anybody may have put anything into it.
+    // A message without a trigger may contain anything, so its content is not shown.
     let trigger = Trigger::from_message(&message.body).ok();
     let trigger = trigger.map(|it| {
         context! {
@@ -134,7 +135,7 @@ pub(super) async fn inspect(State(site): State<Site>) -> Response {
     match invoke(&site.deployment.redrive, &json!({ "action": "inspect" })).await {
         Ok(answer) => {
             let total = answer["total"].to_string();
-            site.operations.answers.inspected.keep(now(&site), answer);
+            site.operations.responses.inspected.keep(now(&site), answer);
             site.changed();
             said(HERE, "said-inspected", &[("total", &total)])
         }
@@ -142,7 +143,7 @@ pub(super) async fn inspect(State(site): State<Site>) -> Response {
     }
 }
 
-/// What is sent back: all that these two admit, where they are given.
+/// Which messages to send back: those that match both filters, if given.
 #[derive(Debug, Deserialize)]
 pub(super) struct Redrive {
     #[serde(default)]
@@ -162,10 +163,10 @@ pub(super) async fn redrive(State(site): State<Site>, Form(form): Form<Redrive>)
         Ok(answer) => {
             let count = |name: &str| answer[name].to_string();
             let (sent, deleted) = (count("sent"), count("deleted"));
-            let answers = &site.operations.answers;
-            // What was seen before is not there any more.
-            answers.inspected.forget();
-            answers.redriven.keep(now(&site), answer);
+            let responses = &site.operations.responses;
+            // The inspected messages are no longer there.
+            responses.inspected.forget();
+            responses.redriven.keep(now(&site), answer);
             site.changed();
             said(
                 HERE,
@@ -177,7 +178,7 @@ pub(super) async fn redrive(State(site): State<Site>, Form(form): Form<Redrive>)
     }
 }
 
-/// Whether reconcile is to enqueue what it finds, or only to say it.
+/// Whether reconcile enqueues what it finds, or only reports it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Reconcile {
     #[serde(default)]
@@ -194,7 +195,10 @@ pub(super) async fn reconcile(State(site): State<Site>, Form(form): Form<Reconci
                 .flatten()
                 .map(found)
                 .sum();
-            site.operations.answers.reconciled.keep(now(&site), answer);
+            site.operations
+                .responses
+                .reconciled
+                .keep(now(&site), answer);
             site.changed();
             let key = if dry_run {
                 "said-reconcile-would"
@@ -222,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_reconcile_finds_is_what_is_missing_and_what_stands_still() {
+    fn reconcile_finds_missing_and_due_relays() {
         let report = json!({
             "missing": 2, "due": { "claimed": 1, "waiting": 3, "created": 0 }, "done": 9, "failed": 4,
         });

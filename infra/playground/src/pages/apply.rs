@@ -1,4 +1,4 @@
-//! App A's form: filled in and submitted by a test person.
+//! App A's form, which a test person fills in and submits.
 
 mod sample;
 mod upload;
@@ -9,6 +9,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jsonschema::Validator;
+use local_altinn::{
+    App, Attachment, Fault, FormContent, Stage, Submission, SubmissionOwner, SubmitError,
+};
 use minijinja::{Value as Shown, context};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -20,15 +23,12 @@ use crate::{
     page::said,
     visit::Visit,
 };
-use local_altinn::{
-    App, Attachment, Fault, FormContent, Stage, Submission, SubmissionOwner, SubmitError,
-};
 
 use super::{parties, title};
 use sample::Sample;
 use upload::{Upload, UploadError};
 
-/// What is chosen in an address.
+/// The query parameters of the form's page.
 #[derive(Deserialize)]
 pub(super) struct Chosen {
     sample: Option<String>,
@@ -42,7 +42,7 @@ struct Form {
     schema: Validator,
 }
 
-/// A data type for files that users may add.
+/// A data type of files that users may add.
 struct Files {
     data_type: String,
     accept: Vec<String>,
@@ -50,7 +50,7 @@ struct Files {
     most_bytes: Option<u64>,
 }
 
-/// A page of an app, as it is filled in.
+/// An app with its forms and file types.
 struct Sheet<'a> {
     app: &'a App,
     forms: Vec<Form>,
@@ -58,16 +58,16 @@ struct Sheet<'a> {
     samples: Vec<Sample>,
 }
 
-/// What a user has filled in. Holds form data.
+/// The user's input. Holds form data.
 #[derive(Default)]
-struct Answers {
+struct FormInput {
     /// By data type.
     forms: Map<String, Value>,
-    /// Who submits, as party id.
+    /// The party id of the submitter.
     party: Option<u32>,
-    /// How it is told: `app`, `event` or `nobody`.
+    /// How the relay is triggered: `app`, `event` or `nobody`.
     told: String,
-    /// The task that it stops in; empty for the end of the process.
+    /// The task at which the process stops; empty for the end of the process.
     until: String,
     sample: String,
 }
@@ -96,7 +96,7 @@ pub(super) async fn list(State(site): State<Site>, visit: Visit) -> Response {
     site.page(&visit, "apply.html", context! { apps })
 }
 
-/// The form, filled in with a sample.
+/// The form, prefilled with a sample.
 pub(super) async fn new(
     State(site): State<Site>,
     visit: Visit,
@@ -112,20 +112,20 @@ pub(super) async fn new(
         Some(name) => sheet.samples.iter().find(|it| it.name == name),
         None => sheet.samples.first(),
     };
-    let mut answers = Answers {
+    let mut input = FormInput {
         told: "app".to_owned(),
         until: sheet.until(&site),
-        ..Answers::default()
+        ..FormInput::default()
     };
     if let Some(sample) = sample {
-        answers.forms = sample.forms(sheet.app);
-        answers.party = sample.party(&site.deployment.altinn);
-        answers.sample.clone_from(&sample.name);
+        input.forms = sample.forms(sheet.app);
+        input.party = sample.party(&site.deployment.altinn);
+        input.sample.clone_from(&sample.name);
     }
-    sheet.show(&site, &visit, StatusCode::OK, &answers, &[], None)
+    sheet.show(&site, &visit, StatusCode::OK, &input, &[], None)
 }
 
-/// A button of the form was pressed.
+/// Handles a pressed button of the form.
 pub(super) async fn submit(
     State(site): State<Site>,
     visit: Visit,
@@ -144,7 +144,7 @@ pub(super) async fn submit(
     let filled = Filled::new(upload.fields);
     let button = filled.get("do").unwrap_or_default();
     let change = RowChange::read(button);
-    let mut answers = Answers {
+    let mut input = FormInput {
         forms: Map::new(),
         party: filled.get("party").and_then(|it| it.parse().ok()),
         told: filled.get("told").unwrap_or("app").to_owned(),
@@ -160,10 +160,10 @@ pub(super) async fn submit(
             &of.data_type,
             &value,
         ));
-        answers.forms.insert(of.data_type.clone(), value);
+        input.forms.insert(of.data_type.clone(), value);
     }
     if change.is_some() {
-        return sheet.show(&site, &visit, StatusCode::OK, &answers, &[], None);
+        return sheet.show(&site, &visit, StatusCode::OK, &input, &[], None);
     }
     let unfit = upload
         .files
@@ -171,23 +171,23 @@ pub(super) async fn submit(
         .find_map(|file| sheet.unfit(file, &upload.files));
     if !wrong.is_empty() || unfit.is_some() {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
-        return sheet.show(&site, &visit, status, &answers, &wrong, unfit);
+        return sheet.show(&site, &visit, status, &input, &wrong, unfit);
     }
     let submission = Submission {
         app: id.clone(),
-        owner: SubmissionOwner::Party(answers.party.unwrap_or_default()),
-        forms: answers
+        owner: SubmissionOwner::Party(input.party.unwrap_or_default()),
+        forms: input
             .forms
             .iter()
             .map(|(data_type, form)| (data_type.clone(), FormContent::Json(form.clone())))
             .collect(),
         attachments: upload.files,
-        until: match answers.until.as_str() {
+        until: match input.until.as_str() {
             "" => Stage::Ended,
             task => Stage::Task(task.to_owned()),
         },
     };
-    match send(&site, &id, &submission, &answers.told).await {
+    match send(&site, &id, &submission, &input.told).await {
         Ok((instance, key)) => {
             site.changed();
             said(&format!("/relays/{instance}"), key, &[])
@@ -195,12 +195,13 @@ pub(super) async fn submit(
         Err(error) => {
             let trouble = context! { key => "apply-refused", detail => error.to_string() };
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            sheet.show(&site, &visit, status, &answers, &[], Some(trouble))
+            sheet.show(&site, &visit, status, &input, &[], Some(trouble))
         }
     }
 }
 
-/// Submits, and tells as the user wants it told. The instance, and what to say about it.
+/// Submits, and triggers the relay as the user chose. Returns the instance and the key of the
+/// message.
 async fn send(
     site: &Site,
     app: &str,
@@ -220,7 +221,7 @@ async fn send(
             },
         ));
     }
-    // Whoever else tells is to tell alone.
+    // The app publishes no events here, so that the chosen trigger is the only one.
     let faults = deployment.altinn.faults();
     let silence = faults.always(Some(app), Fault::EventsOff);
     let submitted = deployment.altinn.submit(submission);
@@ -254,7 +255,7 @@ impl<'a> Sheet<'a> {
                 schema: jsonschema::validator_for(schema).ok()?,
             });
         }
-        // What an app makes itself, or only organisations may add, is not for users.
+        // Data that the app creates itself, or that only organisations may add, is not for users.
         let files = app.data_types().iter().filter(|it| {
             !it.is_form() && it.id != "ref-data-as-pdf" && it.allowed_contributors().is_none()
         });
@@ -275,7 +276,7 @@ impl<'a> Sheet<'a> {
         })
     }
 
-    /// Where the first route from this app wants it.
+    /// The task at which the first route from this app expects the instance.
     fn until(&self, site: &Site) -> String {
         let routes = site.routes();
         let first = routes
@@ -287,7 +288,7 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// Why a file cannot be added.
+    /// Why a file cannot be added; none if it can.
     fn unfit(&self, file: &Attachment, all: &[Attachment]) -> Option<Shown> {
         let files = self.files.iter().find(|it| it.data_type == file.data_type);
         let count = all
@@ -307,7 +308,7 @@ impl<'a> Sheet<'a> {
         site: &Site,
         visit: &Visit,
         status: StatusCode,
-        answers: &Answers,
+        input: &FormInput,
         wrong: &[Violation],
         trouble: Option<Shown>,
     ) -> Response {
@@ -316,7 +317,7 @@ impl<'a> Sheet<'a> {
             .iter()
             .map(|of| {
                 let empty = Value::Object(Map::new());
-                let value = answers.forms.get(&of.data_type).unwrap_or(&empty);
+                let value = input.forms.get(&of.data_type).unwrap_or(&empty);
                 let fields = form::show(&of.fields, &of.data_type, value, wrong);
                 context! { name => of.data_type.clone(), title => of.title.clone(), fields }
             })
@@ -339,7 +340,7 @@ impl<'a> Sheet<'a> {
             .app
             .tasks()
             .iter()
-            .map(|task| context! { id => task.id.clone(), name => task.name.clone(), chosen => task.id == answers.until })
+            .map(|task| context! { id => task.id.clone(), name => task.name.clone(), chosen => task.id == input.until })
             .collect();
         let content = context! {
             app => self.app.id(),
@@ -347,11 +348,11 @@ impl<'a> Sheet<'a> {
             forms,
             files,
             samples,
-            sample => answers.sample.clone(),
-            parties => parties(site, self.app, answers.party),
-            told => answers.told.clone(),
+            sample => input.sample.clone(),
+            parties => parties(site, self.app, input.party),
+            told => input.told.clone(),
             tasks,
-            ended => answers.until.is_empty(),
+            ended => input.until.is_empty(),
             wrong => wrong.iter().map(Violation::entry).collect::<Vec<_>>(),
             trouble,
         };
@@ -359,7 +360,7 @@ impl<'a> Sheet<'a> {
     }
 }
 
-/// A link that fills the form in with a sample.
+/// A link that prefills the form with a sample.
 fn sample_link(name: &str) -> Shown {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("sample", name);

@@ -1,14 +1,13 @@
-//! The overview: the solutions, what runs where, and the relays that were seen last.
+//! The overview: the solutions, the running services, and the latest relays.
 
 use author::graph::Graph;
 use axum::{extract::State, response::Response};
 use minijinja::{Value as Shown, context};
 
+use super::{relays, title};
 use crate::{Site, visit::Visit};
 
-use super::{relays, title};
-
-/// So many relays are shown.
+/// How many relays are shown.
 const LATEST: usize = 8;
 
 pub(super) async fn home(State(site): State<Site>, visit: Visit) -> Response {

@@ -1,4 +1,4 @@
-//! Who has which instances.
+//! The inboxes of all parties.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,9 +10,8 @@ use axum::{
 use minijinja::{Value as Shown, context};
 use serde_json::Value;
 
-use crate::{Site, visit::Visit};
-
 use super::{instances, kind, party_name, standing, time, title};
+use crate::{Site, visit::Visit};
 
 pub(super) async fn all(State(site): State<Site>, visit: Visit) -> Response {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
@@ -30,7 +29,7 @@ pub(super) async fn all(State(site): State<Site>, visit: Visit) -> Response {
             context! { id, name => party.name(), kind => kind(party.person_number()), count }
         })
         .collect();
-    // Owners of imported instances may be in no register.
+    // Imported instances may have owners that are not in the register.
     let strangers = counts.iter().filter(|(id, _)| !known.contains(*id));
     parties.extend(
         strangers.map(|(id, count)| context! { id, name => id, kind => "stranger", count }),

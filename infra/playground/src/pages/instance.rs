@@ -1,4 +1,4 @@
-//! One instance: what is in it, where it comes from, and what its owner does with it.
+//! One instance: its content, its origin, and its owner's actions.
 
 use axum::{
     extract::{Path, State},
@@ -9,11 +9,10 @@ use minijinja::{Value as Shown, context};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use super::{instances, party_name, standing, time, title};
 use crate::{Site, form, page::said, visit::Visit};
 
-use super::{instances, party_name, standing, time, title};
-
-/// Types that a browser cannot run.
+/// Content types that browsers do not execute.
 const HARMLESS: [&str; 4] = ["application/pdf", "image/jpeg", "image/png", "text/plain"];
 
 pub(super) async fn instance(
@@ -66,7 +65,7 @@ pub(super) async fn instance(
     site.page(&visit, "instance.html", content)
 }
 
-/// The B instances that were made of this one.
+/// The B instances that were created from this one.
 fn made_of(site: &Site, visit: &Visit, id: &str) -> Vec<Shown> {
     instances(site)
         .iter()
@@ -127,7 +126,7 @@ fn file_of(site: &Site, app: &str, element: &Value) -> Option<Shown> {
     })
 }
 
-/// A file of an instance, to keep and never to show: it may be anything.
+/// Downloads a file of an instance. Never shown inline, because it may be anything.
 pub(super) async fn download(
     State(site): State<Site>,
     visit: Visit,
@@ -171,7 +170,7 @@ pub(super) async fn download(
     response
 }
 
-/// The owner does something with an instance, or its app tells of it.
+/// The owner acts on an instance, or its app triggers a relay.
 pub(super) async fn act(
     State(site): State<Site>,
     visit: Visit,
@@ -186,7 +185,7 @@ pub(super) async fn act(
         "advance" => (altinn.advance(&id).is_ok(), "said-advanced"),
         "reject" => {
             let done = altinn.reject(&id).is_ok();
-            // Without a gateway the process goes on as if it were confirmed.
+            // Without a gateway, the process continues as if it were confirmed.
             let instance = altinn.instance(&id).unwrap_or_default();
             let has_ended = !instance["process"]["ended"].is_null();
             let key = if has_ended {

@@ -7,14 +7,14 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use local_world::timeline::{Delivery, Journey};
 use minijinja::{Value as Shown, context};
 
 use crate::{Site, visit::Visit};
-use local_world::timeline::{Delivery, Journey};
 
 use super::{party_name, title};
 
-/// So many relays are listed.
+/// How many relays are listed.
 const LISTED: usize = 100;
 
 pub(super) async fn all(State(site): State<Site>, visit: Visit) -> Response {
@@ -71,7 +71,7 @@ pub(super) async fn one(
     site.page(&visit, "relay.html", content)
 }
 
-/// What the ledger has of a relay.
+/// The ledger's data about a relay.
 async fn record(site: &Site, instance: &str, relay: &str) -> Shown {
     let mut parts = relay.split(':');
     let route = parts.next().unwrap_or_default();
@@ -93,7 +93,7 @@ async fn record(site: &Site, instance: &str, relay: &str) -> Shown {
     }
 }
 
-/// A state with the key of its name, and how it looks.
+/// A badge for a state: the key of its name, and its style.
 fn badge(state: &str) -> Shown {
     let (key, look) = match state {
         "done" => ("relay-done", "good"),
@@ -109,10 +109,10 @@ fn badge(state: &str) -> Shown {
     context! { key, look, state }
 }
 
-/// The relays that were seen last.
+/// The latest relays.
 pub(super) fn latest(site: &Site, count: usize) -> Vec<Shown> {
     let journeys = site.timeline.latest(count);
-    // The timeline is that of the process, which may play more than one deployment.
+    // The timeline covers the whole process, which may run more than one deployment.
     let here = journeys
         .iter()
         .filter(|it| site.deployment.altinn.app_of(&it.instance).is_some());
@@ -143,7 +143,7 @@ fn guid(id: &str) -> &str {
     id.rsplit('/').next().unwrap_or_default()
 }
 
-/// What a delivery has come to.
+/// The state of a delivery.
 fn standing(delivery: &Delivery) -> &str {
     match &delivery.outcome {
         Some(outcome) => &outcome.state,
@@ -152,7 +152,7 @@ fn standing(delivery: &Delivery) -> &str {
     }
 }
 
-/// Milliseconds as they are shown: whole ones.
+/// Milliseconds, rounded for display.
 fn milliseconds(ms: f64) -> String {
     format!("{ms:.0}")
 }

@@ -9,7 +9,7 @@ use crate::{
 
 pub(crate) const PERMIT: &str = "/apps/ttd/permit/new";
 
-/// What a browser sends for the form of a page, when one of its buttons is pressed.
+/// What a browser sends for a page's form when a button is pressed.
 pub(crate) fn fields(page: &str, button: &str) -> Vec<(String, String)> {
     let form = &page[page.find("<form").unwrap()..];
     let form = &form[..form.find("</form>").unwrap()];
@@ -50,7 +50,7 @@ pub(crate) fn set(fields: &mut Vec<(String, String)>, name: &str, value: &str) {
     fields.push((name.to_owned(), value.to_owned()));
 }
 
-/// Submits the permit of a page as it is; the path of its relay's page.
+/// Submits a page's permit form unchanged, and returns the path of the relay's page.
 pub(crate) async fn submit(stage: &Stage, fields: &[(String, String)]) -> String {
     let response = stage.send(PERMIT, fields, &[]).await;
     assert_eq!(response.status(), 303, "{}", response.text().await.unwrap());
@@ -74,7 +74,7 @@ async fn one_click_submits_an_application_and_its_b_is_in_the_inbox() {
         "POST of B",
         "Record",
     ] {
-        // The ledger knows before the function has logged it.
+        // The ledger is updated before the function logs it.
         stage.until_shown(&relay, step).await;
     }
     let inbox = stage.page("/inbox/50085321").await;
@@ -105,7 +105,7 @@ async fn one_click_submits_an_application_and_its_b_is_in_the_inbox() {
 }
 
 #[tokio::test]
-async fn altinn_events_tell_of_an_application_or_nobody_does() {
+async fn a_relay_is_triggered_by_altinn_events_or_by_nobody() {
     let stage = Stage::start().await;
     let page = stage.page(PERMIT).await;
     let mut filled = fields(&page, "submit");
@@ -114,7 +114,7 @@ async fn altinn_events_tell_of_an_application_or_nobody_does() {
     stage.until_shown(&heard, "Altinn Events told").await;
     set(&mut filled, "told", "nobody");
     let unheard = submit(&stage, &filled).await;
-    // What was submitted before it is done, so that this one would be, too.
+    // Wait until the previous application is done; this one would be done as well.
     stage
         .until_shown(&heard, "class=\"badge good\" data-announce>done")
         .await;
@@ -178,7 +178,7 @@ async fn what_is_wrong_is_listed_with_links_to_the_fields_and_nothing_typed_is_l
 }
 
 #[tokio::test]
-async fn rows_come_and_go_without_a_script() {
+async fn rows_are_added_and_removed_without_a_script() {
     let stage = Stage::start().await;
     let page = stage.page(PERMIT).await;
     let rows = |page: &str| {
@@ -202,7 +202,7 @@ async fn rows_come_and_go_without_a_script() {
 }
 
 #[tokio::test]
-async fn a_file_goes_along_where_the_app_takes_it() {
+async fn a_file_is_submitted_if_the_app_accepts_it() {
     let stage = Stage::start().await;
     let filled = fields(&stage.page(PERMIT).await, "submit");
     let refused = [

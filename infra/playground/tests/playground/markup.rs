@@ -1,4 +1,4 @@
-//! Whether a page is well-formed, as far as a machine without a browser can tell.
+//! Checks that a page is well-formed, as far as that is possible without a browser.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ impl Tag {
     }
 }
 
-/// The text that an attribute or an element stands for.
+/// Unescapes the text of an attribute or an element.
 pub(crate) fn unescaped(text: &str) -> String {
     [
         ("&#x2f;", "/"),
@@ -34,7 +34,7 @@ pub(crate) fn unescaped(text: &str) -> String {
     .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
-/// The start tags of a page, in order; every element that begins ends, and in its parent.
+/// The start tags of a page, in order. Fails unless all elements are closed in the right order.
 pub(crate) fn tags(page: &str) -> Vec<Tag> {
     let markup =
         Regex::new(r#"<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:[^"'>]|"[^"]*"|'[^']*')*)>"#).unwrap();
@@ -69,7 +69,7 @@ pub(crate) fn tags(page: &str) -> Vec<Tag> {
     found
 }
 
-/// What every page must have.
+/// Rules for every page.
 pub(crate) fn check(page: &str, language: &str) {
     let tags = tags(page);
     let of = |name: &str| {

@@ -1,5 +1,5 @@
-//! The playground's operations over HTTP: bad days and their recovery, an operator's work, and a route file
-//! that is edited while it runs.
+//! The operator's pages over HTTP: bad days and their recovery, an operator's actions, and a route
+//! file that is edited while the playground runs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,10 +23,10 @@ use tempfile::TempDir;
 const PERMIT: &str = "ttd/permit";
 const CASEWORK: &str = "ttd/casework";
 const ROUTE: &str = "permit-to-casework";
-/// Whoever waits longer than this waits in vain.
+/// Generous, for a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(90);
 
-/// A playground with a copy of the sample route, and somebody who sits before it.
+/// A playground with a copy of the sample route, and an HTTP client.
 struct Bench {
     deployment: Arc<Deployment>,
     playground: Playground,
@@ -39,7 +39,7 @@ impl Bench {
         Self::open_with(|_| {}, |text| text).await
     }
 
-    /// With the plan and the route changed.
+    /// The same with `change` applied to the plan and the route.
     async fn open_with(
         planned: impl FnOnce(&mut Plan),
         changed: impl FnOnce(String) -> String,
@@ -93,7 +93,7 @@ impl Bench {
         request.send().await.unwrap()
     }
 
-    /// Sends a form; the page that it leads to.
+    /// Sends a form, and returns the page that it leads to.
     async fn post(&self, path: &str, form: &[(&str, &str)]) -> String {
         let answer = self.try_post(path, form).await;
         assert_eq!(answer.status(), 200, "{path} {form:?}");
@@ -120,7 +120,7 @@ impl Bench {
         self.deployment.altinn.submit(&submission).unwrap()
     }
 
-    /// The same, and app A says so.
+    /// The same, and app A triggers its relay.
     async fn submit_and_tell(&self) -> String {
         let instance = self.submit();
         let answer = self.deployment.trigger(PERMIT, &instance).await.unwrap();
@@ -132,7 +132,7 @@ impl Bench {
         self.deployment.ledger_item(instance, ROUTE).await.unwrap()
     }
 
-    /// Waits until the relay's item is such as `wanted` says.
+    /// Waits until the relay's item satisfies `wanted`.
     async fn until(&self, instance: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         eventually(async || {
             let item = self.item(instance).await;
@@ -145,7 +145,7 @@ impl Bench {
         .await
     }
 
-    /// The one B of an application: none other is there, and it has the form and A's receipt.
+    /// The application's only B, with the form and A's receipt.
     fn the_b(&self, instance: &str) -> Value {
         let stamp = format!("{ROUTE}:{}", instance.rsplit('/').next().unwrap());
         let mut made = self.deployment.altinn.instances(CASEWORK);
@@ -178,7 +178,7 @@ impl Bench {
         );
         let after = change(&before);
         assert_ne!(before, after, "something is edited");
-        // As editors save: beside it, and then in its place.
+        // Editors save to a temporary file first and then rename it.
         fs::write(&saved, after).unwrap();
         fs::rename(saved, file).unwrap();
     }
@@ -205,15 +205,16 @@ async fn eventually<T>(mut something: impl AsyncFnMut() -> Result<T, String>) ->
     }
 }
 
-/// A page with its quotation marks as they are read.
+/// A page with unescaped quotation marks.
 fn text(page: &str) -> String {
     page.replace("&quot;", "\"")
         .replace("&#x27;", "'")
         .replace("&#x2f;", "/")
 }
 
-/// A bad day from its beginning to exactly one B: it is switched on, an application is submitted, `trouble` is
-/// what is seen of its relay then, the day is switched off if it lasts, and the clock is wound as the page offers.
+/// Plays a bad day until there is exactly one B: switches the day on, submits an application, waits
+/// until its relay's item satisfies `trouble`, switches the day off if it lasts, and winds the clock
+/// as the page advises.
 async fn survived(day: &str, length: &str, trouble: impl Fn(&Value) -> bool) -> (Bench, String) {
     let bench = Bench::open().await;
     let form = [("day", day), ("app", CASEWORK), ("length", length)];
@@ -284,7 +285,7 @@ async fn a_slow_b_costs_time_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_b_whose_answer_was_lost_is_found_and_put_on_record() {
+async fn a_b_whose_response_was_lost_is_found_and_recorded() {
     let (bench, _) = survived("answer-lost", "once", |item| item["doubt"] == true).await;
     assert_eq!(creations(&bench), 1);
     bench.close().await;
@@ -330,7 +331,7 @@ async fn a_killed_function_leaves_a_claim_behind_and_its_b_is_found() {
             .await
             .contains("has struck once and is over")
     );
-    // The days' card offers an hour.
+    // The page of bad days offers an hour.
     let page = bench.post("/clock", &[("span", "1h")]).await;
     assert!(page.contains("One relay has changed."), "{page}");
     let item = bench.until(&a, |item| item["state"] == "done").await;
@@ -401,8 +402,8 @@ async fn while_b_refuses_every_token_a_relay_waits() {
 }
 
 #[tokio::test]
-async fn a_relay_that_failed_for_good_is_inspected_mended_and_sent_back() {
-    // What the mistaken route reads, A does not have.
+async fn a_relay_that_failed_for_good_is_inspected_fixed_and_redriven() {
+    // The mistaken route reads a field that A does not have.
     let mistake =
         |text: String| text.replace("~ data.model.soker.navn", "~ data.model.soker.fulltNavn");
     let bench = Bench::open_with(|_| {}, mistake).await;
@@ -446,7 +447,7 @@ async fn a_relay_that_failed_for_good_is_inspected_mended_and_sent_back() {
     })
     .await;
 
-    // The button of the group that inspect showed.
+    // The button of the group on the inspect page.
     let group = [("route", ROUTE), ("reason", "mapping_failed")];
     let page = bench.post("/tables/redrive", &group).await;
     assert!(
@@ -460,7 +461,7 @@ async fn a_relay_that_failed_for_good_is_inspected_mended_and_sent_back() {
 }
 
 #[tokio::test]
-async fn whoever_rejects_where_no_gateway_follows_is_told_that_the_process_has_ended() {
+async fn a_rejection_without_a_gateway_reports_that_the_process_has_ended() {
     let bench = Bench::open().await;
     let a = bench.submit_until(Stage::Task("Task_2".to_owned()));
     let page = bench.post(&format!("/instances/{a}/reject"), &[]).await;

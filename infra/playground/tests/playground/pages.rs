@@ -92,7 +92,7 @@ async fn links_of_a_page_lead_somewhere() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_said_on_a_page() {
+async fn a_missing_page_has_an_error_page() {
     let stage = Stage::start().await;
     for path in [
         "/nope",
@@ -159,7 +159,7 @@ async fn a_bad_day_is_named_on_every_page_until_it_is_over() {
 }
 
 #[tokio::test]
-async fn nobody_else_makes_the_playground_do_anything() {
+async fn other_origins_cannot_change_anything() {
     let stage = Stage::start().await;
     let origin = stage.playground.url();
     let path = "/instances/1/2/tell";
@@ -186,7 +186,7 @@ async fn nobody_else_makes_the_playground_do_anything() {
 }
 
 #[tokio::test]
-async fn while_somebody_plays_pages_can_be_seen_and_nothing_be_changed() {
+async fn while_the_samples_run_pages_can_be_read_and_nothing_can_be_changed() {
     let stage = Stage::start().await;
     let turn = stage.playground.play().unwrap();
     assert!(stage.playground.play().is_none(), "one at a time");
@@ -227,6 +227,6 @@ async fn a_page_is_told_when_something_has_changed() {
         }
     }
     assert!(counts[1] > counts[0], "{counts:?}");
-    // The stream is still open; it does not keep the playground from stopping.
+    // The event stream is still open; it must not delay the shutdown.
     stage.stop().await;
 }

@@ -1,4 +1,4 @@
-//! A playground, and somebody who looks at it without a browser.
+//! A playground with an HTTP client.
 
 use std::{
     sync::Arc,
@@ -16,7 +16,7 @@ use stafett_core::route::Routes;
 pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
-/// A playground with the samples' apps and routes, where nothing has been played.
+/// A playground with the sample apps and routes, in which no samples have been played.
 pub(crate) struct Stage {
     pub(crate) playground: Playground,
     pub(crate) deployment: Arc<Deployment>,
@@ -44,11 +44,14 @@ impl Stage {
         }
     }
 
-    /// Stops all of it; the deployment was let go of by every page.
+    /// Stops everything. Fails if a page still holds the deployment.
     pub(crate) async fn stop(self) {
         self.playground.stop().await;
         let deployment = Arc::into_inner(self.deployment);
-        deployment.expect("nobody holds on to it").stop().await;
+        deployment
+            .expect("no page holds the deployment")
+            .stop()
+            .await;
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -111,7 +114,7 @@ impl Stage {
             .unwrap()
     }
 
-    /// Waits until a page shows a text; the page.
+    /// Waits until a page shows a text, and returns the page.
     pub(crate) async fn until_shown(&self, path: &str, text: &str) -> String {
         let began = Instant::now();
         loop {

@@ -1,4 +1,4 @@
-//! Each relay's steps in the terminal, as they come.
+//! Prints each relay's steps in the terminal as they happen.
 
 use std::{
     sync::{
@@ -10,7 +10,7 @@ use std::{
 
 use local_world::timeline::{Cost, Delivery, Seen, Timeline};
 
-/// Tells the terminal of what the timeline sees. Clones share it.
+/// Prints what the timeline reports. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     timeline: Timeline,
@@ -18,7 +18,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Starts to tell.
+    /// Starts to print.
     pub(crate) fn start(timeline: &Timeline) -> Self {
         let progress = Self {
             timeline: timeline.clone(),
@@ -29,12 +29,12 @@ impl Progress {
         progress
     }
 
-    /// Tells no steps from now on, or tells them again: what repeats all night long is worth one line.
+    /// Turns the printing of steps off or on: repeats during a night need only one line.
     pub(crate) fn be_quiet(&self, quiet: bool) {
         self.quiet.store(quiet, Ordering::Relaxed);
     }
 
-    /// What the relays of an A instance have cost.
+    /// The cost of an A instance's relays.
     pub(crate) fn cost(&self, instance: &str) -> Cost {
         self.timeline.cost(instance)
     }
@@ -49,18 +49,18 @@ impl Progress {
                     say!("{line}");
                 }
             }
-            Seen::Trouble {
+            Seen::Warning {
                 instance,
-                trouble,
+                warning,
                 at,
             } => {
-                let what = format!("{}: {} {}", trouble.level, trouble.message, trouble.reason);
+                let what = format!("{}: {} {}", warning.level, warning.message, warning.reason);
                 say!("{}", line(*at, instance, &what));
             }
         }
     }
 
-    /// The steps of a delivery, and what it came to.
+    /// The steps of a delivery, and its outcome.
     fn lines(&self, instance: &str, delivery: &Delivery) -> Vec<String> {
         let at = |moment: std::time::Instant| moment.duration_since(self.timeline.began());
         let mut lines: Vec<String> = delivery

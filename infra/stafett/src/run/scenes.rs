@@ -1,4 +1,4 @@
-//! What goes wrong in real life, and what becomes of it.
+//! Scenes: things that go wrong in production, and how Stafett recovers.
 
 use std::{path::Path, time::Duration};
 
@@ -10,28 +10,29 @@ use testbed::wire::{Action, CannedResponse, On};
 
 use super::{Failure, NOBODY, PERMIT, Stage, heading, trigger};
 
-/// The route between them.
+/// The route of the scenes.
 const ROUTE: &str = "permit-to-casework";
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Stage {
-    /// Nobody says that an application is ready: reconcile finds it.
+    /// Nobody reports that an application is ready; reconcile finds it.
     pub(super) async fn never_told(&mut self) -> Result<(), Failure> {
         heading("A trigger that never came");
         let faults = self.deployment.altinn.faults();
         faults.always(Some(PERMIT), Fault::EventLost);
         let instance = self.submit()?;
-        say!("{instance}  submitted; Altinn loses its events from now on, app A calls nobody");
-        say!("{NOBODY}a quarter of an hour passes; reconcile looks every five minutes");
+        say!("{instance}  submitted; Altinn loses its events, and app A does not call the trigger");
+        say!("{NOBODY}a quarter of an hour passes; reconcile runs every five minutes");
         self.deployment.pass(16 * MINUTE).await?;
         let found = self.ledger_state(&instance).await? == "done";
         self.expect(found, "reconcile did not find it in time");
         self.watch(PERMIT, &instance).await
     }
 
-    /// A route has a mistake: the relay fails for good, until it is mended and redriven.
+    /// A route has a mistake: the relay fails for good until the route is fixed and the message
+    /// redriven.
     pub(super) async fn mended(&mut self) -> Result<(), Failure> {
-        heading("A relay that fails for good, is mended and redriven");
+        heading("A relay that fails for good, is fixed and redriven");
         let mistaken = mistaken_routes()?;
         self.deployment.deploy(mistaken.path()).await?;
         say!(
@@ -52,7 +53,7 @@ impl Stage {
         self.expect(as_expected, "inspect does not show the one failed relay");
 
         self.deployment.deploy(&sample_routes()).await?;
-        say!("{NOBODY}the mended route is deployed");
+        say!("{NOBODY}the fixed route is deployed");
         let request = json!({ "action": "redrive", "route": ROUTE, "reason": "mapping_failed" });
         say!("{NOBODY}the operator invokes redrive with {request}:");
         let redriven = self.redrive(request).await?;
@@ -91,7 +92,10 @@ impl Stage {
             (10..40).contains(&tries),
             "it was not tried at a sensible pace",
         );
-        self.expect(dead == 0, "an outage of one night is no operator's work");
+        self.expect(
+            dead == 0,
+            "an outage of one night should not need an operator",
+        );
         faults.remove(outage);
         say!("{NOBODY}B is back");
 
@@ -100,7 +104,7 @@ impl Stage {
             self.deployment.pass(5 * MINUTE).await?;
             minutes += 5;
         }
-        say!("{NOBODY}{minutes} minutes later at most, B's case was there");
+        say!("{NOBODY}B's case was there at most {minutes} minutes later");
         self.watch(PERMIT, &instance).await
     }
 
@@ -117,7 +121,7 @@ impl Stage {
             attachments: Vec::new(),
             until: Point::Ended,
         };
-        // That an app cannot publish its events is said once, and not three times for each application.
+        // Print the warning about unpublished events once, instead of three times per application.
         self.progress.be_quiet(true);
         let submitted = self.deployment.altinn.submit(&submission);
         self.progress.be_quiet(false);
@@ -130,7 +134,7 @@ impl Stage {
         Ok(state.to_owned())
     }
 
-    /// Waits until a relay has failed, and its message is in the dead-letter queue.
+    /// Waits until a relay has failed and its message is in the dead-letter queue.
     async fn failed(&mut self, instance: &str) -> Result<(), Failure> {
         self.deployment.rest().await?;
         let state = self.ledger_state(instance).await?;
@@ -140,7 +144,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until what was redriven is done.
+    /// Waits until the redriven relay is done.
     async fn redone(&mut self, instance: &str) -> Result<(), Failure> {
         self.deployment.rest().await?;
         let dead = self.dead_letters().await?;
@@ -152,7 +156,7 @@ impl Stage {
         Ok(self.deployment.redrive.invoke(&request).await?)
     }
 
-    /// How many messages are in the dead-letter queue.
+    /// The number of messages in the dead-letter queue.
     async fn dead_letters(&self) -> Result<usize, Failure> {
         use aws_sdk_sqs::types::QueueAttributeName as Name;
         let found = self
@@ -186,7 +190,7 @@ fn show_groups(inspected: &Value) {
     }
 }
 
-/// The sample routes in a folder of their own, with a mistake in one.
+/// The sample routes in a temporary folder, with a mistake in one.
 fn mistaken_routes() -> Result<tempfile::TempDir, Failure> {
     const RIGHT: &str = "tittel: \"'Byggesøknad fra ' ~ data.model.soker.navn\"";
     const WRONG: &str = "tittel: \"'Byggesøknad fra ' ~ data.model.soker.fulltNavn\"";
@@ -201,7 +205,11 @@ fn mistaken_routes() -> Result<tempfile::TempDir, Failure> {
     let route = std::fs::read_to_string(&file)?;
     let mistaken = route.replace(RIGHT, WRONG);
     if mistaken == route {
-        return Err(format!("{} has no line `{RIGHT}` to be mistaken in", file.display()).into());
+        return Err(format!(
+            "{} has no line `{RIGHT}` to put the mistake in",
+            file.display()
+        )
+        .into());
     }
     std::fs::write(&file, mistaken)?;
     Ok(folder)

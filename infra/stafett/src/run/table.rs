@@ -1,4 +1,4 @@
-//! The table at the end: A instance → B instance, and whether that B is complete.
+//! The table at the end: each A instance with its B instance, and whether that B is complete.
 
 use local_altinn::LocalAltinn;
 use local_world::timeline::Cost;
@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::{Triggered, progress::Progress};
 
-/// One A instance and what it led to.
+/// One A instance and its B instances.
 pub(crate) struct Row {
     source: String,
     /// Live B instances that carry the relay's stamp.
     found: Vec<B>,
-    /// What B's attachments must be, as (data type, size), sorted.
+    /// The expected attachments of B, as (data type, size), sorted.
     expected: Vec<(String, u64)>,
     cost: Cost,
 }
@@ -49,7 +49,7 @@ impl Row {
         }
     }
 
-    /// Exactly one B, with a form that is filled in and every attachment.
+    /// Whether there is exactly one B, with a filled-in form and every attachment.
     pub(crate) fn is_one_complete_b(&self) -> bool {
         matches!(self.found.as_slice(), [b] if b.fields > 0 && b.attachments == self.expected)
     }
@@ -76,7 +76,7 @@ impl B {
             })
             .collect();
         attachments.sort();
-        // A person is shown by the party, never by number.
+        // Identify a person by party id, never by national identity number.
         let number = owner["organisationNumber"].as_str().map(str::to_owned);
         let party = || format!("party {}", owner["partyId"].as_str().unwrap_or_default());
         Self {
@@ -102,7 +102,7 @@ fn sizes(instance: &Value, data_type: &str) -> impl Iterator<Item = u64> {
         .into_iter()
 }
 
-/// Elements of a form that hold text.
+/// The number of form elements with text.
 fn filled_fields(form: &str) -> usize {
     let mut reader = quick_xml::Reader::from_str(form);
     let (mut fields, mut has_text) = (0, false);

@@ -1,23 +1,24 @@
-//! What is there against what the routes need.
+//! Compares the existing subscriptions with those that the routes need.
 
 use reqwest::Url;
 use stafett_runtime::altinn::subscriptions::{Endpoint, Subscription, Topic};
 
-/// The subscriptions of our organisation, by what is to be done about them.
+/// The organisation's subscriptions, by what to do about them.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// What nobody has subscribed to for this deployment.
+    /// Needed but missing.
     pub(super) lacking: Vec<Topic>,
-    /// What the routes need and have, validated or not.
+    /// Needed and existing, validated or not.
     pub(super) standing: Vec<(Topic, Subscription)>,
-    /// Of this deployment, and needed by no route: an older secret, another filter, a route that is gone.
+    /// Of this deployment, but needed by no route: an older secret, another filter, or a removed
+    /// route.
     pub(super) superfluous: Vec<Subscription>,
-    /// Of other systems of the organisation; none of our business.
+    /// Of the organisation's other systems; these are left alone.
     pub(super) others: Vec<Subscription>,
 }
 
 impl Plan {
-    /// `endpoint` is the address below `api` that the deployed function answers at.
+    /// `endpoint` is the events address of the deployed function, below `api`.
     pub(super) fn new(
         topics: Vec<Topic>,
         existing: Vec<Subscription>,
@@ -26,7 +27,7 @@ impl Plan {
     ) -> Self {
         let (mut ours, others): (Vec<_>, Vec<_>) =
             existing.into_iter().partition(|it| it.endpoint.is_of(api));
-        // Of two that are alike, one that delivers already is the one to keep.
+        // Of two duplicates, keep one that is already validated.
         ours.sort_by_key(|it| (!it.validated, it.id));
         let mut plan = Self {
             lacking: Vec::new(),
@@ -121,7 +122,7 @@ mod tests {
         })
     }
 
-    /// What Altinn makes of a topic.
+    /// The filter that Altinn makes of a topic.
     fn made(topic: &Topic, id: u64, endpoint: &Endpoint) -> Subscription {
         Subscription {
             id,
@@ -136,7 +137,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_plan_that_was_carried_out_leaves_nothing_to_do_and_others_alone(
+        fn an_executed_plan_leaves_nothing_to_do_and_others_alone(
             topics in topics(), existing in existing()
         ) {
             let endpoint = ours(SECRETS[0]);
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_alike_the_one_that_delivers_is_kept() {
+    fn the_validated_one_of_two_duplicates_is_kept() {
         let topic = Topic {
             app: "ttd/a".parse().unwrap(),
             kind: Kind::Completed,

@@ -1,30 +1,30 @@
-//! Why Altinn may not have validated an address: the same call, made from here.
+//! Finds out why Altinn may not have validated an address, by making the same call from here.
 
 use std::fmt;
+use std::time::Duration;
 
 use reqwest::{StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use stafett_runtime::settings::ApiSettings;
-use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the events address did with a validation that did not come from Altinn.
+/// How the events address responded to a validation event that we sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finding {
-    /// It accepts it.
+    /// It accepts the event.
     Accepts,
-    /// It knows no such path: another secret.
+    /// It does not know the path: the secret differs.
     Unknown,
-    /// It answers something else.
+    /// It responds with something else.
     Answers(StatusCode),
-    /// It does not answer.
+    /// It does not respond.
     Silent,
 }
 
 impl Finding {
-    /// Calls the address as Altinn does to validate it; the function passes that event over.
+    /// Calls the address as Altinn does for validation; the function ignores that event.
     pub(super) async fn of(api: &ApiSettings, secret: &SecretString) -> Self {
         let Ok(http) = stafett_runtime::altinn::http_client() else {
             return Self::Silent;
@@ -53,13 +53,13 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Accepts => f.write_str(
-                "From here the events address accepts the validation. Altinn tries for a while and \
-                 then gives up: run this again, which makes it try anew. If that does not help, see \
-                 that Altinn's own addresses are let through.",
+                "From here the events address accepts the validation. Altinn retries for a while and \
+                 then gives up: run this command again, which makes Altinn retry. If that does not \
+                 help, check that requests from Altinn's addresses are let through.",
             ),
             Self::Unknown => f.write_str(
                 "From here the events address answers 404: the deployed function has another secret, \
-                 or STAFETT_API_URL is another deployment's. After a rotation, deploy anew: the \
+                 or STAFETT_API_URL is another deployment's. After a rotation, deploy again: the \
                  function reads its secret when it starts.",
             ),
             Self::Answers(status) => write!(
@@ -68,7 +68,7 @@ impl fmt::Display for Finding {
                 status.as_u16()
             ),
             Self::Silent => f.write_str(
-                "From here the events address does not answer: see that the stack is deployed, and \
+                "From here the events address does not answer: check that the stack is deployed, and \
                  that STAFETT_API_URL is its output ApiUrl.",
             ),
         }

@@ -1,4 +1,4 @@
-//! The table of subscriptions. It shows no secret, and of other systems' addresses the host alone.
+//! The table of subscriptions. It shows no secret, and only the host of other systems' addresses.
 
 use reqwest::Url;
 use stafett_runtime::altinn::subscriptions::{Subscription, Topic};
@@ -19,7 +19,7 @@ impl Report {
         }
     }
 
-    /// A subscription, and how it stands.
+    /// The row of a subscription.
     pub(super) fn subscription(&mut self, subscription: &Subscription, state: impl Into<String>) {
         let about = match subscription.app() {
             Some(app) => app.to_string(),
@@ -38,7 +38,7 @@ impl Report {
         self.rows.push([id, about, events, address, state.into()]);
     }
 
-    /// A topic without a subscription.
+    /// The row of a topic without a subscription.
     pub(super) fn topic(&mut self, topic: &Topic, state: &str) {
         self.rows.push([
             "-".to_owned(),

@@ -1,4 +1,4 @@
-//! The settings of this command: the same variables as the functions have, from options or the environment.
+//! The settings of this command: the functions' variables, from options or the environment.
 
 use std::{
     io::{self, IsTerminal},
@@ -11,11 +11,11 @@ use stafett_runtime::settings::{Environment, EventsSettings, SettingError};
 
 use crate::{Failure, connect};
 
-/// No app is called, so none is to be found (RFC 6761, `invalid`).
+/// No app is called, so this address never resolves (RFC 6761, `invalid`).
 const NO_APPS: &str = "https://apps.invalid";
 
-/// What is not secret. What is comes from the environment only, or from AWS Secrets Manager: the arguments
-/// of a process are for everybody to see.
+/// Everything that is not secret. Secrets come only from the environment or from AWS Secrets
+/// Manager, because every user of a machine can read a process's arguments.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Address of the deployed API: the output ApiUrl of the stack.
@@ -43,7 +43,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Options before environment.
+    /// Reads the settings; options override the environment.
     pub(super) fn source(&self) -> Environment<'_> {
         Environment::new(|name| match name {
             "STAFETT_API_URL" => self.api_url.clone(),
@@ -63,7 +63,7 @@ impl Options {
     }
 }
 
-/// The events secret, if any setting says where it is.
+/// The events secret, if a setting says where it is.
 pub(super) async fn known_secret(
     environment: &Environment<'_>,
 ) -> Result<Option<SecretString>, Failure> {
@@ -74,13 +74,13 @@ pub(super) async fn known_secret(
     }
 }
 
-/// The events secret; whoever sits at the terminal is asked for it where no setting says where it is.
+/// The events secret; asks at the terminal if no setting says where it is.
 pub(super) async fn secret(environment: &Environment<'_>) -> Result<SecretString, Failure> {
     if let Some(secret) = known_secret(environment).await? {
         return Ok(secret);
     }
     if !io::stdin().is_terminal() {
-        // Says which setting is missing.
+        // Its error names the missing setting.
         return checked(connect::read(&EventsSettings::read(environment)?.secret).await?);
     }
     let ask = || rpassword::prompt_password("The events secret (it is not shown): ");

@@ -1,4 +1,5 @@
-//! `stafett try`, `compare` and `graph` as a route's author runs them: the built program, on files and on an Altinn.
+//! `stafett try`, `compare` and `graph` as a route author runs them: the built program, on files
+//! and with an Altinn.
 
 use std::{
     fs,
@@ -15,11 +16,11 @@ use tokio::net::TcpListener;
 
 const SAMPLE: &str = "permit-to-casework";
 
-/// What the command said, and how it ended.
+/// The command's output and exit code.
 struct Said {
-    /// To standard output.
+    /// Standard output.
     out: String,
-    /// To standard error.
+    /// Standard error.
     err: String,
     code: Option<i32>,
 }
@@ -84,7 +85,7 @@ fn apps() -> String {
     sample_apps().display().to_string()
 }
 
-/// A directory of the sample routes that an author changes.
+/// A directory of the sample routes, for changes.
 struct Bench(TempDir);
 
 impl Bench {
@@ -101,7 +102,7 @@ impl Bench {
         self.0.path().join(file).display().to_string()
     }
 
-    /// The sample route with a piece of its text replaced.
+    /// Replaces a piece of the sample route's text.
     fn changed(old: &str, new: &str) -> Self {
         let bench = Self::new();
         let file = bench.path("permit-to-casework.yaml");
@@ -122,7 +123,7 @@ impl Bench {
         path
     }
 
-    /// A copy of a sample instance, as `change` leaves its `instance.json`.
+    /// Copies a sample instance, with `change` applied to its `instance.json`.
     fn instance(&self, name: &str, change: impl FnOnce(&mut Value)) -> String {
         let from = PathBuf::from(sample(name));
         let to = PathBuf::from(self.path("instances")).join(name);
@@ -219,7 +220,7 @@ fn a_mapping_that_cannot_work_is_refused_where_the_file_says_it() {
         .says("^^^^^^^^^^^^^^^^^^")
         .says("refused: nothing would be sent");
     assert!(!said.out.contains('\u{1b}'), "a pipe gets no colours");
-    // Everything of A's that a message could repeat is left out of it.
+    // The message contains no value from A.
     assert!(!said.out.contains("Ola Minst"));
 }
 
@@ -243,7 +244,7 @@ fn what_b_would_refuse_is_refused_here() {
 }
 
 #[test]
-fn a_gate_that_is_not_open_is_said_and_nothing_would_be_sent() {
+fn a_closed_gate_is_reported_and_nothing_would_be_sent() {
     let bench = Bench::new();
     let folder = bench.instance("minimal", |instance| {
         instance["process"] = serde_json::json!({"started": "2026-11-20T09:01:10Z", "currentTask": {"elementId": "Task_1"}});
@@ -254,7 +255,7 @@ fn a_gate_that_is_not_open_is_said_and_nothing_would_be_sent() {
 }
 
 #[test]
-fn without_bs_files_the_author_is_told_that_nothing_is_judged() {
+fn without_bs_files_the_author_is_told_that_b_is_not_checked() {
     let bench = Bench::new();
     let only_a = sample_apps().join("ttd/permit").display().to_string();
     stafett(&[
@@ -273,7 +274,7 @@ fn without_bs_files_the_author_is_told_that_nothing_is_judged() {
 }
 
 #[tokio::test]
-async fn files_that_the_apps_gave_of_themselves_are_enough_to_try_a_route() {
+async fn files_that_the_apps_serve_are_enough_to_try_a_route() {
     let altinn = LocalAltinn::start(Config::from_folder(&sample_apps()).unwrap())
         .await
         .unwrap();
@@ -296,7 +297,7 @@ async fn files_that_the_apps_gave_of_themselves_are_enough_to_try_a_route() {
     };
     let (theirs, ours) = (tried(&bench.route()), tried(SAMPLE));
     assert_eq!(theirs.ends(0).json()["parts"], ours.ends(0).json()["parts"]);
-    // Where a file tells the root, another one is no form of the app's.
+    // If a file names the root element, a form with another root is not the app's.
     fs::write(permit.join("app.yaml"), "roots: { model: skjema }").unwrap();
     tried(&bench.route())
         .ends(2)
@@ -304,7 +305,7 @@ async fn files_that_the_apps_gave_of_themselves_are_enough_to_try_a_route() {
 }
 
 #[test]
-fn what_cannot_be_tried_is_said_in_a_line() {
+fn an_impossible_try_is_reported_in_one_line() {
     let tried = |route: &str, instance: &str| stafett(&["try", route, "--instance", instance]);
     tried(SAMPLE, "/no/such/folder")
         .ends(2)
@@ -446,7 +447,7 @@ fn another_name_is_said_loudly() {
 }
 
 #[test]
-fn a_verdict_that_is_not_about_all_instances_is_none() {
+fn a_comparison_without_all_instances_gives_no_result() {
     let bench = Bench::new();
     bench.instance("minimal", |_| {});
     bench.instance("two-measures", |instance| instance["data"] = "none".into());

@@ -1,8 +1,9 @@
-//! The playground, as somebody with a browser sees it: with a mouse, with a keyboard alone, with a screen reader's
+//! The playground in a browser: with a mouse, with the keyboard alone, with a screen reader's
 //! needs, on a narrow screen, and without a script.
 //!
-//! Headless Chromium is driven through its own WebDriver. Where there is none, a test says so and is left out;
-//! `STAFETT_BROWSER=required` makes that a failure. Pictures are kept in `target/tmp/screenshots`.
+//! The tests drive headless Chromium through WebDriver. If it is not installed, they print a note
+//! and are skipped; `STAFETT_BROWSER=required` makes that a failure. Screenshots are saved in
+//! `target/tmp/screenshots`.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "these are tests")]
 
@@ -27,12 +28,12 @@ const PERMIT_FORM: &str = "/apps/ttd/permit/new";
 const OFFICERS: &str = "/inbox/50085321";
 
 impl Bench {
-    /// Presses a button or follows a link, and waits until the page that it leads to is there.
+    /// Clicks a button or a link, and waits until the next page is loaded.
     pub(crate) async fn press(&self, id: &str) {
         self.follow(&format!("#{id}")).await;
     }
 
-    /// The same, of the first that a CSS selector finds. A live part may be replaced under the mouse: then again.
+    /// Clicks the first match of a CSS selector. Retries if a live part was replaced meanwhile.
     pub(crate) async fn follow(&self, selector: &str) {
         self.script("window.isOld = true").await;
         let began = Instant::now();
@@ -51,7 +52,8 @@ impl Bench {
         element.click().await
     }
 
-    /// A citizen sends in the form as it is prefilled; the path of the relay's page, on which the browser is then.
+    /// A citizen submits the prefilled form. Returns the path of the relay's page, which is then
+    /// open.
     pub(crate) async fn submit(&self) -> String {
         self.open(PERMIT_FORM).await;
         self.press("submit").await;
@@ -61,7 +63,7 @@ impl Bench {
         path
     }
 
-    /// How many cases the officers have in their inbox.
+    /// The number of cases in the officers' inbox.
     pub(crate) async fn cases(&self) -> u64 {
         self.open(OFFICERS).await;
         let rows = self
@@ -70,7 +72,7 @@ impl Bench {
         rows.as_u64().unwrap_or_default()
     }
 
-    /// The state that the ledger has for the relay whose page is open.
+    /// The ledger state of the relay whose page is open.
     pub(crate) async fn until_state(&self, state: &str) {
         let script = format!(
             "return document.querySelector('#records .badge')?.textContent.trim() === {}",
@@ -87,7 +89,7 @@ async fn a_citizen_submits_an_application_and_the_case_officers_find_it_in_their
     };
     assert_eq!(bench.cases().await, 0);
     bench.submit().await;
-    // Live: nobody loads this page again.
+    // The page updates itself without a reload.
     bench.until_state("done").await;
     for step in ["trigger", "queue", "claim", "read a", "post of b", "record"] {
         let shown = format!(

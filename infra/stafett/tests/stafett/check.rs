@@ -1,4 +1,4 @@
-//! `stafett check` as its users run it: on directories of all kinds, at a terminal and in a pipe.
+//! `stafett check` as its users run it: on all kinds of directories, at a terminal and in a pipe.
 
 use std::{
     fmt::Write,
@@ -33,7 +33,7 @@ fn stafett_with(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
         .unwrap()
 }
 
-/// What `check` says of a directory with this one file, and its exit code.
+/// The output of `check` for a directory with this one file, and its exit code.
 fn checked(route: &[u8], arguments: &[&str]) -> (String, i32) {
     let directory = directory(route);
     let path = directory.path().display().to_string();
@@ -87,7 +87,7 @@ fn a_warning_alone_is_no_error_unless_it_is_told_to_be() {
 }
 
 #[test]
-fn what_could_not_be_checked_is_said_with_what_it_takes() {
+fn unchecked_parts_are_reported_with_what_is_needed() {
     let (said, code) = checked(SOUND.as_bytes(), &[]);
     assert_eq!(code, 0, "{said}");
     for part in [
@@ -100,7 +100,7 @@ fn what_could_not_be_checked_is_said_with_what_it_takes() {
 }
 
 #[test]
-fn a_tool_reads_one_json_document() {
+fn the_json_format_prints_one_document() {
     let broken = SOUND.replace("due", "").replace("model: {", "modell: {");
     let directory = directory(broken.as_bytes());
     let path = directory.path().display().to_string();
@@ -130,7 +130,7 @@ fn a_tool_reads_one_json_document() {
 }
 
 #[test]
-fn a_directory_that_is_not_there_or_holds_no_route_is_another_exit_code() {
+fn a_missing_or_empty_directory_has_its_own_exit_code() {
     let empty = TempDir::new().unwrap();
     let path = empty.path().display().to_string();
     let output = stafett(&["check", &path]);
@@ -196,7 +196,7 @@ fn a_file_that_is_no_utf_8_is_refused_where_it_is_none() {
 }
 
 #[test]
-fn a_file_cannot_command_the_terminal() {
+fn a_files_content_cannot_control_the_terminal() {
     let (said, code) = checked(b"\x1b[31mname: x\n\"\\e]0;title\\a\": 1\n", &[]);
     assert_eq!(code, 1, "{said}");
     assert!(!said.contains('\x1b') && !said.contains('\x07'), "{said:?}");
@@ -235,7 +235,7 @@ fn the_schema_of_a_route_is_printed_for_editors() {
 }
 
 #[test]
-fn who_has_seen_enough_may_leave() {
+fn the_reader_of_the_output_may_close_the_pipe() {
     let apps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../apps");
     let sample = apps.join("ttd/permit/samples/minimal");
     let (apps, sample) = (apps.display().to_string(), sample.display().to_string());
@@ -251,7 +251,7 @@ fn who_has_seen_enough_may_leave() {
         &["cost"],
     ];
     for arguments in commands {
-        // Nobody reads, from before the first word.
+        // The reader has closed the pipe before the first output.
         let (_, out) = std::io::pipe().unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_stafett"))
             .args(arguments)
@@ -277,7 +277,7 @@ fn who_has_seen_enough_may_leave() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_without_end_is_told_and_not_read() {
+fn an_endless_file_is_reported_and_not_read() {
     let directory = directory(SOUND.as_bytes());
     let endless = directory.path().join("endless.yaml");
     std::os::unix::fs::symlink("/dev/zero", &endless).unwrap();
@@ -301,7 +301,7 @@ fn a_file_without_end_is_told_and_not_read() {
 
 #[cfg(unix)]
 #[test]
-fn no_name_of_a_file_commands_the_terminal() {
+fn a_files_name_cannot_control_the_terminal() {
     let directory = directory(b"name: x\n");
     let route = directory.path().join("route.yaml");
     let named = directory.path().join("r\x1b[2Joute.yaml");
@@ -323,7 +323,7 @@ fn no_name_of_a_file_commands_the_terminal() {
 }
 
 #[test]
-fn an_app_without_some_of_its_files_is_told_to_be_unchecked() {
+fn an_app_with_missing_files_is_reported_as_unchecked() {
     let directory = directory(SOUND.as_bytes());
     let write = |app: &str, file: &str, text: &str| {
         let file = directory.path().join("apps/ttd").join(app).join(file);

@@ -1,4 +1,4 @@
-//! `cargo run`: how it starts, and how it ends.
+//! How `cargo run` starts and ends.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long anything may take on a loaded machine.
+/// Generous, for a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(180);
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -76,7 +76,7 @@ impl Program {
 }
 
 #[test]
-fn an_interrupt_ends_it_and_nothing_is_left_behind() {
+fn an_interrupt_ends_the_program_and_its_processes() {
     let temporary = tempfile::tempdir().unwrap();
     let mut program = Program::start(&["--no-samples", "--port", "0"], temporary.path());
     assert!(TcpStream::connect(&program.address).is_ok());
@@ -98,7 +98,7 @@ fn an_interrupt_in_the_middle_of_the_samples_ends_them() {
 }
 
 #[test]
-fn whoever_reads_its_lines_may_go_away() {
+fn the_reader_of_its_output_may_close_the_pipe() {
     let temporary = tempfile::tempdir().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_stafett"))
         .args(["--port", "0", "--serve"])
@@ -116,7 +116,7 @@ fn whoever_reads_its_lines_may_go_away() {
     });
     let address = address.unwrap();
     drop(lines);
-    // The samples are played to nobody, and all of it is still there afterwards.
+    // The samples run without a reader, and everything is still there afterwards.
     let began = Instant::now();
     while !is_idle(&address) {
         assert!(began.elapsed() < DEADLINE, "the samples do not end");
@@ -129,7 +129,7 @@ fn whoever_reads_its_lines_may_go_away() {
     assert_eq!(output.status.code(), Some(0));
 }
 
-/// Whether nothing is played any more.
+/// Whether the samples have ended.
 fn is_idle(address: &str) -> bool {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(
@@ -143,7 +143,7 @@ fn is_idle(address: &str) -> bool {
 }
 
 #[test]
-fn an_occupied_port_is_said_and_the_next_free_one_taken() {
+fn a_used_port_is_reported_and_the_next_free_one_taken() {
     let temporary = tempfile::tempdir().unwrap();
     let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = occupied.local_addr().unwrap().port().to_string();

@@ -1,5 +1,5 @@
-//! What `check --from` stores of apps that answer as Altinn's own code does, and what works on it afterwards. The apps
-//! are the recorded answers, and not the local Altinn.
+//! What `check --from` stores of apps that respond as Altinn's own code does, and the commands that
+//! use it. The apps serve recorded responses; the local Altinn is not used.
 
 #[path = "../../../../tests/src/recorded.rs"]
 mod recorded;
@@ -23,10 +23,10 @@ use recorded::Recording;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// For one command, on a machine that does much else.
+/// The timeout of one command, on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(180);
 const PERMIT: &str = "app-metadata-permit";
-/// The metadata of B on libraries of every age.
+/// B's metadata as served by app libraries of different versions.
 const CASEWORKS: [&str; 4] = [
     "app-metadata-casework",
     "v7.15.3-app-metadata-casework",
@@ -34,15 +34,15 @@ const CASEWORKS: [&str; 4] = [
     "v9-metadata",
 ];
 
-/// The answers of some apps, by path.
+/// The responses of some apps, by path.
 type Answers = Arc<BTreeMap<String, (String, Vec<u8>)>>;
 
 fn content_type(recording: &Recording) -> String {
     recording.header("content-type").unwrap().to_owned()
 }
 
-/// What an app answers everybody: its metadata as it was recorded, the other files as they were in its repository, which
-/// an app hands out as they are.
+/// The public responses of an app: its recorded metadata, and the other files from its repository,
+/// which an app serves unchanged.
 fn answers(metadata: &str, repository: &str) -> BTreeMap<String, (String, Vec<u8>)> {
     let recording = recorded::named(metadata);
     let app = recording.json().unwrap()["id"].as_str().unwrap().to_owned();
@@ -88,7 +88,7 @@ async fn answer(State(answers): State<Answers>, uri: Uri) -> Response {
     }
 }
 
-/// Serves the apps, and tells their address.
+/// Serves the apps, and returns their address.
 async fn serve(apps: &[(&str, &str)]) -> String {
     let all = apps
         .iter()
@@ -102,7 +102,7 @@ async fn serve(apps: &[(&str, &str)]) -> String {
     format!("http://{address}")
 }
 
-/// Runs the program without a terminal until it ends by itself.
+/// Runs the program without a terminal until it exits.
 async fn stafett(arguments: &[&str]) -> (i32, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_stafett"))
         .args(arguments)
@@ -133,7 +133,7 @@ fn said(output: &Output) -> String {
     )
 }
 
-/// The recorded route's directory, with the parties that were known where the apps were recorded.
+/// A directory with the recorded route and the parties of the recording.
 struct Bench(TempDir);
 
 impl Bench {
@@ -169,18 +169,19 @@ impl Bench {
     }
 }
 
-/// How somebody named the files of an instance's elements.
+/// How the files of an instance's elements are named.
 #[derive(Debug, Clone, Copy)]
 enum Names {
-    /// As Storage has them, and by data type where it has none.
+    /// By file name as in Storage, or by data type if there is none.
     Storage,
     /// By the element's id.
     Id,
-    /// The same, with an extension.
+    /// By the element's id with an extension.
     IdAndExtension,
 }
 
-/// The recorded instance of A in a folder: as Storage gave it, its form as A gave it, and its PDF.
+/// A folder with the recorded instance of A: Storage's JSON, the form as A returned it, and its
+/// PDF.
 fn instance(folder: &Path, names: Names) {
     let recording = recorded::named("storage-instance-permit-ended");
     let instance = recording.json().unwrap();
@@ -207,7 +208,7 @@ fn instance(folder: &Path, names: Names) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_stored_of_a_recorded_app_is_checked_tried_compared_and_run() {
+async fn a_stored_recorded_app_can_be_checked_tried_compared_and_run() {
     for casework in CASEWORKS {
         let metadata = recorded::named(casework);
         let bench = Bench::new(metadata.json().unwrap()["id"].as_str().unwrap());
@@ -282,7 +283,7 @@ model: { tekst: data.model.merknad }
     assert!(said.contains("Nabovarsel"), "{said}");
 }
 
-/// In a script nobody ends a program that stays.
+/// In a script, nobody would end a program that keeps running.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_is_relayed_between_stored_apps_and_the_program_ends() {
     let bench = Bench::stored().await;
@@ -299,7 +300,7 @@ async fn an_instance_is_relayed_between_stored_apps_and_the_program_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_elements_of_one_name_are_told_apart_by_their_ids_only() {
+async fn two_elements_with_one_name_are_distinguished_only_by_id() {
     let bench = Bench::stored().await;
     let folder = bench.path("instances/one");
     instance(&folder, Names::Storage);

@@ -1,4 +1,5 @@
-//! `stafett subscribe` as an operator runs it: the built program, against the local Altinn and a deployment.
+//! `stafett subscribe` as an operator runs it: the built program, with the local Altinn and a
+//! deployment.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +25,7 @@ const SCOPES: &str =
 const SUBSCRIPTIONS: &str = "/events/api/v1/subscriptions";
 const COMPLETED: &str = "app.instance.process.completed";
 
-/// What the command said, and how it ended.
+/// The command's output and exit code.
 #[derive(Debug)]
 struct Said {
     text: String,
@@ -32,7 +33,7 @@ struct Said {
 }
 
 impl Said {
-    /// The table's row of an app, or of a subscription's address.
+    /// The table's row for an app or for a subscription's address.
     #[track_caller]
     fn row(&self, with: &str) -> &str {
         let mut rows = self.text.lines().filter(|line| line.contains(with));
@@ -41,7 +42,7 @@ impl Said {
     }
 }
 
-/// An operator's shell: the settings, and the program.
+/// An operator's shell: runs the program with settings.
 struct Shell {
     settings: BTreeMap<&'static str, String>,
 }
@@ -65,7 +66,7 @@ impl Shell {
         self.settings.insert(variable, value.into());
     }
 
-    /// The events secret and what is private of the key, where they are set.
+    /// The events secret and the private parts of the key, if set.
     fn secrets(&self) -> Vec<String> {
         let jwk: Value =
             serde_json::from_str(&self.settings["MASKINPORTEN_JWK"]).unwrap_or_default();
@@ -104,7 +105,8 @@ impl Shell {
     }
 }
 
-/// An Altinn, behind a wire, and an API that answers the events address with a status that can be changed.
+/// An Altinn behind a wire, and an API that responds to the events address with a changeable
+/// status.
 struct Place {
     altinn: LocalAltinn,
     wire: Wire,
@@ -150,7 +152,7 @@ impl Place {
         shell
     }
 
-    /// What the service owner has subscribed to, as Altinn says.
+    /// The service owner's subscriptions according to Altinn.
     async fn subscriptions(&self) -> Vec<Value> {
         self.call(Method::GET, None).await["subscriptions"]
             .as_array()
@@ -185,7 +187,7 @@ impl Place {
         answer.json().await.unwrap()
     }
 
-    /// How often the command has asked for a subscription, and deleted one.
+    /// How often the command has requested and deleted a subscription.
     fn changes(&self) -> (usize, usize) {
         let journal = self.wire.journal();
         let asked = journal.matching(&On::request(Method::POST, SUBSCRIPTIONS));
@@ -240,7 +242,7 @@ async fn what_the_routes_need_is_subscribed_to_once_and_then_left_alone() {
     assert!(row.ends_with("there already, validated"), "{row}");
     assert_eq!(asked(), 2, "nothing was asked for again");
 
-    // And events arrive: an application is relayed of which nobody else tells.
+    // Events do arrive: an application is relayed without any other trigger.
     let folder = sample_apps().join("ttd/permit/samples/minimal");
     let permit = deployment.altinn.import(&folder).unwrap();
     deployment.altinn.announce(&permit).unwrap();
@@ -288,7 +290,7 @@ async fn an_address_that_altinn_does_not_validate_is_named_and_validated_by_the_
 }
 
 #[tokio::test]
-async fn whoever_has_another_secret_or_another_api_than_the_deployed_one_is_told_so() {
+async fn a_secret_or_an_api_that_differs_from_the_deployed_one_is_reported() {
     let place = Place::start().await;
     let mut shell = place.shell();
     shell.set(
@@ -364,7 +366,7 @@ async fn others_subscriptions_are_listed_without_their_path_and_never_deleted() 
     let row = listed.row("ttd/casework");
     assert!(row.contains("https://hooks.example.no/…"), "{row}");
     assert!(!listed.text.contains("hemmelig"), "{}", listed.text);
-    assert!(listed.row("ttd/permit").ends_with("LACKING"));
+    assert!(listed.row("ttd/permit").ends_with("MISSING"));
 
     shell.subscribe(&[]).await;
     let listed = shell.subscribe(&["--list"]).await;
@@ -439,7 +441,7 @@ async fn each_app_of_the_routes_has_one_subscription_and_a_refused_one_keeps_no_
 }
 
 #[tokio::test]
-async fn what_altinn_says_when_it_refuses_is_shown_without_the_secret_that_it_repeats() {
+async fn altinns_refusal_is_shown_without_the_secret_that_it_repeats() {
     let place = Place::start().await;
     let said = format!(
         "Missing or invalid endpoint {}/events/{SECRET} of 12837832290",
@@ -457,7 +459,7 @@ async fn what_altinn_says_when_it_refuses_is_shown_without_the_secret_that_it_re
 }
 
 #[tokio::test]
-async fn altinn_is_asked_again_after_the_seconds_that_it_names() {
+async fn altinn_is_called_again_after_the_seconds_in_retry_after() {
     let place = Place::start().await;
     let busy = |seconds: &str| {
         let busy = CannedResponse::status(StatusCode::TOO_MANY_REQUESTS);
@@ -476,7 +478,7 @@ async fn altinn_is_asked_again_after_the_seconds_that_it_names() {
     said.row("the next try is in 2 s");
     assert!(began.elapsed() >= Duration::from_secs(3));
 
-    // Nobody waits for an hour.
+    // The command does not wait for an hour.
     faults.add(
         On::request(Method::GET, SUBSCRIPTIONS),
         Action::Answer(busy("3600")),

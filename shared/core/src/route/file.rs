@@ -448,7 +448,8 @@ pub(super) fn bytes(location: Location) -> Option<Range<usize>> {
     Some(start..start + length)
 }
 
-#[cfg(all(test, feature = "schema"))]
+#[cfg(feature = "schema")]
+#[cfg(test)]
 mod tests {
     use serde_json::Value;
 

@@ -116,7 +116,7 @@ async fn a_body_that_is_too_large_does_not_reach_the_function() {
             .await
             .map(|it| it.status().as_u16())
     };
-    // A gateway that answers early may close before a client has sent everything.
+    // A gateway that responds early may close the connection before the client has sent everything.
     let far_too_large = post((10 << 20) + 1).await;
     assert!(far_too_large.is_err() || far_too_large.unwrap() == 413);
     assert_eq!(post(7 << 20).await.unwrap(), 413, "too large for Lambda");

@@ -1,10 +1,10 @@
-//! Functions that are killed where they stand.
+//! Functions that are killed while they run.
 
 use tokio::sync::Semaphore;
 
 use super::*;
 
-/// What is alive while code works.
+/// Counts running tasks.
 struct Working(Arc<AtomicUsize>);
 
 impl Working {
@@ -20,7 +20,7 @@ impl Drop for Working {
     }
 }
 
-/// A function whose invocations wait for `go_on`, each with a task of its own beside it that waits as well.
+/// A function whose invocations wait for `go_on`; each also spawns a task that waits for it.
 fn waiting(at_work: &Arc<AtomicUsize>, go_on: &Arc<Semaphore>) -> Function {
     let (at_work, go_on) = (Arc::clone(at_work), Arc::clone(go_on));
     let work = service_fn(move |_: LambdaEvent<Value>| {
@@ -43,7 +43,7 @@ fn waiting(at_work: &Arc<AtomicUsize>, go_on: &Arc<Semaphore>) -> Function {
 }
 
 #[tokio::test]
-async fn a_kill_ends_every_invocation_with_all_that_it_has_begun_and_the_next_one_starts_anew() {
+async fn a_kill_ends_every_invocation_and_its_tasks_and_the_next_one_starts_fresh() {
     let (at_work, go_on) = (Arc::default(), Arc::new(Semaphore::new(0)));
     let function = waiting(&at_work, &go_on);
     function.isolate().unwrap();
@@ -69,7 +69,7 @@ async fn a_kill_ends_every_invocation_with_all_that_it_has_begun_and_the_next_on
 }
 
 #[tokio::test]
-async fn a_kill_with_nothing_at_work_harms_nobody() {
+async fn a_kill_of_an_idle_function_has_no_effect() {
     let (at_work, go_on) = (Arc::default(), Arc::new(Semaphore::new(1)));
     let function = waiting(&at_work, &go_on);
     for _ in 0..2 {
@@ -79,7 +79,7 @@ async fn a_kill_with_nothing_at_work_harms_nobody() {
 }
 
 #[tokio::test]
-async fn a_function_that_is_by_itself_still_has_its_timeout_and_its_panics() {
+async fn an_isolated_function_still_times_out_and_reports_panics() {
     let timeout = Duration::from_millis(50);
     let slow = Function::in_process(settings(timeout), service_fn(play));
     slow.isolate().unwrap();

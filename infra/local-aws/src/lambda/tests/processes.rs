@@ -1,10 +1,10 @@
-//! Functions that run in processes of their own.
+//! Functions that run in their own processes.
 
 use std::collections::HashSet;
 
 use super::*;
 
-/// Not a test of its own: the others run this very program as a function's process.
+/// Not a real test: the others run this test binary as a function's process.
 #[tokio::test]
 #[ignore = "run by the tests of processes"]
 #[expect(clippy::print_stderr, reason = "its last words are read from there")]
@@ -58,7 +58,7 @@ async fn a_process_gets_lambdas_context_and_only_its_own_environment() {
 }
 
 #[tokio::test]
-async fn a_process_is_used_again_even_after_an_error_or_a_panic() {
+async fn a_process_is_reused_even_after_an_error_or_a_panic() {
     let function = Function::process(settings(DEADLINE), program().containers(1));
     let first = function.invoke(&json!({})).await.unwrap();
     let error = function
@@ -104,7 +104,7 @@ async fn a_process_that_ends_during_an_invocation_is_an_error_and_is_replaced() 
 }
 
 #[tokio::test]
-async fn a_process_can_be_killed_in_the_middle_of_its_work_or_between() {
+async fn a_busy_or_idle_process_can_be_killed() {
     let function = Function::process(settings(DEADLINE), program().containers(1));
     let working = {
         let function = function.clone();
@@ -132,7 +132,7 @@ async fn a_process_can_be_killed_in_the_middle_of_its_work_or_between() {
 }
 
 #[tokio::test]
-async fn at_its_timeout_a_process_is_killed() {
+async fn a_process_is_killed_at_the_timeout() {
     let timeout = Duration::from_secs(5);
     let function = Function::process(settings(timeout), program().containers(1));
     processes(&function).warm_up().await.unwrap();
@@ -147,7 +147,7 @@ async fn at_its_timeout_a_process_is_killed() {
 }
 
 #[tokio::test]
-async fn an_invocation_that_nobody_waits_for_any_more_takes_its_process_with_it() {
+async fn an_abandoned_invocation_ends_its_process() {
     let function = Function::process(settings(DEADLINE), program().containers(1));
     processes(&function).warm_up().await.unwrap();
     let before = processes(&function).pids();
@@ -162,7 +162,7 @@ async fn an_invocation_that_nobody_waits_for_any_more_takes_its_process_with_it(
 }
 
 #[tokio::test]
-async fn stopping_lets_a_process_say_good_bye() {
+async fn stopping_lets_a_process_shut_down() {
     let function = Function::process(settings(DEADLINE), program());
     processes(&function).warm_up().await.unwrap();
     function.stop().await;
@@ -186,7 +186,7 @@ async fn the_time_to_the_first_poll_is_measured_once_a_process() {
 }
 
 #[tokio::test]
-async fn a_program_that_does_not_start_is_an_error_with_its_last_words_in_the_log() {
+async fn a_program_that_does_not_start_is_an_error_with_its_output_in_the_log() {
     let missing = Function::process(settings(DEADLINE), Program::new("/nowhere/bootstrap"));
     let error = missing.invoke(&json!({})).await.unwrap_err().to_string();
     assert!(error.contains("/nowhere/bootstrap"), "{error}");

@@ -1,4 +1,4 @@
-//! Functions that are fed from a queue.
+//! Functions with an event source mapping.
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use tokio::sync::Semaphore;
@@ -38,7 +38,7 @@ impl Fed {
         EventSourceMapping::start(self.sqs.clone(), queue, settings, function)
     }
 
-    /// Messages in the queue, visible or not.
+    /// The number of messages in the queue, visible or hidden.
     async fn in_queue(&self) -> u32 {
         use aws_sdk_sqs::types::QueueAttributeName::{
             All, ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible,
@@ -69,7 +69,7 @@ fn mapping() -> EventSourceSettings {
     }
 }
 
-/// A function that notes the messages it gets, and reports those that `fails` says.
+/// A function that records its messages, and reports those for which `fails` returns true.
 fn noting(
     seen: &Arc<Mutex<Vec<String>>>,
     fails: impl Fn(&str, u32) -> bool + Clone + Send + 'static,
@@ -95,7 +95,7 @@ fn noting(
 }
 
 #[tokio::test]
-async fn messages_that_did_well_are_deleted_and_the_others_come_back() {
+async fn successful_messages_are_deleted_and_the_others_come_back() {
     let fed = Fed::start(|stack| stack.queue.visibility_timeout = Duration::from_secs(2)).await;
     let seen = Arc::default();
     let function = noting(&seen, |body, receives| body == "bad" && receives < 3);
@@ -216,7 +216,7 @@ async fn a_batching_window_waits_for_more_messages() {
 }
 
 #[tokio::test]
-async fn stopping_deals_with_what_has_been_received_and_takes_nothing_more() {
+async fn stopping_processes_the_received_messages_and_receives_no_more() {
     let fed = Fed::start(|_| {}).await;
     let (started, release) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let function = {

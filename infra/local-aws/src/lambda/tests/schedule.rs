@@ -1,15 +1,15 @@
-//! Functions that are invoked by the clock.
+//! Functions that are invoked on a schedule.
 
 use std::sync::Mutex;
 
 use jiff::{SignedDuration, Timestamp};
+use testbed::clock::Clock;
 
 use super::*;
 use crate::ScheduleSettings;
-use testbed::clock::Clock;
 
 #[tokio::test]
-async fn a_schedule_follows_the_clock_fails_on_and_does_not_catch_up() {
+async fn a_schedule_follows_the_clock_continues_after_errors_and_does_not_catch_up() {
     let clock = Clock::default();
     let start: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
     clock.stand_at(start);

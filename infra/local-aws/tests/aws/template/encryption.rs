@@ -1,4 +1,4 @@
-//! What is kept, under which key, and for how long.
+//! Which data is stored, under which key, and for how long.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 
 use super::{KEY, functions, keyed, properties, template, values};
 
-/// The types of resources that keep something, with the property that names the key it is encrypted under.
+/// The resource types that store data, with the property that names their encryption key.
 const KEEPING: [(&str, &str); 5] = [
     ("AWS::DynamoDB::Table", "/SSESpecification/KMSMasterKeyId"),
     ("AWS::Logs::LogGroup", "/KmsKeyId"),
     ("AWS::SQS::Queue", "/KmsMasterKeyId"),
     ("AWS::SecretsManager::Secret", "/KmsKeyId"),
-    // The functions' environment, from the globals.
+    // The functions' environment variables, from the globals.
     ("AWS::Serverless::Function", "/KmsKeyArn"),
 ];
-/// Those that keep nothing of anybody's.
+/// Types that store no customer data.
 const PASSING: [&str; 4] = [
     "AWS::CloudFormation::Stack",
     "AWS::IAM::Role",
@@ -24,7 +24,7 @@ const PASSING: [&str; 4] = [
     "AWS::Serverless::LayerVersion",
 ];
 
-/// The keys that what is kept is encrypted under, by resource.
+/// The encryption keys by resource.
 fn keys(values: &Values) -> BTreeMap<String, Option<String>> {
     let template = template();
     let globals = &template.document()["Globals"]["Function"];
@@ -36,7 +36,7 @@ fn keys(values: &Values) -> BTreeMap<String, Option<String>> {
     for (kind, place) in KEEPING {
         for (id, resource) in template.resources(kind) {
             if kind == "AWS::Serverless::Function" {
-                // Its own would go before the globals'.
+                // A function's own key would override the global one.
                 assert!(resource["Properties"].get("KmsKeyArn").is_none());
                 continue;
             }
@@ -76,7 +76,7 @@ fn every_queue_is_encrypted_in_one_way() {
     let template = template();
     for (id, _) in template.resources("AWS::SQS::Queue") {
         let own = properties(id, &keyed());
-        // SQS refuses both at once.
+        // SQS does not accept both at once.
         assert_eq!(own.get("SqsManagedSseEnabled"), None, "{id}");
         assert_eq!(properties(id, &values())["SqsManagedSseEnabled"], true);
     }
@@ -95,7 +95,7 @@ fn every_log_is_kept_as_long_as_the_owner_says() {
         assert_eq!(properties(id, &values())["RetentionInDays"], 90);
         assert_eq!(resource["DeletionPolicy"], "Delete", "{id}");
     }
-    // One that Lambda made by itself would be kept for ever.
+    // A log group that Lambda creates by itself never expires.
     for function in functions() {
         let properties = &template.document()["Resources"][&function]["Properties"];
         let group = format!("{function}Logs");

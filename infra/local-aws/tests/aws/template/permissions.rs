@@ -1,4 +1,4 @@
-//! Who may do what.
+//! The permissions of each role.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use tokio::{net::TcpListener, sync::mpsc};
 
 use super::{KEY, functions, keyed, properties, template, values};
 
-/// Every value with its place in the document.
+/// Every value with its path in the document.
 fn walk<'a>(value: &'a Value, place: &str, visit: &mut impl FnMut(&str, &'a Value)) {
     visit(place, value);
     match value {
@@ -45,7 +45,7 @@ fn statements(role: &str, values: &Values) -> Vec<Value> {
 
 type Permission = (BTreeSet<String>, String);
 
-/// What a role may do, as (actions, resource).
+/// A role's permissions, as (actions, resource).
 fn allowed(role: &str, values: &Values) -> Vec<Permission> {
     let permission = |statement: Value| {
         assert_eq!(statement["Effect"], "Allow");
@@ -106,7 +106,7 @@ fn no_permission_has_a_wildcard() {
             !place.ends_with("/NotAction") && !place.ends_with("/NotResource"),
             "{place}"
         );
-        // SAM's shorthands and managed policies allow more than is asked for.
+        // SAM's policy templates and managed policies allow more than needed.
         let properties = place.strip_suffix("/Policies").unwrap_or_default();
         assert!(
             !functions
@@ -182,10 +182,10 @@ fn each_function_may_do_exactly_what_it_does() {
     );
 }
 
-/// What is sent to a queue is encrypted under a new data key, which takes both; what is read is decrypted
-/// (Amazon SQS Developer Guide, "Key management").
+/// Sending to a queue needs both permissions, because the message is encrypted under a new data key; receiving
+/// only needs to decrypt (Amazon SQS Developer Guide, "Key management").
 #[test]
-fn a_key_of_the_owners_is_used_by_each_role_as_far_as_it_sends_and_reads() {
+fn each_role_may_use_the_owners_key_only_as_it_sends_and_reads() {
     let (plain, keyed) = (values(), keyed());
     let read = may(["kms:Decrypt"], KEY);
     let send_and_read = may(["kms:Decrypt", "kms:GenerateDataKey"], KEY);
@@ -220,7 +220,7 @@ fn reconcile_writes_whole_items_under_its_own_key_only() {
     );
 }
 
-/// The call that the ledger sends to DynamoDB for a status call.
+/// The DynamoDB request that the ledger makes for a status call.
 async fn status_query() -> Value {
     let (sender, mut calls) = mpsc::unbounded_channel();
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -248,8 +248,8 @@ async fn status_query() -> Value {
     calls.recv().await.unwrap()
 }
 
-/// The attributes that a call names (Amazon DynamoDB Developer Guide, "Using IAM policy conditions for
-/// fine-grained access control": `dynamodb:Attributes`).
+/// The attributes that a request names (Amazon DynamoDB Developer Guide, "Using IAM policy
+/// conditions for fine-grained access control": `dynamodb:Attributes`).
 fn named(call: &Value) -> BTreeSet<String> {
     let name = |word: &str| match call["ExpressionAttributeNames"].get(word) {
         Some(name) => name.as_str().unwrap().to_owned(),
@@ -278,7 +278,7 @@ async fn the_status_call_reads_what_its_role_may_and_not_an_attribute_less() {
     let select = &conditions["StringEqualsIfExists"]["dynamodb:Select"];
     assert_eq!(select, "SPECIFIC_ATTRIBUTES");
     assert!([&Value::Null, select].contains(&&call["Select"]));
-    // Reconcile's notes are not for callers.
+    // Callers must not read reconcile's notes.
     let foreign = &conditions["ForAllValues:StringNotEquals"]["dynamodb:LeadingKeys"];
     assert_eq!(foreign, &json!(["reconcile"]));
     assert_eq!(conditions.as_object().unwrap().len(), 3);
@@ -295,7 +295,7 @@ fn the_schedule_may_invoke_reconcile_and_no_other() {
         schedule["DeadLetterConfig"]["Arn"],
         arn("UndeliveredSchedule")
     );
-    // SAM's own name for it is the same in every stack of an account.
+    // The name that SAM generates is the same in every stack of an account.
     assert_eq!(schedule["OmitName"], true);
     assert_eq!(
         allowed("ScheduleRole", &values()),
@@ -306,7 +306,7 @@ fn the_schedule_may_invoke_reconcile_and_no_other() {
     );
     let settings = template.schedule("Reconcile", &values()).unwrap();
     assert_eq!(settings.input, json!({}));
-    // One run has ended when the next begins.
+    // A run has ended before the next one begins.
     let reconcile = template.function("Reconcile", &values()).unwrap();
     assert!(reconcile.timeout <= settings.every);
 }

@@ -1,4 +1,5 @@
-//! The nested template: alarms and dashboard, against what the functions and AWS tell.
+//! The nested template's alarms and dashboard, checked against the metrics that the functions and
+//! AWS emit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek};
@@ -18,14 +19,14 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::{functions, properties, template, values};
 
-/// A metric's name with its dimensions' names.
+/// A metric's name with the names of its dimensions.
 type Metric = (String, BTreeSet<String>);
 
 fn watch() -> Template {
     Template::parse(include_str!("../../../../watch.yaml")).unwrap()
 }
 
-/// What the template hands over to the nested one.
+/// The parameters that the template passes to the nested one.
 fn handed_over(values: &Values) -> Values {
     let parameters = &properties("Watch", values)["Parameters"];
     let parameters = parameters.as_object().unwrap().iter();
@@ -47,7 +48,7 @@ fn alarms(values: &Values) -> BTreeMap<String, Value> {
         .collect()
 }
 
-/// All that the functions tell CloudWatch.
+/// All metrics that the functions emit.
 fn told() -> BTreeSet<Metric> {
     let output = Arc::new(tempfile::tempfile().unwrap());
     let subscriber = telemetry::subscriber(LevelFilter::INFO, output.clone());
@@ -96,9 +97,10 @@ fn told() -> BTreeSet<Metric> {
     told
 }
 
-/// The metrics of AWS's own that are looked at, with their dimension (Amazon SQS Developer Guide, "Available CloudWatch
-/// metrics"; AWS Lambda Developer Guide, "Types of metrics"; Amazon API Gateway Developer Guide, "Monitoring HTTP API
-/// metrics"; Amazon DynamoDB Developer Guide, "DynamoDB metrics and dimensions").
+/// The AWS metrics that are used, with their dimension (Amazon SQS Developer Guide, "Available
+/// CloudWatch metrics"; AWS Lambda Developer Guide, "Types of metrics"; Amazon API Gateway
+/// Developer Guide, "Monitoring HTTP API metrics"; Amazon DynamoDB Developer Guide, "DynamoDB
+/// metrics and dimensions").
 const OF_AWS: [(&str, &str, &[&str]); 4] = [
     (
         "AWS/SQS",
@@ -118,7 +120,7 @@ const OF_AWS: [(&str, &str, &[&str]); 4] = [
     ("AWS/DynamoDB", "TableName", &["ConsumedWriteCapacityUnits"]),
 ];
 
-/// What the dimensions of AWS's metrics may be here.
+/// The allowed dimension values of AWS's metrics.
 fn is_ours(dimension: &str, value: &str) -> bool {
     let kind = match dimension {
         "QueueName" => "AWS::SQS::Queue",
@@ -131,7 +133,7 @@ fn is_ours(dimension: &str, value: &str) -> bool {
     template().resources(kind).any(|(ours, _)| ours == id)
 }
 
-/// A metric that an alarm or a widget looks at.
+/// A metric that an alarm or a widget uses.
 #[derive(Debug)]
 struct Look {
     namespace: String,
@@ -170,8 +172,9 @@ fn alarmed(alarm: &Value) -> Look {
     }
 }
 
-/// A row of a widget's metrics: namespace, name, dimensions and their values, and options, or options with an
-/// expression alone (Amazon CloudWatch API Reference, "Dashboard Body Structure and Syntax").
+/// A row of a widget's metrics: namespace, name, dimensions with their values, and options; or only
+/// options with an expression (Amazon CloudWatch API Reference, "Dashboard Body Structure and
+/// Syntax").
 fn charted(row: &Value) -> Look {
     let row = row.as_array().unwrap();
     if let [options] = &row[..] {
@@ -222,7 +225,7 @@ fn widgets(dashboard: &Value, kind: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The namespace that every function tells its metrics in.
+/// The namespace of all the functions' metrics.
 fn namespace() -> String {
     let environments = functions().into_iter().map(|function| {
         let settings = template().function(&function, &values()).unwrap();
@@ -260,7 +263,7 @@ fn alarms_and_widgets_look_at_what_is_told_and_nothing_else() {
             charts.insert(look.name);
         }
     }
-    // A metric costs the same whether anybody can see it or not.
+    // A metric costs the same whether it is used or not.
     for (name, _) in told {
         assert!(charts.contains(&name), "{name} is on no widget");
     }
@@ -280,7 +283,7 @@ fn every_alarm_comes_and_goes_at_the_topic_and_says_what_to_do() {
             }
             let description = alarm["AlarmDescription"].as_str().unwrap();
             assert!(description.split_whitespace().count() > 12, "{id}");
-            // Two stacks of one account have alarms of their own.
+            // Two stacks in one account need alarms with different names.
             let name = alarm["AlarmName"].as_str().unwrap().to_owned();
             assert!(name.starts_with("local-") && names.insert(name), "{id}");
         }
@@ -290,7 +293,7 @@ fn every_alarm_comes_and_goes_at_the_topic_and_says_what_to_do() {
 }
 
 #[test]
-fn what_must_never_be_overlooked_has_an_alarm() {
+fn every_critical_condition_has_an_alarm() {
     let alarms = alarms(&handed_over(&values()));
     let on = |name: &str, dimension: Option<&str>| {
         let mut found = alarms.values().filter(|alarm| {
@@ -301,7 +304,7 @@ fn what_must_never_be_overlooked_has_an_alarm() {
         let alarm = found.next();
         alarm.unwrap_or_else(|| panic!("no alarm on {name} of {dimension:?}"))
     };
-    // What lies in a queue that nobody reads, for as long as it lies there.
+    // The number of messages in a queue without a consumer, reported while they are there.
     for queue in ["DeadLetterQueue.QueueName", "UndeliveredSchedule.QueueName"] {
         let alarm = on("ApproximateNumberOfMessagesVisible", Some(queue));
         assert_eq!(alarm["Threshold"], 0);
@@ -317,7 +320,7 @@ fn what_must_never_be_overlooked_has_an_alarm() {
     for name in ["Missed", "Doubles"] {
         assert_eq!(on(name, None)["Threshold"], 0);
     }
-    // No number at all says that nobody looked.
+    // Missing data means that the check did not run.
     let unreconciled = on("RunsFinished", None);
     assert_eq!(unreconciled["TreatMissingData"], "breaching");
     assert_eq!(unreconciled["Period"], 3600);

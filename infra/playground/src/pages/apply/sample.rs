@@ -1,15 +1,13 @@
-//! Samples beside an app: instances as `cargo run -- --input` takes them.
+//! Samples in an app's folder: instances in the format of `cargo run -- --input`.
 
 use std::{fs, path::PathBuf};
-
-use serde_json::{Map, Value};
-
-use stafett_core::tolerant::field;
 
 use local_altinn::{
     App, LocalAltinn,
     element_files::{ElementFiles, is_json},
 };
+use serde_json::{Map, Value};
+use stafett_core::tolerant::field;
 
 /// A sample of an app.
 pub(super) struct Sample {
@@ -35,7 +33,8 @@ impl Sample {
         samples
     }
 
-    /// Its forms, by data type. One that cannot be read is left out: it is for a start only.
+    /// Its forms, by data type. An unreadable form is left out, because a sample only prefills the
+    /// page.
     pub(super) fn forms(&self, app: &App) -> Map<String, Value> {
         let mut forms = Map::new();
         let instance = self.instance().unwrap_or_default();
@@ -70,7 +69,7 @@ impl Sample {
         serde_json::from_slice(&text).ok()
     }
 
-    /// The party that owns it, where the register has it.
+    /// The party that owns it, if the register has it.
     pub(super) fn party(&self, altinn: &LocalAltinn) -> Option<u32> {
         let instance = self.instance()?;
         let owner = field(&instance, "instanceOwner");

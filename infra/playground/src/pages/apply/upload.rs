@@ -1,14 +1,13 @@
-//! A form with files, as a browser sends it (RFC 7578).
+//! Reads a form with files (`multipart/form-data`, RFC 7578).
 
 use axum::extract::{Multipart, multipart::MultipartError};
 use bytes::Bytes;
-
 use local_altinn::Attachment;
 
-/// The names of file inputs begin with this, and the data type follows.
+/// The prefix of file inputs' names; the data type follows.
 const FILES: &str = "file:";
 
-/// What was sent.
+/// The submitted form.
 #[derive(Default)]
 pub(super) struct Upload {
     pub(super) fields: Vec<(String, String)>,
@@ -18,7 +17,7 @@ pub(super) struct Upload {
 /// Why a file cannot be added.
 #[derive(Clone, Copy)]
 pub(super) enum UploadError {
-    /// There is no such data type for users.
+    /// The app has no such data type for users.
     NotHere,
     /// Its content type is not allowed.
     Kind,
@@ -29,7 +28,7 @@ pub(super) enum UploadError {
 }
 
 impl UploadError {
-    /// Names the text that says so.
+    /// The key of the error's text.
     pub(super) fn key(self) -> &'static str {
         match self {
             Self::NotHere => "file-not-here",
@@ -52,7 +51,7 @@ impl Upload {
             let filename = part.file_name().unwrap_or_default().to_owned();
             let content_type = part.content_type().map(str::to_owned);
             let bytes = part.bytes().await?;
-            // An input without a file is sent with an empty name.
+            // Browsers send an input without a file with an empty file name.
             if !filename.is_empty() {
                 upload
                     .files

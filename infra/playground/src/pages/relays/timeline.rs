@@ -2,20 +2,19 @@
 
 use std::time::{Duration, Instant};
 
+use local_world::timeline::{Delivery, Journey};
 use minijinja::{Value as Shown, context};
+use testbed::wire::Exchange;
 use uuid::Uuid;
 
-use crate::Site;
-use local_world::timeline::{Delivery, Journey};
-use testbed::wire::Exchange;
-
 use super::{badge, standing};
+use crate::Site;
 
-/// The width of a bar, in the units of its drawing.
+/// The width of the chart, in SVG units.
 const WIDTH: f64 = 1_000.0;
-/// A step that took no time can be seen, too.
+/// The minimum width of a bar, so that a step without duration stays visible.
 const LEAST: f64 = 4.0;
-/// So many calls of one step are shown.
+/// The maximum number of calls shown per step.
 const CALLS: usize = 12;
 
 /// The deliveries of a journey, the newest first.
@@ -25,7 +24,7 @@ pub(super) fn deliveries(site: &Site, journey: &Journey) -> Vec<Shown> {
     let others: Vec<&Delivery> = others.iter().flat_map(|it| &it.deliveries).collect();
     let shown = journey.deliveries.iter().rev().map(|delivery| {
         let told = journey.told.iter().rev().find(|told| {
-            // Whoever told of what comes for the first time.
+            // Only the first receive belongs to a trigger that came over HTTP.
             delivery.receives == 1
                 && told.cause == delivery.cause
                 && told.answered <= delivery.began + told_slack(told.ms)
@@ -71,13 +70,13 @@ fn milliseconds(ms: f64) -> Duration {
     Duration::try_from_secs_f64(ms / 1_000.0).unwrap_or_default()
 }
 
-/// A message can be taken from the queue before its sender has answered.
+/// Allows for a message that is received before its sender has responded.
 fn told_slack(ms: f64) -> Duration {
     milliseconds(ms) + Duration::from_millis(50)
 }
 
-/// The calls to Altinn that began after one moment and not after another. Where others work at the same time,
-/// only those that name the A instance are certain.
+/// The calls to Altinn that began between two moments. While other deliveries run, only calls that
+/// name the A instance are attributed.
 fn calls(
     exchanges: &[Exchange],
     after: Instant,
@@ -92,7 +91,7 @@ fn calls(
         .filter(|it| alone || it.path().contains(guid))
         .take(CALLS)
         .map(|it| {
-            // A query may hold what is looked for.
+            // The query is left out, because it may contain search values.
             let path = short(it.path().split('?').next().unwrap_or_default());
             context! {
                 method => it.method().as_str(),
@@ -106,7 +105,7 @@ fn calls(
         .collect()
 }
 
-/// A path with its GUIDs cut, so that it can be read.
+/// A path with shortened GUIDs, for readability.
 fn short(path: &str) -> String {
     let parts = path.split('/').map(|part| match part.get(..8) {
         Some(start) if part.parse::<Uuid>().is_ok() => format!("{start}…"),
@@ -115,7 +114,7 @@ fn short(path: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// Bars on one scale.
+/// A chart of bars on one scale.
 struct Chart {
     began: Instant,
     ended: Instant,
@@ -175,8 +174,8 @@ impl Chart {
             })
             .collect();
         let outcome = delivery.outcome.as_ref();
-        let troubles: Vec<Shown> = delivery
-            .troubles
+        let warnings: Vec<Shown> = delivery
+            .warnings
             .iter()
             .map(|it| context! { level => it.level, message => it.message.clone(), reason => it.reason.clone() })
             .collect();
@@ -199,12 +198,12 @@ impl Chart {
             repeats => delivery.repeats,
             again_s => outcome.and_then(|it| it.again_s),
             bars,
-            troubles,
+            warnings,
         }
     }
 }
 
-/// The class of a bar.
+/// The CSS class of a bar.
 fn look(step: &str) -> String {
     match step {
         "trigger" | "queue" | "claim" | "read" | "search" | "create" | "look" | "record"

@@ -1,4 +1,4 @@
-//! Each bad day, begun with a button, and what becomes of an application on it.
+//! Every bad day: started with a button, and what becomes of an application on it.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use thirtyfour::By;
 
 use super::bench::{Bench, DEADLINE};
 
-/// Every bad day: the button that begins it, and how an application is told of then.
+/// Every bad day: the button that starts it, and how the application's relay is triggered.
 const DAYS: [(&str, &str, &str); 8] = [
     ("b-down", "once", "app"),
     ("b-slow", "once", "app"),
@@ -48,7 +48,7 @@ async fn after_each_bad_day_there_is_exactly_one_case_for_each_application() {
     }
 }
 
-/// Waits until the bad day has struck, as its page says.
+/// Waits until the page says that the bad day has struck.
 async fn struck(bench: &Bench, day: &str) {
     bench.open("/days").await;
     let over =
@@ -56,7 +56,7 @@ async fn struck(bench: &Bench, day: &str) {
     bench.until(&format!("{day} has struck"), over).await;
 }
 
-/// Winds the clock on, as the page of bad days advises, until the relay is done.
+/// Winds the clock as the page advises, until the relay is done.
 async fn recover(bench: &Bench, day: &str, relay: &str) {
     let began = Instant::now();
     loop {

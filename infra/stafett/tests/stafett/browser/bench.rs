@@ -1,4 +1,4 @@
-//! A playground, and a browser that looks at it.
+//! A playground with a browser.
 
 use std::{
     env, fs,
@@ -20,20 +20,20 @@ use thirtyfour::{
 };
 use tokio::sync::{Mutex, MutexGuard};
 
-/// How long anything may take on a busy machine.
+/// Generous, for a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
-/// How long a process that was asked to end may take.
+/// How long a process may take to exit when asked to.
 const GRACE: Duration = Duration::from_secs(5);
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
-/// One browser at a time: they are heavy.
+/// Only one browser at a time: they use much memory and CPU.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// A playground, and a browser that looks at it. Both end when it is dropped.
+/// A playground with a browser. Both end when it is dropped.
 pub(crate) struct Bench {
     pub(crate) page: Arc<SessionHandle>,
     pub(crate) url: String,
-    // In the order in which they end.
+    // Fields are dropped in this order.
     _browser: Browser,
     _driver: Process,
     _playground: Process,
@@ -41,7 +41,7 @@ pub(crate) struct Bench {
     _turn: MutexGuard<'static, ()>,
 }
 
-/// The browser of a session: chromedriver does not take it along when it ends.
+/// The browser of a session, which chromedriver leaves running when it exits.
 struct Browser {
     driver: SocketAddr,
     session: String,
@@ -57,8 +57,8 @@ impl Drop for Browser {
 }
 
 impl Browser {
-    /// Deletes the session, which ends the browser (W3C WebDriver, 8.2). Nothing asynchronous: the runtime may be at
-    /// its end.
+    /// Deletes the session, which ends the browser (W3C WebDriver, 8.2). Synchronous, because the
+    /// runtime may be shutting down.
     fn end(&self) -> io::Result<()> {
         let Self { driver, session } = self;
         let mut connection = TcpStream::connect_timeout(driver, GRACE)?;
@@ -67,7 +67,7 @@ impl Browser {
             connection,
             "DELETE /session/{session} HTTP/1.1\r\nHost: {driver}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         )?;
-        // To the end of the first line: the connection stays.
+        // Read only the first line: the connection stays open.
         let mut answer = String::new();
         BufReader::new(connection).read_line(&mut answer)?;
         match answer.starts_with("HTTP/1.1 200") {
@@ -80,7 +80,7 @@ impl Browser {
 struct Process(Child);
 
 impl Drop for Process {
-    /// It is asked to end, and killed if it does not.
+    /// Asks it to exit, and kills it if it does not.
     fn drop(&mut self) {
         let asked = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
         let asked = asked.map(|pid| kill_process(pid, Signal::TERM));
@@ -96,7 +96,7 @@ impl Drop for Process {
     }
 }
 
-/// Says, past the test runner, that a test was left out.
+/// Reports a skipped test directly on the terminal, because the test runner captures output.
 fn leave_out(why: &str) {
     assert!(
         env::var_os("STAFETT_BROWSER").is_none_or(|wanted| wanted != "required"),
@@ -120,7 +120,7 @@ fn program(variable: &str, name: &str) -> Option<PathBuf> {
 }
 
 impl Bench {
-    /// Starts both. None, and a word on the terminal, where there is no browser.
+    /// Starts both. None, with a note on the terminal, if no browser is installed.
     pub(crate) async fn start(arguments: &[&str]) -> Option<Self> {
         let Some(driver) = program("CHROMEDRIVER", "chromedriver") else {
             leave_out(
@@ -162,7 +162,7 @@ impl Bench {
         self.page.goto(&url).await.expect("the page opens");
     }
 
-    /// Has the browser be something else than it is (Chrome DevTools Protocol, Emulation).
+    /// Emulates another environment (Chrome DevTools Protocol, Emulation).
     pub(crate) async fn emulate(&self, command: &str, parameters: Value) {
         let method = format!("Emulation.{command}");
         let obeyed = Cdp::new(Arc::clone(&self.page))
@@ -171,7 +171,7 @@ impl Bench {
         obeyed.unwrap_or_else(|error| panic!("{method}: {error}"));
     }
 
-    /// What a script returns.
+    /// Runs a script and returns its result.
     pub(crate) async fn script(&self, script: &str) -> Value {
         let returned = self.page.execute(script, vec![]).await;
         returned.expect("the script runs").json().clone()
@@ -181,7 +181,7 @@ impl Bench {
     pub(crate) async fn until(&self, what: &str, script: &str) {
         let began = Instant::now();
         loop {
-            // A page that is being left has no answer.
+            // A script fails while the browser leaves the page.
             let returned = self.page.execute(script, vec![]).await;
             if returned.is_ok_and(|it| it.json() == &Value::Bool(true)) {
                 return;
@@ -201,7 +201,7 @@ impl Bench {
         self.until(&format!("`{text}` is shown"), &script).await;
     }
 
-    /// A picture of the page, in target/tmp/screenshots.
+    /// Saves a screenshot of the page in target/tmp/screenshots.
     pub(crate) async fn keep_picture(&self, name: &str) -> PathBuf {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
         fs::create_dir_all(&folder).expect("a folder for screenshots");
@@ -211,8 +211,8 @@ impl Bench {
         path
     }
 
-    /// What axe-core finds against WCAG 2.2 A and AA on the page, a line each; none, and a word on the terminal,
-    /// where there is no axe-core.
+    /// The page's violations of WCAG 2.2 A and AA according to axe-core, one per line; none, with a
+    /// note on the terminal, if axe-core is not installed.
     pub(crate) async fn violations(&self) -> Option<Vec<String>> {
         const RUN: &str = "
             const done = arguments[arguments.length - 1];
@@ -236,7 +236,7 @@ async fn connect(driver: &str, profile: &Path) -> Arc<SessionHandle> {
     let mut wanted = DesiredCapabilities::chrome();
     for argument in [
         "--headless",
-        // As root, as in a container, Chromium has no sandbox.
+        // Chromium's sandbox does not work for root, for example in a container.
         "--no-sandbox",
         "--disable-gpu",
         "--disable-quic",
@@ -257,7 +257,8 @@ async fn connect(driver: &str, profile: &Path) -> Arc<SessionHandle> {
         match WebDriver::new(driver, wanted.clone()).await {
             Ok(page) => {
                 let session = Arc::clone(page.handle());
-                // Its own end would wait for an answer on a runtime that is ending: `Browser` sees to that.
+                // The client's own shutdown would wait for a response on a runtime that is shutting
+                // down; `Browser` ends the session instead.
                 page.leak().expect("a new session has not ended");
                 return session;
             }
@@ -272,7 +273,7 @@ fn free_port() -> u16 {
     listener.local_addr().expect("its address").port()
 }
 
-/// Starts the built program as a user does, and reads the page's address from what it prints.
+/// Starts the built program as a user does, and reads the page's address from its output.
 fn playground(arguments: &[&str]) -> (Process, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_stafett"))
         .args(["--serve", "--port", "0"])
@@ -286,7 +287,7 @@ fn playground(arguments: &[&str]) -> (Process, String) {
     let child = Process(child);
     let (found, address) = mpsc::channel();
     thread::spawn(move || {
-        // Read to the end, so that it never waits for a reader.
+        // Read all output, so that the program never blocks on a full pipe.
         for line in BufReader::new(printed).lines().map_while(Result::ok) {
             if let Some(start) = line
                 .find("http://127.0.0.1:")

@@ -1,11 +1,11 @@
-//! For everybody: keyboard, screen reader, narrow screen, no script, both languages.
+//! Accessibility: keyboard, screen reader, narrow screen, no script, both languages.
 
 use serde_json::{Value, json};
 use thirtyfour::{Key, TypingData};
 
 use super::{OFFICERS, PERMIT_FORM, bench::Bench};
 
-/// Every kind of page, with something on it.
+/// Every kind of page, with content.
 async fn pages(bench: &Bench) -> Vec<String> {
     let relay = bench.submit().await;
     bench.until_state("done").await;
@@ -32,7 +32,7 @@ async fn no_page_violates_wcag_2_2_aa_in_either_language_or_colour_scheme() {
         return;
     };
     let pages = pages(&bench).await;
-    // Something stands in each table.
+    // No table is empty.
     bench.open("/days").await;
     bench.press("begin-b-down-lasting").await;
     bench.submit().await;
@@ -58,7 +58,7 @@ async fn no_page_violates_wcag_2_2_aa_in_either_language_or_colour_scheme() {
             );
         }
     }
-    // It does find what is wrong.
+    // axe-core does find violations.
     bench
         .script("document.querySelector('main').append(document.createElement('button'))")
         .await;
@@ -84,7 +84,7 @@ async fn an_application_can_be_sent_in_with_the_keyboard_alone() {
     press_key(&bench, Key::Enter).await;
     let main = "return document.activeElement.id === 'main' || location.hash === '#main'";
     bench.until("the main part has the focus", main).await;
-    // From there on to the first solution's form, through it, and away with it.
+    // Move on to the first solution's form, through it, and submit it.
     walk_to(&bench, "href", "/apps/").await;
     seen(&bench).await;
     press_key(&bench, Key::Enter).await;
@@ -119,13 +119,14 @@ async fn focused(bench: &Bench, property: &str) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// Presses Tab until what has the focus says `wanted`; it must never get stuck.
+/// Presses Tab until the focused element has `wanted` in `property`; the focus must never get
+/// stuck.
 async fn walk_to(bench: &Bench, property: &str, wanted: &str) {
     const STOPS: usize = 150;
     for _ in 0..STOPS {
         press_key(bench, Key::Tab).await;
         let here = focused(bench, property).await;
-        // Not a part of another word: `submit` is the id of one button.
+        // Match whole words only: `submit` is also the id of a button.
         if here == wanted || (wanted.starts_with('/') && here.contains(wanted)) {
             return;
         }
@@ -133,7 +134,7 @@ async fn walk_to(bench: &Bench, property: &str, wanted: &str) {
     panic!("no {property} {wanted} within {STOPS} presses of Tab");
 }
 
-/// What has the focus shows it.
+/// Checks that the focus is visible.
 async fn seen(bench: &Bench) {
     let outline = "const style = getComputedStyle(document.activeElement); \
         return [style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2, document.activeElement.outerHTML]";
@@ -180,7 +181,7 @@ async fn without_a_script_everything_can_be_read_and_sent() {
             break;
         }
         assert!(began.elapsed() < super::bench::DEADLINE, "{source}");
-        // Nothing comes by itself without a script.
+        // Without a script, the page does not update itself.
         bench.page.refresh().await.expect("the page loads again");
     }
     for page in [
@@ -194,7 +195,7 @@ async fn without_a_script_everything_can_be_read_and_sent() {
 }
 
 #[tokio::test]
-async fn the_browser_has_nothing_to_complain_about() {
+async fn the_browser_reports_no_errors() {
     let Some(bench) = Bench::start(&["--no-samples"]).await else {
         return;
     };
@@ -205,7 +206,7 @@ async fn the_browser_has_nothing_to_complain_about() {
         assert_eq!(bench.script(ids).await, Value::Array(Vec::new()), "{page}");
     }
     let log = bench.page.browser_log().await.expect("the browser's log");
-    // The page that is not there is asked for on purpose, and shows that the browser tells.
+    // The missing page is requested on purpose, to prove that the browser reports errors.
     let (wanted, complaints): (Vec<_>, Vec<_>) = log
         .iter()
         .map(|entry| format!("{entry:?}"))

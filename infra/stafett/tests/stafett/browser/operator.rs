@@ -1,4 +1,4 @@
-//! An operator, and the author of a mistaken route.
+//! An operator, and an author with a mistake in a route.
 
 use std::{fs, path::Path};
 
@@ -7,7 +7,7 @@ use super::bench::Bench;
 const RIGHT: &str = "data.model.soker.navn\"";
 const WRONG: &str = "data.model.soker.fulltNavn\"";
 
-/// The sample routes, in a folder of the author's own.
+/// The sample routes in the author's own folder.
 fn own_routes(folder: &Path) {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../routes");
     for file in fs::read_dir(samples).expect("the sample routes") {
@@ -25,11 +25,10 @@ fn edit(folder: &Path, from: &str, to: &str) {
 }
 
 #[tokio::test]
-async fn a_relay_that_failed_is_inspected_its_route_mended_and_sent_back_from_the_dead_letter_queue()
- {
+async fn a_failed_relay_is_inspected_its_route_fixed_and_its_message_redriven() {
     let folder = tempfile::tempdir().expect("a folder");
     own_routes(folder.path());
-    // Neither Stafett nor the author knows the forms of A here: so the mistake gets through.
+    // Neither Stafett nor the author has A's schema here, so the mistake is not detected.
     edit(folder.path(), RIGHT, WRONG);
     let routes = folder.path().display().to_string();
     let Some(bench) = Bench::start(&["--no-samples", "--routes", &routes]).await else {
@@ -75,7 +74,7 @@ async fn a_route_is_checked_while_it_is_written_and_a_broken_one_is_never_deploy
     bench.open("/routes").await;
     edit(folder.path(), "dataType: model", "dataTyp: model");
     bench.until_shown("unknown-key").await;
-    // The one that was deployed goes on.
+    // The previous route stays deployed.
     bench.submit().await;
     bench.until_state("done").await;
     bench.open("/routes").await;

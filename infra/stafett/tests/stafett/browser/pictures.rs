@@ -1,4 +1,4 @@
-//! The pictures of the pages. `STAFETT_PICTURES=1` takes those anew that are kept.
+//! Screenshots of the pages. `STAFETT_PICTURES=1` replaces those in the repository.
 
 use std::{
     env, fs,
@@ -9,12 +9,12 @@ use serde_json::json;
 
 use super::bench::Bench;
 
-/// Pixels: a picture is as wide as a page, and as high as what it shows.
+/// In pixels: a picture is as wide as the page, and as high as its content.
 const WIDTH: u32 = 1120;
 
 #[tokio::test]
 async fn pictures_of_the_playground_are_taken() {
-    // As from the root of the repository, so that no picture shows where somebody keeps it.
+    // Run in the repository's root, so that no picture shows a local path.
     let Some(bench) = Bench::start(&["--no-samples", "--routes", "infra/routes"]).await else {
         return;
     };
@@ -33,7 +33,7 @@ async fn pictures_of_the_playground_are_taken() {
     bench.open("/clock").await;
     bench.press("wind-15m").await;
     bench.open(&relay).await;
-    // B is adopted while its app may still be at work, and looked at once more when it cannot be.
+    // B is adopted while its app may still be processing, and checked again when it cannot be.
     bench
         .until_shown("B had been made already and was adopted.")
         .await;
@@ -51,7 +51,7 @@ async fn pictures_of_the_playground_are_taken() {
     picture(&bench, "home", "main", 900).await;
 }
 
-/// A picture of what begins with the element of this id; of the whole page's top for `main`.
+/// A picture that begins at the element with this id; `main` means the top of the page.
 async fn picture(bench: &Bench, name: &str, id: &str, height: u32) {
     let screen = json!({"width": WIDTH, "height": height, "deviceScaleFactor": 1, "mobile": false});
     bench.emulate("setDeviceMetricsOverride", screen).await;

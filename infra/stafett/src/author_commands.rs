@@ -1,4 +1,4 @@
-//! What the commands of a route's author have in common.
+//! What the commands for route authors share.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,11 +12,11 @@ use stafett_core::causes::Causes;
 
 use crate::{Failure, terminal};
 
-/// What these commands say by their exit code, for `--help`.
+/// The exit codes of these commands, for `--help`.
 pub(crate) const EXIT_CODES: &str = "Exit codes: 0 nothing is wrong; 1 something is; 2 it could not be told, as the command was not \
      understood or a file could not be read.";
 
-/// For whom a command writes.
+/// The output format of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people.
@@ -25,8 +25,8 @@ pub(crate) enum Format {
     Json,
 }
 
-/// The apps whose files are at hand for the routes in `routes`: those that are given, then those
-/// beside the routes, then the samples for the sample routes.
+/// The apps whose files are available for the routes in `routes`: the given ones, then those beside
+/// the routes, then the sample apps for the sample routes.
 pub(crate) fn apps(given: &[PathBuf], routes: &Path) -> Result<Apps, AppFilesError> {
     let mut folders = given.to_vec();
     folders.extend(Some(routes.join("apps")).filter(|beside| beside.is_dir()));
@@ -40,7 +40,7 @@ pub(crate) fn apps(given: &[PathBuf], routes: &Path) -> Result<Apps, AppFilesErr
     Apps::read_all(&folders)
 }
 
-/// The sample routes, by the path under which they are seen from here.
+/// The sample routes, by a relative path if possible.
 pub(crate) fn default_routes() -> PathBuf {
     let here = PathBuf::from("infra/routes");
     if here.is_dir() {
@@ -50,7 +50,7 @@ pub(crate) fn default_routes() -> PathBuf {
     }
 }
 
-/// The directory of a route file, or of routes.
+/// The directory of a route file, or the given directory itself.
 pub(crate) fn directory(routes: &Path) -> &Path {
     if routes.is_file() {
         let parent = routes.parent().filter(|it| !it.as_os_str().is_empty());
@@ -60,7 +60,7 @@ pub(crate) fn directory(routes: &Path) -> &Path {
     }
 }
 
-/// The exit code: whether nothing is wrong, or why that could not be told.
+/// The exit code: whether everything is right, or why that could not be determined.
 pub(crate) fn exit(outcome: Result<bool, Failure>) -> ExitCode {
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
