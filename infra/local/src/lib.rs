@@ -4,7 +4,6 @@
 
 pub mod altinn;
 pub mod aws;
-pub mod cost;
 pub mod deployment;
 pub mod lambda;
 pub mod playground;

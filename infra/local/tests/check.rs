@@ -238,7 +238,7 @@ fn who_has_seen_enough_may_leave() {
     let sample = apps.join("ttd/permit/samples/minimal");
     let (apps, sample) = (apps.display().to_string(), sample.display().to_string());
     let route = "permit-to-casework";
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 7] = [
         &["check", ROUTES],
         &["check", ROUTES, "--format", "json"],
         &["schema"],
@@ -246,7 +246,6 @@ fn who_has_seen_enough_may_leave() {
         &["try", route, "--instance", &sample],
         &["try", route, "--instance", &sample, "--format", "json"],
         &["compare", route, route, "--instances", &apps],
-        &["cost"],
     ];
     for arguments in commands {
         // Nobody reads, from before the first word.
