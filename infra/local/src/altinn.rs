@@ -96,8 +96,6 @@ pub struct Config {
     pub events: EventSettings,
     /// Host name that stands for the environment in the sources of events: `https://{org}.apps.{domain}/…`.
     pub domain: String,
-    /// Whether Storage refuses writes without a subscription key, as the API gateway does. Default: yes; clients write through the app.
-    pub gateway_guards_storage: bool,
 }
 
 impl Default for Config {
@@ -111,7 +109,6 @@ impl Default for Config {
             seed: 0,
             events: EventSettings::default(),
             domain: "local.altinn.cloud".to_owned(),
-            gateway_guards_storage: true,
         }
     }
 }
@@ -194,7 +191,7 @@ impl LocalAltinn {
         let router = Router::new()
             .merge(maskinporten::routes())
             .merge(authentication::routes())
-            .merge(storage::routes(&world))
+            .merge(storage::routes())
             .merge(events::routes())
             .merge(apps::routes())
             .layer(DefaultBodyLimit::max(DEFAULT_BODY_LIMIT))
@@ -420,6 +417,12 @@ impl LocalAltinn {
     /// Makes an instance's row one from before Storage had the column `confirmed`. False where there is no such instance.
     pub fn forget_confirmed(&self, id: &str) -> bool {
         self.change_row(id, |row| row.confirmed = None)
+    }
+
+    /// Takes an element away that no app would delete. False where there is no such instance.
+    pub fn remove_element(&self, id: &str, element: &str) -> bool {
+        let is_other = |it: &instance::Element| it.id.to_string() != element;
+        self.change_row(id, |row| row.instance.data.retain(is_other))
     }
 
     /// The column `lastChanged` of an instance, by which Storage filters and sorts.

@@ -378,11 +378,6 @@ impl App {
             .clone()
     }
 
-    /// Puts another policy in force, from the next request on.
-    pub fn set_policy(&self, policy: Policy) {
-        *self.0.policy.lock().unwrap_or_else(PoisonError::into_inner) = policy;
-    }
-
     /// Lets the service owner perform one more action, e.g. `delete`.
     pub fn permit(&self, action: &str) {
         self.0

@@ -1,4 +1,4 @@
-//! The API that every Altinn app has, at `/{org}/{app}`.
+//! The API that every Altinn app has, at `/{org}/{app}`, as far as Stafett calls it.
 
 mod calls;
 mod create;
@@ -11,7 +11,6 @@ mod instantiation;
 mod metadata;
 mod owner;
 mod parts;
-mod patch;
 mod process;
 mod template;
 mod upload;
@@ -37,7 +36,7 @@ use super::world::World;
 
 pub(crate) use engine::{Actor, Engine, PROCESS_COMPLETED, StepError, moved_to};
 pub(crate) use form::store_form;
-pub(crate) use instances::{confirm, is_too_young, mark_deleted, parse_substatus};
+pub(crate) use instances::mark_deleted;
 pub(crate) use instantiation::new_user_instance;
 pub(crate) use template::parse_status;
 pub(crate) use validation::Issue;
@@ -51,7 +50,6 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .merge(instances::routes())
         .merge(process::routes())
         .merge(data::routes())
-        .merge(validation::routes())
         .merge(metadata::routes())
         .layer(middleware::from_fn(answer::constrain_ids))
         .layer(middleware::from_fn(app_headers))

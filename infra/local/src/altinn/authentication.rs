@@ -1,4 +1,4 @@
-//! Altinn Authentication: exchange of Maskinporten tokens, metadata and keys.
+//! Altinn Authentication: exchange of Maskinporten tokens.
 //!
 //! Source of the rules: Altinn/altinn-authentication: src/Authentication/Controllers/AuthenticationController.cs.
 
@@ -12,9 +12,8 @@ use axum::routing::get;
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
 
-use super::answer::{self, Answer};
-use super::faults::Fault;
-use super::token::{Caller, bearer};
+use super::answer;
+use super::token::bearer;
 use super::world::World;
 
 /// Seconds that an Altinn token lives.
@@ -23,38 +22,11 @@ const TOKEN_LIFETIME: i64 = 30 * 60;
 const SKEW: i64 = 10;
 
 pub(crate) fn routes() -> Router<Arc<World>> {
-    Router::new()
-        .route("/authentication/api/v1/exchange/{provider}", get(exchange))
-        .route("/authentication/api/v1/refresh", get(refresh))
-        .route(
-            "/authentication/api/v1/openid/.well-known/openid-configuration",
-            get(metadata),
-        )
-        .route(
-            "/authentication/api/v1/openid/.well-known/openid-configuration/jwks",
-            get(jwks),
-        )
+    Router::new().route("/authentication/api/v1/exchange/{provider}", get(exchange))
 }
 
 fn base(world: &World) -> String {
     format!("{}/authentication/api/v1", world.public_url)
-}
-
-async fn metadata(State(world): State<Arc<World>>) -> Response {
-    let base = base(&world);
-    let document = json!({
-        "issuer": format!("{base}/openid/"), "jwks_uri": format!("{base}/openid/.well-known/openid-configuration/jwks"),
-        "authorization_endpoint": format!("{base}/authorize"), "token_endpoint": format!("{base}/token"),
-        "response_types_supported": ["token"], "subject_types_supported": ["pairwise"], "id_token_signing_alg_values_supported": ["RS256"],
-    });
-    answer::json_value(StatusCode::OK, &document)
-}
-
-async fn jwks(State(world): State<Arc<World>>) -> Response {
-    answer::json_value(
-        StatusCode::OK,
-        &json!({ "keys": [world.altinn_key.altinn_jwk()] }),
-    )
 }
 
 async fn exchange(
@@ -79,9 +51,6 @@ async fn exchange(
         );
     }
     let refused = || answer::empty(StatusCode::UNAUTHORIZED);
-    if world.faults.strikes(None, &Fault::ExchangeUnauthorized) {
-        return refused();
-    }
     let Some(claims) = bearer(&headers).and_then(|token| world.maskinporten.verify(token)) else {
         return refused();
     };
@@ -129,11 +98,6 @@ async fn exchange(
     exchanged["urn:altinn:authenticatemethod"] = json!("maskinporten");
     exchanged["urn:altinn:authlevel"] = json!(3);
     issue(&world, exchanged, &headers)
-}
-
-async fn refresh(State(world): State<Arc<World>>, headers: HeaderMap) -> Answer {
-    let caller = Caller::of(&world, &headers)?;
-    Ok(issue(&world, caller.claims, &headers))
 }
 
 /// Claims as a token of Altinn.

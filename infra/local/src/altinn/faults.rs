@@ -18,14 +18,6 @@ pub enum Fault {
     PartsRefused(u16),
     /// The caller's token expires right after the instance was created: later steps and the cleanup are refused.
     TokenExpiresInside,
-    /// A write of data values or presentation texts waits this long (real time) between reading the instance and writing it back.
-    WriteBackDelayed(Duration),
-    /// Storage's GET of an instance answers 404 for an internal failure.
-    StorageReadNotFound,
-    /// Storage's GET of a data element's bytes answers 404, the blob being missing.
-    StorageDataNotFound,
-    /// The token exchange answers 401 for an internal failure.
-    ExchangeUnauthorized,
     /// An app cannot reach the register: an owner by number is 404, one by party id 403.
     RegisterDown,
     /// An app cannot reach the policy decision point: 403 where it asks by itself, 500 where ASP.NET does.
@@ -40,10 +32,6 @@ pub enum Fault {
     EventLost,
     /// An app publishes no events, as one whose settings say so.
     EventsOff,
-    /// A delivery to a subscriber never leaves Events, and is not repeated.
-    DeliveryLost,
-    /// A delivery to a subscriber is made twice.
-    DeliveryDuplicated,
 }
 
 /// A step of a creation, in the order of app-lib: the calls that it makes to Storage, and to the workflow engine where there is one
@@ -121,12 +109,6 @@ impl Fault {
     #[must_use]
     pub fn at(step: Step, trouble: Trouble) -> Self {
         Self::Creation(vec![(step, trouble)])
-    }
-
-    /// A creation whose calls are each so much later, by the clock of the world.
-    #[must_use]
-    pub fn each_step_delayed(by: Duration) -> Self {
-        Self::Creation(Step::ALL.map(|step| (step, Trouble::Delayed(by))).to_vec())
     }
 
     /// The same creation has one more trouble. Other faults stay as they are.

@@ -191,7 +191,6 @@ impl Reader<'_> {
             created_by: by("createdBy")?,
             last_changed,
             last_changed_by: by("lastChangedBy")?,
-            lock: None,
             history: History::default(),
             workflow: Workflow::default(),
         };

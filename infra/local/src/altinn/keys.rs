@@ -1,7 +1,7 @@
 //! Keys: fixed ones for development, since making RSA keys takes seconds in a debug build.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -15,7 +15,6 @@ const DEVELOPMENT_KEYS: &str = include_str!("development-keys.json");
 pub struct DevelopmentKey {
     kid: String,
     jwk: BTreeMap<String, String>,
-    x5c: Option<String>,
     signing: EncodingKey,
 }
 
@@ -61,7 +60,6 @@ impl DevelopmentKey {
                 .cloned()
                 .ok_or_else(|| damaged("has no kid"))?,
             jwk,
-            x5c: all[name]["x5c"].as_str().map(str::to_owned),
             signing: EncodingKey::from_rsa_der(&pkcs1),
         })
     }
@@ -110,22 +108,6 @@ impl DevelopmentKey {
 
     pub(crate) fn verifying(&self) -> jsonwebtoken::errors::Result<DecodingKey> {
         verifying_key(&self.public_jwk())
-    }
-
-    /// The key as Altinn publishes it: `n` and `e` in ordinary base64 (Altinn/altinn-authentication:
-    /// src/Authentication/Controllers/OpenIdController.cs).
-    pub(crate) fn altinn_jwk(&self) -> Value {
-        let ordinary = |name: &str| {
-            let bytes = self
-                .jwk
-                .get(name)
-                .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
-                .unwrap_or_default();
-            STANDARD.encode(bytes)
-        };
-        json!({
-            "kty": "RSA", "use": "sig", "kid": self.kid, "e": ordinary("e"), "n": ordinary("n"), "x5c": self.x5c.iter().collect::<Vec<_>>(),
-        })
     }
 }
 

@@ -152,15 +152,6 @@ impl Model {
         json::read(&self.classes, 0, &Json::from(value), "$").map(Form)
     }
 
-    /// The form that a patch made of [`Model::to_json`] with row ids. Numbers that it left alone keep the digits that they had.
-    pub(crate) fn read_patched(&self, before: &Form, value: &JsonValue) -> Result<Form, FormError> {
-        let mut json = Json::from(value);
-        if let Ok(before) = Json::parse(self.to_json_text(before, true).as_bytes()) {
-            json.keep_digits(&before);
-        }
-        json::read(&self.classes, 0, &json, "$").map(Form)
-    }
-
     /// The form as the app answers it in JSON, to the last digit.
     pub(crate) fn to_json_text(&self, form: &Form, include_row_id: bool) -> String {
         let mut json = String::new();

@@ -3,7 +3,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::instance::without_nulls;
 use super::library::Library;
 
 /// The metadata as an app on this library answers it. Of other libraries only the version is told apart.
@@ -49,29 +48,6 @@ pub(crate) fn by_app(document: &Value, library: Library) -> Value {
             ("lastChangedBy", Value::Null),
         ],
     )
-}
-
-/// The metadata as Storage answers it: without nulls, and without what only an app knows.
-pub(crate) fn by_storage(document: &Value, registered: jiff::Timestamp) -> Value {
-    let mut view = by_app(document, Library::TODAY);
-    if let Some(view) = view.as_object_mut() {
-        for of_apps in [
-            "features",
-            "onEntry",
-            "logo",
-            "altinnNugetVersion",
-            "externalApiIds",
-        ] {
-            view.shift_remove(of_apps);
-        }
-        for moment in ["validFrom", "created", "lastChanged"] {
-            if view.get(moment).is_none_or(Value::is_null) {
-                view.insert(moment.to_owned(), json!(registered));
-            }
-        }
-    }
-    without_nulls(&mut view);
-    view
 }
 
 fn completed(document: &Value, fields: &[(&str, Value)]) -> Value {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::instances::STORAGE_UNREACHABLE;
 use super::upload::{self, Problem, Way};
-use super::{Visit, form, parts, patch};
+use super::{Visit, form, parts};
 use crate::altinn::answer::{self, Answer, Refusal};
 use crate::altinn::app::DataType;
 use crate::altinn::disposition;
@@ -25,33 +25,19 @@ use crate::altinn::instance::{Element, Instance};
 use crate::altinn::library::Library;
 use crate::altinn::world::World;
 
-/// Kestrel's default limit, where an endpoint sets none of its own.
-pub(super) const DEFAULT_LIMIT: usize = 30_000_000;
-
-pub(super) type InstancePath = Path<(String, String, String, String)>;
-pub(super) type ElementPath = Path<(String, String, String, String, String)>;
+type InstancePath = Path<(String, String, String, String)>;
+type ElementPath = Path<(String, String, String, String, String)>;
 
 pub(super) fn routes() -> Router<Arc<World>> {
     const DATA: &str = "/{org}/{app}/instances/{party}/{guid}/data";
-    Router::new()
-        .route(DATA, post(add_by_query).patch(patch::patch_several))
-        .route(&format!("{DATA}/type/{{data_type}}"), post(add))
-        .route(
-            &format!("{DATA}/{{data}}"),
-            get(read)
-                .put(replace)
-                .patch(patch::patch_one)
-                .delete(delete)
-                .post(add),
-        )
-        .route(
-            &format!("{DATA}/{{data}}/type/{{data_type}}"),
-            get(read_typed),
-        )
+    Router::new().route(DATA, post(add)).route(
+        &format!("{DATA}/{{data}}"),
+        get(read).put(replace).delete(delete),
+    )
 }
 
 /// The instance of a request, and the caller's right to it.
-pub(super) fn enter(visit: &Visit, guid: &str, action: &str) -> Result<Instance, Refusal> {
+fn enter(visit: &Visit, guid: &str, action: &str) -> Result<Instance, Refusal> {
     if visit.world.faults.storage_is_down(&visit.app.id) {
         return Err(visit.exception(STORAGE_UNREACHABLE).into());
     }
@@ -66,7 +52,7 @@ pub(super) fn enter(visit: &Visit, guid: &str, action: &str) -> Result<Instance,
     Ok(instance)
 }
 
-pub(super) fn require_active(instance: &Instance) -> Result<(), Problem> {
+fn require_active(instance: &Instance) -> Result<(), Problem> {
     if !instance.is_active() {
         let detail = format!(
             "Cannot update data element of archived or deleted instance {}",
@@ -88,7 +74,7 @@ pub(super) fn require_active(instance: &Instance) -> Result<(), Problem> {
     Ok(())
 }
 
-pub(super) fn find(instance: &Instance, data: &str) -> Result<Element, Refusal> {
+fn find(instance: &Instance, data: &str) -> Result<Element, Refusal> {
     let element = data
         .parse::<Uuid>()
         .ok()
@@ -107,7 +93,7 @@ pub(super) fn find(instance: &Instance, data: &str) -> Result<Element, Refusal> 
     })
 }
 
-pub(super) fn type_of<'v>(visit: &'v Visit, id: &str) -> Result<&'v DataType, Problem> {
+fn type_of<'v>(visit: &'v Visit, id: &str) -> Result<&'v DataType, Problem> {
     visit.app.data_type(id).ok_or_else(|| {
         Problem::new(
             StatusCode::BAD_REQUEST,
@@ -127,7 +113,7 @@ fn require_type(visit: &Visit, id: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Problem> {
+async fn read_body(body: Body, limit: usize) -> Result<Bytes, Problem> {
     let too_large = |_| {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -142,7 +128,7 @@ pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Problem
         .map_err(too_large)
 }
 
-async fn add_by_query(
+async fn add(
     State(world): State<Arc<World>>,
     Path((org, app, _party, guid)): InstancePath,
     RawQuery(query): RawQuery,
@@ -172,26 +158,6 @@ async fn add_by_query(
         }
         Err(problem) => Ok(problem.plain()),
     }
-}
-
-async fn add(
-    State(world): State<Arc<World>>,
-    Path((org, app, _party, guid, data_type)): ElementPath,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::POST, headers)?;
-    let instance = enter(&visit, &guid, "write")?;
-    require_type(&visit, &data_type)?;
-    let (instance, element) = add_element(&visit, instance, &data_type, body).await?;
-    let models: Vec<Value> = json_of(&visit, &element, false)
-        .map(|data| json!({"dataElementId": element.id, "data": data}))
-        .into_iter()
-        .collect();
-    let response = json!({
-        "newDataElementId": element.id, "instance": visit.view(&instance), "validationIssues": [], "newDataModels": models,
-    });
-    Ok(answer::json_value(StatusCode::OK, &response))
 }
 
 async fn add_element(
@@ -307,14 +273,6 @@ fn created(view: &Value) -> Response {
     )
 }
 
-/// The form of an element as JSON; none for binary data.
-fn json_of(visit: &Visit, element: &Element, include_row_id: bool) -> Option<Value> {
-    let model = visit.app.models.get(&element.data_type)?;
-    form::decode(model, element)
-        .ok()
-        .map(|form| model.to_json(&form, include_row_id))
-}
-
 async fn read(
     State(world): State<Arc<World>>,
     Path((org, app, _party, guid, data)): ElementPath,
@@ -322,44 +280,13 @@ async fn read(
     headers: HeaderMap,
 ) -> Answer {
     let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
-    answer_element(&visit, &guid, &data, None, query.as_deref())
+    answer_element(&visit, &guid, &data, query.as_deref())
 }
 
-async fn read_typed(
-    State(world): State<Arc<World>>,
-    Path((org, app, _party, guid, data, data_type)): Path<(
-        String,
-        String,
-        String,
-        String,
-        String,
-        String,
-    )>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
-    answer_element(&visit, &guid, &data, Some(&data_type), query.as_deref())
-}
-
-fn answer_element(
-    visit: &Visit,
-    guid: &str,
-    data: &str,
-    data_type: Option<&str>,
-    query: Option<&str>,
-) -> Answer {
+fn answer_element(visit: &Visit, guid: &str, data: &str, query: Option<&str>) -> Answer {
     let instance = enter(visit, guid, "read")?;
     let element = find(&instance, data)?;
     let owner = instance.owner.party_id;
-    if data_type.is_some_and(|data_type| data_type != element.data_type) {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "Bad request",
-            "The element is of another data type",
-        )
-        .into());
-    }
     let known = visit.app.data_type(&element.data_type);
     if known
         .and_then(|known| known.action_required_to_read.as_deref())
@@ -480,7 +407,7 @@ async fn replace(
 }
 
 /// Puts a changed element back; Storage refuses a locked one.
-pub(super) fn save(
+fn save(
     visit: &Visit,
     changed: &Instance,
     mut element: Element,

@@ -8,7 +8,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware;
 use axum::routing::{get, post, put};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Visit;
 use super::template::field;
@@ -24,7 +24,6 @@ type InstancePath = Path<(String, String, String, String)>;
 pub(super) fn routes() -> Router<Arc<World>> {
     const INSTANCE: &str = "/{org}/{app}/instances/{party}/{guid}";
     Router::new()
-        .route("/{org}/{app}/instances/{party}/active", get(active))
         .route(INSTANCE, get(read).delete(delete))
         .route(&format!("{INSTANCE}/complete"), post(complete))
         .route(&format!("{INSTANCE}/substatus"), put(substatus))
@@ -63,30 +62,6 @@ async fn read(
         view["instanceOwner"]["party"] = visit.world.party_view(party);
     }
     Ok(answer::json_value(StatusCode::OK, &view))
-}
-
-async fn active(
-    State(world): State<Arc<World>>,
-    Path((org, app, party)): Path<(String, String, String)>,
-    headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
-    let party: u32 = party
-        .parse()
-        .map_err(|_| answer::empty(StatusCode::NOT_FOUND))?;
-    visit.authorize(party, "read")?;
-    let store = visit.world.store.lock();
-    let mine = |instance: &&Instance| {
-        instance.app_id == visit.app.id && instance.owner.party_id == party && instance.is_active()
-    };
-    let view = |instance: &Instance| {
-        json!({
-            "id": instance.id(), "presentationTexts": instance.presentation_texts, "dueBefore": instance.due_before,
-            "lastChanged": instance.last_changed, "lastChangedBy": visit.world.register.name_of(&instance.last_changed_by),
-        })
-    };
-    let instances: Value = store.instances().filter(mine).map(view).collect();
-    Ok(answer::json_value(StatusCode::OK, &instances))
 }
 
 async fn delete(
@@ -129,7 +104,7 @@ async fn delete(
 }
 
 /// Whether `preventInstanceDeletionForDays` still protects an archived instance.
-pub(crate) fn is_too_young(days: Option<u32>, instance: &Instance, now: jiff::Timestamp) -> bool {
+fn is_too_young(days: Option<u32>, instance: &Instance, now: jiff::Timestamp) -> bool {
     let Some((days, archived)) = days.zip(instance.status.archived.at) else {
         return false;
     };
@@ -171,12 +146,7 @@ async fn complete(
 }
 
 /// Adds a confirmation; a repeat changes nothing.
-pub(crate) fn confirm(
-    instance: &mut Instance,
-    stakeholder: &str,
-    now: jiff::Timestamp,
-    actor: &str,
-) {
+fn confirm(instance: &mut Instance, stakeholder: &str, now: jiff::Timestamp, actor: &str) {
     if instance
         .confirmations
         .iter()
@@ -227,7 +197,7 @@ async fn substatus(
 }
 
 /// None without a label.
-pub(crate) fn parse_substatus(body: &[u8]) -> Option<Substatus> {
+fn parse_substatus(body: &[u8]) -> Option<Substatus> {
     let Value::Object(object) = serde_json::from_slice(body).ok()? else {
         return None;
     };

@@ -10,7 +10,6 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post, put};
-use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::engine::{Actor, StepError};
@@ -19,14 +18,9 @@ use super::template::field;
 use super::{Visit, workflow};
 use crate::altinn::answer::{self, Answer, Refusal};
 use crate::altinn::faults::Fault;
-use crate::altinn::instance::{Instance, Lock};
+use crate::altinn::instance::Instance;
 use crate::altinn::library::Library;
 use crate::altinn::world::World;
-
-/// How long one `next` keeps others out at most.
-const LOCK: SignedDuration = SignedDuration::from_mins(5);
-/// Guard of `completeProcess` against processes that run in a circle.
-const MOST_STEPS: usize = 100;
 
 type InstancePath = Path<(String, String, String, String)>;
 
@@ -35,10 +29,8 @@ pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route(PROCESS, get(read))
         .route(&format!("{PROCESS}/history"), get(history))
-        .route(&format!("{PROCESS}/start"), post(start))
         .route(&format!("{PROCESS}/resume"), post(resume))
-        .route(&format!("{PROCESS}/next"), get(next_elements).put(next))
-        .route(&format!("{PROCESS}/completeProcess"), put(complete))
+        .route(&format!("{PROCESS}/next"), put(next))
 }
 
 fn enter(visit: &Visit, guid: &str) -> Result<Instance, Refusal> {
@@ -79,41 +71,6 @@ async fn history(
     ))
 }
 
-async fn start(
-    State(world): State<Arc<World>>,
-    Path((org, app, _party, guid)): InstancePath,
-    headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::POST, headers)?;
-    let instance = enter(&visit, &guid)?;
-    visit.authorize(instance.owner.party_id, "instantiate")?;
-    if instance.process.is_some() {
-        return Err(answer::problem(
-            StatusCode::CONFLICT,
-            "Conflict",
-            "Process is already started. Use next.",
-        )
-        .into());
-    }
-    let Some(process) = visit.engine().start() else {
-        return Err(
-            answer::problem(StatusCode::CONFLICT, "Conflict", "No start event found").into(),
-        );
-    };
-    let now = visit.world.clock.now();
-    let started = visit.world.store.change(instance.guid, |stored| {
-        stored.process = Some(process);
-        stored.record_process(visit.caller.performer());
-        stored.touch(now, visit.caller.actor());
-        stored.clone()
-    });
-    let instance = started.ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    Ok(answer::json_value(
-        StatusCode::OK,
-        &state(&visit, &instance),
-    ))
-}
-
 async fn resume(
     State(world): State<Arc<World>>,
     Path((org, app, _party, guid)): InstancePath,
@@ -127,17 +84,6 @@ async fn resume(
         StatusCode::OK,
         &state(&visit, &instance),
     ))
-}
-
-async fn next_elements(
-    State(world): State<Arc<World>>,
-    Path((org, app, _party, guid)): InstancePath,
-    headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::GET, headers)?;
-    let instance = enter(&visit, &guid)?;
-    visit.authorize(instance.owner.party_id, "read")?;
-    Ok(answer::json_value(StatusCode::OK, &json!([])))
 }
 
 async fn next(
@@ -159,75 +105,11 @@ async fn next(
         }
     };
     workflow::require_idle(&instance)?;
-    let _lock = take_lock(&visit, &instance)?;
     let instance = step(&visit, &instance, action.as_deref())?;
     Ok(answer::json_value(
         StatusCode::OK,
         &state(&visit, &instance),
     ))
-}
-
-async fn complete(
-    State(world): State<Arc<World>>,
-    Path((org, app, _party, guid)): InstancePath,
-    headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &Method::PUT, headers)?;
-    let mut instance = enter(&visit, &guid)?;
-    workflow::require_idle(&instance)?;
-    let _lock = take_lock(&visit, &instance)?;
-    for _ in 0..MOST_STEPS {
-        instance = step(&visit, &instance, None)?;
-        if instance.current_task().is_none() {
-            return Ok(answer::json_value(
-                StatusCode::OK,
-                &state(&visit, &instance),
-            ));
-        }
-    }
-    Err(answer::problem(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "Internal error",
-        "More than 100 steps",
-    )
-    .into())
-}
-
-/// The instance's lock in Storage, held until dropped.
-struct Held<'v> {
-    visit: &'v Visit,
-    guid: uuid::Uuid,
-    token: String,
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.visit.world.store.change(self.guid, |stored| {
-            if stored
-                .lock
-                .as_ref()
-                .is_some_and(|lock| lock.token == self.token)
-            {
-                stored.lock = None;
-            }
-        });
-    }
-}
-
-fn take_lock<'v>(visit: &'v Visit, instance: &Instance) -> Result<Held<'v>, Refusal> {
-    match crate::altinn::storage::lock(&visit.world, instance.guid, LOCK) {
-        Some(Lock { token, .. }) => Ok(Held {
-            visit,
-            guid: instance.guid,
-            token,
-        }),
-        None => Err(answer::problem(
-            StatusCode::CONFLICT,
-            "Conflict",
-            "Another process operation holds the instance lock",
-        )
-        .into()),
-    }
 }
 
 fn step(visit: &Visit, instance: &Instance, action: Option<&str>) -> Result<Instance, Refusal> {

@@ -1,18 +1,10 @@
-//! Validation of a task and of its elements.
+//! Validation of a task before it ends.
 
-use std::sync::Arc;
-
-use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Method, StatusCode};
-use axum::routing::get;
 use serde_json::{Value, json};
 
-use super::{Visit, form};
-use crate::altinn::answer::{self, Answer};
+use super::form;
 use crate::altinn::app::AppDefinition;
 use crate::altinn::instance::{Element, Instance};
-use crate::altinn::world::World;
 
 /// A validation issue. Its text never holds form data.
 #[derive(Debug)]
@@ -49,18 +41,6 @@ impl Issue {
         }
         view
     }
-}
-
-pub(super) fn routes() -> Router<Arc<World>> {
-    Router::new()
-        .route(
-            "/{org}/{app}/instances/{party}/{guid}/validate",
-            get(validate),
-        )
-        .route(
-            "/{org}/{app}/instances/{party}/{guid}/data/{data}/validate",
-            get(validate_element),
-        )
 }
 
 /// What keeps a task from ending: counts of elements, and forms against their schema.
@@ -138,58 +118,4 @@ fn indexed(path: &str) -> String {
         field.push_str(segment);
     }
     field
-}
-
-async fn validate(
-    State(world): State<Arc<World>>,
-    Path((org, app, _party, guid)): Path<(String, String, String, String)>,
-    method: Method,
-    headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &method, headers)?;
-    let instance = visit
-        .instance(&guid)
-        .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    visit.authorize(instance.owner.party_id, "read")?;
-    let Some(task) = instance.current_task() else {
-        return Ok(no_task());
-    };
-    let issues = task_issues(&visit.app, &instance, &task.element_id);
-    Ok(answer::json_value(
-        StatusCode::OK,
-        &issues.iter().map(Issue::view).collect(),
-    ))
-}
-
-async fn validate_element(
-    State(world): State<Arc<World>>,
-    Path((org, app, _party, guid, data)): Path<(String, String, String, String, String)>,
-    method: Method,
-    headers: HeaderMap,
-) -> Answer {
-    let visit = Visit::new(world, &org, &app, &method, headers)?;
-    let instance = visit
-        .instance(&guid)
-        .ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    visit.authorize(instance.owner.party_id, "read")?;
-    if instance.current_task().is_none() {
-        return Ok(no_task());
-    }
-    let element = data.parse().ok().and_then(|id| instance.element(id));
-    let element = element.ok_or_else(|| answer::empty(StatusCode::NOT_FOUND))?;
-    Ok(answer::json_value(
-        StatusCode::OK,
-        &element_issues(&visit.app, element)
-            .iter()
-            .map(Issue::view)
-            .collect(),
-    ))
-}
-
-fn no_task() -> axum::response::Response {
-    answer::problem(
-        StatusCode::CONFLICT,
-        "Validation error",
-        "Unable to validate instance without a started process.",
-    )
 }

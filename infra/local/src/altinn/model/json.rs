@@ -57,32 +57,6 @@ impl Json {
     }
 }
 
-impl Json {
-    /// Gives back their digits to the numbers that are the same as a double as those that stood there before.
-    pub(super) fn keep_digits(&mut self, before: &Self) {
-        match (self, before) {
-            (Self::Number(after), Self::Number(before))
-                if after.parse::<f64>() == before.parse::<f64>() =>
-            {
-                after.clone_from(before);
-            }
-            (Self::List(after), Self::List(before)) => {
-                for (after, before) in after.iter_mut().zip(before) {
-                    after.keep_digits(before);
-                }
-            }
-            (Self::Object(after), Self::Object(before)) => {
-                for (name, after) in after {
-                    if let Some((_, before)) = before.iter().find(|(known, _)| known == name) {
-                        after.keep_digits(before);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
 impl From<&serde_json::Value> for Json {
     fn from(value: &serde_json::Value) -> Self {
         use serde_json::Value as Given;
