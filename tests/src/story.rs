@@ -15,7 +15,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::{Attachment, B};
+use crate::{Attachment, B, Folder};
 
 /// App A of the samples.
 pub const PERMIT: &str = "ttd/permit";
@@ -120,6 +120,16 @@ impl Story {
     /// When it cannot be set up.
     pub async fn of_the_permit() -> Self {
         Self::begin(permit_alone()).await
+    }
+
+    /// Begins with the permit's sample and these routes.
+    ///
+    /// # Panics
+    /// When it cannot be set up.
+    pub async fn on(routes: &Folder) -> Self {
+        let mut plan = permit_alone();
+        plan.routes = routes.path().to_owned();
+        Self::begin(plan).await
     }
 
     /// Ends the deployment as Lambda would.

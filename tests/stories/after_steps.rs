@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use local::altinn::Stage;
 use local::wire::{Action, Answer, On};
 use serde_json::{Value, json};
-use stories::{CASEWORK, Folder, PERMIT, ROUTE, Story, permit_alone, permit_route, posts, routes};
+use stories::{CASEWORK, Folder, PERMIT, ROUTE, Story, permit_route, posts, routes};
 
 const THEN: &str = "
 then:
@@ -14,9 +14,7 @@ then:
 
 async fn story_with(route: String) -> (Story, Folder) {
     let folder = routes([(ROUTE, route)]);
-    let mut plan = permit_alone();
-    plan.routes = folder.path().to_owned();
-    (Story::begin(plan).await, folder)
+    (Story::on(&folder).await, folder)
 }
 
 async fn story() -> (Story, Folder) {

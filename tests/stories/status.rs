@@ -7,34 +7,14 @@ use local::wire::{Action, Answer, Gate, On};
 use reqwest::Client;
 use serde_json::{Value, json};
 use stories::{
-    CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, guid, permit_alone, permit_route, posts,
-    routes, stamp,
+    DEADLINE, Folder, ROUTE, Story, guid, measures_route, permit_route, posts, routes, stamp,
 };
 
 const MEASURES: &str = "measures";
 
-/// Each measure of a permit gets a case.
-fn measures() -> String {
-    format!(
-        "name: {MEASURES}
-from: {{ app: {PERMIT}, when: {{ process: completed }}, since: 2026-11-01 }}
-to:
-  app: {CASEWORK}
-  owner: {{ organisation: \"'310075728'\" }}
-  root: melding
-model:
-  soknad: {{ tittel: tiltak.beskrivelse, referanse: instance.id, merknad: tiltak.kode }}
-each: tiltak in data.model.tiltak
-key: tiltak.kode
-"
-    )
-}
-
 async fn story_with<'a>(files: impl IntoIterator<Item = (&'a str, String)>) -> (Story, Folder) {
     let folder = routes(files);
-    let mut plan = permit_alone();
-    plan.routes = folder.path().to_owned();
-    (Story::begin(plan).await, folder)
+    (Story::on(&folder).await, folder)
 }
 
 /// What the API answers to whoever has this token.
@@ -147,7 +127,11 @@ async fn a_permit_that_cannot_go_on_is_seen_with_the_reason() {
 
 #[tokio::test]
 async fn each_part_of_a_permit_is_seen_by_the_digest_of_its_key() {
-    let (story, _routes) = story_with([(ROUTE, permit_route()), (MEASURES, measures())]).await;
+    let (story, _routes) = story_with([
+        (ROUTE, permit_route()),
+        (MEASURES, measures_route(MEASURES)),
+    ])
+    .await;
     let busy = Answer::status(StatusCode::TOO_MANY_REQUESTS);
     let busy = busy.header(header::RETRY_AFTER, HeaderValue::from_static("2"));
     story

@@ -16,7 +16,7 @@ use stafett_runtime::{
     ledger::{Ledger, Put, Reopened, Reopening, Standing},
     settings::{LedgerSettings, Source},
 };
-use stories::{CASEWORK, PERMIT, ROUTE, Story, permit_alone, routes, stamp};
+use stories::{CASEWORK, ROUTE, Story, measures_route, permit_alone, routes, stamp};
 use uuid::Uuid;
 
 use super::{GRACE, HOUR, MINUTE, doubles::by_hand, run, text};
@@ -166,26 +166,9 @@ async fn a_dry_run_opens_nothing() {
     story.end().await;
 }
 
-/// Each measure of a permit gets a case.
-fn measures() -> String {
-    format!(
-        "name: {ROUTE}
-from: {{ app: {PERMIT}, when: {{ process: completed }}, since: 2026-11-01 }}
-to:
-  app: {CASEWORK}
-  owner: {{ organisation: \"'310075728'\" }}
-  root: melding
-model:
-  soknad: {{ tittel: tiltak.beskrivelse, referanse: instance.id, merknad: tiltak.kode }}
-each: tiltak in data.model.tiltak
-key: tiltak.kode
-"
-    )
-}
-
 #[tokio::test]
 async fn of_a_set_the_one_case_that_is_gone_is_made_anew() {
-    let routes = routes([(ROUTE, measures())]);
+    let routes = routes([(ROUTE, measures_route(ROUTE))]);
     let mut plan = permit_alone();
     plan.routes = routes.path().to_owned();
     let story = settling(plan).await;

@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use local::altinn::Stage;
 use local::wire::{Action, Answer, Gate, On};
 use serde_json::{Value, json};
-use stories::{PERMIT, ROUTE, Story, eventually, guid, permit_alone, permit_route, routes};
+use stories::{PERMIT, ROUTE, Story, eventually, guid, permit_route, routes};
 
 use super::{GRACE, HOUR, Observed, PLENTY, ago, lists, old_permit, position};
 
@@ -126,9 +126,7 @@ async fn an_altinn_that_gives_no_token_keeps_nothing_from_being_found_later() {
 async fn the_trouble_of_one_route_is_not_the_others() {
     let other = permit_route().replace(ROUTE, "another-route");
     let folder = routes([(ROUTE, permit_route()), ("another-route", other)]);
-    let mut plan = permit_alone();
-    plan.routes = folder.path().to_owned();
-    let story = Story::begin(plan).await;
+    let story = Story::on(&folder).await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
     // The first route's first list, with all quick repeats.
