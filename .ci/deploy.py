@@ -67,7 +67,7 @@ def deploy(template, jwk_secret):
 
 
 def make_jwk_secret():
-    keys = json.loads((ROOT / "infra/local/src/altinn/development-keys.json").read_text())
+    keys = json.loads((ROOT / "infra/local-altinn/src/development-keys.json").read_text())
     secret = client("secretsmanager").create_secret(Name="jwk", SecretString=json.dumps(keys["client"]["jwk"]))
     return secret["ARN"]
 

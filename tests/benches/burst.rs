@@ -1,6 +1,6 @@
 //! A burst of triggers for a B that takes five creations at a time and turns away one in ten besides.
 //!
-//! `cargo bench --profile dev -p stories --bench burst -- 10000`
+//! `cargo bench --profile dev -p tests --bench burst -- 10000`
 //!
 //! The functions run in this process, so that waiting costs nothing: the time by the clock is what it would
 //! have taken, the time of the machine what was worked.
@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use local::altinn::{Fault, Stage, Step, Trouble};
-use stories::{CASEWORK, ROUTE, Story, posts, stamp};
+use local_altinn::{CallFault, CreationStep, Fault, Stage};
+use tests::{CASEWORK, ROUTE, Story, posts, stamp};
 
 const TRIGGERS: usize = 10_000;
 const AT_A_TIME: usize = 5;
@@ -34,7 +34,7 @@ async fn main() {
     faults.disturb_creations(TURNED_AWAY, SEED);
     faults.always(
         Some(CASEWORK),
-        Fault::at(Step::Instance, Trouble::Delayed(WORK)),
+        Fault::at(CreationStep::Instance, CallFault::Delayed(WORK)),
     );
     let all: Vec<String> = (0..count).map(|_| story.fill_in(Stage::Ended)).collect();
 

@@ -1,11 +1,11 @@
 //! The most memory that `instantiate` has while it relays a large attachment.
 //!
-//! `cargo bench --profile dev -p stories --bench memory -- target/release`
+//! `cargo bench --profile dev -p tests --bench memory -- target/release`
 #![allow(clippy::print_stdout, reason = "a terminal is what this writes to")]
 
 use bytes::Bytes;
-use local::altinn::{Attachment, Stage};
-use stories::{Binaries, CASEWORK, ROUTE, Story, app, peak_memory, permit_alone, sqs_event};
+use local_altinn::{Attachment, Stage};
+use tests::{Binaries, CASEWORK, ROUTE, Story, app, peak_memory, permit_alone, sqs_event};
 
 const MIB: u64 = 1024 * 1024;
 const LARGE: usize = 100 * 1024 * 1024;

@@ -1,6 +1,6 @@
 //! What it costs to find 50 permits without a case among 10,000.
 //!
-//! `cargo bench --profile dev -p stories --bench reconcile -- target/release`
+//! `cargo bench --profile dev -p tests --bench reconcile -- target/release`
 #![allow(clippy::print_stdout, reason = "a terminal is what this writes to")]
 
 use std::collections::BTreeMap;
@@ -9,15 +9,15 @@ use std::time::Instant;
 use futures_util::{StreamExt, stream};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
-use local::altinn::Stage;
-use local::wire::On;
+use local_altinn::Stage;
 use serde_json::{Value, json};
 use stafett_core::relay::{Holder, Record, RelayId, State};
 use stafett_runtime::{
     ledger::{Ledger, Put},
     settings::{LedgerSettings, Source},
 };
-use stories::{Binaries, CASEWORK, Folder, PERMIT, ROUTE, Story, peak_memory, permit_alone, stamp};
+use testbed::wire::On;
+use tests::{Binaries, CASEWORK, Folder, PERMIT, ROUTE, Story, peak_memory, permit_alone, stamp};
 use uuid::Uuid;
 
 const PERMITS: usize = 10_000;
@@ -97,7 +97,7 @@ async fn reconcile(story: &Story, what: &str) -> Value {
     ];
     for wire in [&story.dynamodb_wire, &story.sqs_wire] {
         for exchange in wire.journal().all() {
-            let operation = exchange.seen().operation().unwrap_or_default().to_owned();
+            let operation = exchange.head().operation().unwrap_or_default().to_owned();
             if own.contains(&operation.as_str()) {
                 *operations.entry(operation).or_default() += 1;
             }

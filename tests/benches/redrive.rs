@@ -1,7 +1,7 @@
 //! What an operator's look into a dead-letter queue of a thousand mixed messages costs, and a redrive of
 //! a selection.
 //!
-//! `cargo bench --profile dev -p stories --bench redrive -- target/release`
+//! `cargo bench --profile dev -p tests --bench redrive -- target/release`
 #![allow(clippy::print_stdout, reason = "a terminal is what this writes to")]
 
 use std::collections::HashMap;
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
-use local::deployment::Deployment;
-use local::wire::{Action, On};
+use local_world::deployment::Deployment;
 use serde_json::{Value, json};
-use stories::{Binaries, ROUTE, Story, guid, peak_memory, permit_alone};
+use testbed::wire::{Action, On};
+use tests::{Binaries, ROUTE, Story, guid, peak_memory, permit_alone};
 use uuid::Uuid;
 
 const LETTERS: usize = 1000;

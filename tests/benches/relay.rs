@@ -1,13 +1,13 @@
 //! What a relay costs in a warm process, and what ten of a batch cost where Altinn is slow.
 //!
-//! `cargo bench --profile dev -p stories --bench relay -- target/release`
+//! `cargo bench --profile dev -p tests --bench relay -- target/release`
 #![allow(clippy::print_stdout, reason = "a terminal is what this writes to")]
 
 use std::time::{Duration, Instant};
 
-use local::altinn::Stage;
-use local::wire::{Action, On};
-use stories::{Binaries, ROUTE, Story, cpu, permit_alone, sqs_event};
+use local_altinn::Stage;
+use testbed::wire::{Action, On};
+use tests::{Binaries, ROUTE, Story, cpu, permit_alone, sqs_event};
 
 const WARM: usize = 20;
 const RELAYS: usize = 200;

@@ -1,14 +1,14 @@
 //! From the start of a function's process to the first time it asks for work.
 //!
-//! `cargo bench --profile dev -p stories --bench start -- target/release`
+//! `cargo bench --profile dev -p tests --bench start -- target/release`
 #![allow(clippy::print_stdout, reason = "a terminal is what this writes to")]
 
 use std::path::Path;
 use std::time::Duration;
 
-use local::aws::FunctionSettings;
-use local::lambda::{Function, Program};
-use stories::{Binaries, Story};
+use local_aws::FunctionSettings;
+use local_aws::lambda::{Function, Program};
+use tests::{Binaries, Story};
 
 const STARTS: usize = 40;
 

@@ -7,14 +7,14 @@ use std::sync::LazyLock;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use http::Method;
-use local::altinn::{
+use local_altinn::{
     ClientRegistration, Config, DevelopmentKey, FormContent, LocalAltinn, Stage, Submission,
     SubmissionOwner,
 };
-use local::deployment::{SERVICE_OWNER, TRIGGER_SCOPE, sample_apps};
+use local_world::deployment::{SERVICE_OWNER, TRIGGER_SCOPE, sample_apps};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
-use stories::{PERMIT, ROUTE, eventually, guid, stamp};
+use tests::{PERMIT, ROUTE, eventually, guid, stamp};
 use tokio::runtime::{Builder, Runtime};
 
 /// Names the file in which `.ci/deploy.py` says what it has deployed.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde_json::json;
-use stories::eventually;
+use tests::eventually;
 
 use crate::deployed::{say, tell};
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use stories::{ROUTE, guid};
+use tests::{ROUTE, guid};
 
 use crate::deployed::{Deployed, say, tell};
 

@@ -12,14 +12,14 @@ use stafett_core::{
     completeness, instance::Instance, metadata::ApplicationMetadata, preflight, process::Progress,
     relay::decide::Engine, route::Routes, transform, trigger::Trigger,
 };
-use stafett_runtime::{clock::Clock, settings::Source};
+use stafett_runtime::{clock::Clock, invocation::Invocation, settings::Source};
 use tempfile::TempDir;
 
 const ROUTE: &str = include_str!("../../infra/routes/permit-to-casework.yaml");
 const SCHEMA: &str = include_str!("../../infra/routes/casework.schema.json");
-const METADATA: &str = include_str!("../../infra/local/apps/ttd/casework/applicationmetadata.json");
+const METADATA: &str = include_str!("../../infra/apps/ttd/casework/applicationmetadata.json");
 const INSTANCE: &str =
-    include_str!("../../infra/local/apps/ttd/permit/samples/two-measures/instance.json");
+    include_str!("../../infra/apps/ttd/permit/samples/two-measures/instance.json");
 const SECRET: &str = "a-secret-of-at-least-32-characters-1";
 
 /// The body of a queue message, as `instantiate` reads it.
@@ -211,7 +211,7 @@ impl Inbound {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         let request = request.body(body.to_vec().into()).expect("a request");
-        let answer = receive::handle(&self.receive, request).await;
+        let answer = self.receive.handle(request, &Invocation::default()).await;
         let expected = [
             StatusCode::OK,
             StatusCode::BAD_REQUEST,

@@ -1,7 +1,7 @@
 //! A B instance as Altinn holds it.
 
 use bytes::Bytes;
-use local::altinn::LocalAltinn;
+use local_altinn::LocalAltinn;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event;

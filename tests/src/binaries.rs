@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use local::deployment::Code;
-use local::lambda::Program;
+use local_aws::lambda::Program;
+use local_world::deployment::Code;
 use serde_json::Value;
 
 /// The functions' executable files.

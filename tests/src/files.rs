@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use local::altinn::App;
-use local::deployment::{sample_apps, sample_routes};
+use local_altinn::App;
+use local_world::deployment::{sample_apps, sample_routes};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use http::Method;
-use local::altinn::{FormContent, Stage, Submission, SubmissionOwner};
-use local::aws::QueueId;
-use local::deployment::{Deployment, Plan, SERVICE_OWNER, sample_apps};
-use local::wire::{Exchange, On};
+use local_altinn::{FormContent, Stage, Submission, SubmissionOwner};
+use local_aws::QueueId;
+use local_world::deployment::{Deployment, Plan, SERVICE_OWNER, sample_apps};
 use reqwest::Client;
 use serde_json::{Value, json};
+use testbed::wire::{Exchange, On};
 use tokio::time::{Instant, sleep};
 
 use crate::{Attachment, B, Folder};
@@ -95,7 +95,7 @@ pub fn sqs_event(bodies: impl IntoIterator<Item = String>) -> Value {
             "attributes": { "ApproximateReceiveCount": "1", "SentTimestamp": "1545082649183" },
             "messageAttributes": {},
             "eventSource": "aws:sqs",
-            "awsRegion": local::aws::REGION,
+            "awsRegion": local_aws::REGION,
         })
     });
     json!({ "Records": records.collect::<Vec<_>>() })
@@ -171,11 +171,7 @@ impl Story {
     /// # Panics
     /// When Altinn does not let her.
     #[must_use]
-    pub fn fill_in_with(
-        &self,
-        until: Stage,
-        attachments: Vec<local::altinn::Attachment>,
-    ) -> String {
+    pub fn fill_in_with(&self, until: Stage, attachments: Vec<local_altinn::Attachment>) -> String {
         let form = json!({
             "soker": { "navn": "Kari Bygger", "fodselsnummer": "12837832290" },
             "tiltak": [{ "kode": "TB", "beskrivelse": "Tilbygg mot vest", "areal": 24.5 }],

@@ -1,10 +1,10 @@
 //! What follows on A once B exists: its substatus, and the confirmation that it is dealt with.
 
 use http::{Method, StatusCode};
-use local::altinn::Stage;
-use local::wire::{Action, Answer, On};
+use local_altinn::Stage;
 use serde_json::{Value, json};
-use stories::{CASEWORK, Folder, PERMIT, ROUTE, Story, permit_route, posts, routes};
+use testbed::wire::{Action, CannedResponse, On};
+use tests::{CASEWORK, Folder, PERMIT, ROUTE, Story, permit_route, posts, routes};
 
 const THEN: &str = "
 then:
@@ -73,7 +73,7 @@ async fn an_after_step_that_fails_is_tried_again_without_b() {
         let (story, _routes) = story().await;
         let status = StatusCode::from_u16(status).expect("a status");
         let faults = story.altinn_wire.faults();
-        faults.add(step.next(1), Action::Answer(Answer::status(status)));
+        faults.add(step.next(1), Action::Answer(CannedResponse::status(status)));
         let a = story.fill_in(Stage::Ended);
         story.trigger(&a).await;
         let item = story.reaches(ROUTE, &a, "created").await;
@@ -145,7 +145,7 @@ async fn of_a_permit_that_was_deleted_once_b_was_there_nobody_is_told() {
     let faults = story.altinn_wire.faults();
     faults.add(
         substatus_calls().next(1),
-        Action::Answer(Answer::status(StatusCode::SERVICE_UNAVAILABLE)),
+        Action::Answer(CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE)),
     );
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
@@ -174,7 +174,7 @@ key: tiltak.kode
 {THEN}"
     );
     let (story, _routes) = story_with(text).await;
-    let busy = Answer::status(StatusCode::TOO_MANY_REQUESTS);
+    let busy = CannedResponse::status(StatusCode::TOO_MANY_REQUESTS);
     let faults = story.altinn_wire.faults();
     faults.add(posts().nth(2), Action::Answer(busy));
     let a = story.import("two-measures");

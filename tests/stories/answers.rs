@@ -1,15 +1,15 @@
 //! B's answer is bad, late or lost.
 
 use http::{HeaderValue, StatusCode, header};
-use local::altinn::{Fault, Stage, Step, Trouble};
-use local::wire::{Action, Answer};
-use stories::{B, CASEWORK, ROUTE, Story, permit_alone, posts};
+use local_altinn::{CallFault, CreationStep, Fault, Stage};
+use testbed::wire::{Action, CannedResponse};
+use tests::{B, CASEWORK, ROUTE, Story, permit_alone, posts};
 
-fn status(status: u16) -> Answer {
-    Answer::status(StatusCode::from_u16(status).expect("a status"))
+fn status(status: u16) -> CannedResponse {
+    CannedResponse::status(StatusCode::from_u16(status).expect("a status"))
 }
 
-fn come_back(code: u16, seconds: &'static str) -> Answer {
+fn come_back(code: u16, seconds: &'static str) -> CannedResponse {
     status(code).header(header::RETRY_AFTER, HeaderValue::from_static(seconds))
 }
 
@@ -76,7 +76,7 @@ async fn a_half_made_case_that_nobody_may_delete_is_completed() {
     story.altinn.faults().next(
         1,
         Some(CASEWORK),
-        Fault::at(Step::Instance, Trouble::AnswerLost),
+        Fault::at(CreationStep::Instance, CallFault::AnswerLost),
     );
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
@@ -100,7 +100,7 @@ async fn a_half_made_case_that_may_be_deleted_gives_way_to_a_whole_one() {
     story.altinn.faults().next(
         1,
         Some(CASEWORK),
-        Fault::at(Step::Instance, Trouble::AnswerLost),
+        Fault::at(CreationStep::Instance, CallFault::AnswerLost),
     );
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;

@@ -14,9 +14,9 @@ mod unreadable;
 
 use std::time::Duration;
 
-use local::altinn::{Fault, Stage};
+use local_altinn::{Fault, Stage};
 use serde_json::Value;
-use stories::{B, CASEWORK, ROUTE, Story};
+use tests::{B, CASEWORK, ROUTE, Story};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -1,9 +1,9 @@
 //! The messages of one batch do not wait for each other.
 
-use local::altinn::Stage;
-use local::wire::{Action, Gate};
+use local_altinn::Stage;
 use serde_json::json;
-use stories::{DEADLINE, ROUTE, Story, binaries, permit_alone, posts, sqs_event};
+use testbed::wire::{Action, Gate};
+use tests::{DEADLINE, ROUTE, Story, binaries, permit_alone, posts, sqs_event};
 
 #[tokio::test]
 async fn all_relays_of_a_batch_are_with_b_at_the_same_time() {

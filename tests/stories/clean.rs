@@ -1,8 +1,8 @@
 //! When nothing goes wrong.
 
-use local::altinn::Stage;
-use local::wire::Exchange;
-use stories::{CASEWORK, PERMIT, ROUTE, Story, guid, stamp};
+use local_altinn::Stage;
+use testbed::wire::Exchange;
+use tests::{CASEWORK, PERMIT, ROUTE, Story, guid, stamp};
 
 #[tokio::test]
 async fn a_submitted_permit_becomes_one_complete_case() {
@@ -150,7 +150,7 @@ async fn a_clean_relay_costs_four_altinn_calls_and_two_writes() {
     let writes: Vec<Option<String>> = dynamodb
         .all()
         .iter()
-        .map(|it| it.seen().operation().map(str::to_owned))
+        .map(|it| it.head().operation().map(str::to_owned))
         .collect();
     assert_eq!(
         writes,

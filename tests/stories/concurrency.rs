@@ -2,12 +2,12 @@
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use local::altinn::Stage;
-use local::deployment::Code;
-use local::lambda::Program;
-use local::wire::{Action, Gate};
+use local_altinn::Stage;
+use local_aws::lambda::Program;
+use local_world::deployment::Code;
 use serde_json::json;
-use stories::{DEADLINE, ROUTE, Story, binaries, permit_alone, posts, sqs_event};
+use testbed::wire::{Action, Gate};
+use tests::{DEADLINE, ROUTE, Story, binaries, permit_alone, posts, sqs_event};
 
 const DELIVERIES: usize = 20;
 const PROCESSES: usize = 3;

@@ -7,11 +7,11 @@ mod entries;
 use std::path::Path;
 use std::rc::Rc;
 
-use local::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
+use local_world::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
-use stories::Story;
+use tests::Story;
 
 /// In each seed, where form data, numbers or names would be. Nothing else there looks like it.
 const SECRET: &str = "HEMMELIG";

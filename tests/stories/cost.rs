@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use local::deployment::Deployment;
-use local::lambda::Function;
-use local::wire::{Journal, On};
+use local_aws::lambda::Function;
+use local_world::deployment::Deployment;
 use serde_json::{Value, json};
-use stories::{ROUTE, Story, binaries, eventually, permit_alone};
+use testbed::wire::{Journal, On};
+use tests::{ROUTE, Story, binaries, eventually, permit_alone};
 
 /// What CloudWatch counts for each line beside its text (Amazon CloudWatch Logs User Guide, PutLogEvents).
 const LINE: usize = 26;
@@ -82,7 +82,9 @@ struct Line {
 
 /// The lines of the table, and the sums below them.
 fn table() -> (Vec<Line>, Vec<f64>) {
-    let rows = PAGE.lines().filter(|line| line.starts_with('|')).skip(2);
+    let (_, section) = PAGE.split_once("## What it costs").expect("a section");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter(|it| it.starts_with('|')).skip(2);
     let (mut lines, mut sums) = (Vec::new(), Vec::new());
     for row in rows {
         let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();

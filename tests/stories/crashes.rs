@@ -3,10 +3,10 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use local::altinn::Stage;
-use local::wire::{Action, Gate};
+use local_altinn::Stage;
 use rustix::process::{Pid, Signal, kill_process};
-use stories::{DEADLINE, ROUTE, Story, binaries, permit_alone, posts};
+use testbed::wire::{Action, Gate};
+use tests::{DEADLINE, ROUTE, Story, binaries, permit_alone, posts};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::time::timeout;

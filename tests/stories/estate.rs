@@ -1,9 +1,9 @@
 //! The sample of an estate: several heirs, and a notice for each.
 
 use http::StatusCode;
-use local::deployment::{Deployment, Plan, sample_apps};
+use local_world::deployment::{Deployment, Plan, sample_apps};
 use serde_json::{Value, json};
-use stories::{Attachment, B, Folder, Story};
+use tests::{Attachment, B, Folder, Story};
 
 const ESTATE: &str = "ttd/estate";
 const INHERITANCE: &str = "ttd/inheritance";

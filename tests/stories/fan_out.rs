@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderValue, StatusCode, header};
-use local::altinn::{App, FormContent, Stage, Submission, SubmissionOwner};
-use local::wire::{Action, Answer};
+use local_altinn::{App, FormContent, Stage, Submission, SubmissionOwner};
 use serde_json::{Value, json};
-use stories::{
+use testbed::wire::{Action, CannedResponse};
+use tests::{
     B, CASEWORK, DEADLINE, Folder, Story, app, binaries, measures_route, permit_alone, posts,
     routes, stamp,
 };
@@ -194,7 +194,8 @@ async fn each_heir_gets_one_case_and_no_number_is_anywhere_but_in_altinn() {
 
 /// B refuses the second of its heirs, as `status` says, and does not want to be asked again at once.
 fn b_refuses_the_second(story: &Story, status: StatusCode) {
-    let answer = Answer::status(status).header(header::RETRY_AFTER, HeaderValue::from_static("8"));
+    let answer =
+        CannedResponse::status(status).header(header::RETRY_AFTER, HeaderValue::from_static("8"));
     let faults = story.altinn_wire.faults();
     faults.add(posts().nth(2), Action::Answer(answer));
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use local::altinn::{Attachment, Fault, Stage, Step, Trouble};
+use local_altinn::{Attachment, CallFault, CreationStep, Fault, Stage};
 use serde_json::{Value, json};
-use stories::{B, CASEWORK, ROUTE, Story, mistaken_route, permit_alone, permit_route, routes};
+use tests::{B, CASEWORK, ROUTE, Story, mistaken_route, permit_alone, permit_route, routes};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -50,11 +50,17 @@ async fn wherever_b_stops_each_element_is_added_exactly_once() {
     for after in 0..=7 {
         b_fails(
             &story,
-            Fault::at(Step::ElementsFrom(after), Trouble::Refused(500)),
+            Fault::at(CreationStep::ElementsFrom(after), CallFault::Refused(500)),
         );
     }
-    b_fails(&story, Fault::at(Step::Instance, Trouble::AnswerLost));
-    b_fails(&story, Fault::at(Step::Process, Trouble::Refused(500)));
+    b_fails(
+        &story,
+        Fault::at(CreationStep::Instance, CallFault::AnswerLost),
+    );
+    b_fails(
+        &story,
+        Fault::at(CreationStep::Process, CallFault::Refused(500)),
+    );
     let permits: Vec<String> = (0..10)
         .map(|_| story.fill_in_with(Stage::Ended, drawings()))
         .collect();
@@ -82,7 +88,7 @@ async fn wherever_b_stops_each_element_is_added_exactly_once() {
 /// A permit whose B has its form and nothing else, and whose relay waits until B's app and Storage are quiet.
 async fn half_made() -> (Story, String, String) {
     let story = Story::of_the_permit().await;
-    let after_the_form = Fault::at(Step::ElementsFrom(1), Trouble::Refused(500));
+    let after_the_form = Fault::at(CreationStep::ElementsFrom(1), CallFault::Refused(500));
     b_fails(&story, after_the_form);
     let a = story.import("two-measures");
     story.trigger(&a).await;
@@ -97,7 +103,7 @@ async fn half_made() -> (Story, String, String) {
 }
 
 /// B's files without the PDF that its own app makes at the end of a task.
-fn relayed_files(b: B) -> Vec<stories::Attachment> {
+fn relayed_files(b: B) -> Vec<tests::Attachment> {
     let files = b.attachments.into_iter();
     files
         .filter(|it| it.data_type != "ref-data-as-pdf")

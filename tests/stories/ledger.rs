@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use local::altinn::Stage;
-use local::wire::{Action, Answer, Gate, On};
-use stories::{DEADLINE, ROUTE, Story, permit_alone, posts};
+use local_altinn::Stage;
+use testbed::wire::{Action, CannedResponse, Gate, On};
+use tests::{DEADLINE, ROUTE, Story, permit_alone, posts};
 
 fn writes() -> On {
     On::operation("PutItem")
 }
 
 fn down() -> Action {
-    Action::Answer(Answer::status(StatusCode::INTERNAL_SERVER_ERROR))
+    Action::Answer(CannedResponse::status(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
 /// Relays one permit while the answer to one write of the ledger is lost.

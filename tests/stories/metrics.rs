@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use local::altinn::Stage;
-use local::lambda::Function;
+use local_altinn::Stage;
+use local_aws::lambda::Function;
 use serde_json::{Value, json};
-use stories::{ROUTE, Story, binaries, eventually, permit_alone, posts};
+use tests::{ROUTE, Story, binaries, eventually, permit_alone, posts};
 
 /// The built functions, which say as little as they can.
 async fn story() -> Story {
@@ -80,7 +80,7 @@ async fn every_relay_is_counted_with_what_it_came_to_at_whatever_log_level() {
     story
         .altinn_wire
         .faults()
-        .add(lost, local::wire::Action::ResetAfter);
+        .add(lost, testbed::wire::Action::ResetAfter);
     for a in [&found, &early, &gone] {
         story.trigger(a).await;
     }

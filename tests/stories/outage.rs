@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use http::{HeaderValue, StatusCode, header};
-use local::altinn::{Fault, Stage};
-use local::wire::{Action, Answer, On};
+use local_altinn::{Fault, Stage};
 use serde_json::{Value, json};
-use stories::{CASEWORK, Folder, ROUTE, Story, permit_alone, permit_route, routes};
+use testbed::wire::{Action, CannedResponse, On};
+use tests::{CASEWORK, Folder, ROUTE, Story, permit_alone, permit_route, routes};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -55,8 +55,8 @@ async fn reconcile(story: &Story) -> Value {
     answer.expect("reconcile answers")["routes"][0].clone()
 }
 
-fn unavailable() -> Answer {
-    Answer::status(StatusCode::SERVICE_UNAVAILABLE)
+fn unavailable() -> CannedResponse {
+    CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE)
 }
 
 /// B is down for ten hours; then it comes back, and the relay ends as if nothing had been.

@@ -1,8 +1,8 @@
 //! Messages that are none.
 
-use local::altinn::Stage;
+use local_altinn::Stage;
 use serde_json::json;
-use stories::{ROUTE, Story, binaries, permit_alone};
+use tests::{ROUTE, Story, binaries, permit_alone};
 
 #[tokio::test]
 async fn a_poisoned_message_goes_to_the_dead_letters_as_it_was_and_takes_no_other_along() {

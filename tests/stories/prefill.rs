@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http::Method;
-use local::altinn::{Fault, Library, Stage, Step, Trouble};
-use local::deployment::Plan;
-use local::wire::{Action, Gate, On};
-use stories::{
+use local_altinn::{CallFault, CreationStep, Fault, Library, Stage};
+use local_world::deployment::Plan;
+use testbed::wire::{Action, Gate, On};
+use tests::{
     B, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, app, binaries, eventually, permit_alone,
     routes, stamp,
 };
@@ -151,7 +151,7 @@ async fn a_prefilled_case_without_a_form_cannot_be_found_and_no_other_is_made() 
     faults.next(
         1,
         Some(CASEWORK),
-        Fault::at(Step::Instance, Trouble::AnswerLost),
+        Fault::at(CreationStep::Instance, CallFault::AnswerLost),
     );
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
@@ -163,12 +163,16 @@ async fn a_prefilled_case_without_a_form_cannot_be_found_and_no_other_is_made() 
 
 #[tokio::test]
 async fn a_prefilled_case_that_storage_refused_in_part_is_never_asked_for_twice() {
-    let steps = [Step::Instance, Step::FurtherForms, Step::Process];
+    let steps = [
+        CreationStep::Instance,
+        CreationStep::FurtherForms,
+        CreationStep::Process,
+    ];
     for step in steps {
         for status in [400, 401, 429, 503] {
             let routes = route();
             let story = Story::begin(plan(&routes)).await;
-            let fault = Fault::at(step, Trouble::Refused(status));
+            let fault = Fault::at(step, CallFault::Refused(status));
             story.altinn.faults().next(1, Some(CASEWORK), fault);
             let a = story.fill_in(Stage::Ended);
             story.trigger(&a).await;
@@ -193,8 +197,8 @@ async fn a_prefilled_case_whose_form_comes_from_the_engine_long_after_the_answer
     let b = story.altinn.app(CASEWORK).expect("it runs");
     b.run_on(Library::NEXT);
     let minutes = Duration::from_secs(600);
-    let late = Fault::at(Step::FurtherForms, Trouble::Delayed(minutes));
-    let fault = late.and(Step::Poll, Trouble::Refused(502));
+    let late = Fault::at(CreationStep::FurtherForms, CallFault::Delayed(minutes));
+    let fault = late.and(CreationStep::Poll, CallFault::Refused(502));
     story.altinn.faults().next(1, Some(CASEWORK), fault);
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;

@@ -13,12 +13,12 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
-use local::aws::Endpoints;
-use local::wire::On;
+use local_aws::Endpoints;
 use reconcile::{CLOSING, Reconcile};
 use serde_json::{Value, json};
-use stafett_runtime::{clock::Clock, settings::Source};
-use stories::{Folder, PERMIT, ROUTE, Story, permit_alone, permit_route, routes};
+use stafett_runtime::{clock::Clock, invocation::Invocation, settings::Source};
+use testbed::wire::On;
+use tests::{Folder, PERMIT, ROUTE, Story, permit_alone, permit_route, routes};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -95,7 +95,10 @@ impl<'s> Observed<'s> {
 
     /// One run that may take pages for so long; its reports.
     async fn runs_for(&self, time: Duration, event: Value) -> Vec<Value> {
-        let answer = self.function.handle(event, Some(CLOSING + time)).await;
+        let answer = self
+            .function
+            .handle(event, &Invocation::lasting(CLOSING + time))
+            .await;
         let answer = serde_json::to_value(answer.expect("the event is a request"));
         match answer.expect("an answer is JSON")["routes"].take() {
             Value::Array(reports) => reports,

@@ -11,18 +11,20 @@ use aws_sdk_sqs::types::{
 use futures_util::future::join_all;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use local::altinn::{Clock, Stage};
-use local::aws::{Endpoints, LocalAws, QueueId, Stack};
-use local::deployment::sample_routes;
-use local::wire::{Action, Answer, Faults, On, RuleId, Wire};
+use local_altinn::Stage;
+use local_aws::{Endpoints, LocalAws, QueueId, Stack};
+use local_world::deployment::sample_routes;
 use redrive::Redrive;
 use serde_json::{Value, json};
 use stafett_core::relay::{Holder, Reason, Record, RelayId, State};
 use stafett_runtime::{
+    invocation::Invocation,
     ledger::Ledger,
     settings::{LedgerSettings, Source},
 };
-use stories::{ROUTE, Story, binaries, eventually, permit_alone, permit_route, routes};
+use testbed::clock::Clock;
+use testbed::wire::{Action, CannedResponse, Faults, On, RuleId, Wire};
+use tests::{ROUTE, Story, binaries, eventually, permit_alone, permit_route, routes};
 use uuid::Uuid;
 
 const INSPECT: &str = "inspect";
@@ -148,13 +150,19 @@ impl Desk {
     }
 
     async fn ask_within(&self, left: Duration, request: Value) -> Value {
-        let answer = self.redrive.handle(request, Some(left)).await;
+        let answer = self
+            .redrive
+            .handle(request, &Invocation::lasting(left))
+            .await;
         serde_json::to_value(answer.expect("an answer")).expect("JSON")
     }
 
     /// The error that comes instead of an answer.
     async fn refuse(&self, request: Value) -> String {
-        let answer = self.redrive.handle(request, Some(TIME)).await;
+        let answer = self
+            .redrive
+            .handle(request, &Invocation::lasting(TIME))
+            .await;
         answer.expect_err("it is refused").to_string()
     }
 
@@ -513,7 +521,7 @@ async fn one_spoilt_item_of_the_ledger_hides_no_other() {
     let direct = aws_sdk_dynamodb::Client::new(&desk.aws.endpoints().sdk_config());
     let update = direct.update_item().table_name(&desk.aws.resources().table);
     update
-        .key("pk", text(stories::guid(&spoilt[0])))
+        .key("pk", text(tests::guid(&spoilt[0])))
         .key("sk", text(ROUTE))
         .update_expression("SET #state = :lost")
         .expression_attribute_names("#state", "state")
@@ -536,7 +544,7 @@ async fn a_queue_that_cannot_be_read_is_an_error_that_names_the_setting() {
     desk.fail(ROUTE, 2, State::Failed, Reason::DraftRefused)
         .await;
     let receives = On::operation("ReceiveMessage");
-    let denied = Answer::status(StatusCode::FORBIDDEN);
+    let denied = CannedResponse::status(StatusCode::FORBIDDEN);
     desk.sqs_wire.faults().add(receives, Action::Answer(denied));
     let error = desk.refuse(json!({ "action": "redrive" })).await;
     for named in ["STAFETT_DEAD_LETTER_QUEUE_URL", "sqs:ReceiveMessage"] {
@@ -626,7 +634,7 @@ impl Misfortune {
             for action in [
                 Action::ResetBefore,
                 Action::ResetAfter,
-                Action::Answer(Answer::status(StatusCode::SERVICE_UNAVAILABLE)),
+                Action::Answer(CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE)),
             ] {
                 for (nth, lasting) in (1..=calls).flat_map(|nth| [(nth, false), (nth, true)]) {
                     let action = action.clone();
@@ -667,7 +675,10 @@ impl Misfortune {
             .await;
         let (faults, rule) = self.strike(&desk);
         let request = json!({ "action": "redrive", "reason": "draft_refused", "perSecond": 1000 });
-        let answer = desk.redrive.handle(request, Some(TIME)).await;
+        let answer = desk
+            .redrive
+            .handle(request, &Invocation::lasting(TIME))
+            .await;
         let (shown, hidden) = desk.depth(desk.dead_letters()).await;
         let queue = desk.take_bodies(desk.queue()).await;
         let dead = desk.take_bodies(desk.dead_letters()).await;

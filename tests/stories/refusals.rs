@@ -2,13 +2,11 @@
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use local::altinn::{Attachment, Stage};
-use local::deployment::Plan;
-use local::wire::{Action, Answer, On};
+use local_altinn::{Attachment, Stage};
+use local_world::deployment::Plan;
 use serde_json::Value;
-use stories::{
-    DEADLINE, PERMIT, ROUTE, Story, binaries, permit_alone, permit_route, posts, routes,
-};
+use testbed::wire::{Action, CannedResponse, On};
+use tests::{DEADLINE, PERMIT, ROUTE, Story, binaries, permit_alone, permit_route, posts, routes};
 
 /// A broken route, and what the ledger says of it.
 struct Broken {
@@ -206,7 +204,7 @@ async fn what_altinn_says_of_people_is_repeated_nowhere() {
         "Cannot lookup party: Failed to lookup party by personNumber: 12837832290 (Kari Bygger)";
     let answers = [StatusCode::NOT_FOUND, StatusCode::INTERNAL_SERVER_ERROR];
     for (turn, status) in (1..).zip(answers) {
-        let answer = Answer::status(status).body(gossip);
+        let answer = CannedResponse::status(status).body(gossip);
         story
             .altinn_wire
             .faults()

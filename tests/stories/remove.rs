@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use local::altinn::Stage;
-use local::wire::On;
+use local_altinn::Stage;
 use reqwest::Method;
 use serde_json::{Value, json};
-use stories::{CASEWORK, Folder, PERMIT, ROUTE, Story, permit_alone, stamp};
+use testbed::wire::On;
+use tests::{CASEWORK, Folder, PERMIT, ROUTE, Story, permit_alone, stamp};
 
 /// From then on the B on record may be another one.
 const WHILE: Duration = Duration::from_secs(900);

@@ -1,7 +1,7 @@
 //! The same instance is heard of more than once.
 
-use local::altinn::Stage;
-use stories::{PERMIT, ROUTE, Story};
+use local_altinn::Stage;
+use tests::{PERMIT, ROUTE, Story};
 
 #[tokio::test]
 async fn a_trigger_that_comes_twice_makes_one_case() {

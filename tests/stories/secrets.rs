@@ -12,10 +12,10 @@ mod routes;
 use std::fmt::Write;
 
 use bytes::Bytes;
-use local::altinn::{Attachment, FormContent, Stage, Submission, SubmissionOwner};
-use local::lambda::Function;
+use local_altinn::{Attachment, FormContent, Stage, Submission, SubmissionOwner};
+use local_aws::lambda::Function;
 use serde_json::{Value, json};
-use stories::{B, CASEWORK, Folder, PERMIT, Story, app, binaries, permit_alone};
+use tests::{B, CASEWORK, Folder, PERMIT, Story, app, binaries, permit_alone};
 
 use markers::{AREA, CODE, CONTENT, DESCRIPTION, FILE, NAME, NUMBER, REMARK, assert_none_in};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Output;
 
-use local::lambda::Function;
-use stories::{Story, binaries, permit_route, routes};
+use local_aws::lambda::Function;
+use tests::{Story, binaries, permit_route, routes};
 use tokio::process::Command;
 
 const OF_RECEIVE: [&str; 5] = [
@@ -37,7 +37,7 @@ async fn run(binary: &Path, environment: &BTreeMap<String, String>) -> Output {
         .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         .kill_on_drop(true)
         .output();
-    let ended = tokio::time::timeout(stories::DEADLINE, run).await;
+    let ended = tokio::time::timeout(tests::DEADLINE, run).await;
     ended.expect("it ends").expect("the function can be run")
 }
 

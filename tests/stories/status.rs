@@ -1,12 +1,12 @@
 //! What app A sees of its instances' relays, to show to the citizen.
 
 use http::{HeaderValue, StatusCode, header};
-use local::altinn::Stage;
-use local::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
-use local::wire::{Action, Answer, Gate, On};
+use local_altinn::Stage;
+use local_world::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
 use reqwest::Client;
 use serde_json::{Value, json};
-use stories::{
+use testbed::wire::{Action, CannedResponse, Gate, On};
+use tests::{
     DEADLINE, Folder, ROUTE, Story, guid, measures_route, permit_route, posts, routes, stamp,
 };
 
@@ -132,7 +132,7 @@ async fn each_part_of_a_permit_is_seen_by_the_digest_of_its_key() {
         (MEASURES, measures_route(MEASURES)),
     ])
     .await;
-    let busy = Answer::status(StatusCode::TOO_MANY_REQUESTS);
+    let busy = CannedResponse::status(StatusCode::TOO_MANY_REQUESTS);
     let busy = busy.header(header::RETRY_AFTER, HeaderValue::from_static("2"));
     story
         .altinn_wire

@@ -25,7 +25,7 @@ use std::path::Path;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use stories::Story;
+use tests::Story;
 use tokio::time::Instant;
 
 use misfortune::{InB, Misfortune};

@@ -1,9 +1,9 @@
 //! The functions' own tokens: refused, unobtainable, and wanted by many at once.
 
 use http::{Method, StatusCode};
-use local::altinn::Stage;
-use local::wire::{Action, Answer, On};
-use stories::{ROUTE, Story, posts};
+use local_altinn::Stage;
+use testbed::wire::{Action, CannedResponse, On};
+use tests::{ROUTE, Story, posts};
 
 fn grants() -> On {
     On::request(Method::POST, "^/maskinporten/token$")
@@ -25,7 +25,7 @@ fn counts(story: &Story) -> [usize; 2] {
 /// Relays one permit in so many deliveries while one of these requests is answered 401 at once.
 async fn relayed_with_a_refused_token(on: On, deliveries: u32) -> Story {
     let story = Story::of_the_permit().await;
-    let refusal = Answer::status(StatusCode::UNAUTHORIZED);
+    let refusal = CannedResponse::status(StatusCode::UNAUTHORIZED);
     let rule = story
         .altinn_wire
         .faults()
@@ -67,7 +67,7 @@ async fn without_maskinporten_everything_waits_until_it_is_back() {
     let faults = story.altinn_wire.faults();
     let down = faults.add(
         grants(),
-        Action::Answer(Answer::status(StatusCode::BAD_GATEWAY)),
+        Action::Answer(CannedResponse::status(StatusCode::BAD_GATEWAY)),
     );
     let permits: Vec<String> = (0..3).map(|_| story.fill_in(Stage::Ended)).collect();
     for a in &permits {

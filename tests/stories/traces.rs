@@ -1,9 +1,9 @@
 //! How the steps of one relay are found, from whoever told of it to B: by the trace.
 
-use local::altinn::Stage;
-use local::lambda::Function;
+use local_altinn::Stage;
+use local_aws::lambda::Function;
 use serde_json::{Value, json};
-use stories::{DEADLINE, ROUTE, Story, binaries, permit_alone};
+use tests::{DEADLINE, ROUTE, Story, binaries, permit_alone};
 
 /// The built functions, which log what a deployed one does.
 async fn story() -> Story {

@@ -9,10 +9,10 @@ mod lines;
 mod paths;
 mod sizes;
 
-use local::altinn::{FormContent, Stage, Submission, SubmissionOwner};
-use local::wire::Wire;
+use local_altinn::{FormContent, Stage, Submission, SubmissionOwner};
 use serde_json::json;
-use stories::{PERMIT, Story};
+use testbed::wire::Wire;
+use tests::{PERMIT, Story};
 
 /// An address of a stranger, behind which all of Altinn seems to be.
 struct Trap(Wire);

@@ -1,9 +1,9 @@
 //! Not yet: the relay waits, and goes on by itself.
 
 use bytes::Bytes;
-use local::altinn::{Fault, Stage};
-use local::deployment::sample_apps;
-use stories::{Attachment, CASEWORK, Folder, PERMIT, ROUTE, Story, permit_route, routes};
+use local_altinn::{Fault, Stage};
+use local_world::deployment::sample_apps;
+use tests::{Attachment, CASEWORK, Folder, PERMIT, ROUTE, Story, permit_route, routes};
 
 fn task(id: &str) -> Stage {
     Stage::Task(id.to_owned())

@@ -1,7 +1,7 @@
-//! The Lambda function `instantiate`: a batch of triggers in, one verdict per message out.
+//! The Lambda function `instantiate`: takes a batch of triggers, and answers which of them SQS delivers again.
 //!
-//! The messages of a batch are worked on at the same time, each in a task of its own:
-//! neither a poisoned message nor a panic reaches the others.
+//! The messages of a batch are processed at the same time, each in a task of its own, so that neither a poisoned
+//! message nor a panic affects the others.
 
 #![warn(
     clippy::expect_used,
@@ -12,6 +12,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -24,8 +25,9 @@ use stafett_core::{
     trigger::Trigger,
 };
 use stafett_runtime::{
-    altinn::{Altinn, Connection},
+    altinn::Connection,
     clock::Clock,
+    invocation::Invocation,
     ledger::Ledger,
     metrics::{Outcome, Relayed},
     queue::Queue,
@@ -34,56 +36,52 @@ use stafett_runtime::{
     telemetry::{Causes, Trace},
 };
 
+use self::relay::Context;
+
 mod relay;
 mod source;
 
-/// The longest time that is left before Lambda stops the function, if it does not say.
-const UNKNOWN_LEFT: Duration = Duration::from_secs(60);
 /// What the function needs after its last request, to record and to answer.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// The function with all that it works with. Cloning it is cheap.
+/// The function with its dependencies. Cloning it is cheap.
 #[derive(Debug, Clone)]
-pub struct Instantiate(Arc<Parts>);
-
-#[derive(Debug)]
-struct Parts {
-    routes: Routes,
-    altinn: Altinn,
-    ledger: Ledger,
+pub struct Instantiate {
+    routes: Arc<Routes>,
     queue: Queue,
-    settings: LedgerSettings,
-    clock: Clock,
+    context: Arc<Context>,
 }
 
 impl Instantiate {
-    /// The function as `source` sets it up.
+    /// Builds the function from its settings.
     ///
     /// # Errors
     /// [`StartError`]: one line that names the setting or the route file.
     pub async fn new(
-        source: &Source<'_>,
-        aws: &aws_config::SdkConfig,
+        environment: &Source<'_>,
+        aws: &SdkConfig,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let connection = Connection::read(source)?;
-        let settings = LedgerSettings::read(source)?;
-        let queue = Queue::new(aws, &QueueSettings::read(source)?);
-        let routes = Routes::load(&RouteSettings::read(source)?.directory)?;
-        Ok(Self(Arc::new(Parts {
-            routes,
-            altinn: connection.open(aws, clock.clone()).await?,
-            ledger: Ledger::new(aws, &settings),
+        let connection = Connection::read(environment)?;
+        let settings = LedgerSettings::read(environment)?;
+        let queue = Queue::new(aws, &QueueSettings::read(environment)?);
+        let routes = Routes::load(&RouteSettings::read(environment)?.directory)?;
+        Ok(Self {
+            routes: Arc::new(routes),
             queue,
-            settings,
-            clock,
-        })))
+            context: Arc::new(Context {
+                altinn: connection.open(aws, clock.clone()).await?,
+                ledger: Ledger::new(aws, &settings),
+                settings,
+                clock,
+            }),
+        })
     }
 
-    /// Works on a batch for as long as `left` says. What is not finished by its verdict is in the answer.
-    pub async fn handle(&self, event: SqsEvent, left: Option<Duration>) -> SqsBatchResponse {
-        let left = left.unwrap_or(UNKNOWN_LEFT).saturating_sub(CLOSING);
-        let works = event.records.into_iter().map(|message| {
+    /// Processes a batch within the time that is left. The response names the messages that SQS is to deliver again.
+    pub async fn handle(&self, event: SqsEvent, invocation: &Invocation) -> SqsBatchResponse {
+        let left = invocation.left.saturating_sub(CLOSING);
+        let tasks = event.records.into_iter().map(|message| {
             let function = self.clone();
             async move {
                 let id = message.message_id.clone();
@@ -97,18 +95,18 @@ impl Instantiate {
                     );
                     false
                 });
-                // SQS names every message; an answer without a name fails the batch, and loses none.
+                // SQS gives every message an id. An empty one would fail the whole batch, and lose no message.
                 (!finished).then(|| id.unwrap_or_default())
             }
         });
         let mut response = SqsBatchResponse::default();
-        for id in join_all(works).await.into_iter().flatten() {
+        for id in join_all(tasks).await.into_iter().flatten() {
             response.add_failure(id);
         }
         response
     }
 
-    /// Works on one message; whether it is finished, and may be deleted.
+    /// Processes one message. Returns whether it is finished, so that SQS deletes it.
     async fn deliver(&self, message: &SqsMessage, left: Duration) -> bool {
         let receives = message
             .attributes
@@ -138,37 +136,55 @@ impl Instantiate {
             Verdict::GiveUp => Duration::ZERO,
         };
         if let Some(receipt) = &message.receipt_handle
-            && let Err(error) = self.0.queue.put_back(receipt, wait).await
+            && let Err(error) = self.queue.put_back(receipt, wait).await
         {
             tracing::warn!(message_id = message.message_id, reason = %Causes(&error), "not put back");
         }
         false
     }
 
-    /// A route that is not deployed here: an older container may have got a newer route's message.
-    fn without_route(trigger: &Trigger, receives: u32, now: Timestamp) -> Verdict {
-        const PATIENCE: u32 = 8;
-        tracing::error!(
-            route = %trigger.route,
-            instance = %trigger.instance,
-            receives,
-            reason = Reason::RouteUnknown.code(),
-            "no deployed route has this name"
-        );
-        if receives < PATIENCE {
-            return Verdict::Again(backoff(receives, trigger.instance.guid.as_u64_pair().0));
-        }
-        if receives == PATIENCE {
-            Relayed {
-                route: &trigger.route,
-                outcome: Outcome::Failed(Reason::RouteUnknown),
-                doubled: false,
-                incomplete: false,
-                seconds_to_b: None,
-                altinn: None,
+    /// Runs the relay of a trigger, if its route is deployed here.
+    async fn run(
+        &self,
+        trigger: &Trigger,
+        trace: Option<&Trace>,
+        receives: u32,
+        left: Duration,
+    ) -> Verdict {
+        match self.routes.get(&trigger.route) {
+            Some(route) => {
+                self.context
+                    .run(route, trigger, trace, receives, left)
+                    .await
             }
-            .emit(now);
+            None => without_route(trigger, receives, self.context.clock.now()),
         }
-        Verdict::GiveUp
     }
+}
+
+/// The route is not deployed here. It may be newer than this container, so the message is tried again a few times.
+fn without_route(trigger: &Trigger, receives: u32, now: Timestamp) -> Verdict {
+    const PATIENCE: u32 = 8;
+    tracing::error!(
+        route = %trigger.route,
+        instance = %trigger.instance,
+        receives,
+        reason = Reason::RouteUnknown.code(),
+        "no deployed route has this name"
+    );
+    if receives < PATIENCE {
+        return Verdict::Again(backoff(receives, trigger.instance.guid.as_u64_pair().0));
+    }
+    if receives == PATIENCE {
+        Relayed {
+            route: &trigger.route,
+            outcome: Outcome::Failed(Reason::RouteUnknown),
+            doubled: false,
+            incomplete: false,
+            seconds_to_b: None,
+            altinn: None,
+        }
+        .emit(now);
+    }
+    Verdict::GiveUp
 }

@@ -1,32 +1,21 @@
-//! The Lambda function `instantiate`: settings, routes, key, and then one batch after the other.
+//! The Lambda function `instantiate`: one batch of the queue after the other.
 
-use std::{
-    process::ExitCode,
-    time::{Duration, SystemTime},
-};
+use std::{convert::Infallible, process::ExitCode};
 
-use aws_config::BehaviorVersion;
-use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use aws_lambda_events::event::sqs::SqsEvent;
 use instantiate::Instantiate;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
-use stafett_runtime::{clock::Clock, settings::Source, start, telemetry};
+use lambda_runtime::{LambdaEvent, service_fn};
+use stafett_runtime::{invocation::Invocation, start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    telemetry::start();
-    start::exit(run().await)
-}
-
-async fn run() -> Result<(), Error> {
-    let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-    let function = Instantiate::new(&Source::environment(), &aws, Clock::system()).await?;
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-        let left = left_until(event.context.deadline());
-        Ok::<SqsBatchResponse, Error>(function.handle(event.payload, left).await)
-    }))
+    start::run(async |environment, aws, clock| {
+        let instantiate = Instantiate::new(environment, aws, clock).await?;
+        lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+            let invocation = Invocation::from(&event.context);
+            Ok::<_, Infallible>(instantiate.handle(event.payload, &invocation).await)
+        }))
+        .await
+    })
     .await
-}
-
-fn left_until(deadline: SystemTime) -> Option<Duration> {
-    deadline.duration_since(SystemTime::now()).ok()
 }

@@ -24,17 +24,16 @@ use stafett_core::{
 };
 use stafett_runtime::{
     altinn::{Altinn, AltinnError, Budget},
-    ledger::{MEMORY, Put},
+    clock::Clock,
+    ledger::{Ledger, MEMORY, Put},
+    settings::LedgerSettings,
     telemetry::{Causes, Trace},
 };
 use tokio::time::Instant;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::{
-    Instantiate,
-    source::{self, Ready, Share},
-};
+use crate::source::{self, Ready, Share};
 
 mod report;
 mod target;
@@ -42,23 +41,30 @@ mod target;
 /// Relays of one A instance that are worked on at the same time.
 const PARTS_AT_ONCE: usize = 4;
 
-impl Instantiate {
-    /// Works on the relay of `trigger`, for as long as `left` says.
+/// What every relay is worked on with.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) altinn: Altinn,
+    pub(crate) ledger: Ledger,
+    pub(crate) settings: LedgerSettings,
+    pub(crate) clock: Clock,
+}
+
+impl Context {
+    /// Works on the relay of `trigger` within the time that is left.
     pub(crate) async fn run(
         &self,
+        route: &Route,
         trigger: &Trigger,
         trace: Option<&Trace>,
         receives: u32,
         left: Duration,
     ) -> Verdict {
-        let Some(route) = self.0.routes.get(&trigger.route) else {
-            return Self::without_route(trigger, receives, self.0.clock.now());
-        };
         let relay = RelayId::new(route.name.clone(), trigger.instance);
         // No request outlives the lease, and none the function.
-        let budget = Arc::new(Budget::new(left.min(self.0.settings.lease)));
+        let budget = Arc::new(Budget::new(left.min(self.settings.lease)));
         let delivery = Delivery {
-            function: self,
+            context: self,
             route,
             trigger,
             trace,
@@ -72,7 +78,7 @@ impl Instantiate {
 /// One delivery of a trigger.
 #[derive(Clone)]
 struct Delivery<'a> {
-    function: &'a Instantiate,
+    context: &'a Context,
     route: &'a Route,
     trigger: &'a Trigger,
     trace: Option<&'a Trace>,
@@ -145,8 +151,8 @@ struct Work<'a> {
 impl Work<'_> {
     async fn run(mut self) -> (Verdict, Option<State>) {
         let started = Instant::now();
-        let settings = &self.delivery.function.0.settings;
-        let clock = self.delivery.function.0.clock.clone();
+        let settings = &self.delivery.context.settings;
+        let clock = self.delivery.context.clock.clone();
         let policy = Policy {
             lease: settings.lease,
             settle: settings.settle,
@@ -189,7 +195,7 @@ impl Work<'_> {
     }
 
     fn altinn(&self) -> &Altinn {
-        &self.delivery.function.0.altinn
+        &self.delivery.context.altinn
     }
 
     async fn take(&mut self, step: &Step, attempt: &Attempt, read_ahead: bool) -> Evidence {
@@ -238,8 +244,7 @@ impl Work<'_> {
     ) -> Evidence {
         match self
             .delivery
-            .function
-            .0
+            .context
             .ledger
             .put(&self.relay, self.source, record, replaces, due)
             .await
@@ -363,7 +368,7 @@ impl Work<'_> {
             return;
         }
         let now: BTreeSet<String> = now.map(RelayId::sort_key).collect();
-        match self.delivery.function.0.ledger.of_route(&self.relay).await {
+        match self.delivery.context.ledger.of_route(&self.relay).await {
             Ok(earlier) => {
                 for sort_key in earlier.into_iter().filter(|key| !now.contains(key)) {
                     if sort_key != self.relay.sort_key() {

@@ -1,16 +1,23 @@
-//! The body of a call: JSON, small, an object; and its fields.
+//! The body of a call: one JSON object of at most 64 KiB, and its fields.
 
 use lambda_http::{Request, http::header::CONTENT_TYPE};
 use serde_json::{Map, Value, error::Category};
 use stafett_core::id::InvalidId;
 use thiserror::Error;
 
-use crate::problem::Problem;
-
 /// The longest body that is read, in bytes after decoding.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
 
-/// A body that is not what the call takes. Names fields, never their values.
+/// A body that cannot be read.
+#[derive(Debug, Error)]
+pub(crate) enum BodyError {
+    #[error("the body is longer than {MAX_BODY} bytes")]
+    TooLarge,
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}
+
+/// A body that is not what the call takes. The text names fields, never their values.
 #[derive(Debug, Error)]
 pub(crate) enum Malformed {
     #[error("the body must be sent as JSON, with the header Content-Type: application/json")]
@@ -38,10 +45,10 @@ pub(crate) enum Malformed {
 }
 
 /// The JSON object that the call carries.
-pub(crate) fn object(request: &Request) -> Result<Object, Problem> {
+pub(crate) fn object(request: &Request) -> Result<Object, BodyError> {
     let body: &[u8] = request.body().as_ref();
     if body.len() > MAX_BODY {
-        return Err(Problem::TooLarge);
+        return Err(BodyError::TooLarge);
     }
     let content_type = request.headers().get(CONTENT_TYPE);
     if content_type.is_some_and(|value| !is_json(value.to_str().unwrap_or_default())) {
@@ -72,7 +79,7 @@ fn is_json(content_type: &str) -> bool {
         && (name == "json" || name.ends_with("+json"))
 }
 
-/// A JSON object. Fields that nobody asks for are ignored.
+/// A JSON object. Fields that are not asked for are ignored.
 pub(crate) struct Object(Map<String, Value>);
 
 impl Object {
@@ -111,7 +118,7 @@ mod tests {
 
     use super::*;
 
-    fn read(content_type: &str, body: impl Into<Body>) -> Result<Object, Problem> {
+    fn read(content_type: &str, body: impl Into<Body>) -> Result<Object, BodyError> {
         let mut request = Request::new(body.into());
         let value = content_type.parse().unwrap();
         request.headers_mut().insert(CONTENT_TYPE, value);
@@ -119,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_known_by_any_of_its_content_types() {
+    fn every_content_type_of_json_is_accepted() {
         for content_type in [
             "application/json",
             "application/json; charset=utf-8",
@@ -141,17 +148,20 @@ mod tests {
                 "{content_type}"
             );
         }
-        assert!(object(&Request::new("{}".into())).is_ok(), "none is fine");
+        assert!(
+            object(&Request::new("{}".into())).is_ok(),
+            "without a content type"
+        );
     }
 
     #[test]
-    fn the_limit_is_64_kib_to_the_byte() {
+    fn a_body_of_64_kib_is_read_and_one_more_byte_is_refused() {
         let padded = |length: usize| format!("{{}}{}", " ".repeat(length - 2));
         assert!(read("application/json", padded(65_536)).is_ok());
         let refused = read("application/json", padded(65_537)).err().unwrap();
-        assert!(matches!(refused, Problem::TooLarge));
+        assert!(matches!(refused, BodyError::TooLarge));
         let refused = read("application/json", padded(65_537).into_bytes()).err();
-        assert!(matches!(refused, Some(Problem::TooLarge)));
+        assert!(matches!(refused, Some(BodyError::TooLarge)));
     }
 
     proptest! {

@@ -1,19 +1,19 @@
-//! Which call it is: decided by the path alone, before anything else is looked at.
+//! Which call it is. The path alone decides this, before anything else of the request is read.
 
 use lambda_http::{Request, RequestExt, http::Method, request::RequestContext};
 use stafett_core::id::InstanceId;
 
-use crate::{problem::Problem, secret::EventsSecret};
+use crate::{problem_details::ProblemDetails, secret::EventsSecret};
 
 /// One of the API's calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Triggers,
     Events,
-    /// Of this A instance; none where the path holds no instance's id.
+    /// The relays of this A instance; none where the path holds no instance id.
     Relays(Option<InstanceId>),
     Health,
-    /// Any other path, and with it the events path with a wrong secret.
+    /// Any other path, which includes the events path with a wrong secret.
     Elsewhere,
 }
 
@@ -28,7 +28,7 @@ impl Endpoint {
             [Some("triggers"), None, ..] => Self::Triggers,
             [Some("health"), None, ..] => Self::Health,
             [Some("events"), Some(segment), None, _] => {
-                if secret.is(given("secret").unwrap_or(segment)) {
+                if secret.matches(given("secret").unwrap_or(segment)) {
                     Self::Events
                 } else {
                     Self::Elsewhere
@@ -43,7 +43,7 @@ impl Endpoint {
         }
     }
 
-    /// What logs call it. Never the path, which may hold the secret.
+    /// The name in the log. The path itself may hold the secret and is never logged.
     pub(crate) fn route_key(self) -> &'static str {
         match self {
             Self::Triggers => "POST /triggers",
@@ -54,7 +54,7 @@ impl Endpoint {
         }
     }
 
-    pub(crate) fn check_method(self, method: &Method) -> Result<(), Problem> {
+    pub(crate) fn check_method(self, method: &Method) -> Result<(), ProblemDetails> {
         let allowed = match self {
             Self::Triggers | Self::Events => Method::POST,
             Self::Relays(_) | Self::Health => Method::GET,
@@ -63,20 +63,20 @@ impl Endpoint {
         if *method == allowed {
             Ok(())
         } else {
-            Err(Problem::Method { allowed })
+            Err(ProblemDetails::Method { allowed })
         }
     }
 }
 
-/// The path of the API Gateway route that matched, `/events/{secret}`: unlike the path itself it has
-/// no stage and no base path of a custom domain in front. None for `$default` and for other callers.
+/// The path of the API Gateway route that matched, such as `/events/{secret}`. Unlike the path of the request it has no
+/// stage and no base path of a custom domain in front. None for the route `$default`, and for events of another kind.
 fn matched_path(request: &Request) -> Option<&str> {
     match request.request_context_ref()? {
         RequestContext::ApiGatewayV2(context) => {
             let (_method, path) = context.route_key.as_deref()?.split_once(' ')?;
             Some(path)
         }
-        // Reached only where another crate of the build asks lambda_http for more kinds of events.
+        // There are other kinds only where another crate of the build enables more events of `lambda_http`.
         #[allow(unreachable_patterns)]
         _ => None,
     }

@@ -1,33 +1,30 @@
-//! One line per call: what it was, how it ended, and about which instance. Never the path, which may
-//! hold the events secret, nor any header, nor a body.
+//! One log line per call: which call it was, about which instance, and how it ended. It never holds the path, which may
+//! contain the events secret, nor a header, nor a body.
 
 use std::time::Duration;
 
-use lambda_http::{Request, RequestExt};
 use stafett_core::{id::InstanceId, trigger::Cause};
 use stafett_runtime::telemetry::{Causes, Trace};
 
-use crate::{answer::Answer, problem::Problem};
+use crate::{problem_details::ProblemDetails, response::Response};
 
 /// What is known of a call so far.
 #[derive(Debug, Default)]
 pub(crate) struct Entry {
     pub(crate) cause: Option<Cause>,
-    /// The organisation number of the caller, once it has proved it.
+    /// The organisation number of the caller, once its token was accepted.
     pub(crate) caller: Option<String>,
     pub(crate) instance: Option<InstanceId>,
-    /// How many triggers went into the queue, or how many relays were found.
+    /// How many triggers were enqueued, or how many relays were found.
     pub(crate) relays: usize,
     /// The trace that Lambda runs this call under.
     pub(crate) trace: Option<Trace>,
 }
 
 impl Entry {
-    pub(crate) fn of(request: &Request) -> Self {
-        let context = request.lambda_context_ref();
-        let trace = context.and_then(|context| context.xray_trace_id.as_deref());
+    pub(crate) fn new(trace: Option<Trace>) -> Self {
         Self {
-            trace: trace.and_then(Trace::read),
+            trace,
             ..Self::default()
         }
     }
@@ -35,7 +32,7 @@ impl Entry {
     pub(crate) fn write(
         self,
         route_key: &'static str,
-        outcome: &Result<Answer, Problem>,
+        outcome: &Result<Response, ProblemDetails>,
         took: Duration,
     ) {
         let cause = self.cause.map(Cause::as_str);
@@ -43,9 +40,9 @@ impl Entry {
         let trace = self.trace.as_ref().map(Trace::as_str);
         let ms = took.as_secs_f64() * 1_000.0;
         match outcome {
-            Ok(answer) => tracing::info!(
+            Ok(response) => tracing::info!(
                 route_key,
-                status = answer.status().as_u16(),
+                status = response.status().as_u16(),
                 cause,
                 caller = self.caller,
                 instance,

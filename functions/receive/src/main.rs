@@ -1,30 +1,28 @@
-//! The Lambda function `receive`: settings, routes, secret, and then one call after the other.
+//! The Lambda function `receive`: one call of the HTTP API after the other.
 
 use std::{convert::Infallible, process::ExitCode};
 
-use aws_config::BehaviorVersion;
 use lambda_http::{
-    Adapter, Error, LambdaEvent, Request, Service, lambda_runtime, request::LambdaRequest,
+    Adapter, LambdaEvent, Request, RequestExt, Service, lambda_runtime, request::LambdaRequest,
     service_fn,
 };
-use receive::{Receive, event, handle};
-use stafett_runtime::{clock::Clock, settings::Source, start, telemetry};
+use receive::{Receive, event};
+use stafett_runtime::{invocation::Invocation, start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    telemetry::start();
-    start::exit(run().await)
-}
-
-async fn run() -> Result<(), Error> {
-    let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-    let receive = Receive::new(&Source::environment(), &aws, Clock::system()).await?;
-    let mut calls = Adapter::from(service_fn(async |request: Request| {
-        Ok::<_, Infallible>(handle(&receive, request).await)
-    }));
-    lambda_runtime::run(service_fn(|mut event: LambdaEvent<LambdaRequest>| {
-        event::strip(&mut event.payload);
-        calls.call(event)
-    }))
+    start::run(async |environment, aws, clock| {
+        let receive = Receive::new(environment, aws, clock).await?;
+        let mut calls = Adapter::from(service_fn(async |request: Request| {
+            let context = request.lambda_context_ref();
+            let invocation = context.map(Invocation::from).unwrap_or_default();
+            Ok::<_, Infallible>(receive.handle(request, &invocation).await)
+        }));
+        lambda_runtime::run(service_fn(|mut event: LambdaEvent<LambdaRequest>| {
+            event::strip(&mut event.payload);
+            calls.call(event)
+        }))
+        .await
+    })
     .await
 }

@@ -1,24 +1,28 @@
-//! `GET /relays/{party}/{guid}`: what became of an A instance.
+//! `GET /relays/{party}/{guid}`: the status of an A instance's relays.
 
 use lambda_http::Request;
 use stafett_core::id::InstanceId;
+use stafett_runtime::ledger::Ledger;
 
-use crate::{Receive, answer::Answer, authorization, log::Entry, problem::Problem};
+use crate::{
+    authorization::Authorization, log::Entry, problem_details::ProblemDetails, response::Response,
+};
 
-/// What is no id of an instance is answered as one that nobody knows.
-pub(crate) async fn receive(
-    receive: &Receive,
+/// `instance` is none where the path holds no instance id; the caller is told the same as for an unknown instance.
+pub(crate) async fn handle(
+    authorization: &Authorization,
+    ledger: &Ledger,
     request: &Request,
     instance: Option<InstanceId>,
     entry: &mut Entry,
-) -> Result<Answer, Problem> {
-    authorization::check(receive, request, entry).await?;
-    let instance = instance.ok_or(Problem::NoRelay)?;
+) -> Result<Response, ProblemDetails> {
+    authorization.check(request, entry).await?;
+    let instance = instance.ok_or(ProblemDetails::NoRelay)?;
     entry.instance = Some(instance);
-    let relays = receive.ledger.of_source(instance).await?;
+    let relays = ledger.of_source(instance).await?;
     if relays.is_empty() {
-        return Err(Problem::NoRelay);
+        return Err(ProblemDetails::NoRelay);
     }
     entry.relays = relays.len();
-    Ok(Answer::Standing(relays))
+    Ok(Response::Relays(relays))
 }

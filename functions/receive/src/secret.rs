@@ -1,4 +1,4 @@
-//! The secret that stands in the path which Altinn Events calls.
+//! The secret in the path that Altinn Events calls.
 
 use std::fmt;
 
@@ -7,19 +7,18 @@ use sha2::{Digest, Sha256};
 use stafett_runtime::settings::{EventsSettings, SettingError};
 use subtle::ConstantTimeEq;
 
-/// The secret, kept as its digest: comparing digests takes the same time whatever was guessed,
-/// and however long the guess is.
-pub struct EventsSecret([u8; 32]);
+/// The secret, kept as its digest: comparing digests takes the same time for every guess, however long it is.
+pub(crate) struct EventsSecret([u8; 32]);
 
 impl EventsSecret {
     /// # Errors
     /// [`SettingError::Malformed`] for a secret that is too short, or that a path would have to escape.
-    pub fn new(secret: &SecretString) -> Result<Self, SettingError> {
+    pub(crate) fn new(secret: &SecretString) -> Result<Self, SettingError> {
         EventsSettings::check(secret.expose_secret())?;
         Ok(Self(digest(secret.expose_secret())))
     }
 
-    pub(crate) fn is(&self, guess: &str) -> bool {
+    pub(crate) fn matches(&self, guess: &str) -> bool {
         self.0.ct_eq(&digest(guess)).into()
     }
 }
@@ -44,14 +43,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_but_the_secret_is_the_secret(guess in "\\PC{0,50}", cut in 0..SECRET.len()) {
+        fn only_the_secret_itself_matches(guess in "\\PC{0,50}", cut in 0..SECRET.len()) {
             let secret = EventsSecret::new(&SECRET.into()).unwrap();
-            prop_assert!(secret.is(SECRET));
-            prop_assert_eq!(secret.is(&guess), guess == SECRET);
-            prop_assert!(!secret.is(SECRET.split_at(cut).0));
-            prop_assert!(!secret.is(&SECRET.to_uppercase()));
+            prop_assert!(secret.matches(SECRET));
+            prop_assert_eq!(secret.matches(&guess), guess == SECRET);
+            prop_assert!(!secret.matches(SECRET.split_at(cut).0));
+            prop_assert!(!secret.matches(&SECRET.to_uppercase()));
             let longer = format!("{SECRET}{guess}");
-            prop_assert_eq!(secret.is(&longer), guess.is_empty());
+            prop_assert_eq!(secret.matches(&longer), guess.is_empty());
         }
     }
 

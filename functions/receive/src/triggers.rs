@@ -1,22 +1,29 @@
 //! `POST /triggers`: app A says that an instance may be ready.
 
-use lambda_http::{Request, RequestExt, request::RequestContext};
+use lambda_http::Request;
 use stafett_core::{
     id::{AppId, InstanceId},
     trigger::Cause,
 };
-use uuid::Uuid;
 
-use crate::{Receive, answer::Answer, authorization, body, log::Entry, problem::Problem};
+use crate::{
+    authorization::Authorization,
+    body,
+    enqueue::{Enqueue, request_id},
+    log::Entry,
+    problem_details::ProblemDetails,
+    response::Response,
+};
 
-/// Who calls is settled first: nothing of the body is looked at for a stranger.
-pub(crate) async fn receive(
-    receive: &Receive,
+/// Reads the body only after the caller's token was accepted.
+pub(crate) async fn handle(
+    authorization: &Authorization,
+    enqueue: &Enqueue,
     request: &Request,
     entry: &mut Entry,
-) -> Result<Answer, Problem> {
+) -> Result<Response, ProblemDetails> {
     entry.cause = Some(Cause::App);
-    authorization::check(receive, request, entry).await?;
+    authorization.check(request, entry).await?;
 
     let fields = body::object(request)?;
     let app: AppId = body::id("app", fields.text("app")?)?;
@@ -25,21 +32,10 @@ pub(crate) async fn receive(
 
     let id = request_id(request);
     let trace = entry.trace.as_ref();
-    let routes = receive
-        .enqueue(&app, instance, Cause::App, &id, trace)
-        .await?;
+    let routes = enqueue.send(&app, instance, Cause::App, &id, trace).await?;
     if routes.is_empty() {
-        return Err(Problem::NoRoute);
+        return Err(ProblemDetails::NoRoute);
     }
     entry.relays = routes.len();
-    Ok(Answer::Triggered { instance, routes })
-}
-
-/// The id that API Gateway gave to the request, and gives to the caller in `apigw-requestid`.
-pub(crate) fn request_id(request: &Request) -> String {
-    let given = match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
-        _ => None,
-    };
-    given.unwrap_or_else(|| Uuid::now_v7().to_string())
+    Ok(Response::Triggered { instance, routes })
 }

@@ -7,9 +7,10 @@ use stafett_core::relay::State;
 use stafett_runtime::ledger::{DueKey, Standing};
 
 use crate::{
-    run::{Progress, Run, Work},
+    error::RunError,
+    route_run::{RouteRun, TurnEnd},
+    run::Run,
     time::Share,
-    trouble::Trouble,
 };
 
 /// How long a relay that was enqueued is given before it counts as standing still again.
@@ -17,67 +18,67 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 /// Writes to the ledger at the same time.
 const WRITES_AT_ONCE: usize = 8;
 
-/// The list of them, from where it was left.
+/// The relays that stand still, page by page.
 #[derive(Debug, Default)]
 pub(crate) struct DueRelays {
     next: Option<DueKey>,
 }
 
 impl DueRelays {
-    /// Enqueues page after page.
+    /// Enqueues page after page, from where the last turn ended.
     pub(crate) async fn go_on(
         &mut self,
         run: &Run<'_>,
-        work: &mut Work<'_>,
+        route_run: &mut RouteRun<'_>,
         share: &mut Share<'_>,
-    ) -> Result<Progress, Trouble> {
+    ) -> Result<TurnEnd, RunError> {
         while share.admits_a_page(Instant::now()) {
             let began = Instant::now();
-            let now = run.parts.clock.now();
+            let now = run.context.clock.now();
             let (relays, next) = run
-                .parts
+                .context
                 .ledger
-                .due(&work.route.name, now, self.next.take())
+                .due(&route_run.route.name, now, self.next.take())
                 .await?;
-            wake(run, work, &relays).await?;
+            wake(run, route_run, &relays).await?;
             share.spent(began.elapsed());
             match next {
-                None => return Ok(Progress::Finished),
+                None => return Ok(TurnEnd::Finished),
                 some => self.next = some,
             }
         }
-        Ok(Progress::Cut)
+        Ok(TurnEnd::ShareUsed)
     }
 }
 
-/// Enqueues relays that the ledger has, counts them, and has them left alone for a while. In this order: a
-/// crash in between enqueues them twice, not never.
+/// Enqueues relays that are on record, counts them, and then postpones them in the ledger. In this order a crash in
+/// between enqueues them twice, not never.
 pub(crate) async fn wake(
     run: &Run<'_>,
-    work: &mut Work<'_>,
+    route_run: &mut RouteRun<'_>,
     relays: &[Standing],
-) -> Result<(), Trouble> {
+) -> Result<(), RunError> {
     let sources: Vec<_> = relays.iter().map(|relay| relay.source).collect();
-    run.enqueue(work.route, &sources).await?;
+    run.enqueue(route_run.route, &sources).await?;
     for relay in relays {
-        let due = &mut work.report.due;
+        let due = &mut route_run.report.due;
         match relay.state {
             State::Claimed => due.claimed += 1,
             State::Waiting => due.waiting += 1,
             State::Created => due.created += 1,
-            // Finished after the index was read.
+            // It was finished after the index was read.
             State::Done | State::Failed => {}
         }
     }
     if run.dry_run {
         return Ok(());
     }
-    let again = run.parts.clock.now();
+    let again = run.context.clock.now();
     let again = again.checked_add(PATIENCE).unwrap_or(again);
-    // Collected: a closure in the stream would bind the future to one thread.
+    // Collected first, because a closure in the stream would bind the future to one thread.
     let writes: Vec<_> = relays
         .iter()
-        .map(|relay| run.parts.ledger.postpone(relay, again))
+        .map(|relay| run.context.ledger.postpone(relay, again))
         .collect();
     stream::iter(writes)
         .buffer_unordered(WRITES_AT_ONCE)

@@ -1,9 +1,10 @@
-//! What is done about the instances of a page: of A those without a relay, of B those whose stamp
-//! contradicts the ledger.
+//! What is done about the instances of a page: A instances without a relay are enqueued, and B instances whose stamp
+//! contradicts the ledger are reported.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use http::StatusCode;
+use stafett_core::preflight::SOURCE;
 use stafett_core::{
     id::InstanceId,
     instance::Instance,
@@ -12,43 +13,32 @@ use stafett_core::{
     route::{Mode, Route},
     transform::open_since,
 };
-use stafett_runtime::{altinn::create::SOURCE, ledger::Standing};
+use stafett_runtime::ledger::Standing;
 
 use crate::{
-    answer::{Doubled, Trace},
     due::wake,
-    run::{Run, Work},
-    trouble::Trouble,
+    error::RunError,
+    listing::Listing,
+    response::{Doubled, InstanceSummary},
+    route_run::RouteRun,
+    run::Run,
     vanished,
 };
 
-/// What a page of A instances shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shows {
-    /// What has changed.
-    Changes,
-    /// The list of unconfirmed ones from its beginning: whatever became of a message, its instance comes up again.
-    Unconfirmed,
-    /// What earlier windows of the list have shown before. What is too young to have been shown is left alone: its
-    /// trigger is on its way.
-    Whole,
-    /// What another list has shown before, and counted.
-    Again,
-}
-
-/// Enqueues the A instances of a page that have no relay, or one that waits for what has happened.
+/// Enqueues the A instances of a page that have no relay, or whose relay waits for the gate that is open now.
 pub(crate) async fn relay_missing(
     run: &Run<'_>,
-    work: &mut Work<'_>,
+    route_run: &mut RouteRun<'_>,
     page: &[Instance],
-    shows: Shows,
-) -> Result<(), Trouble> {
-    let route = work.route;
+    listing: Listing,
+) -> Result<(), RunError> {
+    let route = route_run.route;
     let ready: Vec<InstanceId> = page
         .iter()
         .filter(|instance| is_ready(route, instance))
         .filter(|instance| {
-            matches!(shows, Shows::Changes | Shows::Unconfirmed) || has_waited(run, route, instance)
+            matches!(listing, Listing::Changes | Listing::Unconfirmed)
+                || has_waited(run, route, instance)
         })
         .map(|instance| instance.id)
         .collect();
@@ -56,16 +46,16 @@ pub(crate) async fn relay_missing(
         .iter()
         .map(|id| RelayId::new(route.name.clone(), *id))
         .collect();
-    let standings = run.parts.ledger.standings(&relays).await?;
+    let standings = run.context.ledger.standings(&relays).await?;
     let (mut missing, mut open) = (Vec::new(), Vec::new());
     let (mut failed, mut done, mut in_hand) = (0, 0, 0);
     for (instance, standing) in ready.iter().zip(standings) {
         match standing {
-            None if work.told.has(run, *instance, shows).await? => in_hand += 1,
+            None if route_run.told.has(run, *instance, listing).await? => in_hand += 1,
             None => missing.push(*instance),
-            // It would be tried again some time: its gate is open now.
+            // It would be tried again in time, but its gate is open now.
             Some(it) if it.state == State::Waiting && it.reason == Some(Reason::GateClosed) => {
-                if work.told.has(run, *instance, shows).await? {
+                if route_run.told.has(run, *instance, listing).await? {
                     in_hand += 1;
                 } else {
                     open.push(it);
@@ -79,12 +69,12 @@ pub(crate) async fn relay_missing(
         }
     }
     run.enqueue(route, &missing).await?;
-    work.told.add(run, &missing).await?;
-    wake(run, work, &open).await?;
+    route_run.told.add(run, &missing).await?;
+    wake(run, route_run, &open).await?;
     let woken: Vec<InstanceId> = open.iter().map(|it| it.source).collect();
-    work.told.add(run, &woken).await?;
-    let report = &mut work.report;
-    if shows != Shows::Again {
+    route_run.told.add(run, &woken).await?;
+    let report = &mut route_run.report;
+    if listing != Listing::Repeated {
         report.skipped += (page.len() - ready.len()) as u64;
         report.failed += failed;
         report.done += done;
@@ -96,14 +86,14 @@ pub(crate) async fn relay_missing(
     Ok(())
 }
 
-/// Whether an A instance is to be relayed: it is there, and its gate opened since the route begins.
+/// Whether an A instance is to be relayed: it is not deleted, and its gate opened no earlier than the route's `since`.
 fn is_ready(route: &Route, instance: &Instance) -> bool {
     let opened = open_since(&route.gate, instance);
     !instance.status.is_hard_deleted
         && opened.is_some_and(|opened| route.since.is_none_or(|since| opened >= since))
 }
 
-/// Whether the gate of an A instance opened long enough ago for its trigger to have come.
+/// Whether the gate of an A instance opened long enough ago that its trigger should have arrived.
 fn has_waited(run: &Run<'_>, route: &Route, instance: &Instance) -> bool {
     open_since(&route.gate, instance).is_some_and(|opened| opened < run.until)
 }
@@ -111,53 +101,58 @@ fn has_waited(run: &Run<'_>, route: &Route, instance: &Instance) -> bool {
 /// Compares the stamps on the B instances of a page with the ledger.
 pub(crate) async fn compare_stamps(
     run: &Run<'_>,
-    work: &mut Work<'_>,
+    route_run: &mut RouteRun<'_>,
     page: &[Instance],
-) -> Result<(), Trouble> {
-    let keys = stamp_keys(run, work).await?;
+) -> Result<(), RunError> {
+    let keys = stamp_keys(run, route_run).await?;
     let stamped: Vec<(&Instance, RelayId)> = page
         .iter()
-        .filter_map(|b| Some((b, stamp(work.route, b, &keys)?)))
+        .filter_map(|b| Some((b, stamp(route_run.route, b, &keys)?)))
         .collect();
     let relays: Vec<RelayId> = stamped.iter().map(|(_, relay)| relay.clone()).collect();
-    let standings = run.parts.ledger.standings(&relays).await?;
-    // Those on record that were read and are there.
+    let standings = run.context.ledger.standings(&relays).await?;
+    // The recorded instances that were read; none for one that is gone.
     let mut live: BTreeMap<InstanceId, Option<Instance>> = BTreeMap::new();
     for ((b, relay), standing) in stamped.into_iter().zip(standings) {
-        // What is not on record of a relay in work, instantiate finds by itself.
+        // While a relay is in work, `instantiate` itself searches for its B.
         let Some((standing, recorded)) = standing.and_then(on_record) else {
             continue;
         };
         let gone = b.status.is_hard_deleted;
         if recorded == b.id {
             if gone && b.process.ended.is_none() {
-                vanished::deal_with(run, work, b, standing).await?;
+                vanished::deal_with(run, route_run, b, standing).await?;
             }
         } else if !gone {
             let recorded = match live.entry(recorded) {
                 Entry::Occupied(read) => read.into_mut(),
-                Entry::Vacant(unread) => unread.insert(live_one(run, work, recorded).await?),
+                Entry::Vacant(unread) => unread.insert(live_one(run, route_run, recorded).await?),
             };
             if let Some(recorded) = recorded {
-                tell_doubles(work, &relay, recorded, b);
+                report_doubles(route_run, &relay, recorded, b);
             }
         }
     }
-    tell_restamped(run, work, page, &keys).await
+    report_restamped(run, route_run, page, &keys).await
 }
 
-/// The B of a relay that is made.
+/// The recorded B of a relay, if it has been created.
 fn on_record(standing: Standing) -> Option<(Standing, InstanceId)> {
     let is_made = matches!(standing.state, State::Created | State::Done);
     let instance = standing.instance.filter(|_| is_made)?;
     Some((standing, instance))
 }
 
-/// Two live B of one relay, and what was done with each since.
-fn tell_doubles(work: &mut Work<'_>, relay: &RelayId, recorded: &Instance, other: &Instance) {
+/// Reports two live B of one relay, with what was done with each.
+fn report_doubles(
+    route_run: &mut RouteRun<'_>,
+    relay: &RelayId,
+    recorded: &Instance,
+    other: &Instance,
+) {
     let doubled = Doubled {
         relay: relay.to_string(),
-        instances: [Trace::of(recorded), Trace::of(other)],
+        instances: [InstanceSummary::of(recorded), InstanceSummary::of(other)],
     };
     let [b, second] = &doubled.instances;
     tracing::error!(
@@ -177,18 +172,18 @@ fn tell_doubles(work: &mut Work<'_>, relay: &RelayId, recorded: &Instance, other
         "two live B carry the stamp of this relay, the first is on record: have the one deleted with which nobody has \
          worked, and tell how it came about"
     );
-    work.report.is_doubled(doubled);
+    route_run.report.is_doubled(doubled);
 }
 
-/// Tells of B that name their A, are on record as a B of it, and do not carry the stamp of their relay: whoever may
-/// write data values can overwrite it, and a search for the stamp would not find them.
-async fn tell_restamped(
+/// Reports B that name their A and are on record, but do not carry the stamp of their relay. Anybody who may write data
+/// values can overwrite the stamp, and a search for it would then not find them.
+async fn report_restamped(
     run: &Run<'_>,
-    work: &mut Work<'_>,
+    route_run: &mut RouteRun<'_>,
     page: &[Instance],
     keys: &[String],
-) -> Result<(), Trouble> {
-    let route = work.route;
+) -> Result<(), RunError> {
+    let route = route_run.route;
     let suspects: Vec<(&Instance, InstanceId)> = page
         .iter()
         .filter(|b| !b.status.is_hard_deleted)
@@ -197,24 +192,24 @@ async fn tell_restamped(
             stamp(route, b, keys).is_none_or(|relay| relay.guid() != source.guid)
         })
         .collect();
-    // One look at the ledger for all of them; only a route with `each` has relays that the A alone does not name.
+    // One query for all of them. Only relays of a route with `each` cannot be named by A alone.
     let whole: Vec<RelayId> = suspects
         .iter()
         .map(|(_, source)| RelayId::new(route.name.clone(), *source))
         .collect();
-    let standings = run.parts.ledger.standings(&whole).await?;
+    let standings = run.context.ledger.standings(&whole).await?;
     for ((b, source), standing) in suspects.into_iter().zip(standings) {
         let is_of_b = |standing: &Standing| standing.instance == Some(b.id);
         let recorded = match standing {
             Some(standing) if route.each.is_some() && !is_of_b(&standing) => {
-                let all = run.parts.ledger.of_source(source).await?;
+                let all = run.context.ledger.of_source(source).await?;
                 let own = all.into_iter().filter(|it| *it.relay.route() == route.name);
                 own.into_iter().find(is_of_b)
             }
             standing => standing.filter(is_of_b),
         };
         if let Some(recorded) = recorded {
-            work.report.restamped += 1;
+            route_run.report.restamped += 1;
             tracing::warn!(
                 relay = %recorded.relay,
                 a = %source,
@@ -229,11 +224,11 @@ async fn tell_restamped(
 }
 
 /// The keys of B's `dataValues` under which a stamp may stand.
-async fn stamp_keys(run: &Run<'_>, work: &Work<'_>) -> Result<Vec<String>, Trouble> {
+async fn stamp_keys(run: &Run<'_>, route_run: &RouteRun<'_>) -> Result<Vec<String>, RunError> {
     let mut keys = vec![STAMP.to_owned()];
-    if let Mode::Prefill { stamp } = &work.route.to.mode {
-        let app = &work.route.to.app;
-        let metadata = run.parts.altinn.metadata(&work.budget, app).await?;
+    if let Mode::Prefill { stamp } = &route_run.route.to.mode {
+        let app = &route_run.route.to.app;
+        let metadata = run.context.altinn.metadata(&route_run.budget, app).await?;
         let shown = metadata.data_fields.iter();
         let shown = shown.filter(|field| field.path.as_ref() == Some(stamp));
         keys.extend(shown.map(|field| field.id.clone()));
@@ -241,22 +236,22 @@ async fn stamp_keys(run: &Run<'_>, work: &Work<'_>) -> Result<Vec<String>, Troub
     Ok(keys)
 }
 
-/// The relay of this route whose stamp an instance carries. Other texts are not ours.
+/// The relay of this route whose stamp an instance carries. Any other text is not ours.
 fn stamp(route: &Route, b: &Instance, keys: &[String]) -> Option<RelayId> {
     keys.iter()
         .filter_map(|key| b.data_values.get(key)?.parse::<RelayId>().ok())
         .find(|relay| *relay.route() == route.name)
 }
 
-/// The B on record, if it is there.
+/// The recorded B, unless it is deleted.
 async fn live_one(
     run: &Run<'_>,
-    work: &Work<'_>,
+    route_run: &RouteRun<'_>,
     id: InstanceId,
-) -> Result<Option<Instance>, Trouble> {
-    match run.parts.altinn.instance(&work.budget, id).await {
+) -> Result<Option<Instance>, RunError> {
+    match run.context.altinn.instance(&route_run.budget, id).await {
         Ok(instance) => Ok(Some(instance).filter(|it| !it.status.is_hard_deleted)),
-        // Purged, as far as one can tell.
+        // Most likely it was purged.
         Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -1,17 +1,17 @@
 //! The Lambda function `reconcile`: finds what no trigger told of, and enqueues it.
 //!
-//! Altinn tells of an instance once, and at best: its events are off by default, are sent after the state
+//! Altinn reports an instance at most once: its events are off by default, are sent only after the state
 //! was saved, and are given up after some two days (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/
-//! Events/EventsClient.cs; Altinn/altinn-events: src/Events.Functions/). So each route is looked after by the
-//! clock as well, in three steps:
+//! Events/EventsClient.cs; Altinn/altinn-events: src/Events.Functions/). So a schedule looks after each route as
+//! well, in three steps:
 //!
-//! 1. the ledger's relays that stand still: nobody works on them, no message of them is on its way;
-//! 2. the instances of A whose gate is open, as Storage lists them, that have no relay: as they change, and once an
-//!    hour by lists that do not lean on Storage's time of the last change;
-//! 3. the instances of B that carry the route's stamp: two live ones of one relay, one that is gone, one whose
+//! 1. relays in the ledger that stand still: nobody works on them, and no message of them is on its way;
+//! 2. instances of A whose gate is open and that have no relay, as Storage lists them: as they change, and once an
+//!    hour by lists that do not depend on Storage's time of the last change;
+//! 3. instances of B that carry the route's stamp: two live ones of one relay, one that is gone, one whose
 //!    stamp was overwritten. Where B's app has deleted one by itself, its relay is opened again.
 //!
-//! Whatever it finds it enqueues. It makes no B, and what it enqueues twice is relayed once.
+//! Whatever it finds, it enqueues. It never creates a B, and what it enqueues twice is relayed once.
 
 #![warn(
     clippy::expect_used,
@@ -20,112 +20,107 @@
     clippy::unwrap_used
 )]
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
+use aws_config::SdkConfig;
 use serde_json::Value;
-use stafett_core::route::Routes;
+use stafett_core::route::{Route, Routes};
 use stafett_runtime::{
-    altinn::{Altinn, Connection},
+    altinn::Connection,
     clock::Clock,
+    invocation::Invocation,
     ledger::Ledger,
+    metrics,
     queue::Queue,
     settings::{LedgerSettings, QueueSettings, ReconcileSettings, RouteSettings, Source},
     start::StartError,
 };
 
-mod answer;
 mod due;
+mod error;
 mod instances;
+mod jobs;
+mod listing;
 mod pass;
 mod position;
 mod request;
+mod response;
+mod route_run;
 mod run;
 mod time;
 mod told;
-mod trouble;
 mod vanished;
 
-pub use answer::{Answer, Doubled, Due, Report, Trace};
-use request::Request;
-pub use request::RequestError;
-use run::Run;
+use self::{
+    request::Request,
+    run::{Context, Run},
+};
+pub use self::{
+    request::RequestError,
+    response::{Doubled, Due, InstanceSummary, Report, Response},
+};
 
-/// The longest time that is left before Lambda stops the function, if it does not say.
-const UNKNOWN_LEFT: Duration = Duration::from_secs(60);
 /// What the function needs after its last page, to keep its positions and to answer.
 pub const CLOSING: Duration = Duration::from_secs(10);
 
-/// The function with all that it works with. Cloning it is cheap.
-#[derive(Debug, Clone)]
-pub struct Reconcile(Arc<Parts>);
-
+/// The function with its dependencies.
 #[derive(Debug)]
-struct Parts {
+pub struct Reconcile {
     routes: Routes,
-    altinn: Altinn,
-    ledger: Ledger,
-    queue: Queue,
-    settings: ReconcileSettings,
-    /// How long B may still work on a request that nobody waits for.
-    settle: Duration,
-    clock: Clock,
+    context: Context,
 }
 
 impl Reconcile {
-    /// The function as `source` sets it up.
+    /// Builds the function from its settings.
     ///
     /// # Errors
     /// [`StartError`]: one line that names the setting or the route file.
     pub async fn new(
-        source: &Source<'_>,
-        aws: &aws_config::SdkConfig,
+        environment: &Source<'_>,
+        aws: &SdkConfig,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let connection = Connection::read(source)?;
-        let ledger_settings = LedgerSettings::read(source)?;
-        let ledger = Ledger::new(aws, &ledger_settings);
-        let queue = Queue::new(aws, &QueueSettings::read(source)?);
-        let settings = ReconcileSettings::read(source)?;
-        let routes = Routes::load(&RouteSettings::read(source)?.directory)?;
-        Ok(Self(Arc::new(Parts {
+        let connection = Connection::read(environment)?;
+        let ledger = LedgerSettings::read(environment)?;
+        let queue = Queue::new(aws, &QueueSettings::read(environment)?);
+        let settings = ReconcileSettings::read(environment)?;
+        let routes = Routes::load(&RouteSettings::read(environment)?.directory)?;
+        Ok(Self {
             routes,
-            altinn: connection.open(aws, clock.clone()).await?,
-            ledger,
-            queue,
-            settings,
-            settle: ledger_settings.settle,
-            clock,
-        })))
+            context: Context {
+                altinn: connection.open(aws, clock.clone()).await?,
+                ledger: Ledger::new(aws, &ledger),
+                queue,
+                settings,
+                settle: ledger.settle,
+                clock,
+            },
+        })
     }
 
-    /// Looks after the routes that the event names, for as long as `left` says. What is not looked at by
-    /// then is looked at by the next run.
+    /// Looks after the routes that the event names, within the time that is left. The next run goes on where this one
+    /// stops.
     ///
     /// # Errors
-    /// [`RequestError`] for an event that is no request. Trouble with a route stands in its report.
+    /// [`RequestError`] for an event that is not a request. What goes wrong with a route is in its report.
     pub async fn handle(
         &self,
         event: Value,
-        left: Option<Duration>,
-    ) -> Result<Answer, RequestError> {
-        self.handle_in_trace(event, left, None).await
-    }
-
-    /// The same, under a trace (`X-Amzn-Trace-Id`) that goes on with the messages.
-    ///
-    /// # Errors
-    /// As [`Reconcile::handle`].
-    pub async fn handle_in_trace(
-        &self,
-        event: Value,
-        left: Option<Duration>,
-        trace: Option<&str>,
-    ) -> Result<Answer, RequestError> {
-        let request = Request::read(&event, &self.0.routes)?;
-        let left = left.unwrap_or(UNKNOWN_LEFT).saturating_sub(CLOSING);
-        Ok(Run::new(&self.0, &request, trace)
-            .carry_out(&request, left)
-            .await)
+        invocation: &Invocation,
+    ) -> Result<Response, RequestError> {
+        let request = Request::read(&event, &self.routes)?;
+        let left = invocation.left.saturating_sub(CLOSING);
+        let run = Run::new(&self.context, request.dry_run, invocation.trace.as_ref());
+        let asked = |route: &&Route| request.route.as_ref().is_none_or(|it| *it == route.name);
+        let routes = jobs::carry_out(&run, self.routes.iter().filter(asked), left).await;
+        let of_all = request.route.is_none() && !request.dry_run;
+        if of_all && routes.iter().all(|report| report.finished) {
+            metrics::run_finished(self.context.clock.now());
+        }
+        Ok(Response {
+            routes,
+            dry_run: request.dry_run,
+        })
     }
 }
 
@@ -134,8 +129,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_may_go_on_on_any_thread() {
-        fn on_any_thread<T: Send>(_: impl Fn(&'static Reconcile) -> T) {}
-        on_any_thread(|function| function.handle(Value::Null, None));
+    fn a_run_can_move_between_threads() {
+        fn can_move<T: Send>(_: impl Fn(&'static Reconcile, &'static Invocation) -> T) {}
+        can_move(|function, invocation| function.handle(Value::Null, invocation));
     }
 }

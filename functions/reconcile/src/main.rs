@@ -1,34 +1,21 @@
-//! The Lambda function `reconcile`: settings, routes, key, and then one run whenever the clock says so.
+//! The Lambda function `reconcile`: one run whenever the schedule or an operator asks for it.
 
-use std::{
-    process::ExitCode,
-    time::{Duration, SystemTime},
-};
+use std::process::ExitCode;
 
-use aws_config::BehaviorVersion;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use reconcile::{Answer, Reconcile};
+use reconcile::Reconcile;
 use serde_json::Value;
-use stafett_runtime::{clock::Clock, settings::Source, start, telemetry};
+use stafett_runtime::{invocation::Invocation, start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    telemetry::start();
-    start::exit(run().await)
-}
-
-async fn run() -> Result<(), Error> {
-    let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-    let function = Reconcile::new(&Source::environment(), &aws, Clock::system()).await?;
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-        let left = left_until(event.context.deadline());
-        let trace = event.context.xray_trace_id.as_deref();
-        let answer = function.handle_in_trace(event.payload, left, trace).await?;
-        Ok::<Answer, Error>(answer)
-    }))
+    start::run(async |environment, aws, clock| {
+        let reconcile = Reconcile::new(environment, aws, clock).await?;
+        lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+            let invocation = Invocation::from(&event.context);
+            Ok::<_, Error>(reconcile.handle(event.payload, &invocation).await?)
+        }))
+        .await
+    })
     .await
-}
-
-fn left_until(deadline: SystemTime) -> Option<Duration> {
-    deadline.duration_since(SystemTime::now()).ok()
 }

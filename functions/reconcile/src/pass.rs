@@ -1,11 +1,10 @@
 //! A pass over a list of instances: page by page, from where the last run stopped, in the order of
 //! their last change.
 //!
-//! Storage's own time of the last change, by which a window of a list is cut, can fall behind the document's, by
-//! seconds or by days, where somebody writes data values beside a change of the process
-//! ([`stafett_runtime::altinn::cursor`]). Such an A lies in a window that was looked through long ago. So once an hour
-//! the lists are looked through that do not lean on it: what ended within the last days, and what stands in
-//! the route's task.
+//! A window of a list is bounded by Storage's own time of the last change. That time can be seconds or days earlier
+//! than the one in the document, where somebody writes data values while the process changes
+//! ([`stafett_runtime::altinn::cursor`]). Such an A lies in a window that was read long ago. So once an hour the lists
+//! are read that do not depend on that time: what ended within the last days, and what is in the route's task.
 
 use std::time::{Duration, Instant};
 
@@ -17,42 +16,44 @@ use stafett_runtime::altinn::{
 };
 
 use crate::{
-    instances::{self, Shows},
-    position::{Position, Stopped, earlier, filters},
-    run::{Progress, Run, Work},
-    time::Share,
-    trouble::Trouble,
+    error::RunError,
+    instances,
+    listing::Listing,
+    position::{Position, Stopped, filters},
+    route_run::{RouteRun, TurnEnd},
+    run::Run,
+    time::{Share, earlier},
 };
 
-/// So many pages are dealt with again at most after a crash.
+/// After a crash at most this many pages are processed again.
 const KEEP_EVERY: u32 = 10;
-/// Where the first pass over B begins if the route does not say.
+/// How far back the first pass over B begins if the route has no `since`.
 const DAY: Duration = Duration::from_secs(86_400);
-/// How often a list is looked through from its beginning: that of unconfirmed instances, that of a task, and that of
-/// what ended lately. What was enqueued less long ago may still lie in the queue.
+/// How often a list is read from its beginning: the unconfirmed instances, those in a task, and those that ended lately.
+/// What was enqueued less long ago may still be in the queue.
 const WHOLE_EVERY: Duration = Duration::from_secs(3600);
-/// The list of what ended lately shows what ended on these days.
+/// The list of what ended lately goes back this far.
 const ENDED_WITHIN: Duration = Duration::from_secs(3 * 86_400);
-/// So much further back it takes Storage's own time of the last change, which keeps the query cheap (measured on Storage
-/// d9364e40 with 100,000 ended instances: 12 ms a page, without that bound 130 ms).
+/// How much earlier Storage's own time of the last change may be in that list. The bound keeps the query cheap (measured
+/// on Storage d9364e40 with 100,000 ended instances: 12 ms a page, without that bound 130 ms).
 const DRIFTED_BY: Duration = Duration::from_secs(3 * 86_400);
 
-/// What a list is looked through for.
+/// What a list is read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     /// A instances without a relay, as they change.
     Missing,
     /// A instances without a relay that ended within the last days, whatever Storage's time of their last change.
     Ended,
-    /// B of one relay that are two, or gone.
+    /// B instances: a second one of a relay, or one that is gone.
     Stamps,
 }
 
-/// A list of instances, and how far it has been looked through.
+/// A list of instances, and how far it has been read.
 pub(crate) struct Pass<'a> {
     route: &'a Route,
     purpose: Purpose,
-    /// What its position is kept under.
+    /// The name under which its position is kept.
     name: String,
     /// The list, without a window of time.
     list: InstanceQuery,
@@ -61,15 +62,15 @@ pub(crate) struct Pass<'a> {
     window: Option<Window>,
 }
 
-/// A window of time that is being looked at.
+/// A window of time that is being read.
 #[derive(Debug)]
 struct Window {
     whole: bool,
     from: Option<Timestamp>,
     until: Timestamp,
     cursor: Cursor,
-    /// Where the list goes on behind the last page that was dealt with.
-    dealt: Place,
+    /// Where the list goes on after the last page that was processed.
+    processed: Place,
     /// Another window follows that reaches until today.
     of_the_past: bool,
     /// Pages since its position was kept.
@@ -115,20 +116,20 @@ impl<'a> Pass<'a> {
             ])
     }
 
-    /// Looks at page after page. Wherever it is left, the position of what has been dealt with is kept.
+    /// Processes page after page. However the turn ends, the position of what has been processed is kept.
     pub(crate) async fn go_on(
         &mut self,
         run: &Run<'_>,
-        work: &mut Work<'_>,
+        route_run: &mut RouteRun<'_>,
         share: &mut Share<'_>,
-    ) -> Result<Progress, Trouble> {
-        let outcome = self.look(run, work, share).await;
-        let told = work.told.keep(run).await;
+    ) -> Result<TurnEnd, RunError> {
+        let outcome = self.look(run, route_run, share).await;
+        let told = route_run.told.keep(run).await;
         let kept = match outcome {
-            Ok(Progress::Finished) => Ok(()),
+            Ok(TurnEnd::Finished) => Ok(()),
             _ => self.keep(run).await,
         };
-        // What stopped the pass is told first; that what was kept is older does no harm.
+        // What stopped the pass is reported first. If an older position was kept, pages are processed twice.
         let progress = outcome?;
         told.and(kept)?;
         Ok(progress)
@@ -137,31 +138,33 @@ impl<'a> Pass<'a> {
     async fn look(
         &mut self,
         run: &Run<'_>,
-        work: &mut Work<'_>,
+        route_run: &mut RouteRun<'_>,
         share: &mut Share<'_>,
-    ) -> Result<Progress, Trouble> {
+    ) -> Result<TurnEnd, RunError> {
         while share.admits_a_page(Instant::now()) {
             let began = Instant::now();
             if self.window.is_none() {
                 self.window = self.open(run).await?;
             }
             let Some(window) = &mut self.window else {
-                return Ok(Progress::Finished);
+                return Ok(TurnEnd::Finished);
             };
-            let page = Self::read(run, work, window).await?;
-            let shows = match self.purpose {
-                Purpose::Missing if window.whole && self.list.unconfirmed => Shows::Unconfirmed,
-                Purpose::Missing if window.whole => Shows::Whole,
-                Purpose::Ended => Shows::Again,
-                Purpose::Missing | Purpose::Stamps => Shows::Changes,
+            let page = Self::read(run, route_run, window).await?;
+            let listing = match self.purpose {
+                Purpose::Missing if window.whole && self.list.unconfirmed => Listing::Unconfirmed,
+                Purpose::Missing if window.whole => Listing::Whole,
+                Purpose::Ended => Listing::Repeated,
+                Purpose::Missing | Purpose::Stamps => Listing::Changes,
             };
             match self.purpose {
                 Purpose::Missing | Purpose::Ended => {
-                    instances::relay_missing(run, work, &page.instances, shows).await?;
+                    instances::relay_missing(run, route_run, &page.instances, listing).await?;
                 }
-                Purpose::Stamps => instances::compare_stamps(run, work, &page.instances).await?,
+                Purpose::Stamps => {
+                    instances::compare_stamps(run, route_run, &page.instances).await?
+                }
             }
-            window.dealt = window.cursor.place().clone();
+            window.processed = window.cursor.place().clone();
             window.unkept += 1;
             let finished = window.cursor.is_finished();
             let keep = window.unkept >= KEEP_EVERY;
@@ -172,26 +175,26 @@ impl<'a> Pass<'a> {
             }
             share.spent(began.elapsed());
             if finished && self.window.is_none() {
-                return Ok(Progress::Finished);
+                return Ok(TurnEnd::Finished);
             }
         }
-        Ok(Progress::Cut)
+        Ok(TurnEnd::ShareUsed)
     }
 
-    /// The window to look at: the one that an earlier run left, or the next. None where the list is not due yet.
-    async fn open(&mut self, run: &Run<'_>) -> Result<Option<Window>, Trouble> {
+    /// The window to read: the one in which an earlier run stopped, or the next. None where the list is not due yet.
+    async fn open(&mut self, run: &Run<'_>) -> Result<Option<Window>, RunError> {
         let list = self.list.to_string();
         let of = filters(&list);
         let since = self.route.since;
         let mut position = match self.position.take() {
             Some(position) => position,
-            None => match run.parts.ledger.noted(&self.name).await? {
+            None => match run.context.ledger.noted(&self.name).await? {
                 None => Position::beginning(of, since),
-                Some(kept) => Position::read(&kept, of, since).unwrap_or_else(|useless| {
+                Some(kept) => Position::read(&kept, of, since).unwrap_or_else(|unusable| {
                     tracing::warn!(
                         route = %self.route.name,
                         position = self.name,
-                        reason = %useless,
+                        reason = %unusable,
                         "the position that was kept is no use; the list is looked through anew"
                     );
                     Position::beginning(of, since)
@@ -206,7 +209,7 @@ impl<'a> Pass<'a> {
                     whole: stopped.whole,
                     from: stopped.from,
                     until: stopped.until,
-                    dealt: stopped.place.clone(),
+                    processed: stopped.place.clone(),
                     cursor: Cursor::resume(query, stopped.place),
                     unkept: 0,
                 })
@@ -216,7 +219,7 @@ impl<'a> Pass<'a> {
                 whole,
                 from,
                 until: run.until,
-                dealt: Place::default(),
+                processed: Place::default(),
                 cursor: Cursor::new(self.query(run, from, run.until)),
                 unkept: 0,
             }),
@@ -227,14 +230,14 @@ impl<'a> Pass<'a> {
 
     /// Whether the next window is the whole list, and where it begins. None where it is not due yet.
     fn next(&self, run: &Run<'_>, position: &Position) -> Option<(bool, Option<Timestamp>)> {
-        let overlap = run.parts.settings.overlap;
+        let overlap = run.context.settings.overlap;
         let since = self.route.since;
         let of_a_task = matches!(self.list.process, Some(ProcessFilter::InTask(_)));
         let whole_is_due = position
             .whole
             .is_none_or(|last| last <= earlier(run.until, WHOLE_EVERY) || last > run.until);
         match self.purpose {
-            // Also what ended while nobody looked.
+            // Also what ended since the last pass, however long ago that was.
             Purpose::Ended => whole_is_due.then(|| {
                 let last = position.whole.map_or(run.until, |it| it.min(run.until));
                 (true, Some(earlier(last, ENDED_WITHIN + DRIFTED_BY)))
@@ -258,30 +261,30 @@ impl<'a> Pass<'a> {
             ended_from,
             changed_from: from,
             changed_before: Some(until),
-            size: run.parts.settings.page,
+            size: run.context.settings.page,
             ..self.list.clone()
         }
     }
 
-    /// The next page of the window, held against what was asked for.
+    /// The next page of the window, checked against the filters of its query.
     async fn read(
         run: &Run<'_>,
-        work: &mut Work<'_>,
+        route_run: &mut RouteRun<'_>,
         window: &mut Window,
-    ) -> Result<Page, Trouble> {
+    ) -> Result<Page, RunError> {
         let query = window.cursor.list().clone();
         let doing = format!("list the instances of {}", query.app);
-        let altinn = &run.parts.altinn;
+        let altinn = &run.context.altinn;
         let page = window
             .cursor
-            .page(altinn, &work.budget, &doing, |_| true)
+            .page(altinn, &route_run.budget, &doing, |_| true)
             .await?;
-        let report = &mut work.report;
+        let report = &mut route_run.report;
         report.pages += 1;
         report.drifted += page.drifted() as u64;
         for unreadable in &page.unreadable {
             tracing::error!(
-                route = %work.route.name,
+                route = %route_run.route.name,
                 app = %query.app,
                 instance = unreadable.id.map(tracing::field::display),
                 "an instance in Storage's list cannot be read and was passed over: see what it holds; no relay of it is \
@@ -294,7 +297,7 @@ impl<'a> Pass<'a> {
             .iter()
             .find_map(|it| Some((it.id, query.ignored_for(it)?)));
         if let Some((instance, filter)) = ignored {
-            return Err(Trouble::FilterIgnored {
+            return Err(RunError::FilterIgnored {
                 filter,
                 instance,
                 query: query.to_string(),
@@ -303,8 +306,8 @@ impl<'a> Pass<'a> {
         Ok(page)
     }
 
-    /// The window has been looked at to its end. If it was of the past, the next one follows.
-    async fn close(&mut self, run: &Run<'_>) -> Result<(), Trouble> {
+    /// Ends a window that has been read to its end. If a later one remains, it is opened.
+    async fn close(&mut self, run: &Run<'_>) -> Result<(), RunError> {
         let (Some(window), Some(position)) = (&self.window, &mut self.position) else {
             return Ok(());
         };
@@ -323,8 +326,8 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// Keeps the position of what has been dealt with.
-    async fn keep(&mut self, run: &Run<'_>) -> Result<(), Trouble> {
+    /// Keeps the position of what has been processed.
+    async fn keep(&mut self, run: &Run<'_>) -> Result<(), RunError> {
         let (Some(window), Some(position)) = (&mut self.window, &self.position) else {
             return Ok(());
         };
@@ -335,18 +338,18 @@ impl<'a> Pass<'a> {
             whole: window.whole,
             from: window.from,
             until: window.until,
-            place: window.dealt.clone(),
+            place: window.processed.clone(),
         });
         window.unkept = 0;
         let text = position.to_text()?;
         self.note(run, &text).await
     }
 
-    async fn note(&self, run: &Run<'_>, text: &str) -> Result<(), Trouble> {
+    async fn note(&self, run: &Run<'_>, text: &str) -> Result<(), RunError> {
         if run.dry_run {
             return Ok(());
         }
-        Ok(run.parts.ledger.note(&self.name, text).await?)
+        Ok(run.context.ledger.note(&self.name, text).await?)
     }
 }
 

@@ -1,6 +1,6 @@
-//! Where a pass over a list of instances has come to, as it is kept between runs.
+//! How far a list of instances has been read, as it is kept between runs.
 //!
-//! A position that is kept means that everything before it has been dealt with.
+//! A position is kept only after everything before it has been processed.
 
 use std::time::Duration;
 
@@ -9,27 +9,29 @@ use serde::{Deserialize, Serialize};
 use stafett_runtime::altinn::cursor::Place;
 use thiserror::Error;
 
+use crate::time::earlier;
+
 /// The version that is written and read.
 const VERSION: u32 = 2;
-/// The version before: a pass that stopped kept Storage's `next`, which skips instances.
+/// The previous version, in which an unfinished pass kept Storage's `next`, which skips instances.
 const WITH_NEXT: u32 = 1;
 
-/// How far a list has been looked through.
+/// How far a list has been read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {
     v: u32,
-    /// The list: its filters without the window of time. Another gate or app makes another list.
+    /// The list: its filters without the window of time. They differ with the gate and the app.
     of: String,
     /// The route's `since` when this was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
-    /// Everything that changed before this has been dealt with.
+    /// Everything that changed before this has been processed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<Timestamp>,
-    /// Until when the last pass reached that looked through the whole list, however old.
+    /// The end of the last pass over the whole list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) whole: Option<Timestamp>,
-    /// A pass that has not come to its end.
+    /// An unfinished pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stopped: Option<Stopped>,
 }
@@ -37,7 +39,7 @@ pub(crate) struct Position {
 /// Where a pass stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stopped {
-    /// It looks through the whole list, however old.
+    /// It reads the whole list, not only what changed.
     #[serde(default)]
     pub(crate) whole: bool,
     /// Where its window begins.
@@ -49,9 +51,9 @@ pub(crate) struct Stopped {
     pub(crate) place: Place,
 }
 
-/// A position that is no use: the list is looked through anew.
+/// Why a kept position is not used. The list is then read from its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(crate) enum Useless {
+pub(crate) enum Unusable {
     #[error("it was written by another version")]
     Version,
     #[error("it cannot be read")]
@@ -63,7 +65,7 @@ pub(crate) enum Useless {
 }
 
 impl Position {
-    /// Nothing of the list `of` has been looked at.
+    /// The beginning of the list `of`.
     pub(crate) fn beginning(of: &str, since: Option<Timestamp>) -> Self {
         Self {
             v: VERSION,
@@ -75,16 +77,16 @@ impl Position {
         }
     }
 
-    /// Reads what was kept, for a list `of` and a route with this `since`. Of a position of the version before, what
-    /// had been looked through whole counts, and the pass that stopped begins anew.
-    pub(crate) fn read(text: &str, of: &str, since: Option<Timestamp>) -> Result<Self, Useless> {
+    /// Reads a kept position, for a list `of` and a route with this `since`. A position of the previous version keeps
+    /// its finished passes, and its unfinished pass begins again.
+    pub(crate) fn read(text: &str, of: &str, since: Option<Timestamp>) -> Result<Self, Unusable> {
         #[derive(Deserialize)]
         struct Versioned {
             v: u32,
         }
-        let Versioned { v } = serde_json::from_str(text).map_err(|_| Useless::Malformed)?;
+        let Versioned { v } = serde_json::from_str(text).map_err(|_| Unusable::Malformed)?;
         let mut kept: serde_json::Value =
-            serde_json::from_str(text).map_err(|_| Useless::Malformed)?;
+            serde_json::from_str(text).map_err(|_| Unusable::Malformed)?;
         match v {
             VERSION => {}
             WITH_NEXT => {
@@ -92,24 +94,24 @@ impl Position {
                     fields.remove("stopped");
                 }
             }
-            _ => return Err(Useless::Version),
+            _ => return Err(Unusable::Version),
         }
-        let mut kept: Self = serde_json::from_value(kept).map_err(|_| Useless::Malformed)?;
+        let mut kept: Self = serde_json::from_value(kept).map_err(|_| Unusable::Malformed)?;
         if v == WITH_NEXT {
             kept.v = VERSION;
             kept.of = filters(&kept.of).to_owned();
         }
         if kept.of != of {
-            return Err(Useless::AnotherList);
+            return Err(Unusable::AnotherList);
         }
         let is_covered = |kept| since.is_some_and(|since| kept <= since);
         if !kept.since.is_none_or(is_covered) {
-            return Err(Useless::AnotherSince);
+            return Err(Unusable::AnotherSince);
         }
         Ok(Self { since, ..kept })
     }
 
-    /// The same, with a pass that stopped here.
+    /// The same, with an unfinished pass.
     pub(crate) fn stopped_at(&self, stopped: Stopped) -> Self {
         Self {
             stopped: Some(stopped),
@@ -117,13 +119,13 @@ impl Position {
         }
     }
 
-    /// What is kept.
+    /// The text that is kept.
     pub(crate) fn to_text(&self) -> serde_json::Result<String> {
         serde_json::to_string(self)
     }
 
-    /// Where the next window begins: at `since`, or where the last one ended less the overlap. A last one
-    /// that ended after `latest`, by a clock that went wrong, counts as if it had ended there.
+    /// Where the next window begins: at `since`, or one overlap before the end of the last one. An end after `latest`,
+    /// which only a wrong clock can have written, counts as `latest`.
     pub(crate) fn next_from(
         &self,
         since: Timestamp,
@@ -141,11 +143,6 @@ pub(crate) fn filters(query: &str) -> &str {
     query
         .split_once("&includeDataElements=")
         .map_or(query, |(filters, _)| filters)
-}
-
-/// The moment `by` before another.
-pub(crate) fn earlier(at: Timestamp, by: Duration) -> Timestamp {
-    at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
 
 #[cfg(test)]
@@ -193,7 +190,7 @@ mod tests {
         }
 
         #[test]
-        fn windows_leave_nothing_out(position in any_position(), since in moment(), latest in moment()) {
+        fn windows_leave_no_gap(position in any_position(), since in moment(), latest in moment()) {
             let from = position.next_from(since, latest, OVERLAP);
             prop_assert!(from >= since);
             prop_assert!(position.until.is_none_or(|until| from <= until.max(since)));
@@ -202,32 +199,32 @@ mod tests {
     }
 
     #[test]
-    fn what_another_version_or_another_hand_kept_is_no_use() {
-        for (text, useless) in [
+    fn a_position_of_another_version_or_form_is_not_used() {
+        for (text, unusable) in [
             (
                 r#"{"v":0,"cursor":"2026-11-01T00:00:00Z"}"#,
-                Useless::Version,
+                Unusable::Version,
             ),
-            (r#"{"v":3,"of":"x"}"#, Useless::Version),
-            (r#"{"cursor":"2026-11-01T00:00:00Z"}"#, Useless::Malformed),
-            (r#"{"v":1}"#, Useless::Malformed),
+            (r#"{"v":3,"of":"x"}"#, Unusable::Version),
+            (r#"{"cursor":"2026-11-01T00:00:00Z"}"#, Unusable::Malformed),
+            (r#"{"v":1}"#, Unusable::Malformed),
             (
                 r#"{"v":1,"of":"x","until":"yesterday"}"#,
-                Useless::Malformed,
+                Unusable::Malformed,
             ),
             (
                 r#"{"v":2,"of":"x","stopped":{"until":"2026-11-01T00:00:00Z","next":"y"}}"#,
-                Useless::Malformed,
+                Unusable::Malformed,
             ),
-            ("2026-11-01T00:00:00Z", Useless::Malformed),
-            ("", Useless::Malformed),
+            ("2026-11-01T00:00:00Z", Unusable::Malformed),
+            ("", Unusable::Malformed),
         ] {
-            assert_eq!(Position::read(text, OF, None), Err(useless), "{text}");
+            assert_eq!(Position::read(text, OF, None), Err(unusable), "{text}");
         }
     }
 
     #[test]
-    fn a_position_of_the_version_before_counts_as_far_as_it_was_whole() {
+    fn a_position_of_the_previous_version_keeps_its_finished_passes() {
         let text = r#"{
             "v": 1, "of": "appId=ttd/permit&process.isComplete=true&includeDataElements=false&order=asc:lastChanged&size=100",
             "until": "2026-11-22T10:00:00Z", "whole": "2026-11-22T09:00:00Z",
@@ -243,18 +240,21 @@ mod tests {
     }
 
     #[test]
-    fn a_route_that_was_changed_to_look_elsewhere_begins_anew() {
+    fn a_route_with_another_gate_begins_anew() {
         let text = Position::beginning(OF, None).to_text().unwrap();
         let of = "appId=ttd/permit&process.currentTask=Task_2";
-        assert_eq!(Position::read(&text, of, None), Err(Useless::AnotherList));
+        assert_eq!(Position::read(&text, of, None), Err(Unusable::AnotherList));
     }
 
     #[test]
-    fn a_since_that_was_moved_back_begins_anew_and_one_that_was_moved_on_does_not() {
+    fn an_earlier_since_begins_anew_and_a_later_one_does_not() {
         let (earlier, later) = (at("2026-10-01T00:00:00Z"), at("2026-11-01T00:00:00Z"));
         let text = Position::beginning(OF, Some(later)).to_text().unwrap();
         for since in [None, Some(earlier)] {
-            assert_eq!(Position::read(&text, OF, since), Err(Useless::AnotherSince));
+            assert_eq!(
+                Position::read(&text, OF, since),
+                Err(Unusable::AnotherSince)
+            );
         }
         assert!(Position::read(&text, OF, Some(later)).is_ok());
         let text = Position::beginning(OF, Some(earlier)).to_text().unwrap();
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_window_overlaps_with_the_last_one_but_not_with_the_archive() {
+    fn the_next_window_overlaps_with_the_last_one_but_never_begins_before_since() {
         let position = Position {
             until: Some(at("2026-11-22T10:00:00Z")),
             ..Position::beginning(OF, None)
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_position_in_the_future_hides_nothing_of_today() {
+    fn a_position_in_the_future_does_not_hide_what_changes_now() {
         let position = Position {
             until: Some(at("2126-11-22T10:00:00Z")),
             ..Position::beginning(OF, None)

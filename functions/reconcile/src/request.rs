@@ -1,4 +1,4 @@
-//! What the function is asked: everything, one route, or only to look.
+//! What the function is asked for: all routes, one route, or only a count.
 
 use serde_json::Value;
 use stafett_core::{id::RouteName, route::Routes};
@@ -7,16 +7,16 @@ use thiserror::Error;
 /// A request that has been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// The one route to look after; all, if none.
+    /// The one route to look after; all routes if none.
     pub(crate) route: Option<RouteName>,
     /// Count, but enqueue nothing and keep no position.
     pub(crate) dry_run: bool,
 }
 
-/// An event that is no request.
+/// An event that is not a request.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RequestError {
-    /// No JSON object.
+    /// Not a JSON object.
     #[error(
         "the event is not an object; allowed is {{}} or {{\"route\": \"permit-to-casework\", \"dryRun\": true}}"
     )]
@@ -24,7 +24,7 @@ pub enum RequestError {
     /// A field that does not exist.
     #[error("the event has a field {0:?}; allowed are \"route\" and \"dryRun\"")]
     UnknownField(String),
-    /// A field of another form.
+    /// A field with another type of value.
     #[error("the event's field \"{field}\" is not {expected}")]
     Malformed {
         /// The field.
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_said_means_every_route_and_for_real() {
+    fn an_empty_event_asks_for_every_route() {
         let request = Request::read(&json!({}), &routes()).unwrap();
         assert_eq!(
             request,
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn one_route_can_be_tried() {
+    fn one_route_can_be_asked_for_as_a_dry_run() {
         let event = json!({"route": "permit-to-casework", "dryRun": true});
         let request = Request::read(&event, &routes()).unwrap();
         assert_eq!(request.route.unwrap().as_str(), "permit-to-casework");
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_wrong_is_named_with_what_is_allowed() {
+    fn a_refusal_names_what_is_wrong_and_what_is_allowed() {
         for event in [json!(null), json!([]), json!("{}"), json!(1)] {
             assert!(refused(event).contains("allowed is {}"));
         }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_field_is_not_repeated_at_length() {
+    fn a_long_field_name_is_cut() {
         assert!(refused(json!({"x".repeat(10_000): 1})).len() < 200);
     }
 }

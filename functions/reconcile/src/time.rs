@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// What a page is expected to take as long as none has been seen.
+use jiff::Timestamp;
+
+/// How long the first page is expected to take.
 const FIRST_PAGE: Duration = Duration::from_millis(500);
 
 /// The time of a run.
@@ -13,7 +15,7 @@ pub(crate) struct Time {
     page: Duration,
 }
 
-/// One step's share of it.
+/// One job's share of it.
 #[derive(Debug)]
 pub(crate) struct Share<'t> {
     time: &'t mut Time,
@@ -22,7 +24,7 @@ pub(crate) struct Share<'t> {
 }
 
 impl Time {
-    /// So much of it, from `now` on.
+    /// `left` from `now` on.
     pub(crate) fn new(now: Instant, left: Duration) -> Self {
         Self {
             end: now + left,
@@ -30,17 +32,17 @@ impl Time {
         }
     }
 
-    /// Whether another page can be dealt with.
+    /// Whether there is time for another page.
     pub(crate) fn admits_a_page(&self, now: Instant) -> bool {
         now + self.page <= self.end
     }
 
-    /// An equal share for one of `steps` that are left. Whatever it does not use, the others get.
-    pub(crate) fn share(&mut self, now: Instant, steps: usize) -> Share<'_> {
+    /// An equal share for one of the `jobs` that are left. What it does not use is left to the others.
+    pub(crate) fn share(&mut self, now: Instant, jobs: usize) -> Share<'_> {
         let left = self.end.saturating_duration_since(now);
-        let steps = u32::try_from(steps).unwrap_or(u32::MAX).max(1);
+        let jobs = u32::try_from(jobs).unwrap_or(u32::MAX).max(1);
         Share {
-            end: now + left / steps,
+            end: now + left / jobs,
             time: self,
             pages: 0,
         }
@@ -48,18 +50,23 @@ impl Time {
 }
 
 impl Share<'_> {
-    /// Whether another page can be dealt with. The first one only needs time, not a share of it: a step
-    /// whose share is smaller than a page gets on all the same.
+    /// Whether there is time for another page. The first page may exceed the share, so that a job whose share is
+    /// smaller than a page still makes progress.
     pub(crate) fn admits_a_page(&self, now: Instant) -> bool {
         let in_share = self.pages == 0 || now + self.time.page <= self.end;
         in_share && self.time.admits_a_page(now)
     }
 
-    /// Another page was dealt with in this time.
+    /// Another page was processed in this time.
     pub(crate) fn spent(&mut self, page: Duration) {
         self.pages += 1;
         self.time.page = self.time.page.max(page);
     }
+}
+
+/// The moment `by` before another.
+pub(crate) fn earlier(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
 
 #[cfg(test)]
@@ -69,24 +76,24 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn no_step_takes_the_others_time() {
+    fn no_job_takes_the_time_of_the_others() {
         let mut now = Instant::now();
         let mut time = Time::new(now, 60 * SECOND);
-        for (steps, pages) in [(3, 20), (2, 20), (1, 20)] {
-            let mut share = time.share(now, steps);
-            let mut dealt_with = 0;
+        for (jobs, pages) in [(3, 20), (2, 20), (1, 20)] {
+            let mut share = time.share(now, jobs);
+            let mut processed = 0;
             while share.admits_a_page(now) {
                 now += SECOND;
                 share.spent(SECOND);
-                dealt_with += 1;
+                processed += 1;
             }
-            assert_eq!(dealt_with, pages);
+            assert_eq!(processed, pages);
         }
         assert!(!time.admits_a_page(now));
     }
 
     #[test]
-    fn what_a_step_leaves_the_next_ones_get() {
+    fn the_next_job_gets_what_the_last_one_did_not_use() {
         let now = Instant::now();
         let mut time = Time::new(now, 60 * SECOND);
         time.share(now, 3).spent(SECOND);
@@ -97,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_whose_share_is_small_gets_on_by_a_page() {
+    fn a_job_whose_share_is_smaller_than_a_page_processes_one_page() {
         let now = Instant::now();
         let mut time = Time::new(now, 60 * SECOND);
         time.share(now, 1).spent(20 * SECOND);
@@ -108,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_cannot_end_in_time_is_not_begun() {
+    fn no_page_is_begun_that_cannot_end_in_time() {
         let now = Instant::now();
         let mut time = Time::new(now, 30 * SECOND);
         time.share(now, 1).spent(20 * SECOND);

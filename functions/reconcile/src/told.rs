@@ -1,7 +1,7 @@
 //! Which A instances of a route were enqueued lately, as it is kept between runs.
 //!
-//! Two lists show the same instances. What the first one has enqueued has no relay until somebody works on its
-//! message; the second one must not enqueue it again.
+//! Two lists can hold the same instance. After it was enqueued for the first one, it has no relay until its message is
+//! processed; it must not be enqueued again for the second one.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,16 +13,16 @@ use serde::{Deserialize, Serialize};
 use stafett_core::id::{InstanceId, RouteName};
 use uuid::Uuid;
 
-use crate::{instances::Shows, position::earlier, run::Run, trouble::Trouble};
+use crate::{error::RunError, listing::Listing, run::Run, time::earlier};
 
-/// An instance on the list of unconfirmed ones that was enqueued less long ago is not enqueued again.
+/// For this long an instance on the list of unconfirmed ones is not enqueued again.
 const LATELY: Duration = Duration::from_secs(3600);
-/// A message that nobody has worked on for longer than this does not keep its instance from being enqueued again.
+/// For this long an instance on any other list is not enqueued again.
 const PATIENCE: Duration = Duration::from_secs(86_400);
-/// So many are remembered: at some 50 bytes each they fit into an item of DynamoDB (400 KB) twice.
+/// The most instances that are remembered: at some 50 bytes each, half an item of DynamoDB (400 KB).
 const MOST: usize = 4_000;
 
-/// The instances that were enqueued lately. Read when it is first needed.
+/// The instances that were enqueued lately, read from the ledger when they are first needed.
 #[derive(Debug)]
 pub(crate) struct Told {
     name: String,
@@ -32,15 +32,15 @@ pub(crate) struct Told {
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Kept {
-    /// When, in seconds since 1970.
+    /// When each was enqueued, in seconds since 1970.
     at: HashMap<Uuid, i64>,
-    /// The same, oldest first; an instance may stand here twice.
+    /// The same, oldest first. An instance may be listed twice.
     order: VecDeque<(Uuid, i64)>,
     /// When more were enqueued than are remembered.
     overflowed: Option<i64>,
 }
 
-/// As it lies in the ledger.
+/// The form in which they are kept in the ledger.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Text {
     at: VecDeque<(Uuid, i64)>,
@@ -57,47 +57,47 @@ impl Told {
         }
     }
 
-    /// Whether this instance was enqueued, or may have been, so lately that a list which shows it is to leave it alone.
+    /// Whether this instance was, or may have been, enqueued so lately that it is not enqueued again for this list.
     pub(crate) async fn has(
         &mut self,
         run: &Run<'_>,
         id: InstanceId,
-        shows: Shows,
-    ) -> Result<bool, Trouble> {
-        let now = run.parts.clock.now();
-        Ok(self.read(run).await?.has(id, shows, now))
+        listing: Listing,
+    ) -> Result<bool, RunError> {
+        let now = run.context.clock.now();
+        Ok(self.read(run).await?.has(id, listing, now))
     }
 
-    /// These have just been enqueued.
-    pub(crate) async fn add(&mut self, run: &Run<'_>, ids: &[InstanceId]) -> Result<(), Trouble> {
+    /// Remembers instances that have just been enqueued.
+    pub(crate) async fn add(&mut self, run: &Run<'_>, ids: &[InstanceId]) -> Result<(), RunError> {
         if !ids.is_empty() {
-            let now = run.parts.clock.now();
+            let now = run.context.clock.now();
             self.read(run).await?.add(ids, now);
             self.changed = true;
         }
         Ok(())
     }
 
-    /// Keeps what was added for the runs to come. One that is not kept is enqueued twice at the worst.
-    pub(crate) async fn keep(&mut self, run: &Run<'_>) -> Result<(), Trouble> {
+    /// Keeps what was added for later runs. At worst, an instance that is not kept is enqueued twice.
+    pub(crate) async fn keep(&mut self, run: &Run<'_>) -> Result<(), RunError> {
         let Some(kept) = self.kept.as_ref().filter(|_| self.changed && !run.dry_run) else {
             return Ok(());
         };
         let text = serde_json::to_string(&kept.text())?;
-        run.parts.ledger.note(&self.name, &text).await?;
+        run.context.ledger.note(&self.name, &text).await?;
         self.changed = false;
         Ok(())
     }
 
-    async fn read(&mut self, run: &Run<'_>) -> Result<&mut Kept, Trouble> {
+    async fn read(&mut self, run: &Run<'_>) -> Result<&mut Kept, RunError> {
         let kept = match self.kept.take() {
             Some(kept) => kept,
             None => {
-                let text = run.parts.ledger.noted(&self.name).await?;
-                // What another version kept is nothing.
+                let text = run.context.ledger.noted(&self.name).await?;
+                // What another version has kept is ignored.
                 let text = text.and_then(|text| serde_json::from_str(&text).ok());
                 let mut kept = Kept::of(text.unwrap_or_default());
-                kept.forget(run.parts.clock.now());
+                kept.forget(run.context.clock.now());
                 kept
             }
         };
@@ -121,12 +121,12 @@ impl Kept {
         }
     }
 
-    fn has(&self, id: InstanceId, shows: Shows, now: Timestamp) -> bool {
+    fn has(&self, id: InstanceId, listing: Listing, now: Timestamp) -> bool {
         let at = self.at.get(&id.guid).copied();
-        match shows {
-            Shows::Changes => at.is_some(),
-            Shows::Unconfirmed => at.is_some_and(|at| at > earlier(now, LATELY).as_second()),
-            Shows::Whole | Shows::Again => at.is_some() || self.overflowed.is_some(),
+        match listing {
+            Listing::Changes => at.is_some(),
+            Listing::Unconfirmed => at.is_some_and(|at| at > earlier(now, LATELY).as_second()),
+            Listing::Whole | Listing::Repeated => at.is_some() || self.overflowed.is_some(),
         }
     }
 
@@ -175,42 +175,41 @@ mod tests {
     }
 
     #[test]
-    fn what_was_enqueued_is_left_alone_for_an_hour_where_it_is_unconfirmed_and_for_a_day_elsewhere()
-    {
+    fn an_enqueued_instance_is_left_alone_for_an_hour_if_unconfirmed_and_for_a_day_elsewhere() {
         let mut kept = Kept::default();
         kept.add(&[id(1)], at("2026-11-22T10:00:00Z"));
-        for (now, shows, left_alone) in [
-            ("2026-11-22T10:59:59Z", Shows::Unconfirmed, true),
-            ("2026-11-22T11:00:00Z", Shows::Unconfirmed, false),
-            ("2026-11-23T09:59:59Z", Shows::Changes, true),
-            ("2026-11-23T09:59:59Z", Shows::Whole, true),
-            ("2026-11-23T09:59:59Z", Shows::Again, true),
-            ("2026-11-23T10:00:00Z", Shows::Again, false),
+        for (now, listing, left_alone) in [
+            ("2026-11-22T10:59:59Z", Listing::Unconfirmed, true),
+            ("2026-11-22T11:00:00Z", Listing::Unconfirmed, false),
+            ("2026-11-23T09:59:59Z", Listing::Changes, true),
+            ("2026-11-23T09:59:59Z", Listing::Whole, true),
+            ("2026-11-23T09:59:59Z", Listing::Repeated, true),
+            ("2026-11-23T10:00:00Z", Listing::Repeated, false),
         ] {
             let text = serde_json::to_string(&kept.text()).unwrap();
             let mut read = Kept::of(serde_json::from_str(&text).unwrap());
             read.forget(at(now));
-            assert_eq!(read.has(id(1), shows, at(now)), left_alone, "{now}");
-            assert!(!read.has(id(2), shows, at(now)));
+            assert_eq!(read.has(id(1), listing, at(now)), left_alone, "{now}");
+            assert!(!read.has(id(2), listing, at(now)));
         }
     }
 
     #[test]
-    fn of_more_than_are_remembered_the_oldest_may_all_have_been_enqueued() {
+    fn after_an_overflow_any_instance_may_have_been_enqueued() {
         let now = at("2026-11-22T10:00:00Z");
         let mut kept = Kept::default();
         let many: Vec<InstanceId> = (0..MOST).map(id).collect();
         kept.add(&many, now);
-        assert!(!kept.has(id(MOST), Shows::Again, now));
+        assert!(!kept.has(id(MOST), Listing::Repeated, now));
         kept.add(&[id(MOST)], now);
         assert_eq!(kept.order.len(), MOST);
-        let has = |number, shows| kept.has(id(number), shows, now);
+        let has = |number, listing| kept.has(id(number), listing, now);
         assert_eq!(
-            [has(0, Shows::Changes), has(MOST, Shows::Changes)],
+            [has(0, Listing::Changes), has(MOST, Listing::Changes)],
             [false, true]
         );
         assert_eq!(
-            [has(0, Shows::Again), has(2 * MOST, Shows::Again)],
+            [has(0, Listing::Repeated), has(2 * MOST, Listing::Repeated)],
             [true, true]
         );
         let text = serde_json::to_string(&kept.text()).unwrap();

@@ -1,8 +1,8 @@
 //! What is done about a B on record that was deleted before its process ended.
 //!
-//! B's app can delete an instance that it has made, late and by itself: it does so where a creation fails, with the token
-//! of whoever asked for it, and a caller that has stopped waiting does not learn of it. Within the settling time of
-//! its creation such a B is made anew. Whatever else deletes a B meant to.
+//! B's app can delete an instance by itself, long after it was created: it does so when the creation fails, with the
+//! token of the caller, and a caller that has stopped waiting does not learn of it. A B that was deleted in this way
+//! within the settle time of its creation is created anew. Any other deletion is taken as intended.
 
 use std::time::Duration;
 
@@ -14,35 +14,32 @@ use stafett_core::{
 };
 use stafett_runtime::ledger::{Reopened, Reopening, Standing};
 
-use crate::{
-    run::{Run, Work},
-    trouble::Trouble,
-};
+use crate::{error::RunError, route_run::RouteRun, run::Run};
 
-/// A relay that was claimed so often is not opened again: an app that deletes whatever it makes would
-/// otherwise have a new B made for ever.
+/// A relay that was claimed this often is not opened again. Otherwise an app that deletes everything it creates would be
+/// sent new requests for ever.
 const MOST_CLAIMS: u32 = MAX_RECEIVES;
-/// How often a relay is tried to be opened again while others write it.
+/// How often opening a relay is tried while others write it.
 const TRIES: u32 = 3;
 
-/// Opens the relay of `b`, which is on record in `standing` and gone, and enqueues it; or only tells of it.
+/// Opens the relay whose recorded B is gone and enqueues it, or only reports it.
 pub(crate) async fn deal_with(
     run: &Run<'_>,
-    work: &mut Work<'_>,
+    route_run: &mut RouteRun<'_>,
     b: &Instance,
     standing: Standing,
-) -> Result<(), Trouble> {
+) -> Result<(), RunError> {
     let relay = standing.relay.clone();
-    let Some(sent) = request_of(b, run.parts.settle).filter(|_| standing.attempts < MOST_CLAIMS)
+    let Some(sent) = request_of(b, run.context.settle).filter(|_| standing.attempts < MOST_CLAIMS)
     else {
-        work.report.vanished += 1;
+        route_run.report.vanished += 1;
         tracing::warn!(%relay, b = %b.id, "the B of this relay was deleted before its process ended");
         return Ok(());
     };
-    if !run.dry_run && !open(run, work, b, standing, sent).await? {
+    if !run.dry_run && !open(run, route_run, b, standing, sent).await? {
         return Ok(());
     }
-    work.report.reopened += 1;
+    route_run.report.reopened += 1;
     tracing::warn!(
         %relay,
         b = %b.id,
@@ -53,21 +50,21 @@ pub(crate) async fn deal_with(
     Ok(())
 }
 
-/// Whether the relay was opened and enqueued here. It is not where somebody else looks after it.
+/// Opens the relay and enqueues it. False where somebody else takes care of it.
 async fn open(
     run: &Run<'_>,
-    work: &Work<'_>,
+    route_run: &RouteRun<'_>,
     b: &Instance,
     mut standing: Standing,
     sent: Sent,
-) -> Result<bool, Trouble> {
-    let ledger = &run.parts.ledger;
+) -> Result<bool, RunError> {
+    let ledger = &run.context.ledger;
     let relay = standing.relay.clone();
     let source = standing.source;
     let of_set = relay
         .digest()
         .map(|_| RelayId::new(relay.route().clone(), source));
-    let stamped_late = matches!(work.route.to.mode, Mode::Prefill { .. });
+    let stamped_late = matches!(route_run.route.to.mode, Mode::Prefill { .. });
     for _ in 0..TRIES {
         let set = match &of_set {
             Some(set) => ledger.standings(std::slice::from_ref(set)).await?.pop(),
@@ -78,15 +75,15 @@ async fn open(
             set: set.as_ref().and_then(Option::as_ref),
             sent,
             named: stamped_late.then_some(b.id),
-            now: run.parts.clock.now(),
+            now: run.context.clock.now(),
         };
         match ledger.reopen(reopening).await? {
             Reopened::Opened => {
-                // It is due as well: a crash before this leaves it to the next run.
-                run.enqueue(work.route, &[source]).await?;
+                // The relay is due as well, so after a crash here the next run enqueues it.
+                run.enqueue(route_run.route, &[source]).await?;
                 return Ok(true);
             }
-            // It was adopted while its app may still have been at work, and is looked at once more.
+            // B was adopted while its app may still have been processing the request; it is looked at again.
             Reopened::Doubt => return Ok(false),
             Reopened::Conflict => {}
         }
@@ -101,12 +98,12 @@ async fn open(
             _ => return Ok(false),
         }
     }
-    Err(Trouble::Contended(relay))
+    Err(RunError::Contended(relay))
 }
 
-/// The request that made `b`, where its own app deleted it within `settle` of its creation.
+/// The request that created `b`, where its own app deleted it within `settle` of its creation.
 ///
-/// The redrive function's removals are none of these: they put another B on record before they delete one.
+/// A removal by the redrive function is not one of these: it puts another B on record before it deletes one.
 fn request_of(b: &Instance, settle: Duration) -> Option<Sent> {
     let (created, deleted) = (b.created?, b.status.hard_deleted?);
     let by_its_maker = b.created_by.is_some() && b.created_by == b.last_changed_by;
@@ -147,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_b_s_app_deleted_within_the_settling_time_is_made_anew() {
+    fn only_what_its_own_app_deleted_within_the_settle_time_is_created_anew() {
         let ours = json!("405003309");
         for (after, by, settle, expected) in [
             (0, ours.clone(), SETTLE, true),
@@ -166,7 +163,7 @@ mod tests {
         assert_eq!(
             request_of(&b, SETTLE),
             None,
-            "its owner made it, and deleted it"
+            "its owner created it, and deleted it"
         );
         let mut b = deleted(1, ours);
         b.status.hard_deleted = None;
@@ -175,7 +172,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn its_request_is_open_until_it_was_quiet(after in -60_i64..1200) {
+        fn the_request_is_open_until_the_settle_time_is_over(after in -60_i64..1200) {
             let sent = request_of(&deleted(after, json!("405003309")), SETTLE).unwrap();
             prop_assert_eq!((sent.from, sent.quiet), (at(0), at(1200)));
             prop_assert!(sent.from <= sent.ended && sent.ended <= sent.quiet);

@@ -1,4 +1,4 @@
-//! What is known of a dead letter: which relay it means, and how that stands.
+//! What is known of a dead letter: its relay, and the relay's state.
 
 use stafett_core::{
     id::{InstanceId, RouteName},
@@ -16,12 +16,12 @@ pub(crate) struct Finding {
     pub(crate) instance: Option<InstanceId>,
     /// The relay's state; none where the ledger has no record of it.
     pub(crate) state: Option<State>,
-    /// Why the relay is not finished, as far as it is known.
+    /// Why the relay is not finished, if that is known.
     pub(crate) reason: Option<Reason>,
 }
 
 impl Finding {
-    /// What is known of a trigger: how its relay stands, and whether its route is deployed.
+    /// Combines a trigger with its relay's record, and with whether its route is deployed.
     pub(crate) fn of(
         trigger: &Result<Trigger, MessageError>,
         standing: Option<&Standing>,
@@ -38,7 +38,7 @@ impl Finding {
         let state = standing.map(|standing| standing.state);
         let reason = match state {
             Some(State::Done) => None,
-            // Whatever was in the way before: now this is.
+            // Whatever the recorded reason is, this one comes first.
             _ if !deployed => Some(Reason::RouteUnknown),
             _ => standing.and_then(|standing| standing.reason),
         };
@@ -76,7 +76,7 @@ impl Finding {
     }
 }
 
-/// The relay that a trigger means: of a route with `each`, the whole set.
+/// The relay that a trigger names; for a route with `each`, the one of the whole set.
 pub(crate) fn relay(trigger: &Trigger) -> RelayId {
     RelayId::new(trigger.route.clone(), trigger.instance)
 }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ledger_says_how_a_trigger_stands() {
+    fn state_and_reason_come_from_the_ledger() {
         let failed = standing(State::Failed, Some(Reason::DraftRefused));
         let expected = (Some(State::Failed), Some(Reason::DraftRefused));
         assert_eq!(found(Some(&failed), true), expected);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_that_is_not_deployed_is_what_is_in_the_way_unless_the_relay_is_finished() {
+    fn a_route_that_is_not_deployed_is_the_reason_unless_the_relay_is_finished() {
         let unknown = Some(Reason::RouteUnknown);
         assert_eq!(found(None, false), (None, unknown));
         let waiting = standing(State::Waiting, Some(Reason::OwnerUnknown));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_trigger_is_of_no_route() {
+    fn a_message_that_is_not_a_trigger_has_no_route() {
         let body = Trigger::from_message("{\"route\":\"permit-to-casework\"}");
         let finding = Finding::of(&body, None, false);
         assert_eq!(
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_relay_has_the_remedy_of_its_reason() {
+    fn the_hint_for_a_failed_relay_is_the_remedy_of_its_reason() {
         for reason in Reason::ALL.iter().copied() {
             assert_eq!(
                 Finding::hint(Some(State::Failed), Some(reason)),

@@ -1,4 +1,4 @@
-//! Dead letters, counted by what is known of them.
+//! Dead letters, counted in groups of which the same is known.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::finding::Finding;
 
 /// How many examples a group shows.
 const EXAMPLES: usize = 5;
-/// The most groups: Lambda gives back an answer of 6 MB at most.
+/// The most groups: a response of Lambda may have 6 MB.
 const MOST_GROUPS: usize = 2000;
 
 /// How long ago a dead letter was first sent.
@@ -47,19 +47,19 @@ impl Age {
 /// Dead letters of which the same is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Group {
-    /// The route; null where they carry no trigger.
+    /// The route; null where they are not triggers.
     pub route: Option<RouteName>,
-    /// Their relays' state in the ledger; null where it has no record of them.
+    /// The state of their relays; null where none is on record.
     pub state: Option<&'static str>,
-    /// The code of the reason why their relays are not finished, as far as it is known.
+    /// The code of the reason why their relays are not finished, if that is known.
     pub reason: Option<&'static str>,
     /// How long ago they were first sent.
     pub age: Age,
-    /// How many they are.
+    /// How many there are.
     pub count: usize,
     /// When the oldest was first sent.
     pub oldest: Timestamp,
-    /// Up to five of their A instances; of what carries no trigger, the messages' names in SQS.
+    /// Up to five of their A instances; for messages that are not triggers, message ids.
     pub examples: Vec<String>,
     /// What can be done about them.
     pub hint: String,
@@ -92,7 +92,7 @@ impl Groups {
         }
     }
 
-    /// Counts one: its name in SQS, what is known of it, and when it was first sent.
+    /// Counts one: its message id, what is known of it, and when it was first sent.
     pub(crate) fn count(&mut self, id: &str, finding: &Finding, sent: Timestamp) {
         self.total += 1;
         let age = Age::at(self.now, sent);
@@ -115,7 +115,7 @@ impl Groups {
         }
     }
 
-    /// How many were counted, in a group or not.
+    /// How many were counted, also beyond the most groups.
     pub(crate) fn total(&self) -> usize {
         self.total
     }
@@ -135,7 +135,7 @@ impl Groups {
                 hint: Finding::hint(state, reason),
             })
             .collect();
-        // A stable sort: groups of the same size stay in the order of state, reason and age.
+        // The sort is stable: groups of the same size stay in the order of state, reason and age.
         list.sort_by(|a, b| a.route.cmp(&b.route).then(b.count.cmp(&a.count)));
         list
     }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_begin_at_the_hour_the_day_and_the_week() {
+    fn ages_change_at_an_hour_a_day_and_a_week() {
         let age = |span: jiff::Span| Age::at(now(), now() - span);
         assert_eq!(age(0.seconds()), Age::Hour);
         // The clocks of two machines differ.
@@ -183,7 +183,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_dead_letter_is_in_the_one_group_that_says_what_it_is(letters in vec(any_letter(), 0..60)) {
+        fn every_dead_letter_is_counted_in_exactly_one_group(letters in vec(any_letter(), 0..60)) {
             let mut groups = Groups::new(now());
             for (number, (finding, sent)) in letters.iter().enumerate() {
                 groups.count(&format!("m-{number}"), finding, *sent);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn ever_more_routes_do_not_make_an_answer_that_lambda_cannot_give() {
+    fn a_response_with_many_routes_is_small_enough_for_lambda() {
         let mut groups = Groups::new(now());
         for number in 0..3 * MOST_GROUPS {
             let finding = Finding {

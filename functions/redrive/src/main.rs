@@ -1,26 +1,21 @@
-//! The Lambda function `redrive`: settings, and then one request of an operator after the other.
+//! The Lambda function `redrive`: one request of an operator after the other.
 
-use std::{process::ExitCode, time::SystemTime};
+use std::process::ExitCode;
 
-use aws_config::BehaviorVersion;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use redrive::Redrive;
 use serde_json::Value;
-use stafett_runtime::{clock::Clock, settings::Source, start, telemetry};
+use stafett_runtime::{invocation::Invocation, start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    telemetry::start();
-    start::exit(run().await)
-}
-
-async fn run() -> Result<(), Error> {
-    let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-    let function = Redrive::new(&Source::environment(), &aws, Clock::system()).await?;
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-        let left = event.context.deadline().duration_since(SystemTime::now());
-        let answer = function.handle(event.payload, left.ok()).await;
-        answer.map_err(Error::from)
-    }))
+    start::run(async |environment, aws, clock| {
+        let redrive = Redrive::new(environment, aws, clock).await?;
+        lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+            let invocation = Invocation::from(&event.context);
+            Ok::<_, Error>(redrive.handle(event.payload, &invocation).await?)
+        }))
+        .await
+    })
     .await
 }

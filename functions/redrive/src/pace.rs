@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Lets so many through a second.
+/// A limit of so many per second.
 #[derive(Debug)]
 pub(crate) struct Pace {
     each: Duration,
@@ -12,7 +12,7 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// `per_second` at most, the first at once.
+    /// At most `per_second`; the first may go at once.
     pub(crate) fn new(per_second: u32) -> Self {
         Self {
             each: Duration::from_secs(1) / per_second.max(1),
@@ -25,7 +25,7 @@ impl Pace {
         sleep_until(self.turn(Instant::now(), count)).await;
     }
 
-    /// When `count` may go that ask now. A pause is not made up for.
+    /// When the next `count` may go. Time that was not used is not made up for.
     fn turn(&mut self, now: Instant, count: usize) -> Instant {
         let turn = self.next.max(now);
         self.next = turn + self.each * u32::try_from(count).unwrap_or(u32::MAX);
@@ -41,7 +41,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_more_go_than_a_second_allows_and_nobody_waits_for_nothing(
+        fn the_pace_is_kept_and_no_turn_waits_without_need(
             per_second in 1u32..200, asks in vec((0u64..5000, 1usize..10), 1..40),
         ) {
             let began = Instant::now();

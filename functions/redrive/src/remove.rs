@@ -1,239 +1,53 @@
-//! Takes away one of two B with one stamp, as an operator says.
+//! Deletes one of two B that carry the same stamp, for an operator.
 //!
-//! The last live B of a relay is never deleted: another one must be on record in the ledger, and there. The
-//! ledger is written before anything is deleted, on the condition that nobody has written meanwhile, so that
-//! of two removals at the same time one learns of the other.
+//! The last live B of a relay is never deleted: another one must be on record in the ledger, and alive. The ledger is
+//! written before anything is deleted, on the condition that nobody else has written it meanwhile, so that only one of
+//! two removals at the same time goes on.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use aws_config::SdkConfig;
 use http::StatusCode;
 use jiff::Timestamp;
-use serde::Serialize;
 use stafett_core::{
-    id::{AppId, InstanceId, RouteName},
+    id::{AppId, InstanceId},
     instance::Instance,
     preflight::STAMP,
     relay::{RelayId, State},
     route::{Mode, Route, Routes},
 };
 use stafett_runtime::{
-    altinn::{Altinn, AltinnError, Budget, Connection, repair::Repair},
-    clock::Clock,
-    ledger::{Ledger, LedgerError, Standing},
-    start::StartError,
+    altinn::{Altinn, AltinnError, Budget, repair::Repair},
+    ledger::{Ledger, Standing},
 };
-use thiserror::Error;
-use tokio::sync::OnceCell;
 
-/// For all calls of one removal: a few small ones.
+use crate::{
+    lazy_altinn::LazyAltinn,
+    request::Removal,
+    response::{RemovalOutcome, Removed},
+};
+
+pub use self::error::RemoveError;
+
+mod error;
+
+/// The longest that the calls of one removal may take.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// What it takes to answer.
+/// What the function needs to answer.
 const CLOSING: Duration = Duration::from_secs(5);
-/// A record that is younger may have been written by a removal whose DELETE is still under way, and then the B
-/// on record is the only one that is certain to stay. The function runs no longer than this.
+/// The longest that the function runs. A record that is younger may have been written by a removal whose DELETE is still
+/// under way, and then only the B on record is certain to stay.
 const UNDER_WAY: Duration = Duration::from_secs(900);
-
-/// Which B is taken away: `{"action":"remove"}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removal {
-    /// `relay`: the stamp that both carry.
-    pub relay: RelayId,
-    /// `instance`: the B that is deleted for good.
-    pub instance: InstanceId,
-    /// `keep`: the B that stays, where it is not the one on record.
-    pub keep: Option<InstanceId>,
-    /// `dryRun`: only checks, and changes nothing.
-    pub dry_run: bool,
-}
-
-/// What was taken away.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Removed {
-    /// Nothing was written, and nothing deleted.
-    pub dry_run: bool,
-    /// The relay.
-    pub relay: String,
-    /// The B that is, or would be, deleted.
-    pub instance: InstanceId,
-    /// The B that stays, and is on record.
-    pub kept: InstanceId,
-    /// The ledger named another B before.
-    pub put_on_record: bool,
-    /// What became of the B.
-    pub outcome: Outcome,
-}
-
-/// What became of the B that was to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// Its app has deleted it.
-    Removed,
-    /// It was deleted before.
-    AlreadyDeleted,
-    /// Its app would be asked to delete it.
-    WouldBeRemoved,
-}
-
-/// Why no B was taken away. Unless the text says otherwise nothing was deleted.
-#[derive(Debug, Error)]
-pub enum RemoveError {
-    /// Which app is B's is not known.
-    #[error("no deployed route is named {0}: deploy it, then ask again")]
-    RouteUnknown(RouteName),
-    /// No other B that could stay.
-    #[error(
-        "the ledger names no B of relay {0}, and only beside a B on record another one is removed: name an existing relay, or let reconcile find its B first"
-    )]
-    NotOnRecord(RelayId),
-    /// Somebody may be about to adopt or repair the B that is to go.
-    #[error(
-        "relay {relay} is {state}: a worker may still adopt one of its B; ask again when it is created or done",
-        state = state.as_str()
-    )]
-    Unfinished {
-        /// The relay.
-        relay: RelayId,
-        /// Its state.
-        state: State,
-    },
-    /// The B on record would go, and none is named that stays.
-    #[error(
-        "instance {instance} is the B on record of relay {relay}: name the other one as `keep`, and it is put on record before this one is deleted"
-    )]
-    OnRecord {
-        /// The relay.
-        relay: RelayId,
-        /// The B on record.
-        instance: InstanceId,
-    },
-    /// An instance that Storage does not give.
-    #[error(
-        "Storage knows no instance {0}: see that its id is right; Storage answers the same when it is in trouble, so ask again"
-    )]
-    Missing(InstanceId),
-    /// An instance of something else.
-    #[error(
-        "instance {instance} is not of {app}, the app B of the relay's route: nothing else is removed"
-    )]
-    OtherApp {
-        /// The instance.
-        instance: InstanceId,
-        /// B's app.
-        app: AppId,
-    },
-    /// An instance of another relay, or of none.
-    #[error(
-        "instance {instance} does not carry the stamp of relay {relay}: nothing else is removed"
-    )]
-    OtherStamp {
-        /// The instance.
-        instance: InstanceId,
-        /// The relay.
-        relay: RelayId,
-    },
-    /// None would be left.
-    #[error(
-        "instance {kept}, which would stay, is deleted: the last live B of relay {relay} is never removed; if a third one is to stay, name it as `keep`"
-    )]
-    LastLive {
-        /// The relay.
-        relay: RelayId,
-        /// The B that is deleted already.
-        kept: InstanceId,
-    },
-    /// Another removal may be under way that deletes the very B that is to stay.
-    #[error(
-        "the record of relay {relay} was written a moment ago, and another removal may be under way: ask again in {} s", wait.as_secs()
-    )]
-    TooSoon {
-        /// The relay.
-        relay: RelayId,
-        /// How long to wait.
-        wait: Duration,
-    },
-    /// Somebody else wrote.
-    #[error(
-        "somebody else wrote the record of relay {0} meanwhile: see what became of it, and ask again"
-    )]
-    Conflict(RelayId),
-    /// B's policy.
-    #[error(
-        "the policy of {app} does not let us delete instance {instance}: add the action `delete` to the rule of the service owner, `[ORG]`, in App/config/authorization/policy.xml of {app}, deploy it and ask again; or have its owner delete it"
-    )]
-    Denied {
-        /// The instance.
-        instance: InstanceId,
-        /// Its app.
-        app: AppId,
-    },
-    /// No answer that settles it.
-    #[error("{0}; it may be deleted all the same: ask again, which tells")]
-    Unsettled(String),
-    /// Altinn did not say what is there.
-    #[error(transparent)]
-    Altinn(#[from] AltinnError),
-    /// The ledger did not say what is on record, or was not written.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// The connection to Altinn could not be made.
-    #[error("Altinn cannot be called: {0}")]
-    Start(#[from] StartError),
-}
-
-/// The way to Altinn. It is opened for the first removal only: an operator who looks into the dead-letter
-/// queue needs neither key nor token.
-#[derive(Clone)]
-pub(crate) struct Way(Arc<Parts>);
-
-struct Parts {
-    connection: Connection,
-    aws: SdkConfig,
-    clock: Clock,
-    altinn: OnceCell<Altinn>,
-}
-
-impl Way {
-    pub(crate) fn new(connection: Connection, aws: &SdkConfig, clock: &Clock) -> Self {
-        Self(Arc::new(Parts {
-            connection,
-            aws: aws.clone(),
-            clock: clock.clone(),
-            altinn: OnceCell::new(),
-        }))
-    }
-
-    async fn open(&self) -> Result<&Altinn, StartError> {
-        let Parts {
-            connection,
-            aws,
-            clock,
-            altinn,
-        } = &*self.0;
-        altinn
-            .get_or_try_init(|| connection.open(aws, clock.clone()))
-            .await
-    }
-}
-
-impl std::fmt::Debug for Way {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Way")
-    }
-}
 
 /// What a removal works with.
 pub(crate) struct Remove<'a> {
-    pub(crate) way: &'a Way,
+    pub(crate) altinn: &'a LazyAltinn,
     pub(crate) ledger: &'a Ledger,
     pub(crate) routes: &'a Routes,
     pub(crate) now: Timestamp,
 }
 
 impl Remove<'_> {
-    /// Checks, writes the ledger and deletes, before `left` is over.
+    /// Checks, writes the ledger and deletes, within the time that is left.
     pub(crate) async fn carry_out(
         &self,
         removal: &Removal,
@@ -246,7 +60,7 @@ impl Remove<'_> {
         let kept = kept(removal, on_record)?;
         let put_on_record = kept != on_record;
 
-        let altinn = self.way.open().await?;
+        let altinn = self.altinn.get().await?;
         let budget = Budget::new(left.saturating_sub(CLOSING).min(PATIENCE));
         let look = Look {
             altinn,
@@ -256,7 +70,7 @@ impl Remove<'_> {
             keys: stamp_keys(altinn, &budget, route).await?,
         };
         let doomed = look.at(removal.instance).await?;
-        // Looked at last, so that as little as possible can happen to it before the other one goes.
+        // Read last, so that as little time as possible passes before the other one is deleted.
         let stays = look.at(kept).await?;
         if stays.status.is_hard_deleted || stays.status.is_soft_deleted {
             let relay = relay.clone();
@@ -275,32 +89,21 @@ impl Remove<'_> {
         };
         if removal.dry_run {
             return Ok(removed(match doomed.status.is_hard_deleted {
-                true => Outcome::AlreadyDeleted,
-                false => Outcome::WouldBeRemoved,
+                true => RemovalOutcome::AlreadyDeleted,
+                false => RemovalOutcome::WouldBeRemoved,
             }));
         }
         if !self.ledger.keep(&standing, kept, self.now).await? {
             return Err(RemoveError::Conflict(relay.clone()));
         }
         if doomed.status.is_hard_deleted {
-            return Ok(removed(Outcome::AlreadyDeleted));
+            return Ok(removed(RemovalOutcome::AlreadyDeleted));
         }
-        match altinn
-            .delete(&budget, &route.to.app, removal.instance)
-            .await
-        {
-            Repair::Worked => Ok(removed(Outcome::Removed)),
-            Repair::Denied(_) => Err(RemoveError::Denied {
-                instance: removal.instance,
-                app: route.to.app.clone(),
-            }),
-            Repair::Unclear(problem, _) => {
-                Err(RemoveError::Unsettled(problem.detail.unwrap_or_default()))
-            }
-        }
+        delete(altinn, &budget, &route.to.app, removal.instance).await?;
+        Ok(removed(RemovalOutcome::Removed))
     }
 
-    /// How the relay stands, and its B.
+    /// The relay's record, and its B.
     async fn on_record(&self, relay: &RelayId) -> Result<(Standing, InstanceId), RemoveError> {
         let standings = self.ledger.standings(std::slice::from_ref(relay)).await?;
         let standing = standings.into_iter().flatten().next();
@@ -317,7 +120,7 @@ impl Remove<'_> {
         }
     }
 
-    /// Only a record that has stood for a while is changed to another B.
+    /// Refuses to put another B on a record that was written a short while ago.
     fn check_age(&self, standing: &Standing) -> Result<(), RemoveError> {
         let age = self.now.duration_since(standing.updated);
         let age = Duration::try_from(age).unwrap_or_default();
@@ -327,6 +130,25 @@ impl Remove<'_> {
                 relay: standing.relay.clone(),
                 wait,
             }),
+        }
+    }
+}
+
+/// Has B's app delete an instance for good.
+async fn delete(
+    altinn: &Altinn,
+    budget: &Budget,
+    app: &AppId,
+    instance: InstanceId,
+) -> Result<(), RemoveError> {
+    match altinn.delete(budget, app, instance).await {
+        Repair::Worked => Ok(()),
+        Repair::Denied(_) => Err(RemoveError::Denied {
+            instance,
+            app: app.clone(),
+        }),
+        Repair::Unclear(problem, _) => {
+            Err(RemoveError::Unsettled(problem.detail.unwrap_or_default()))
         }
     }
 }
@@ -359,7 +181,7 @@ async fn stamp_keys(
     Ok(keys)
 }
 
-/// Reads instances that must be B of one relay.
+/// Reads instances, and checks that each is a B of the relay.
 struct Look<'a> {
     altinn: &'a Altinn,
     budget: &'a Budget,

@@ -1,5 +1,5 @@
-//! A walk through the dead-letter queue: what is taken is held until the end, so that nothing is seen
-//! twice, and then either deleted or put back, whatever happened in between.
+//! A walk through the dead-letter queue. What is received is held until the end, so that nothing is read
+//! twice, and is then either deleted or put back, whatever happened in between.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,42 +17,42 @@ use stafett_runtime::{
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
-/// How many dead letters are looked at together: as many as the ledger takes in one call.
+/// How many dead letters make a page: as many relays as the ledger reads in one call.
 const PAGE: usize = 100;
-/// How many bytes of bodies are in memory at most, and those of the last call.
+/// A page ends when its bodies are longer than this, in bytes.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
-/// How often in a row the queue may fail to give dead letters before the walk ends.
+/// The walk ends when receiving has failed this often in a row.
 const ATTEMPTS: u32 = 3;
-/// How long is waited between these.
+/// The pause after each of these failures.
 const PAUSE: Duration = Duration::from_millis(300);
-/// What a step may take: to send ten and to delete them, or to take ten and to look them up.
+/// What a step may take: to send ten and delete them, or to receive ten and look them up.
 const STEP: Duration = Duration::from_secs(2 * CALL.as_secs());
-/// What it takes in any case to put dead letters back and to answer.
+/// What it takes to put dead letters back and to answer, however few they are.
 const CLOSING: Duration = Duration::from_secs(5);
-/// What it takes for each that is held, many times over.
+/// More than it takes to put each one back that is held.
 const CLOSING_EACH: Duration = Duration::from_millis(1);
-/// How many troubles an answer tells.
-const MOST_TROUBLES: usize = 10;
+/// The most errors in a response.
+const MOST_ERRORS: usize = 10;
 
-/// Why a walk did not come to the end of the queue.
+/// Why a walk did not reach the end of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stopped {
-    /// It has seen, or selected, as many as it was to; there may be more.
+    /// It has read, or selected, as many as it was asked to; there may be more.
     Max,
     /// Too little of the invocation's time was left; there may be more.
     Time,
-    /// A queue or the ledger did not do what was asked.
+    /// A queue or the ledger failed.
     Trouble,
 }
 
 /// What went wrong on the way.
 #[derive(Debug, Error)]
-pub enum Trouble {
-    /// One of the queues did not do what was asked.
+pub enum WalkError {
+    /// One of the queues failed.
     #[error(transparent)]
     DeadLetters(#[from] DeadLettersError),
-    /// The ledger did not say how the relays stand.
+    /// The records of the relays could not be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// The queue took the call, but not each of its messages.
@@ -60,12 +60,12 @@ pub enum Trouble {
         "{count} dead letters were not sent back, since the queue refused them ({code}); they are where they were, redrive them again"
     )]
     Refused {
-        /// How many.
+        /// How many were refused.
         count: usize,
         /// The code that SQS gave for the first of them.
         code: String,
     },
-    /// Dead letters are in both queues.
+    /// Dead letters were sent back, and are still in the dead-letter queue.
     #[error(
         "{0} dead letters were sent back, but not deleted: redriving them again does no harm; see that sqs:DeleteMessage is allowed on the dead-letter queue"
     )]
@@ -77,11 +77,11 @@ pub enum Trouble {
     Hidden(usize),
 }
 
-/// A dead letter that was taken.
+/// A dead letter that was received.
 #[derive(Debug)]
 struct Held {
     receipt: Receipt,
-    /// It is in the queue as well.
+    /// It was sent back, so it is in the queue as well.
     sent: bool,
 }
 
@@ -91,29 +91,29 @@ pub(crate) struct Walk<'a> {
     queue: &'a DeadLetters,
     clock: &'a Clock,
     deadline: Instant,
-    /// By the names that SQS gave them.
+    /// By message id.
     held: HashMap<String, Held>,
-    /// The names of what was sent back: it may fail again, and come again within this walk.
+    /// The message ids of what was sent back: it may fail again, and be received again within this walk.
     sent: HashSet<String>,
     renewed: Instant,
     ended: bool,
     stopped: Option<Stopped>,
-    troubles: Vec<Trouble>,
+    errors: Vec<WalkError>,
 }
 
 /// How a walk ended.
 #[derive(Debug)]
 pub(crate) struct End {
-    /// Why it did not come to the end.
+    /// Why it did not reach the end of the queue.
     pub(crate) stopped: Option<Stopped>,
     /// How many were deleted only now.
     pub(crate) deleted: usize,
-    /// What went wrong, the first first.
-    pub(crate) troubles: Vec<Trouble>,
+    /// What went wrong, in order.
+    pub(crate) errors: Vec<WalkError>,
 }
 
 impl<'a> Walk<'a> {
-    /// A walk that ends, with everything put back, before `left` is over.
+    /// Begins a walk that ends, with everything put back, before `left` is over.
     pub(crate) fn begin(queue: &'a DeadLetters, clock: &'a Clock, left: Duration) -> Self {
         let now = Instant::now();
         Self {
@@ -125,7 +125,7 @@ impl<'a> Walk<'a> {
             renewed: now,
             ended: false,
             stopped: None,
-            troubles: Vec::new(),
+            errors: Vec::new(),
         }
     }
 
@@ -135,21 +135,21 @@ impl<'a> Walk<'a> {
         self.stopped = self.stopped.or(Some(why));
     }
 
-    /// Remembers what went wrong.
-    pub(crate) fn note(&mut self, trouble: impl Into<Trouble>) {
-        let trouble = trouble.into();
-        tracing::warn!(reason = %trouble, "trouble on the way through the dead-letter queue");
-        if self.troubles.len() < MOST_TROUBLES {
-            self.troubles.push(trouble);
+    /// Remembers an error for the response.
+    pub(crate) fn note(&mut self, error: impl Into<WalkError>) {
+        let error = error.into();
+        tracing::warn!(reason = %error, "trouble on the way through the dead-letter queue");
+        if self.errors.len() < MOST_ERRORS {
+            self.errors.push(error);
         }
     }
 
-    /// Whether it ended because something went wrong.
-    pub(crate) fn is_troubled(&self) -> bool {
+    /// Whether it ended because a queue or the ledger failed.
+    pub(crate) fn has_failed(&self) -> bool {
         self.stopped == Some(Stopped::Trouble)
     }
 
-    /// Whether another step can be taken and everything put back afterwards; else the walk is stopped.
+    /// Whether there is time for another step and for putting everything back. If not, the walk is stopped.
     pub(crate) fn has_time(&mut self) -> bool {
         let held = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
         let needed = STEP + CLOSING + CLOSING_EACH * held;
@@ -160,7 +160,7 @@ impl<'a> Walk<'a> {
         enough
     }
 
-    /// The next dead letters, `most` at most; none at the end of the walk.
+    /// The next dead letters, `most` at most. Empty at the end of the walk.
     pub(crate) async fn page(&mut self, most: usize) -> Vec<DeadLetter> {
         let mut page = Vec::new();
         let (mut bytes, mut failures) = (0, 0);
@@ -197,14 +197,14 @@ impl<'a> Walk<'a> {
         page
     }
 
-    /// Holds what was taken; whether it is new in this walk.
+    /// Holds a dead letter that was received. Returns whether it is new in this walk.
     fn hold(&mut self, letter: &DeadLetter) -> bool {
         let held = Held {
             receipt: letter.receipt().clone(),
             sent: false,
         };
         match self.held.get_mut(letter.id()) {
-            // It showed again, because of SQS or since it could not be hidden for longer.
+            // It was received again, because SQS does so at times, or because it could not be hidden for longer.
             Some(known) => {
                 known.receipt = held.receipt;
                 false
@@ -216,18 +216,18 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Hides what is held for longer, when it is time to.
+    /// Extends the time for which what is held is hidden, when half of it has passed.
     pub(crate) async fn renew(&mut self) {
         if self.renewed.elapsed() < HIDDEN_FOR / 2 {
             return;
         }
         self.renewed = Instant::now();
-        // What could not be renewed shows again, and is known by its name.
+        // What could not be renewed is received again, and then recognised by its id.
         let _renewed = self.queue.renew(&self.receipts_where(|_, _| true).1).await;
     }
 
-    /// Sends dead letters back, as many as one call may carry, and deletes what the queue has
-    /// confirmed; how many were sent, and of these deleted.
+    /// Sends dead letters back, as many as fit into one call, and deletes those that the queue has confirmed. Returns how
+    /// many were sent, and how many of these were deleted.
     pub(crate) async fn send_back(&mut self, letters: &[DeadLetter]) -> (usize, usize) {
         let outcomes = match self.queue.send_back(letters).await {
             Ok(outcomes) => outcomes,
@@ -240,8 +240,8 @@ impl<'a> Walk<'a> {
         let (mut sent, mut refused) = (Vec::new(), Vec::new());
         for (letter, outcome) in letters.iter().zip(outcomes) {
             match outcome {
-                SentBack::Confirmed(name) => {
-                    self.sent.insert(name);
+                SentBack::Confirmed(id) => {
+                    self.sent.insert(id);
                     sent.push(letter.id());
                     if let Some(held) = self.held.get_mut(letter.id()) {
                         held.sent = true;
@@ -252,15 +252,15 @@ impl<'a> Walk<'a> {
         }
         let count = refused.len();
         if let Some(code) = refused.into_iter().next() {
-            self.note(Trouble::Refused { count, code });
+            self.note(WalkError::Refused { count, code });
         }
         let deleted = self.delete(|id, _| sent.contains(&id)).await;
         (sent.len(), deleted)
     }
 
-    /// Deletes what is meant; how many SQS confirmed.
-    async fn delete(&mut self, meant: impl Fn(&str, &Held) -> bool) -> usize {
-        let (ids, receipts) = self.receipts_where(meant);
+    /// Deletes those that are `chosen`. Returns how many SQS confirmed.
+    async fn delete(&mut self, chosen: impl Fn(&str, &Held) -> bool) -> usize {
+        let (ids, receipts) = self.receipts_where(chosen);
         let deleted = self.queue.delete(&receipts).await;
         let mut count = 0;
         for (id, deleted) in ids.iter().zip(deleted) {
@@ -272,29 +272,29 @@ impl<'a> Walk<'a> {
         count
     }
 
-    /// Puts everything back that is held, but what was sent back is deleted if that can be.
+    /// Ends the walk: deletes what was sent back, if that is possible now, and puts back everything else that is held.
     pub(crate) async fn end(mut self) -> End {
         let deleted = self.delete(|_, held| held.sent).await;
         let undeleted = self.held.values().filter(|held| held.sent).count();
         if undeleted > 0 {
-            self.note(Trouble::Undeleted(undeleted));
+            self.note(WalkError::Undeleted(undeleted));
         }
         let (_, receipts) = self.receipts_where(|_, _| true);
         let back = self.queue.put_back(&receipts).await;
         let hidden = back.iter().filter(|shows| !**shows).count();
         if hidden > 0 {
-            self.note(Trouble::Hidden(hidden));
+            self.note(WalkError::Hidden(hidden));
         }
         End {
             stopped: self.stopped,
             deleted,
-            troubles: self.troubles,
+            errors: self.errors,
         }
     }
 
-    /// The names and receipts of what is held and meant.
-    fn receipts_where(&self, meant: impl Fn(&str, &Held) -> bool) -> (Vec<String>, Vec<Receipt>) {
-        let held = self.held.iter().filter(|(id, held)| meant(id, held));
+    /// The message ids and receipts of what is held and `chosen`.
+    fn receipts_where(&self, chosen: impl Fn(&str, &Held) -> bool) -> (Vec<String>, Vec<Receipt>) {
+        let held = self.held.iter().filter(|(id, held)| chosen(id, held));
         held.map(|(id, held)| (id.clone(), held.receipt.clone()))
             .unzip()
     }

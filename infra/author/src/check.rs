@@ -15,10 +15,10 @@ use stafett_core::route::{MAX_BYTES, Route, RouteErrors, Routes};
 use thiserror::Error;
 
 use crate::{
-    apps::Apps,
     finding::{Finding, Severity},
     places::Places,
 };
+use app_files::Apps;
 
 mod absent;
 pub mod fit;

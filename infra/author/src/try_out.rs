@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use stafett_core::preflight::SOURCE;
 use stafett_core::{
     draft::{Draft, Owner},
     id::{AppId, InstanceId},
@@ -13,7 +14,6 @@ use stafett_core::{
     route::{Gate, Route},
     transform,
 };
-use stafett_runtime::altinn::create::SOURCE;
 use uuid::Uuid;
 
 use crate::{

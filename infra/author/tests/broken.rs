@@ -9,9 +9,9 @@ use std::{
     sync::LazyLock,
 };
 
+use app_files::Apps;
 use author::{
     Finding,
-    apps::Apps,
     check::{Report, check},
     render::{self, Look},
 };

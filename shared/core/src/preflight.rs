@@ -25,6 +25,8 @@ pub const FORM_CONTENT_TYPE: &str = "application/xml";
 const MAX_REQUEST: u64 = 2000 * 1024 * 1024;
 /// The key of the stamp in B's `dataValues`.
 pub const STAMP: &str = "stafett.relay";
+/// The key of A's instance id in B's `dataValues`.
+pub const SOURCE: &str = "stafett.source";
 /// What a part without its content takes at most.
 const PART_OVERHEAD: u64 = 1024;
 const MIB: u64 = 1024 * 1024;

@@ -15,6 +15,7 @@ pub mod altinn;
 pub mod caller;
 pub mod clock;
 pub mod dead_letters;
+pub mod invocation;
 pub mod ledger;
 pub mod metrics;
 pub mod queue;

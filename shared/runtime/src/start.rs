@@ -2,13 +2,15 @@
 
 use std::{error::Error, process::ExitCode};
 
+use aws_config::{BehaviorVersion, SdkConfig};
 use stafett_core::route::{Mistake, RouteError, RouteErrors};
 use thiserror::Error;
 
 use crate::{
     altinn::{HttpError, token::KeyError},
-    settings::{SecretError, SettingError},
-    telemetry::Causes,
+    clock::Clock,
+    settings::{SecretError, SettingError, Source},
+    telemetry::{self, Causes},
 };
 
 /// A function cannot start. Its text names the setting or the route file, and a valid example.
@@ -41,10 +43,17 @@ fn setting(errors: &RouteErrors) -> &'static str {
     }
 }
 
-/// The exit code of a function's `main`; what ended it is logged.
-#[must_use]
-pub fn exit(outcome: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
-    match outcome {
+/// The `main` of a function: starts the log, and has `serve` build the function from the process environment and
+/// serve its invocations until Lambda stops it. What ended it is logged.
+pub async fn run<S>(serve: S) -> ExitCode
+where
+    S: AsyncFnOnce(&Source<'_>, &SdkConfig, Clock) -> Result<(), Box<dyn Error + Send + Sync>>,
+{
+    telemetry::start();
+    let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
+    let environment = Source::environment();
+    // Boxed: the compiler lays out futures only so deep.
+    match Box::pin(serve(&environment, &aws, Clock::system())).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(reason = %Causes(&*error), "cannot start");

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use local::altinn::{Fault, Library, Stage, Step, Trouble};
-use local::wire::{Action, Answer};
-use stories::{CASEWORK, ROUTE, Story, binaries, permit_alone, posts};
+use local_altinn::{CallFault, CreationStep, Fault, Library, Stage};
+use testbed::wire::{Action, CannedResponse};
+use tests::{CASEWORK, ROUTE, Story, binaries, permit_alone, posts};
 
 use super::{b_meets, clean, live, may_delete, nothing_is_left, whole};
 
@@ -37,15 +37,15 @@ async fn relayed(story: &Story, count: usize) -> Vec<String> {
 async fn statuses_of_storage_leave_one_case_each() {
     let story = story().await;
     let troubles = [
-        (Step::Element(0), 400),
-        (Step::Element(1), 413),
-        (Step::PresentationTexts, 401),
-        (Step::DataValues, 429),
-        (Step::Process, 429),
-        (Step::Process, 503),
+        (CreationStep::Element(0), 400),
+        (CreationStep::Element(1), 413),
+        (CreationStep::PresentationTexts, 401),
+        (CreationStep::DataValues, 429),
+        (CreationStep::Process, 429),
+        (CreationStep::Process, 503),
     ];
     for (step, status) in troubles {
-        b_meets(&story, Fault::at(step, Trouble::Refused(status)));
+        b_meets(&story, Fault::at(step, CallFault::Refused(status)));
     }
     let permits = relayed(&story, troubles.len()).await;
     for a in &permits {
@@ -61,15 +61,15 @@ async fn statuses_of_storage_leave_one_case_each() {
 async fn impatient_gateways_leave_one_case_each() {
     let story = story().await;
     let answers = [
-        Answer::status(StatusCode::REQUEST_TIMEOUT),
-        Answer::gateway(StatusCode::BAD_GATEWAY),
-        Answer::gateway(StatusCode::GATEWAY_TIMEOUT),
+        CannedResponse::status(StatusCode::REQUEST_TIMEOUT),
+        CannedResponse::gateway(StatusCode::BAD_GATEWAY),
+        CannedResponse::gateway(StatusCode::GATEWAY_TIMEOUT),
     ];
     let count = answers.len();
     for (nth, answer) in (1..).zip(answers) {
         b_meets(
             &story,
-            Fault::at(Step::ElementsFrom(0), Trouble::Delayed(LATE)),
+            Fault::at(CreationStep::ElementsFrom(0), CallFault::Delayed(LATE)),
         );
         let faults = story.altinn_wire.faults();
         faults.add(posts().nth(nth), Action::AnswerMeanwhile(answer));
@@ -86,9 +86,12 @@ async fn impatient_gateways_leave_one_case_each() {
 async fn what_its_app_deletes_after_it_was_adopted_is_made_anew() {
     let story = story().await;
     may_delete(&story);
-    let fault = Fault::at(Step::Process, Trouble::DoneThen(503));
-    b_meets(&story, fault.and(Step::CleanUp, Trouble::Delayed(LATE)));
-    let impatient = Answer::gateway(StatusCode::GATEWAY_TIMEOUT);
+    let fault = Fault::at(CreationStep::Process, CallFault::DoneThen(503));
+    b_meets(
+        &story,
+        fault.and(CreationStep::CleanUp, CallFault::Delayed(LATE)),
+    );
+    let impatient = CannedResponse::gateway(StatusCode::GATEWAY_TIMEOUT);
     let faults = story.altinn_wire.faults();
     faults.add(posts().nth(1), Action::AnswerMeanwhile(impatient));
     let permits = relayed(&story, 1).await;
@@ -103,7 +106,10 @@ async fn a_workflow_engine_that_stopped_is_resumed() {
     let story = story().await;
     let b = story.altinn.app(CASEWORK).expect("it runs");
     b.run_on(Library::NEXT);
-    b_meets(&story, Fault::at(Step::Process, Trouble::Refused(400)));
+    b_meets(
+        &story,
+        Fault::at(CreationStep::Process, CallFault::Refused(400)),
+    );
     let permits = relayed(&story, 1).await;
     clean(&story, &permits[0]).await;
     assert_eq!((story.posts().len(), story.creations()), (1, 1));

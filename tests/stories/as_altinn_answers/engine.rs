@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use local::altinn::{Fault, Library, Step, Trouble};
-use local::wire::{Action, Answer, On};
+use local_altinn::{CallFault, CreationStep, Fault, Library};
 use serde_json::json;
-use stories::{CASEWORK, ROUTE, Story, posts};
+use testbed::wire::{Action, CannedResponse, On};
+use tests::{CASEWORK, ROUTE, Story, posts};
 
 use super::{HOUR, MINUTE, b_meets, clean, item, live, nothing_is_left, pass, triggered, whole};
 
@@ -36,7 +36,10 @@ async fn a_case_costs_what_it_costs_before() {
 #[tokio::test]
 async fn a_workflow_that_was_not_accepted_is_made_anew_where_its_app_has_deleted_it() {
     let story = story(true).await;
-    b_meets(&story, Fault::at(Step::Submission, Trouble::Refused(503)));
+    b_meets(
+        &story,
+        Fault::at(CreationStep::Submission, CallFault::Refused(503)),
+    );
     let a = triggered(&story).await;
     pass(&story, HOUR).await;
     clean(&story, &a).await;
@@ -47,7 +50,10 @@ async fn a_workflow_that_was_not_accepted_is_made_anew_where_its_app_has_deleted
 #[tokio::test]
 async fn a_workflow_that_was_not_accepted_and_must_stay_is_adopted_and_told() {
     let story = story(false).await;
-    b_meets(&story, Fault::at(Step::Submission, Trouble::Refused(503)));
+    b_meets(
+        &story,
+        Fault::at(CreationStep::Submission, CallFault::Refused(503)),
+    );
     let a = triggered(&story).await;
     pass(&story, HOUR).await;
     let (_, item) = whole(&story, &a).await;
@@ -58,14 +64,14 @@ async fn a_workflow_that_was_not_accepted_and_must_stay_is_adopted_and_told() {
 
 #[tokio::test]
 async fn where_nobody_knows_whether_the_workflow_was_accepted_there_is_one_case() {
-    for trouble in [Trouble::AnswerLost, Trouble::Unreachable] {
+    for trouble in [CallFault::AnswerLost, CallFault::Unreachable] {
         for delete in [false, true] {
             let story = story(delete).await;
-            b_meets(&story, Fault::at(Step::Submission, trouble));
+            b_meets(&story, Fault::at(CreationStep::Submission, trouble));
             let a = triggered(&story).await;
             pass(&story, 2 * HOUR).await;
             let (b, _) = whole(&story, &a).await;
-            let started = trouble == Trouble::AnswerLost || delete;
+            let started = trouble == CallFault::AnswerLost || delete;
             let history = story.altinn.history(&b.id);
             assert_eq!(!history.is_empty(), started, "{trouble:?}, {delete}");
             assert_eq!(live(&story), 1);
@@ -78,7 +84,10 @@ async fn where_nobody_knows_whether_the_workflow_was_accepted_there_is_one_case(
 async fn a_workflow_that_stopped_at_a_step_is_resumed() {
     for delete in [false, true] {
         let story = story(delete).await;
-        b_meets(&story, Fault::at(Step::Process, Trouble::Refused(400)));
+        b_meets(
+            &story,
+            Fault::at(CreationStep::Process, CallFault::Refused(400)),
+        );
         let a = triggered(&story).await;
         pass(&story, HOUR).await;
         clean(&story, &a).await;
@@ -93,9 +102,12 @@ async fn a_workflow_that_is_still_at_work_is_waited_for() {
     let hours = 5 * HOUR;
     for delete in [false, true] {
         let story = story(delete).await;
-        b_meets(&story, Fault::at(Step::Process, Trouble::Delayed(hours)));
+        b_meets(
+            &story,
+            Fault::at(CreationStep::Process, CallFault::Delayed(hours)),
+        );
         let faults = story.altinn_wire.faults();
-        let impatient = Answer::gateway(StatusCode::GATEWAY_TIMEOUT);
+        let impatient = CannedResponse::gateway(StatusCode::GATEWAY_TIMEOUT);
         faults.add(posts().nth(1), Action::AnswerMeanwhile(impatient));
         let a = triggered(&story).await;
         pass(&story, 2 * HOUR).await;
@@ -118,8 +130,11 @@ async fn a_poll_that_failed_is_no_failed_workflow() {
     let late = Duration::from_secs(600);
     for delete in [false, true] {
         let story = story(delete).await;
-        let fault = Fault::at(Step::Poll, Trouble::Refused(502));
-        b_meets(&story, fault.and(Step::Process, Trouble::Delayed(late)));
+        let fault = Fault::at(CreationStep::Poll, CallFault::Refused(502));
+        b_meets(
+            &story,
+            fault.and(CreationStep::Process, CallFault::Delayed(late)),
+        );
         let a = triggered(&story).await;
         pass(&story, 3 * HOUR).await;
         clean(&story, &a).await;

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use local::altinn::{Fault, FormContent, Stage, Step, Submission, SubmissionOwner, Trouble};
+use local_altinn::{
+    CallFault, CreationStep, Fault, FormContent, Stage, Submission, SubmissionOwner,
+};
 use serde_json::{Value, json};
-use stories::{CASEWORK, PERMIT, Story, measures_route, routes};
+use tests::{CASEWORK, PERMIT, Story, measures_route, routes};
 
 use super::{HOUR, b_meets, live, nothing_is_left, pass};
 
@@ -35,8 +37,8 @@ fn fill_in(story: &Story) -> String {
 async fn six_cases_of_which_storage_answers_two_with_429_are_six() {
     let folder = routes([(ROUTE, measures_route(ROUTE))]);
     let story = Story::on(&folder).await;
-    for step in [Step::PresentationTexts, Step::Process] {
-        b_meets(&story, Fault::at(step, Trouble::Refused(429)));
+    for step in [CreationStep::PresentationTexts, CreationStep::Process] {
+        b_meets(&story, Fault::at(step, CallFault::Refused(429)));
     }
     let a = fill_in(&story);
     story.trigger(&a).await;

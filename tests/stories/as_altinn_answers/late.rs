@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use local::altinn::{Fault, Step, Trouble};
-use local::wire::{Action, Answer};
+use local_altinn::{CallFault, CreationStep, Fault};
 use serde_json::json;
-use stories::{CASEWORK, ROUTE, Story, eventually, permit_alone, posts};
+use testbed::wire::{Action, CannedResponse};
+use tests::{CASEWORK, ROUTE, Story, eventually, permit_alone, posts};
 
 use super::{
     HOUR, MINUTE, b_meets, clean, item, live, may_delete, nothing_is_left, pass, story, triggered,
@@ -16,17 +16,18 @@ use super::{
 const LATE: Duration = Duration::from_secs(15 * 60);
 
 /// The answers of those who have lost patience with an app.
-fn impatient() -> Vec<Answer> {
+fn impatient() -> Vec<CannedResponse> {
     let status = |status: u16| StatusCode::from_u16(status).expect("a status");
-    let mut answers: Vec<Answer> = [408, 499].map(status).map(Answer::status).into();
-    answers.extend([502, 503, 504].map(status).map(Answer::gateway));
+    let mut answers: Vec<CannedResponse> =
+        [408, 499].map(status).map(CannedResponse::status).into();
+    answers.extend([502, 503, 504].map(status).map(CannedResponse::gateway));
     answers
 }
 
 /// Relays one permit whose first request is answered at once, while its app comes to `step` a quarter of an hour later.
-async fn answered_while_the_app_goes_on(answer: Answer, step: Step, delete: bool) {
+async fn answered_while_the_app_goes_on(answer: CannedResponse, step: CreationStep, delete: bool) {
     let story = story(delete).await;
-    b_meets(&story, Fault::at(step, Trouble::Delayed(LATE)));
+    b_meets(&story, Fault::at(step, CallFault::Delayed(LATE)));
     let faults = story.altinn_wire.faults();
     faults.add(posts().nth(1), Action::AnswerMeanwhile(answer));
     let a = triggered(&story).await;
@@ -60,15 +61,15 @@ async fn the_app_makes_the_only_case(story: &Story, a: &str) {
 #[tokio::test]
 async fn a_gateway_that_lost_patience_gets_no_second_case_from_an_app_that_goes_on() {
     for answer in impatient() {
-        answered_while_the_app_goes_on(answer, Step::ElementsFrom(0), false).await;
+        answered_while_the_app_goes_on(answer, CreationStep::ElementsFrom(0), false).await;
     }
 }
 
 #[tokio::test]
 async fn an_app_that_makes_its_instance_long_after_everybody_left_makes_the_only_one() {
     for delete in [false, true] {
-        let answer = Answer::gateway(StatusCode::GATEWAY_TIMEOUT);
-        answered_while_the_app_goes_on(answer, Step::Instance, delete).await;
+        let answer = CannedResponse::gateway(StatusCode::GATEWAY_TIMEOUT);
+        answered_while_the_app_goes_on(answer, CreationStep::Instance, delete).await;
     }
 }
 
@@ -78,7 +79,7 @@ async fn an_app_that_answers_after_the_lease_has_made_the_only_case() {
     let story = Story::begin(permit_alone().setting("STAFETT_LEASE_SECONDS", "3")).await;
     b_meets(
         &story,
-        Fault::at(Step::PresentationTexts, Trouble::Delayed(LATE)),
+        Fault::at(CreationStep::PresentationTexts, CallFault::Delayed(LATE)),
     );
     let a = triggered(&story).await;
     story.reaches(ROUTE, &a, "waiting").await;
@@ -89,13 +90,13 @@ async fn an_app_that_answers_after_the_lease_has_made_the_only_case() {
 #[tokio::test]
 async fn an_adopted_case_that_its_app_deletes_afterwards_is_made_anew() {
     let story = story(true).await;
-    let fault = Fault::at(Step::Process, Trouble::DoneThen(503));
+    let fault = Fault::at(CreationStep::Process, CallFault::DoneThen(503));
     b_meets(
         &story,
-        fault.and(Step::CleanUp, Trouble::Delayed(5 * MINUTE)),
+        fault.and(CreationStep::CleanUp, CallFault::Delayed(5 * MINUTE)),
     );
     let faults = story.altinn_wire.faults();
-    let impatient = Answer::gateway(StatusCode::GATEWAY_TIMEOUT);
+    let impatient = CannedResponse::gateway(StatusCode::GATEWAY_TIMEOUT);
     faults.add(posts().nth(1), Action::AnswerMeanwhile(impatient));
     let a = triggered(&story).await;
     let first = eventually("the first case is complete", async || {
@@ -130,7 +131,10 @@ async fn an_adopted_case_that_its_app_deletes_afterwards_is_made_anew() {
 #[tokio::test]
 async fn an_adopted_case_that_stays_is_done_when_its_app_is_quiet() {
     let story = story(false).await;
-    b_meets(&story, Fault::at(Step::Process, Trouble::DoneThen(503)));
+    b_meets(
+        &story,
+        Fault::at(CreationStep::Process, CallFault::DoneThen(503)),
+    );
     let a = triggered(&story).await;
     pass(&story, MINUTE / 2).await;
     assert_eq!(item(&story, &a).await["state"], "created");

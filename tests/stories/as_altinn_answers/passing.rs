@@ -1,14 +1,14 @@
 //! What Altinn refuses now and takes later.
 
 use http::{HeaderValue, Method, StatusCode, header};
-use local::altinn::{Fault, Step, Trouble};
-use local::wire::{Action, Answer, On};
-use stories::{CASEWORK, posts};
+use local_altinn::{CallFault, CreationStep, Fault};
+use testbed::wire::{Action, CannedResponse, On};
+use tests::{CASEWORK, posts};
 
 use super::{HOUR, MINUTE, b_meets, clean, item, nothing_is_left, pass, story, triggered, whole};
 
-fn status(status: u16) -> Answer {
-    Answer::status(StatusCode::from_u16(status).expect("a status"))
+fn status(status: u16) -> CannedResponse {
+    CannedResponse::status(StatusCode::from_u16(status).expect("a status"))
 }
 
 #[tokio::test]
@@ -98,12 +98,12 @@ async fn a_half_made_case_is_finished_whatever_its_app_says_meanwhile() {
     };
     // Its form is missing, its attachment is, or only what its app makes of the form.
     for (step, on) in [
-        (Step::Element(0), add as fn() -> On),
-        (Step::Element(1), add),
-        (Step::PresentationTexts, write),
+        (CreationStep::Element(0), add as fn() -> On),
+        (CreationStep::Element(1), add),
+        (CreationStep::PresentationTexts, write),
     ] {
         let story = story(false).await;
-        b_meets(&story, Fault::at(step, Trouble::Refused(429)));
+        b_meets(&story, Fault::at(step, CallFault::Refused(429)));
         let faults = story.altinn_wire.faults();
         let rules: Vec<_> = (1..)
             .zip([403, 404, 409, 429, 503])

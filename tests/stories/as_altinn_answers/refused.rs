@@ -1,8 +1,8 @@
 //! A form that B's class cannot read: every age of library refuses it in its own way, and says so once.
 
-use local::altinn::Library;
+use local_altinn::Library;
 use serde_json::json;
-use stories::{CASEWORK, ROUTE, Story, mistaken_route, permit_route, routes};
+use tests::{CASEWORK, ROUTE, Story, mistaken_route, permit_route, routes};
 
 use super::{HOUR, item, live, pass, triggered, whole};
 

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use local::altinn::{Attachment, Fault, Stage, Step, Trouble};
-use local::wire::{Action, Answer, On};
-use stories::{B, CASEWORK, Story, posts};
+use local_altinn::{Attachment, CallFault, CreationStep, Fault, Stage};
+use testbed::wire::{Action, CannedResponse, On};
+use tests::{B, CASEWORK, Story, posts};
 
 use super::{HOUR, b_meets, clean, live, nothing_is_left, pass, story, triggered, whole};
 
@@ -35,7 +35,7 @@ fn additions(story: &Story) -> usize {
 async fn a_complete_case_whose_file_got_another_name_is_adopted_as_it_is() {
     for delete in [false, true] {
         let story = story(delete).await;
-        let lost = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
+        let lost = CannedResponse::status(StatusCode::INTERNAL_SERVER_ERROR);
         let faults = story.altinn_wire.faults();
         faults.add(posts().nth(1), Action::AnswerAfter(lost));
         let files = vec![drawing("a+b.png", "one"), drawing("50%25.png", "two")];
@@ -44,7 +44,7 @@ async fn a_complete_case_whose_file_got_another_name_is_adopted_as_it_is() {
         pass(&story, HOUR).await;
         let done = super::item(&story, &a).await;
         assert_eq!(done["state"], "done", "{done}");
-        let b = story.the_b(stories::ROUTE, &a);
+        let b = story.the_b(tests::ROUTE, &a);
         assert_eq!(drawn(&b), ["one", "two"]);
         assert_eq!(additions(&story), 0, "nothing is added");
         assert_eq!((story.posts().len(), live(&story)), (1, 1));
@@ -59,7 +59,7 @@ async fn of_files_of_one_size_the_one_that_is_missing_is_added() {
         let story = story(false).await;
         b_meets(
             &story,
-            Fault::at(Step::Element(missing), Trouble::Refused(429)),
+            Fault::at(CreationStep::Element(missing), CallFault::Refused(429)),
         );
         let files = vec![
             drawing("plan.png", "one"),
@@ -79,9 +79,9 @@ async fn of_files_of_one_size_the_one_that_is_missing_is_added() {
 
 #[tokio::test]
 async fn texts_and_values_that_the_app_did_not_make_are_made_of_the_form() {
-    for step in [Step::PresentationTexts, Step::DataValues] {
+    for step in [CreationStep::PresentationTexts, CreationStep::DataValues] {
         let story = story(false).await;
-        b_meets(&story, Fault::at(step, Trouble::Refused(429)));
+        b_meets(&story, Fault::at(step, CallFault::Refused(429)));
         let a = triggered(&story).await;
         pass(&story, HOUR).await;
         let (b, item) = whole(&story, &a).await;
@@ -98,9 +98,12 @@ async fn texts_and_values_that_the_app_did_not_make_are_made_of_the_form() {
 #[tokio::test]
 async fn a_case_that_was_never_started_is_made_anew_where_that_is_allowed() {
     let story = story(false).await;
-    b_meets(&story, Fault::at(Step::Process, Trouble::Refused(503)));
+    b_meets(
+        &story,
+        Fault::at(CreationStep::Process, CallFault::Refused(503)),
+    );
     let a = triggered(&story).await;
-    story.reaches(stories::ROUTE, &a, "waiting").await;
+    story.reaches(tests::ROUTE, &a, "waiting").await;
     // Only now: its app would have deleted it by itself.
     super::may_delete(&story);
     pass(&story, HOUR).await;
@@ -112,7 +115,10 @@ async fn a_case_that_was_never_started_is_made_anew_where_that_is_allowed() {
 #[tokio::test]
 async fn a_case_that_was_never_started_and_must_stay_is_adopted_and_told() {
     let story = story(false).await;
-    b_meets(&story, Fault::at(Step::Process, Trouble::Refused(429)));
+    b_meets(
+        &story,
+        Fault::at(CreationStep::Process, CallFault::Refused(429)),
+    );
     let a = triggered(&story).await;
     pass(&story, HOUR).await;
     let (b, item) = whole(&story, &a).await;

@@ -1,25 +1,25 @@
 //! An app passes Storage's status on, after the instance is made as well as before.
 
-use local::altinn::{Fault, Stage, Step, Trouble};
-use stories::{CASEWORK, ROUTE, Story};
+use local_altinn::{CallFault, CreationStep, Fault, Stage};
+use tests::{CASEWORK, ROUTE, Story};
 
 use super::{HOUR, b_meets, item, live, nothing_is_left, pass, story, triggered, whole};
 
 const STATUSES: [u16; 5] = [429, 401, 400, 413, 503];
-const STEPS: [Step; 7] = [
-    Step::Instance,
-    Step::Element(0),
-    Step::ElementsFrom(0),
-    Step::PresentationTexts,
-    Step::DataValues,
-    Step::ReadBack,
-    Step::Process,
+const STEPS: [CreationStep; 7] = [
+    CreationStep::Instance,
+    CreationStep::Element(0),
+    CreationStep::ElementsFrom(0),
+    CreationStep::PresentationTexts,
+    CreationStep::DataValues,
+    CreationStep::ReadBack,
+    CreationStep::Process,
 ];
 
 /// Relays permits whose creations meet each status at each step, and returns how many met one.
 async fn relayed_through_all(
     story: &Story,
-    trouble: impl Fn(u16) -> Trouble,
+    trouble: impl Fn(u16) -> CallFault,
 ) -> (Vec<String>, usize) {
     let mut met = 0;
     for step in STEPS {
@@ -43,7 +43,7 @@ async fn relayed_through_all(
 #[tokio::test]
 async fn a_status_of_storage_at_any_step_is_answered_by_a_search_and_leaves_one_case() {
     let story = story(false).await;
-    let (_, met) = relayed_through_all(&story, Trouble::Refused).await;
+    let (_, met) = relayed_through_all(&story, CallFault::Refused).await;
     // Only those that were refused the instance itself are asked for again.
     let again = STATUSES.len();
     assert_eq!(story.posts().len(), met + again);
@@ -53,7 +53,7 @@ async fn a_status_of_storage_at_any_step_is_answered_by_a_search_and_leaves_one_
 #[tokio::test]
 async fn a_status_of_storage_after_its_effect_leaves_one_case_as_well() {
     let story = story(false).await;
-    let (_, met) = relayed_through_all(&story, Trouble::DoneThen).await;
+    let (_, met) = relayed_through_all(&story, CallFault::DoneThen).await;
     assert_eq!(story.posts().len(), met);
     assert_eq!(story.creations(), met);
 }
@@ -61,7 +61,7 @@ async fn a_status_of_storage_after_its_effect_leaves_one_case_as_well() {
 #[tokio::test]
 async fn where_the_policy_gives_delete_what_is_left_half_made_gives_way_to_one_clean_case() {
     let story = story(true).await;
-    let (permits, _) = relayed_through_all(&story, Trouble::Refused).await;
+    let (permits, _) = relayed_through_all(&story, CallFault::Refused).await;
     for a in &permits {
         super::clean(&story, a).await;
     }

@@ -1,16 +1,16 @@
 //! An A that Altinn gives in a form that cannot be read.
 
 use http::{HeaderValue, Method, StatusCode, header};
-use local::wire::{Action, Answer, On};
 use serde_json::json;
-use stories::PERMIT;
+use testbed::wire::{Action, CannedResponse, On};
+use tests::PERMIT;
 
 use super::{HOUR, MINUTE, clean, item, nothing_is_left, pass, story, triggered};
 
 /// What is no JSON, given as JSON.
 fn broken() -> Action {
     let json = HeaderValue::from_static("application/json; charset=utf-8");
-    let answer = Answer::status(StatusCode::OK).header(header::CONTENT_TYPE, json);
+    let answer = CannedResponse::status(StatusCode::OK).header(header::CONTENT_TYPE, json);
     Action::Answer(answer.body(r#"{"soker":{"navn":"Kari"#))
 }
 

@@ -1,8 +1,8 @@
 //! What must never be, and what somebody did to a B.
 
-use local::altinn::Stage;
+use local_altinn::Stage;
 use serde_json::{Value, json};
-use stories::{CASEWORK, Folder, ROUTE, Story, permit_route, routes, stamp};
+use tests::{CASEWORK, Folder, ROUTE, Story, permit_route, routes, stamp};
 
 use super::{GRACE, HOUR, run, text};
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
-use local::altinn::Stage;
+use local_altinn::Stage;
 use serde_json::{Value, json};
 use stafett_core::relay::{Holder, Record, RelayId, State};
 use stafett_runtime::{
     ledger::{Ledger, Put},
     settings::{LedgerSettings, Source},
 };
-use stories::{ROUTE, Story, permit_route};
+use tests::{ROUTE, Story, permit_route};
 use uuid::Uuid;
 
 use super::{

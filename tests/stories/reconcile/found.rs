@@ -1,8 +1,8 @@
 //! A instances without a relay.
 
-use local::altinn::Stage;
+use local_altinn::Stage;
 use serde_json::json;
-use stories::{ROUTE, Story, permit_route};
+use tests::{ROUTE, Story, permit_route};
 
 use super::{
     GRACE, HOUR, MINUTE, Observed, ago, lists, old_permit, position, route_with, run, story_with,

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use local::wire::{Action, Answer, On, RuleId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use stories::{ROUTE, Story, permit_alone};
+use testbed::wire::{Action, CannedResponse, On, RuleId};
+use tests::{ROUTE, Story, permit_alone};
 use tokio::runtime::Runtime;
 
 use super::{GRACE, HOUR, Observed, PLENTY, ago, lists, old_permit, position, story_of_pages};
@@ -151,11 +151,11 @@ async fn stopped(story: &Story, observed: &Observed<'_>) -> BTreeSet<String> {
 async fn a_list_that_storage_does_not_go_on_with_is_begun_anew() {
     let page = json!({"count": 0, "instances": []}).to_string();
     for (refused, times) in [
-        (Answer::status(StatusCode::BAD_REQUEST), 1),
+        (CannedResponse::status(StatusCode::BAD_REQUEST), 1),
         // A failure is asked for again at once, twice.
-        (Answer::status(StatusCode::INTERNAL_SERVER_ERROR), 3),
+        (CannedResponse::status(StatusCode::INTERNAL_SERVER_ERROR), 3),
         // A continuation that Storage cannot read gives nothing.
-        (Answer::status(StatusCode::OK).body(page), 1),
+        (CannedResponse::status(StatusCode::OK).body(page), 1),
     ] {
         let story = story_of_pages(100).await;
         let observed = Observed::new(&story).await;
@@ -197,7 +197,7 @@ async fn what_stopped_for_a_day_reaches_today_all_the_same() {
 async fn a_routes_since_that_is_moved_back_takes_in_what_lies_behind_it() {
     let mut plan = permit_alone();
     let later = super::route_with("2026-11-01", "2026-11-15");
-    let folder = stories::routes([(ROUTE, later)]);
+    let folder = tests::routes([(ROUTE, later)]);
     plan.routes = folder.path().to_owned();
     let story = Story::begin(plan).await;
     let a = old_permit(
@@ -266,7 +266,7 @@ fn breaks(story: &Story, broken: Broken, call: usize) {
     };
     let calls = AtomicUsize::new(0);
     let on = on.when(move |_| calls.fetch_add(1, Ordering::Relaxed) >= call);
-    let gone = Answer::status(StatusCode::BAD_GATEWAY);
+    let gone = CannedResponse::status(StatusCode::BAD_GATEWAY);
     wire.faults().add(on, Action::Answer(gone));
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use local::altinn::Stage;
-use local::deployment::Plan;
+use local_altinn::Stage;
+use local_world::deployment::Plan;
 use serde_json::{Value, json};
 use stafett_core::{
     id::InstanceId,
@@ -16,7 +16,7 @@ use stafett_runtime::{
     ledger::{Ledger, Put, Reopened, Reopening, Standing},
     settings::{LedgerSettings, Source},
 };
-use stories::{CASEWORK, ROUTE, Story, measures_route, permit_alone, routes, stamp};
+use tests::{CASEWORK, ROUTE, Story, measures_route, permit_alone, routes, stamp};
 use uuid::Uuid;
 
 use super::{GRACE, HOUR, MINUTE, doubles::by_hand, run, text};

@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use local::altinn::{Fault, Stage};
-use local::aws::Endpoints;
-use local::wire::{Action, Answer, On};
+use local_altinn::{Fault, Stage};
+use local_aws::Endpoints;
 use serde_json::json;
 use stafett_core::{
     id::InstanceId,
@@ -14,7 +13,8 @@ use stafett_runtime::{
     ledger::{Ledger, Put},
     settings::{LedgerSettings, Source},
 };
-use stories::{Attachment, CASEWORK, PERMIT, ROUTE, Story, permit_route};
+use testbed::wire::{Action, CannedResponse, On};
+use tests::{Attachment, CASEWORK, PERMIT, ROUTE, Story, permit_route};
 use uuid::Uuid;
 
 use super::{GRACE, HOUR, MINUTE, Observed, ago, route_with, run, story_with};
@@ -142,7 +142,7 @@ async fn after_steps_that_were_given_up_are_tried_again() {
     let a = story.fill_in(Stage::Ended);
     let refused = story.altinn_wire.faults().add(
         On::request(Method::POST, "/ttd/permit/instances/.*/complete$"),
-        Action::Answer(Answer::status(StatusCode::SERVICE_UNAVAILABLE)),
+        Action::Answer(CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE)),
     );
     story.trigger(&a).await;
     story.reaches(ROUTE, &a, "created").await;

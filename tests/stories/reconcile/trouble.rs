@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use local::altinn::Stage;
-use local::wire::{Action, Answer, Gate, On};
+use local_altinn::Stage;
 use serde_json::{Value, json};
-use stories::{PERMIT, ROUTE, Story, eventually, guid, permit_route, routes};
+use testbed::wire::{Action, CannedResponse, Gate, On};
+use tests::{PERMIT, ROUTE, Story, eventually, guid, permit_route, routes};
 
 use super::{GRACE, HOUR, Observed, PLENTY, ago, lists, old_permit, position};
 
@@ -18,7 +18,7 @@ fn lists_of(app: &str) -> On {
 }
 
 fn status(status: u16) -> Action {
-    Action::Answer(Answer::status(
+    Action::Answer(CannedResponse::status(
         StatusCode::from_u16(status).expect("a status"),
     ))
 }
@@ -32,7 +32,7 @@ async fn a_storage_that_fails_is_told_of_and_asked_again_by_the_next_run() {
         (status(500), "status 500"),
         (status(403), "status 403"),
         (
-            Action::Answer(Answer::status(StatusCode::OK).body("{}")),
+            Action::Answer(CannedResponse::status(StatusCode::OK).body("{}")),
             "a page of instances",
         ),
         (Action::Truncate(20), "broken off"),
@@ -65,7 +65,7 @@ async fn an_instance_that_cannot_be_read_is_named_and_the_rest_goes_on() {
     ]});
     story.altinn_wire.faults().add(
         lists_of(PERMIT).nth(1),
-        Action::Answer(Answer::status(StatusCode::OK).body(page.to_string())),
+        Action::Answer(CannedResponse::status(StatusCode::OK).body(page.to_string())),
     );
     let report = observed.run().await;
     assert_eq!(
@@ -178,7 +178,7 @@ async fn an_empty_page_with_a_next_one_is_not_the_end() {
     let page = json!({"count": 0, "instances": [], "next": next}).to_string();
     story.altinn_wire.faults().add(
         lists_of(PERMIT).nth(1),
-        Action::Answer(Answer::status(StatusCode::OK).body(page)),
+        Action::Answer(CannedResponse::status(StatusCode::OK).body(page)),
     );
     let report = observed.run().await;
     assert_eq!(
@@ -204,7 +204,7 @@ async fn a_list_that_turns_in_circles_is_recognised() {
         "instances": [],
         "next": "https://platform.altinn.no/storage/api/v1/instances?continuationToken=1%253b1",
     });
-    let circle = Action::Answer(Answer::status(StatusCode::OK).body(page.to_string()));
+    let circle = Action::Answer(CannedResponse::status(StatusCode::OK).body(page.to_string()));
     story.altinn_wire.faults().add(lists(), circle);
     let report = observed.run().await;
     assert!(
@@ -228,7 +228,7 @@ async fn a_filter_that_storage_ignores_enqueues_nothing_and_moves_nothing() {
         let page = json!({"count": 2, "instances": list}).to_string();
         let ignoring = story.altinn_wire.faults().add(
             lists_of(PERMIT),
-            Action::Answer(Answer::status(StatusCode::OK).body(page)),
+            Action::Answer(CannedResponse::status(StatusCode::OK).body(page)),
         );
         let report = observed.run().await;
         let trouble = report["trouble"].as_str().unwrap_or_default();
@@ -307,7 +307,7 @@ async fn a_relay_that_the_ledger_has_no_time_to_show_is_asked_for_again_and_not_
     let asked = On::operation("BatchGetItem");
     story.dynamodb_wire.faults().add(
         asked.clone().nth(1),
-        Action::Answer(Answer::status(StatusCode::OK).body(unprocessed.to_string())),
+        Action::Answer(CannedResponse::status(StatusCode::OK).body(unprocessed.to_string())),
     );
     let observed = Observed::new(&story).await;
     let report = observed.run().await;

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderValue, Method, StatusCode, header};
-use local::altinn::{Fault, Step, Trouble};
-use local::wire::{Action, Answer, On, RuleId};
+use local_altinn::{CallFault, CreationStep, Fault};
 use serde_json::{Value, json};
-use stories::{CASEWORK, ROUTE, Story, permit_route, posts, routes};
+use testbed::wire::{Action, CannedResponse, On, RuleId};
+use tests::{CASEWORK, ROUTE, Story, permit_route, posts, routes};
 
 use super::markers::{GOSSIP, NAME, NUMBER, assert_none_in};
 use super::{assert_has_it_all, assert_no_trace, assert_no_trace_for_operators, fill_in, story};
 
 fn says(status: u16, body: impl Into<Vec<u8>>) -> Action {
     let status = StatusCode::from_u16(status).expect("a status");
-    Action::Answer(Answer::status(status).body(body.into()))
+    Action::Answer(CannedResponse::status(status).body(body.into()))
 }
 
 /// The same, with the gossip in a header as well.
@@ -22,7 +22,7 @@ fn says_with(status: u16, name: header::HeaderName, body: &Value) -> Action {
     let gossip: String = GOSSIP.chars().filter(char::is_ascii).collect();
     let value = HeaderValue::from_str(&gossip.replace(' ', "/")).expect("a header");
     Action::Answer(
-        Answer::status(status)
+        CannedResponse::status(status)
             .header(name, value)
             .body(body.to_string()),
     )
@@ -211,10 +211,11 @@ async fn what_a_and_storage_say_of_people_is_repeated_nowhere() {
 async fn what_is_said_while_a_half_made_case_is_made_whole_is_repeated_nowhere() {
     let folder = routes([(ROUTE, permit_route())]);
     let story = story(&folder).await;
-    let half = [0, 1, 2].map(|after| Fault::at(Step::ElementsFrom(after), Trouble::Refused(500)));
+    let half = [0, 1, 2]
+        .map(|after| Fault::at(CreationStep::ElementsFrom(after), CallFault::Refused(500)));
     let all = half.into_iter().chain([
-        Fault::at(Step::Instance, Trouble::AnswerLost),
-        Fault::at(Step::Process, Trouble::Refused(500)),
+        Fault::at(CreationStep::Instance, CallFault::AnswerLost),
+        Fault::at(CreationStep::Process, CallFault::Refused(500)),
         Fault::InstantiationRefused(GOSSIP.to_owned()),
     ]);
     let mut permits = Vec::new();

@@ -1,9 +1,9 @@
 //! What somebody sends to the HTTP API.
 
-use local::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
+use local_world::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
 use reqwest::{Client, RequestBuilder};
 use serde_json::json;
-use stories::{PERMIT, ROUTE, permit_route, routes};
+use tests::{PERMIT, ROUTE, permit_route, routes};
 
 use super::markers::{GOSSIP, NAME, NUMBER, REMARK, SENT, assert_none_in};
 use super::{assert_has_it_all, assert_no_trace, fill_in, story};

@@ -1,7 +1,7 @@
 //! What a route's own expressions make of personal data, well or badly.
 
 use serde_json::Value;
-use stories::{B, ROUTE, Story, permit_route, routes, stamp};
+use tests::{B, ROUTE, Story, permit_route, routes, stamp};
 
 use super::markers::{DESCRIPTION, NAME, NUMBER, REMARK, SENT, UNKNOWN_NUMBER, assert_none_in};
 use super::{assert_has_it_all, assert_no_trace, assert_no_trace_for_operators, fill_in, story};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use http::Method;
-use local::wire::{Exchange, On, Seen, Wire};
-use stories::Story;
+use testbed::wire::{Exchange, On, RequestHead, Wire};
+use tests::Story;
 use uuid::Uuid;
 
 /// Which wire a call goes over.
@@ -67,7 +67,7 @@ impl Call {
             .into_iter()
             .enumerate()
             .map(|(place, (line, exchange))| {
-                let what = what(exchange.seen(), a);
+                let what = what(exchange.head(), a);
                 let nth = seen.entry(what.clone()).or_default();
                 *nth += 1;
                 let call = Self {
@@ -104,7 +104,7 @@ impl Call {
 
 /// A request without what differs from relay to relay: A is `A`, another instance `B`, and of a query only
 /// the data type is left.
-fn what(seen: &Seen, a: &str) -> String {
+fn what(seen: &RequestHead, a: &str) -> String {
     if let Some(operation) = seen.operation() {
         return operation.to_owned();
     }

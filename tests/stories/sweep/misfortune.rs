@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode, header};
-use local::altinn::{Fault, Step, Trouble};
-use local::lambda::Processes;
-use local::wire::{Action, Answer, On, Then};
-use stories::{CASEWORK, DEADLINE, Story, posts};
+use local_altinn::{CallFault, CreationStep, Fault};
+use local_aws::lambda::Processes;
+use testbed::wire::{Action, CannedResponse, HookOutcome, On};
+use tests::{CASEWORK, DEADLINE, Story, posts};
 
 use super::call::Call;
 use super::point::{End, LEASE, Way};
@@ -93,20 +93,20 @@ impl Misfortune {
             let put_back = On::operation("ChangeMessageVisibility").nth(1);
             let over = Action::before(move |_| {
                 faults.remove(rule);
-                async { Then::GoOn }
+                async { HookOutcome::Continue }
             });
             story.sqs_wire.faults().add(put_back, over);
             return Box::new(move || usize::from(struck.load(Ordering::Relaxed) > 0));
         }
         let action = match self {
-            Self::KilledBefore => Action::before(kill(story, Then::Reset)),
-            Self::KilledAfter => Action::after(kill(story, Then::Reset)),
+            Self::KilledBefore => Action::before(kill(story, HookOutcome::Reset)),
+            Self::KilledAfter => Action::after(kill(story, HookOutcome::Reset)),
             Self::ResetBefore => Action::ResetBefore,
             Self::ResetAfter => Action::ResetAfter,
             Self::Refused(code) => status(code),
             Self::Busy | Self::Outage => {
                 let soon = HeaderValue::from_static("1");
-                let busy = Answer::status(StatusCode::SERVICE_UNAVAILABLE);
+                let busy = CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE);
                 Action::Answer(busy.header(header::RETRY_AFTER, soon))
             }
             Self::Overruled(code) => Action::AnswerAfter(answer(code)),
@@ -119,8 +119,8 @@ impl Misfortune {
     }
 }
 
-fn answer(status: u16) -> Answer {
-    Answer::status(StatusCode::from_u16(status).expect("a status"))
+fn answer(status: u16) -> CannedResponse {
+    CannedResponse::status(StatusCode::from_u16(status).expect("a status"))
 }
 
 fn status(status: u16) -> Action {
@@ -135,8 +135,9 @@ fn processes(story: &Story) -> Processes {
 /// A hook that kills the process with SIGKILL, and waits until it is gone.
 fn kill<T>(
     story: &Story,
-    then: Then,
-) -> impl Fn(T) -> std::pin::Pin<Box<dyn Future<Output = Then> + Send>> + Send + Sync + use<T> {
+    then: HookOutcome,
+) -> impl Fn(T) -> std::pin::Pin<Box<dyn Future<Output = HookOutcome> + Send>> + Send + Sync + use<T>
+{
     let processes = processes(story);
     move |_| {
         let processes = processes.clone();
@@ -218,19 +219,22 @@ impl InB {
     /// Lets it happen to the next B, while `relayed` is waited for.
     pub(super) async fn strike<T>(self, story: &Story, relayed: impl Future<Output = T>) -> T {
         let fault = match self {
-            Self::AnswerLost => Fault::at(Step::Instance, Trouble::AnswerLost),
+            Self::AnswerLost => Fault::at(CreationStep::Instance, CallFault::AnswerLost),
             Self::RefusesForm => {
                 let said = r#"{"title":"Failed to deserialize XML","status":400,"detail":"There is an error in XML document (1, 82)."}"#;
                 let refusal = Action::AnswerAfter(answer(400).body(said));
                 story.altinn_wire.faults().add(posts().nth(1), refusal);
                 Fault::PartsRefused(400)
             }
-            Self::PartsFail(status, after) => {
-                Fault::at(Step::ElementsFrom(after), Trouble::Refused(status))
+            Self::PartsFail(status, after) => Fault::at(
+                CreationStep::ElementsFrom(after),
+                CallFault::Refused(status),
+            ),
+            Self::TaskFails(status) => Fault::at(CreationStep::Process, CallFault::Refused(status)),
+            Self::KilledMeanwhile => Fault::at(CreationStep::Instance, CallFault::Delayed(LATE)),
+            Self::GivenUpMeanwhile => {
+                Fault::at(CreationStep::Instance, CallFault::Delayed(TOO_LATE))
             }
-            Self::TaskFails(status) => Fault::at(Step::Process, Trouble::Refused(status)),
-            Self::KilledMeanwhile => Fault::at(Step::Instance, Trouble::Delayed(LATE)),
-            Self::GivenUpMeanwhile => Fault::at(Step::Instance, Trouble::Delayed(TOO_LATE)),
         };
         story.altinn.faults().next(1, Some(CASEWORK), fault);
         if self != Self::KilledMeanwhile {
@@ -239,13 +243,13 @@ impl InB {
         let killed = async {
             let sent = story.altinn_wire.journal().wait_until(DEADLINE, |calls| {
                 calls.iter().any(|call| {
-                    let length = call.seen().headers.get(header::CONTENT_LENGTH);
+                    let length = call.head().headers.get(header::CONTENT_LENGTH);
                     let length = length.and_then(|it| it.to_str().ok()?.parse().ok());
-                    posts().matches(call.seen()) && length == Some(call.request_bytes)
+                    posts().matches(call.head()) && length == Some(call.request_bytes)
                 })
             });
             let calls = sent.await.expect("B has the whole request");
-            let post = calls.iter().find(|call| posts().matches(call.seen()));
+            let post = calls.iter().find(|call| posts().matches(call.head()));
             assert!(post.is_some_and(|post| !post.forwarded), "B is at work");
             processes(story).kill_all().await;
         };

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use local::altinn::{Fault, Step, Trouble};
-use local::deployment::sample_apps;
-use local::wire::Action;
-use stories::{
+use local_altinn::{CallFault, CreationStep, Fault};
+use local_world::deployment::sample_apps;
+use testbed::wire::Action;
+use tests::{
     Attachment, B, CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, binaries, guid, permit_alone,
     posts, stamp,
 };
@@ -79,7 +79,7 @@ impl Way {
                 faults.next(
                     1,
                     Some(CASEWORK),
-                    Fault::at(Step::Instance, Trouble::AnswerLost),
+                    Fault::at(CreationStep::Instance, CallFault::AnswerLost),
                 );
             }
         }

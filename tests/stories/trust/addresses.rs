@@ -5,12 +5,12 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::{HeaderValue, Method, StatusCode, header};
-use local::altinn::Stage;
-use local::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
-use local::wire::{Action, Answer, On};
+use local_altinn::Stage;
+use local_world::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
 use reqwest::Client;
 use serde_json::{Map, Value, json};
-use stories::{
+use testbed::wire::{Action, CannedResponse, On};
+use tests::{
     CASEWORK, Folder, PERMIT, ROUTE, Story, eventually, permit_alone, permit_route, posts, routes,
 };
 
@@ -129,9 +129,9 @@ fn linked_to(there: &str, value: Value) -> Value {
     }
 }
 
-fn says(status: StatusCode, body: &Value) -> Answer {
+fn says(status: StatusCode, body: &Value) -> CannedResponse {
     let json = HeaderValue::from_static("application/json");
-    Answer::status(status)
+    CannedResponse::status(status)
         .header(header::CONTENT_TYPE, json)
         .body(body.to_string())
 }
@@ -185,7 +185,7 @@ async fn wherever_altinn_redirects_to_nobody_goes_and_nothing_is_sent_there() {
     let redirect = |status: u16, path: &str| {
         let location = HeaderValue::from_str(&format!("{there}{path}"));
         let status = StatusCode::from_u16(status).expect("a status");
-        Answer::status(status).header(header::LOCATION, location.expect("an address"))
+        CannedResponse::status(status).header(header::LOCATION, location.expect("an address"))
     };
     let get = |path: &str| On::request(Method::GET, path);
     let storage = "^/storage/api/v1/instances";
@@ -254,8 +254,8 @@ async fn wherever_altinn_redirects_to_nobody_goes_and_nothing_is_sent_there() {
 }
 
 /// The head of a request that makes a B.
-fn probe() -> local::wire::Seen {
-    local::wire::Seen {
+fn probe() -> testbed::wire::RequestHead {
+    testbed::wire::RequestHead {
         sequence: 0,
         method: Method::POST,
         path: format!("/{CASEWORK}/instances"),
@@ -291,7 +291,7 @@ async fn what_looks_like_markup_in_a_form_is_text_in_b() {
 #[tokio::test]
 async fn a_trigger_that_names_another_party_is_a_trigger_of_the_same_relay() {
     let (story, _folder) = story(permit_route()).await;
-    let of_another = |a: &str| format!("51200043/{}", stories::guid(a));
+    let of_another = |a: &str| format!("51200043/{}", tests::guid(a));
     // Before A is ready: the stranger's word must not spoil what waits.
     let a = story.fill_in(Stage::Task("Task_1".to_owned()));
     story.trigger(&a).await;

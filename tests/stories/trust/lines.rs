@@ -1,13 +1,11 @@
 //! One event is one line of the log, whatever is in it.
 
 use http::{HeaderValue, Method, StatusCode, header};
-use local::altinn::Stage;
-use local::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
-use local::wire::{Action, Answer, On, RuleId};
+use local_altinn::Stage;
+use local_world::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
 use serde_json::{Value, json};
-use stories::{
-    CASEWORK, PERMIT, ROUTE, Story, binaries, eventually, permit_alone, posts, sqs_event,
-};
+use testbed::wire::{Action, CannedResponse, On, RuleId};
+use tests::{CASEWORK, PERMIT, ROUTE, Story, binaries, eventually, permit_alone, posts, sqs_event};
 
 use super::fill_in;
 
@@ -218,7 +216,7 @@ async fn no_message_no_form_and_no_answer_of_altinn_writes_a_line_of_its_own() {
         let says = |status: u16, body: String| {
             let header = HeaderValue::from_str(&retry_after).expect("a header's value");
             Action::Answer(
-                Answer::status(StatusCode::from_u16(status).expect("a status"))
+                CannedResponse::status(StatusCode::from_u16(status).expect("a status"))
                     .header(header::RETRY_AFTER, header.clone())
                     .header(header::CONTENT_TYPE, header.clone())
                     .header(header::WWW_AUTHENTICATE, header)

@@ -1,11 +1,11 @@
 //! What is asked of the API, byte for byte as nobody's HTTP library would send it.
 
 use http::Method;
-use local::altinn::Stage;
-use local::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
-use local::wire::On;
+use local_altinn::Stage;
+use local_world::deployment::{SERVICE_OWNER, TRIGGER_SCOPE};
 use serde_json::json;
-use stories::{PERMIT, ROUTE, Story};
+use testbed::wire::On;
+use tests::{PERMIT, ROUTE, Story};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -140,7 +140,7 @@ const NO_IDS: [&str; 23] = [
 async fn what_is_no_id_reaches_neither_queue_nor_ledger() {
     let story = Story::of_the_permit().await;
     let a = story.fill_in(Stage::Ended);
-    let guid = stories::guid(&a);
+    let guid = tests::guid(&a);
     let bearer = bearer(&story);
     let simple = guid.replace('-', "");
     let ids = NO_IDS.map(|id| id.replace("{0}", guid));

@@ -5,10 +5,10 @@ use std::io::Write;
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderValue, Method, StatusCode, header};
-use local::altinn::Stage;
-use local::wire::{Action, Answer, On};
+use local_altinn::Stage;
 use serde_json::json;
-use stories::{
+use testbed::wire::{Action, CannedResponse, On};
+use tests::{
     CASEWORK, PERMIT, ROUTE, Story, binaries, eventually, peak_memory, permit_alone, posts,
     sqs_event,
 };
@@ -56,7 +56,7 @@ impl Place {
 }
 
 /// 200 MiB of JSON, packed into less than one.
-fn bomb() -> Answer {
+fn bomb() -> CannedResponse {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     let blank = vec![b' '; MIB];
     for _ in 0..200 {
@@ -70,18 +70,18 @@ fn bomb() -> Answer {
 }
 
 /// Five million values in ten million bytes, which unfold to hundreds of MiB.
-fn many() -> Answer {
+fn many() -> CannedResponse {
     json_text(format!("[{}0]", "0,".repeat(5_000_000)))
 }
 
 /// One text, longer than any document.
-fn long() -> Answer {
+fn long() -> CannedResponse {
     json_text(format!("\"{}\"", "x".repeat(128 * MIB)))
 }
 
-fn json_text(body: impl Into<Bytes>) -> Answer {
+fn json_text(body: impl Into<Bytes>) -> CannedResponse {
     let json = HeaderValue::from_static("application/json");
-    Answer::status(StatusCode::OK)
+    CannedResponse::status(StatusCode::OK)
         .header(header::CONTENT_TYPE, json)
         .body(body)
 }

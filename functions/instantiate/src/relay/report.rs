@@ -57,7 +57,7 @@ impl Work<'_> {
 
     /// The same in numbers.
     fn measure(&self, attempt: &Attempt, verdict: Verdict) {
-        let now = self.delivery.function.0.clock.now();
+        let now = self.delivery.context.clock.now();
         let record = attempt.record().filter(|_| !attempt.is_repeat());
         let made = record.is_some_and(|record| {
             matches!(record.state, State::Created | State::Done) && record.instance.is_some()

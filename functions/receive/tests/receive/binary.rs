@@ -3,32 +3,20 @@
 use std::{collections::BTreeMap, process::Command, time::Duration};
 
 use jiff::Timestamp;
-use local::{
-    aws::{FunctionSettings, Template},
+use local_aws::{
+    FunctionSettings, Template,
     lambda::{Function, HttpApi, Program},
 };
 use serde_json::{Value, json};
 
-use crate::{
-    issuer::{ORGANISATION, SCOPE},
-    system::{Call, DEADLINE, INSTANCE, POPULAR, SECRET, System},
-};
+use crate::system::{Call, DEADLINE, INSTANCE, POPULAR, SECRET, System, settings};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_receive");
 
 fn environment(system: &System) -> BTreeMap<String, String> {
+    let routes = system.routes.as_ref().unwrap().path();
     let mut environment = system.aws.endpoints().environment();
-    let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
-    set(
-        "STAFETT_ROUTES",
-        system.routes.as_ref().unwrap().path().to_str().unwrap(),
-    );
-    set("STAFETT_QUEUE_URL", &system.aws.resources().queue.url);
-    set("STAFETT_TABLE", &system.aws.resources().table);
-    set("MASKINPORTEN_ISSUER", &system.issuer.name);
-    set("TRIGGER_SCOPE", SCOPE);
-    set("TRIGGER_CONSUMERS", &format!("0192:{ORGANISATION}"));
-    set("EVENTS_SECRET", SECRET);
+    environment.extend(settings(&system.aws, &system.issuer, routes));
     environment
 }
 
@@ -110,7 +98,7 @@ async fn the_program_serves_every_call_of_the_template_and_logs_no_secret() {
     assert_eq!(wrong.status(), 404);
 
     let processes = function.processes().unwrap();
-    let last = |line: &local::lambda::LogLine| line.text.contains("\"problem\":\"not-found\"");
+    let last = |line: &local_aws::lambda::LogLine| line.text.contains("\"problem\":\"not-found\"");
     processes.logged(DEADLINE, last).await.unwrap();
     let log: Vec<String> = processes.log().into_iter().map(|line| line.text).collect();
     let answered = |line: &&String| line.contains("\"route_key\"");

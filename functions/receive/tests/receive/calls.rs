@@ -16,7 +16,7 @@ async fn health_tells_the_version_and_the_number_of_routes() {
 }
 
 #[tokio::test]
-async fn a_known_path_with_another_method_says_which_one_it_takes() {
+async fn a_known_path_with_another_method_is_refused_with_the_allowed_one() {
     let system = System::start().await;
     let events = format!("/events/{SECRET}");
     for (method, path, allowed) in [
@@ -61,7 +61,7 @@ async fn any_other_path_is_not_found() {
 }
 
 #[tokio::test]
-async fn the_route_that_matched_decides_wherever_the_api_is_mounted() {
+async fn a_base_path_of_the_api_does_not_matter() {
     let system = System::start().await;
     let body = json!({ "app": "ttd/permit", "instance": INSTANCE });
     for call in [

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use lambda_http::http::StatusCode;
-use local::wire::{Action, Answer, On};
 use serde_json::{Value, json};
+use testbed::wire::{Action, CannedResponse, On};
 
 use crate::system::{Call, INSTANCE, REQUEST_ID, SECRET, System};
 
@@ -57,7 +57,7 @@ async fn an_event_of_altinn_triggers_each_route_and_carries_no_person_into_the_q
 }
 
 #[tokio::test]
-async fn an_event_may_come_as_cloudevents_json_which_api_gateway_encodes() {
+async fn an_event_may_come_as_cloudevents_json_in_base64() {
     let system = System::start().await;
     let call = Call::event(completed()).header("content-type", "application/cloudevents+json");
     let reply = system.call(call.in_base64()).await;
@@ -66,7 +66,7 @@ async fn an_event_may_come_as_cloudevents_json_which_api_gateway_encodes() {
 }
 
 #[tokio::test]
-async fn what_starts_nothing_is_accepted_all_the_same() {
+async fn an_event_that_starts_nothing_is_accepted() {
     let system = System::start().await;
     let validation = json!({
         "id": "1", "source": "https://platform.tt02.altinn.no/events/api/v1/subscriptions/4711",
@@ -103,9 +103,8 @@ async fn an_event_with_a_strange_id_triggers_under_the_id_of_the_request() {
     }
 }
 
-/// Every event that Altinn Events was recorded to send is answered as it should be.
 #[tokio::test]
-async fn what_altinn_events_was_seen_to_send_is_answered_with_200_at_the_right_address() {
+async fn every_recorded_event_of_altinn_is_answered_as_it_should_be() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let system = System::with_routes(&root.join("tests/routes")).await;
     let (mut sent, mut triggered) = (0, 0);
@@ -196,7 +195,7 @@ async fn a_wrong_secret_is_answered_like_a_path_that_does_not_exist() {
 }
 
 #[tokio::test]
-async fn what_is_no_cloud_event_is_refused_by_naming_what_is_wrong() {
+async fn a_body_that_is_not_a_cloud_event_is_refused_with_the_reason() {
     let system = System::start().await;
     let cases = [
         ("{\"hemmelig\"".to_owned(), "ends too early"),
@@ -233,7 +232,7 @@ async fn what_is_no_cloud_event_is_refused_by_naming_what_is_wrong() {
 #[tokio::test]
 async fn a_queue_that_is_down_makes_altinn_repeat_the_event() {
     let system = System::start().await;
-    let down = Answer::status(StatusCode::INTERNAL_SERVER_ERROR);
+    let down = CannedResponse::status(StatusCode::INTERNAL_SERVER_ERROR);
     system.wire.faults().add(On::any(), Action::Answer(down));
     let reply = system.call(Call::event(completed())).await;
     reply.problem(503, "queue-unavailable");

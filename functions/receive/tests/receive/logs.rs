@@ -7,9 +7,9 @@ use std::{
 
 use jiff::Timestamp;
 use lambda_http::http::StatusCode;
-use local::wire::{Action, Answer, On};
 use serde_json::{Value, json};
 use stafett_runtime::telemetry;
+use testbed::wire::{Action, CannedResponse, On};
 use tracing::{Dispatch, dispatcher::DefaultGuard};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -108,7 +108,7 @@ async fn each_call_leaves_one_line_with_ids_and_nothing_else() {
 
     system.wire.faults().add(
         On::any(),
-        Action::Answer(Answer::status(StatusCode::BAD_GATEWAY)),
+        Action::Answer(CannedResponse::status(StatusCode::BAD_GATEWAY)),
     );
     system.call(system.trigger(&trigger)).await;
     let [line] = &written.take()[..] else {

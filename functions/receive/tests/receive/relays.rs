@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use lambda_http::http::StatusCode;
-use local::wire::{Action, Answer, On};
 use serde_json::{Value, json};
 use stafett_core::{
     id::InstanceId,
     relay::{Holder, Reason, Record, RelayId, State},
 };
+use testbed::wire::{Action, CannedResponse, On};
 use uuid::Uuid;
 
 use crate::system::{Call, INSTANCE, System};
@@ -72,7 +72,7 @@ fn relay(
 }
 
 #[tokio::test]
-async fn app_a_sees_how_each_relay_of_its_instance_stands_and_no_key() {
+async fn app_a_sees_the_status_of_each_relay_of_its_instance_and_no_key() {
     let system = System::start().await;
     let waiting = record(State::Waiting, Some(Reason::GateClosed), None);
     stands(&system, "permit-to-archive", None, waiting).await;
@@ -110,7 +110,7 @@ async fn app_a_sees_how_each_relay_of_its_instance_stands_and_no_key() {
 }
 
 #[tokio::test]
-async fn what_is_no_instance_and_what_is_not_on_record_is_the_same_to_the_caller() {
+async fn a_malformed_instance_id_and_an_unknown_instance_get_the_same_answer() {
     let system = System::start().await;
     is_done(&system).await;
     let unknown = system.call(system.relays(OTHER)).await;
@@ -140,7 +140,7 @@ async fn what_is_no_instance_and_what_is_not_on_record_is_the_same_to_the_caller
 }
 
 #[tokio::test]
-async fn who_asks_is_settled_before_anything_is_looked_up() {
+async fn the_caller_is_checked_before_anything_is_looked_up() {
     let system = System::start().await;
     is_done(&system).await;
     let now = Timestamp::now();
@@ -190,11 +190,11 @@ async fn who_asks_is_settled_before_anything_is_looked_up() {
 }
 
 #[tokio::test]
-async fn a_ledger_that_is_down_makes_the_caller_come_again() {
+async fn a_caller_is_asked_to_try_again_while_the_ledger_is_down() {
     let system = System::start().await;
     is_done(&system).await;
     let faults = system.ledger_wire.faults();
-    let down = Answer::status(StatusCode::SERVICE_UNAVAILABLE);
+    let down = CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE);
     for action in [Action::Answer(down), Action::ResetBefore] {
         faults.clear();
         faults.add(On::any(), action);
@@ -209,7 +209,7 @@ async fn a_ledger_that_is_down_makes_the_caller_come_again() {
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_read_is_no_reason_to_come_again() {
+async fn a_caller_is_not_asked_to_try_again_for_an_unreadable_record() {
     let system = System::start().await;
     is_done(&system).await;
     let guid = INSTANCE.split('/').next_back().unwrap();

@@ -11,23 +11,19 @@ use aws_sdk_sqs::types::MessageSystemAttributeName;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use lambda_http::{Body, Context, Request, RequestExt, Response};
-use local::{
-    aws::{LocalAws, Stack},
-    wire::{On, Wire},
-};
-use receive::{EventsSecret, Receive, handle};
+use local_aws::{LocalAws, Stack};
+use receive::Receive;
 use serde_json::{Value, json};
-use stafett_core::route::Routes;
 use stafett_runtime::{
-    caller::CallerVerifier,
     clock::Clock,
+    invocation::Invocation,
     ledger::Ledger,
-    queue::Queue,
-    settings::{LedgerSettings, QueueSettings, Source},
+    settings::{LedgerSettings, Source},
 };
 use tempfile::TempDir;
+use testbed::wire::{On, Wire};
 
-use crate::issuer::Issuer;
+use crate::issuer::{Issuer, ORGANISATION, SCOPE};
 
 pub(crate) const SECRET: &str = "a-secret-of-at-least-32-characters-1";
 pub(crate) const INSTANCE: &str = "50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77";
@@ -63,17 +59,12 @@ impl System {
         endpoints.sqs = wire.url().to_owned();
         endpoints.dynamodb = ledger_wire.url().to_owned();
         let issuer = Issuer::start().await;
-        let settings = QueueSettings {
-            url: aws.resources().queue.url.clone(),
-        };
-        let receive = Receive {
-            routes: Routes::load(routes).unwrap(),
-            callers: CallerVerifier::new(issuer.settings()).unwrap(),
-            secret: EventsSecret::new(&SECRET.into()).unwrap(),
-            queue: Queue::new(&endpoints.sdk_config(), &settings),
-            ledger: Ledger::new(&endpoints.sdk_config(), &table(&aws)),
-            clock: Clock::system(),
-        };
+        let settings = settings(&aws, &issuer, routes);
+        let environment = Source::new(|name| settings.get(name).cloned());
+        let receive = Receive::new(&environment, &endpoints.sdk_config(), Clock::system())
+            .await
+            .unwrap();
+        drop(environment);
         Self {
             aws,
             wire,
@@ -85,7 +76,10 @@ impl System {
     }
 
     pub(crate) async fn call(&self, call: Call) -> Reply {
-        Reply::from(handle(&self.receive, call.request()).await)
+        let request = call.request();
+        let context = request.lambda_context_ref();
+        let invocation = context.map(Invocation::from).unwrap_or_default();
+        Reply::from(self.receive.handle(request, &invocation).await)
     }
 
     /// A call of app A with a good token.
@@ -152,6 +146,21 @@ impl System {
         }
         messages
     }
+}
+
+/// The settings of `receive`, by variable.
+pub(crate) fn settings(aws: &LocalAws, issuer: &Issuer, routes: &Path) -> BTreeMap<String, String> {
+    [
+        ("STAFETT_ROUTES", routes.to_str().unwrap()),
+        ("STAFETT_QUEUE_URL", &aws.resources().queue.url),
+        ("STAFETT_TABLE", &aws.resources().table),
+        ("MASKINPORTEN_ISSUER", &issuer.name),
+        ("TRIGGER_SCOPE", SCOPE),
+        ("TRIGGER_CONSUMERS", &format!("0192:{ORGANISATION}")),
+        ("EVENTS_SECRET", SECRET),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
 }
 
 fn table(aws: &LocalAws) -> LedgerSettings {

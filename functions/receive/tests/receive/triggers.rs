@@ -5,8 +5,8 @@ use std::io::Write;
 use flate2::{Compression, write::GzEncoder};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::http::{HeaderValue, StatusCode, header};
-use local::wire::{Action, Answer, On};
 use serde_json::{Value, json};
+use testbed::wire::{Action, CannedResponse, On};
 
 use crate::{
     issuer::Reply as IssuerReply,
@@ -18,7 +18,7 @@ fn permit() -> Value {
 }
 
 #[tokio::test]
-async fn app_a_says_that_an_instance_is_ready_and_each_route_gets_one_message() {
+async fn a_trigger_of_app_a_becomes_one_message_per_route() {
     let system = System::start().await;
     let before = Timestamp::now();
     let reply = system.call(system.trigger(permit())).await;
@@ -95,7 +95,7 @@ async fn each_message_carries_the_trace_that_the_call_ran_under() {
 }
 
 #[tokio::test]
-async fn fields_and_letter_case_that_do_not_matter_are_not_minded() {
+async fn unknown_fields_and_letter_case_do_not_matter() {
     let system = System::start().await;
     let body = json!({
         "app": "ttd/permit", "instance": INSTANCE.to_uppercase(), "later": { "version": 2 }
@@ -207,7 +207,7 @@ async fn a_caller_without_a_good_token_learns_only_that() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_trigger_is_refused_by_naming_what_is_wrong() {
+async fn a_body_that_is_not_a_trigger_is_refused_with_the_reason() {
     let system = System::start().await;
     let instance = |text: &str| json!({ "app": "ttd/permit", "instance": text }).to_string();
     let app = |app: Value| json!({ "app": app, "instance": INSTANCE }).to_string();
@@ -277,7 +277,7 @@ async fn an_oversized_body_is_refused_however_it_is_encoded() {
 }
 
 #[tokio::test]
-async fn a_packed_body_is_not_unpacked() {
+async fn a_compressed_body_is_not_unpacked() {
     let system = System::start().await;
     // A good trigger, and one that would be far too large.
     for body in [
@@ -347,9 +347,9 @@ async fn an_app_without_a_route_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_down_makes_the_caller_come_again() {
+async fn a_caller_is_asked_to_try_again_while_the_queue_is_down() {
     let system = System::start().await;
-    let down = Answer::status(StatusCode::SERVICE_UNAVAILABLE);
+    let down = CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE);
     for action in [Action::Answer(down), Action::ResetBefore] {
         system.wire.faults().clear();
         system.wire.faults().add(On::any(), action);
@@ -371,7 +371,7 @@ async fn a_queue_that_is_down_makes_the_caller_come_again() {
 }
 
 #[tokio::test]
-async fn a_passing_trouble_of_the_queue_is_not_the_callers() {
+async fn the_caller_does_not_notice_a_single_failure_of_the_queue() {
     let system = System::start().await;
     system
         .wire
@@ -383,9 +383,9 @@ async fn a_passing_trouble_of_the_queue_is_not_the_callers() {
 }
 
 #[tokio::test]
-async fn a_batch_that_the_queue_takes_in_part_is_not_called_queued() {
+async fn a_batch_that_the_queue_accepts_in_part_counts_as_refused() {
     let system = System::start().await;
-    let partly = Answer::status(StatusCode::OK)
+    let partly = CannedResponse::status(StatusCode::OK)
         .header(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/x-amz-json-1.0"),
@@ -404,7 +404,7 @@ async fn a_batch_that_the_queue_takes_in_part_is_not_called_queued() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_is_down_makes_the_caller_come_again() {
+async fn a_caller_is_asked_to_try_again_while_the_issuer_is_down() {
     let system = System::start().await;
     system.issuer.answers_keys(IssuerReply::Status(500));
     let reply = system.call(system.trigger(permit())).await;

@@ -5,7 +5,7 @@ use stafett_core::{
     route::{Gate, Route},
 };
 
-use crate::apps::{AppFiles, Told};
+use app_files::{AppFiles, Told};
 
 /// What of a route could not be compared with its apps, a line each; names the app and the file.
 pub(super) fn of(route: &Route, a: Option<&AppFiles>, b: Option<&AppFiles>) -> Vec<String> {

@@ -33,10 +33,10 @@ use self::{
 };
 use super::Subject;
 use crate::{
-    apps::AppFiles,
     fields::without_indexes,
     finding::{Finding, Place},
 };
+use app_files::AppFiles;
 
 /// What is wrong with a route for these apps; of an app whose files are not at hand, nothing is.
 pub(crate) fn findings(

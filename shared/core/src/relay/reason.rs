@@ -82,8 +82,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_readme_explains_every_reason() {
-        let readme = include_str!("../../../../README.md");
+    fn the_operators_page_explains_every_reason() {
+        let page = include_str!("../../../../infra/OPERATE.md");
         for reason in Reason::ALL {
             let row = format!(
                 "| `{}` | {} | {} |",
@@ -91,7 +91,7 @@ mod tests {
                 reason.meaning(),
                 reason.remedy()
             );
-            assert!(readme.contains(&row), "README.md lacks the row {row}");
+            assert!(page.contains(&row), "infra/OPERATE.md lacks the row {row}");
         }
     }
 

@@ -129,7 +129,6 @@ pub(super) fn find(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use super::*;
     use crate::route::expression::Expression;
 
     #[test]

@@ -24,7 +24,7 @@ use stafett_core::{
     draft::Attachment,
     id::{AppId, InstanceId},
     instance::Instance,
-    preflight::{CheckedDraft, FORM_CONTENT_TYPE, Form, STAMP},
+    preflight::{CheckedDraft, FORM_CONTENT_TYPE, Form, SOURCE, STAMP},
     relay::{
         Reason, RelayId,
         answer::classify,
@@ -35,8 +35,6 @@ use tokio::time::Instant;
 
 use super::{Altinn, AltinnError, Budget, Trouble, json, refusal};
 
-/// The key of A's instance id in B's `dataValues`.
-pub const SOURCE: &str = "stafett.source";
 /// The token must outlive the request by this much: B checks it without any leeway, also at the end.
 const TOKEN_MARGIN: Duration = Duration::from_secs(60);
 

@@ -6,10 +6,8 @@ use serde_json::Value;
 use stafett_core::{metadata::DataType, route::Gate};
 
 use super::{Fit, target::data_type};
-use crate::{
-    apps::AppFiles,
-    check::words::{known, nearest, quoted},
-};
+use crate::check::words::{known, nearest, quoted};
+use app_files::AppFiles;
 
 /// A's PDF of a form, which only the app itself writes (Altinn/app-lib-dotnet:
 /// src/Altinn.App.Core/Internal/Pdf/PdfService.cs).

@@ -8,7 +8,7 @@ use stafett_core::route::{
 };
 
 use super::Fit;
-use crate::apps::{AppFiles, Prefill};
+use app_files::{AppFiles, Prefill};
 
 /// A field of B's form that its prefill fills, and the field of the register it is filled from.
 struct Filled<'p> {

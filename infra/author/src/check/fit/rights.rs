@@ -5,10 +5,8 @@ use std::collections::BTreeSet;
 use stafett_core::route::{Each, Gate, OwnerRule};
 
 use super::{Fit, mapping::Mapping, reading, shape::Kind, source::Lead, target::data_type};
-use crate::{
-    apps::AppFiles,
-    check::words::{known, nearest, quoted},
-};
+use crate::check::words::{known, nearest, quoted};
+use app_files::AppFiles;
 
 /// The gate against A's tasks.
 pub(super) fn gate(fit: &mut Fit<'_>, a: &AppFiles) {

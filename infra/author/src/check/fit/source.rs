@@ -8,10 +8,8 @@ use super::{
     shape::{FormSchema, Node, Shape},
     target::is_auto_created,
 };
-use crate::{
-    apps::AppFiles,
-    check::words::{known, nearest},
-};
+use crate::check::words::{known, nearest};
+use app_files::AppFiles;
 
 /// A's instance and, where A's files are at hand, its forms.
 pub(super) struct Source<'a> {

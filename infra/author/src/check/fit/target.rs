@@ -4,10 +4,8 @@ use serde_json::Value;
 use stafett_core::{metadata::DataType, preflight::FORM_CONTENT_TYPE, route::Mode};
 
 use super::{Fit, shape::FormSchema};
-use crate::{
-    apps::AppFiles,
-    check::words::{known, nearest},
-};
+use crate::check::words::{known, nearest};
+use app_files::AppFiles;
 
 /// B's form data type that the route fills.
 pub(super) fn form<'b>(fit: &mut Fit<'_>, b: &'b AppFiles) -> Option<&'b DataType> {

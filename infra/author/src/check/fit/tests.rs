@@ -8,7 +8,8 @@ use stafett_core::{
 };
 
 use super::*;
-use crate::{apps::Apps, finding::Severity, places::Places};
+use crate::{finding::Severity, places::Places};
+use app_files::Apps;
 
 /// An app with one form of this schema, in a folder of its own.
 fn app(folder: &Path, id: &str, schema: &Value) -> AppFiles {
@@ -81,7 +82,7 @@ fn told(
 #[test]
 fn sample_routes_fit_their_apps() {
     let infra = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let apps = Apps::read_all(&[infra.join("local/apps")]).unwrap();
+    let apps = Apps::read_all(&[infra.join("apps")]).unwrap();
     let (routes, errors) = Routes::read(&Routes::files(&infra.join("routes")).unwrap());
     assert!(errors.is_empty());
     assert!(routes.len() >= 2);
@@ -109,7 +110,7 @@ fn sample_routes_fit_their_apps() {
 #[test]
 fn of_an_app_on_version_9_the_same_is_told_as_of_the_same_app_on_version_8() {
     let infra = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let casework = infra.join("local/apps/ttd/casework");
+    let casework = infra.join("apps/ttd/casework");
     let folder = tempfile::tempdir().unwrap();
     let into = |name: &str| folder.path().join(name);
     std::fs::create_dir(into("models")).unwrap();
@@ -140,7 +141,7 @@ fn of_an_app_on_version_9_the_same_is_told_as_of_the_same_app_on_version_8() {
         file: &file,
         places: &places,
     };
-    let permit = AppFiles::read(&infra.join("local/apps/ttd/permit")).unwrap();
+    let permit = AppFiles::read(&infra.join("apps/ttd/permit")).unwrap();
     let told = |b: &AppFiles| -> Vec<String> {
         let found = findings(&subject, Some(&permit), Some(b));
         found.into_iter().map(|finding| finding.message).collect()

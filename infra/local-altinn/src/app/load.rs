@@ -1,0 +1,207 @@
+//! Making an app from its files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use app_files::model::{CsharpModels, Model};
+use app_files::{AppFiles, Apps};
+use serde_json::Value;
+use stafett_core::tolerant;
+
+use super::metadata::Metadata;
+use super::{App, AppDefinition, AppSettings};
+use crate::load::{LoadError, read_text};
+
+impl App {
+    /// Loads an app from its folder. The folder may have any layout that [`AppFiles`] reads.
+    ///
+    /// # Errors
+    /// When a file is missing or wrong; the error names file and field.
+    pub fn load(folder: &Path) -> Result<Self, LoadError> {
+        Self::from_files(&AppFiles::read(folder).map_err(LoadError::App)?)
+    }
+
+    /// Loads every app that [`Apps::read_all`] finds in a folder.
+    ///
+    /// # Errors
+    /// As [`App::load`].
+    pub fn load_all(folder: &Path) -> Result<Vec<Self>, LoadError> {
+        Apps::read_all(&[folder.to_owned()])
+            .map_err(LoadError::App)?
+            .iter()
+            .map(Self::from_files)
+            .collect()
+    }
+
+    /// Makes an app from its files.
+    ///
+    /// # Errors
+    /// When the files do not fit together; the error names file and field.
+    pub fn from_files(files: &AppFiles) -> Result<Self, LoadError> {
+        let settings = AppSettings::from(files);
+        let xacml = files
+            .xacml
+            .clone()
+            .map(|text| (settings.policy.clone(), text));
+        let csharp = read_csharp(files)?;
+        let definition = AppDefinition {
+            bpmn: files.bpmn.clone(),
+            xacml,
+            ..AppDefinition::new(
+                files.document.clone(),
+                settings,
+                files.schemas.clone(),
+                &csharp,
+            )
+            .map_err(|error| {
+                error.in_file(|file| match file {
+                    AppPart::Metadata => files.metadata_file.clone(),
+                    AppPart::Schema(data_type) => files
+                        .schema_files
+                        .get(data_type)
+                        .cloned()
+                        .unwrap_or_else(|| files.folder.clone()),
+                    AppPart::Process => files.folder.clone(),
+                })
+            })?
+        };
+        Ok(Self(Arc::new(definition)))
+    }
+
+    /// Makes an app from its parts: applicationmetadata.json, the settings, and a JSON schema per form data type.
+    ///
+    /// # Errors
+    /// When the parts are wrong or do not fit together; the error names the field, and the file that the part would be read from.
+    pub fn new(
+        document: Value,
+        settings: AppSettings,
+        models: BTreeMap<String, Value>,
+    ) -> Result<Self, LoadError> {
+        AppDefinition::new(document, settings, models, &CsharpModels::default())
+            .map(|definition| Self(Arc::new(definition)))
+            .map_err(|error| {
+                error.in_file(|part| match part {
+                    AppPart::Metadata => "applicationmetadata.json".into(),
+                    AppPart::Schema(data_type) => format!("models/{data_type}.schema.json").into(),
+                    AppPart::Process => "process.bpmn".into(),
+                })
+            })
+    }
+}
+
+/// A part of an app's definition.
+enum AppPart {
+    Metadata,
+    Schema(String),
+    Process,
+}
+
+/// An error in one part of an app's definition.
+struct DefinitionError {
+    part: AppPart,
+    message: String,
+}
+
+impl DefinitionError {
+    fn new(part: AppPart, message: impl Into<String>) -> Self {
+        Self {
+            part,
+            message: message.into(),
+        }
+    }
+
+    fn in_file(self, file: impl FnOnce(&AppPart) -> PathBuf) -> LoadError {
+        LoadError::Content {
+            path: file(&self.part),
+            message: self.message,
+        }
+    }
+}
+
+impl AppDefinition {
+    fn new(
+        document: Value,
+        settings: AppSettings,
+        schemas: BTreeMap<String, Value>,
+        csharp: &CsharpModels,
+    ) -> Result<Self, DefinitionError> {
+        let in_metadata = |message: String| DefinitionError::new(AppPart::Metadata, message);
+        let metadata: Metadata =
+            tolerant::read(&document).map_err(|error| in_metadata(error.to_string()))?;
+        if metadata
+            .id
+            .split_once('/')
+            .is_none_or(|(org, app)| org != metadata.org || app.is_empty() || app.contains('/'))
+        {
+            return Err(in_metadata(format!(
+                "field `id`: `{}` is not `{}/<app>`",
+                metadata.id, metadata.org
+            )));
+        }
+        if settings.tasks.is_empty() {
+            let message = "a process needs at least one task: give the app its process.bpmn, or \
+                           `tasks` in an app.yaml";
+            return Err(DefinitionError::new(AppPart::Process, message));
+        }
+        let mut models = BTreeMap::new();
+        for data_type in metadata.data_types.iter().filter(|one| one.is_form()) {
+            let id = &data_type.id;
+            let schema = schemas.get(id).ok_or_else(|| {
+                in_metadata(format!(
+                    "data type `{id}` has app logic, but there is no models/{id}.schema.json"
+                ))
+            })?;
+            let given = settings.roots.get(id);
+            let root = given.map_or_else(|| data_type.class_name(), String::as_str);
+            let model = Model::compile(root, schema.clone()).map_err(|error| {
+                DefinitionError::new(AppPart::Schema(id.clone()), error.to_string())
+            })?;
+            let model = model.of_class(csharp, data_type.class_name());
+            let model = if given.is_some() {
+                model
+            } else {
+                model.with_open_root()
+            };
+            models.insert(id.clone(), model);
+        }
+        Ok(Self {
+            id: metadata.id.clone(),
+            org: metadata.org.clone(),
+            document,
+            bpmn: None,
+            xacml: None,
+            policy: Mutex::new(settings.policy.clone()),
+            library: Mutex::default(),
+            unknown_to_storage: Mutex::default(),
+            events: AtomicBool::new(settings.events),
+            metadata,
+            settings,
+            models,
+        })
+    }
+}
+
+/// Reads the C# classes in the folders of the app's schemas.
+fn read_csharp(files: &AppFiles) -> Result<CsharpModels, LoadError> {
+    let mut models = CsharpModels::default();
+    let folders: BTreeSet<&Path> = files
+        .schema_files
+        .values()
+        .filter_map(|file| file.parent())
+        .collect();
+    for folder in folders {
+        let cannot_list = |source| LoadError::Read {
+            path: folder.into(),
+            source,
+        };
+        for entry in std::fs::read_dir(folder).map_err(cannot_list)? {
+            let path = entry.map_err(cannot_list)?.path();
+            if path.extension().is_some_and(|extension| extension == "cs") {
+                models.add(&read_text(&path)?);
+            }
+        }
+    }
+    Ok(models)
+}

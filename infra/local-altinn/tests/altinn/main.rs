@@ -1,0 +1,21 @@
+//! The local Altinn over real HTTP, held against what the real one does, and against what it was recorded to answer.
+
+mod again;
+mod ages;
+mod contract;
+mod create;
+mod data;
+mod early;
+mod events;
+mod events_recorded;
+mod folder;
+mod form;
+mod next_generation;
+mod out_of_reach;
+mod own_apps;
+mod process;
+mod query;
+mod recorded;
+mod storage;
+mod support;
+mod tokens;

@@ -1,0 +1,4 @@
+//! What Stafett needs of AWS, and what the templates must say.
+
+mod contract;
+mod template;

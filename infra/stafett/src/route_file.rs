@@ -1,0 +1,130 @@
+//! One route file of an author's, and the A instances that it is tried on.
+
+use std::path::{Path, PathBuf};
+
+use app_files::Apps;
+use author::{
+    Places, Source, check,
+    render::{self, Look},
+    try_out::Written,
+};
+use jiff::Timestamp;
+use local_altinn::{App, Config, InstanceFolderReader, Register};
+use local_world::deployment;
+use stafett_core::{
+    id::AppId,
+    instance::Instance,
+    route::{Route, Routes},
+};
+
+use crate::{Failure, bench};
+
+/// A route with its file.
+#[derive(Debug)]
+pub(crate) struct RouteFile {
+    pub(crate) route: Route,
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+    places: Places,
+}
+
+impl RouteFile {
+    /// Reads a route file, or the sample route of that name. What is wrong with one is told as `check` does.
+    pub(crate) fn read(named: &Path) -> Result<Self, Failure> {
+        let path = find(named)?;
+        let route = Route::read(&path).map_err(|errors| {
+            let report = check::check(&path, &Apps::default(), Timestamp::now());
+            let told = report.map(|report| render::text(&report, Look::Plain));
+            told.unwrap_or_else(|_| errors.to_string())
+        })?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
+        Ok(Self {
+            route,
+            places: Places::of(&text),
+            path,
+            text,
+        })
+    }
+
+    pub(crate) fn written(&self) -> Written<'_> {
+        Written {
+            route: &self.route,
+            file: &self.path,
+            places: &self.places,
+        }
+    }
+
+    /// The apps whose files are at hand for this route.
+    pub(crate) fn apps(&self, given: &[PathBuf]) -> Result<Apps, Failure> {
+        Ok(bench::apps(given, bench::directory(&self.path))?)
+    }
+}
+
+/// The file of this name; else the file of the sample route of this name.
+fn find(named: &Path) -> Result<PathBuf, Failure> {
+    if named.exists() {
+        return Ok(named.to_owned());
+    }
+    let samples = bench::default_routes();
+    let files = Routes::files(&samples)?;
+    let (routes, _) = Routes::read(&files);
+    let known = routes
+        .iter()
+        .map(|(_, route)| route.name.to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let found = routes
+        .into_iter()
+        .find(|(_, route)| Path::new(route.name.as_str()) == named);
+    match found {
+        Some((path, _)) => Ok(path),
+        None => Err(format!(
+            "{}: no such route file, and no route of that name in {} (there are {known})",
+            named.display(),
+            samples.display()
+        )
+        .into()),
+    }
+}
+
+/// Reads instance folders of app A by its files.
+pub(crate) struct Reader(InstanceFolderReader);
+
+impl Reader {
+    /// A reader of the instances of these apps.
+    pub(crate) fn new<'a>(
+        wanted: impl IntoIterator<Item = &'a AppId>,
+        apps: &[&Apps],
+    ) -> Result<Self, Failure> {
+        let mut loaded = Vec::new();
+        for id in wanted {
+            let files = apps.iter().find_map(|apps| apps.get(id)).ok_or_else(|| {
+                format!(
+                    "the files of {id} are not at hand, by which its forms are read: name their folder with --apps, \
+                     or fetch them with `check --from URL`"
+                )
+            })?;
+            loaded.push(App::from_files(files)?);
+        }
+        // The parties of the samples: a folder need not name a party's every id.
+        let register = Register::load(&deployment::sample_apps().join("register.yaml"))?;
+        let config = Config {
+            apps: loaded,
+            register,
+            ..Config::default()
+        };
+        Ok(Self(InstanceFolderReader::new(config)?))
+    }
+
+    /// The instance in a folder.
+    pub(crate) fn read(&self, folder: &Path) -> Result<Source, Failure> {
+        let filled = self.0.read(folder)?;
+        let instance = Instance::from_json(filled.instance)
+            .map_err(|error| format!("{}: not an instance: {error}", folder.display()))?;
+        Ok(Source {
+            instance,
+            data: filled.forms,
+        })
+    }
+}

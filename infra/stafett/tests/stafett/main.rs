@@ -1,0 +1,8 @@
+//! The built program, as its users run it.
+
+mod author;
+mod browser;
+mod check;
+mod playground;
+mod recorded_apps;
+mod subscribe;
