@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::{Altinn, AltinnError, Budget, Trouble, json};
 
 /// Instances on a page, where the caller does not say otherwise: about 1.2 MB of JSON. Each page costs Storage a scan from
-/// where it begins, so few are cheap; `cargo bench --bench lists` measures sizes.
+/// where it begins, so few are cheap.
 pub const PAGE_SIZE: usize = 1_000;
 
 /// What is asked of Storage. Its text is the query, whose every character may stand in a URL as it is.
