@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use stafett_core::{
     relay::{
         Reason,
-        decide::{Verdict, backoff},
+        decide::{Disposition, backoff},
     },
     route::Routes,
     trigger::Trigger,
@@ -31,7 +31,7 @@ use stafett_runtime::{
     ledger::Ledger,
     metrics::{Outcome, Relayed},
     queue::Queue,
-    settings::{LedgerSettings, QueueSettings, RouteSettings, Source},
+    settings::{Environment, LedgerSettings, QueueSettings, RouteSettings},
     start::StartError,
     telemetry::{Causes, Trace},
 };
@@ -58,7 +58,7 @@ impl Instantiate {
     /// # Errors
     /// [`StartError`]: one line that names the setting or the route file.
     pub async fn new(
-        environment: &Source<'_>,
+        environment: &Environment<'_>,
         aws: &SdkConfig,
         clock: Clock,
     ) -> Result<Self, StartError> {
@@ -117,7 +117,7 @@ impl Instantiate {
             .attributes
             .get("AWSTraceHeader")
             .and_then(|header| Trace::read(header));
-        let verdict = match Trigger::from_message(message.body.as_deref().unwrap_or_default()) {
+        let disposition = match Trigger::from_message(message.body.as_deref().unwrap_or_default()) {
             Ok(trigger) => self.run(&trigger, trace.as_ref(), receives, left).await,
             Err(error) => {
                 tracing::error!(
@@ -127,16 +127,16 @@ impl Instantiate {
                     detail = %error,
                     "not a trigger; the message goes to the dead-letter queue"
                 );
-                Verdict::GiveUp
+                Disposition::GiveUp
             }
         };
-        let wait = match verdict {
-            Verdict::Acknowledge => return true,
-            Verdict::Again(wait) => wait,
-            Verdict::GiveUp => Duration::ZERO,
+        let wait = match disposition {
+            Disposition::Acknowledge => return true,
+            Disposition::Again(wait) => wait,
+            Disposition::GiveUp => Duration::ZERO,
         };
         if let Some(receipt) = &message.receipt_handle
-            && let Err(error) = self.queue.put_back(receipt, wait).await
+            && let Err(error) = self.queue.delay(receipt, wait).await
         {
             tracing::warn!(message_id = message.message_id, reason = %Causes(&error), "not put back");
         }
@@ -150,7 +150,7 @@ impl Instantiate {
         trace: Option<&Trace>,
         receives: u32,
         left: Duration,
-    ) -> Verdict {
+    ) -> Disposition {
         match self.routes.get(&trigger.route) {
             Some(route) => {
                 self.context
@@ -163,7 +163,7 @@ impl Instantiate {
 }
 
 /// The route is not deployed here. It may be newer than this container, so the message is tried again a few times.
-fn without_route(trigger: &Trigger, receives: u32, now: Timestamp) -> Verdict {
+fn without_route(trigger: &Trigger, receives: u32, now: Timestamp) -> Disposition {
     const PATIENCE: u32 = 8;
     tracing::error!(
         route = %trigger.route,
@@ -173,7 +173,7 @@ fn without_route(trigger: &Trigger, receives: u32, now: Timestamp) -> Verdict {
         "no deployed route has this name"
     );
     if receives < PATIENCE {
-        return Verdict::Again(backoff(receives, trigger.instance.guid.as_u64_pair().0));
+        return Disposition::Again(backoff(receives, trigger.instance.guid.as_u64_pair().0));
     }
     if receives == PATIENCE {
         Relayed {
@@ -186,5 +186,5 @@ fn without_route(trigger: &Trigger, receives: u32, now: Timestamp) -> Verdict {
         }
         .emit(now);
     }
-    Verdict::GiveUp
+    Disposition::GiveUp
 }

@@ -1,23 +1,27 @@
-//! A relay: takes the steps that [`stafett_core::relay::decide`] names, and reports what came of them.
+//! Runs a relay: takes the steps that [`stafett_core::relay::decide`] names, and gives each step its outcome.
 //!
-//! Of a route with `each` the relay without a digest stands for the whole set: it claims, reads A, and
-//! then runs one relay per value, each under a claim of its own.
+//! The relay without a digest of a route with `each` stands for the whole set: it claims, reads A, and
+//! then runs one relay per value, each under its own claim.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem,
+    ops::ControlFlow,
     sync::Arc,
     time::Duration,
 };
 
 use futures_util::{StreamExt, future::BoxFuture, stream};
 use http::StatusCode;
-use jiff::Timestamp;
 use stafett_core::{
     id::InstanceId,
     instance::Instance,
     relay::{
-        Holder, Reason, Record, RelayId, State,
-        decide::{Answer, Attempt, Evidence, Parts, Policy, Problem, Step, Verdict},
+        Holder, Reason, RelayId, State,
+        decide::{
+            Attempt, Disposition, End, Failure, NotReady, Policy, Put, PutOutcome, ReadOutcome,
+            SetOutcome, Step,
+        },
     },
     route::{Mode, Route},
     trigger::Trigger,
@@ -25,7 +29,7 @@ use stafett_core::{
 use stafett_runtime::{
     altinn::{Altinn, AltinnError, Budget},
     clock::Clock,
-    ledger::{Ledger, MEMORY, Put},
+    ledger::{self, Ledger, MEMORY},
     settings::LedgerSettings,
     telemetry::{Causes, Trace},
 };
@@ -38,8 +42,8 @@ use crate::source::{self, Ready, Share};
 mod report;
 mod target;
 
-/// Relays of one A instance that are worked on at the same time.
-const PARTS_AT_ONCE: usize = 4;
+/// How many relays of one A instance are worked on at the same time.
+const RELAYS_AT_ONCE: usize = 4;
 
 /// What every relay is worked on with.
 #[derive(Debug)]
@@ -51,7 +55,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Works on the relay of `trigger` within the time that is left.
+    /// Works on the relay of `trigger` for at most the time that is `left`.
     pub(crate) async fn run(
         &self,
         route: &Route,
@@ -59,9 +63,9 @@ impl Context {
         trace: Option<&Trace>,
         receives: u32,
         left: Duration,
-    ) -> Verdict {
+    ) -> Disposition {
         let relay = RelayId::new(route.name.clone(), trigger.instance);
-        // No request outlives the lease, and none the function.
+        // No request may last longer than the lease or the function.
         let budget = Arc::new(Budget::new(left.min(self.settings.lease)));
         let delivery = Delivery {
             context: self,
@@ -87,14 +91,14 @@ struct Delivery<'a> {
 }
 
 impl<'a> Delivery<'a> {
-    /// Works on one relay of the A instance `source`; its share of A, where it has been read already. The
-    /// verdict, and the state that the relay is in.
+    /// Works on one relay of the A instance `source`. `share` is its share of A, if A has been read already. Returns
+    /// what becomes of the message, and the relay's state.
     async fn run(
         self,
         relay: RelayId,
         source: InstanceId,
-        share: Option<Result<Ready, Evidence>>,
-    ) -> (Verdict, Option<State>) {
+        share: Option<Result<Ready, NotReady>>,
+    ) -> (Disposition, Option<State>) {
         let span = tracing::info_span!(
             "relay",
             relay = %relay,
@@ -104,86 +108,143 @@ impl<'a> Delivery<'a> {
             receives = self.receives,
             trace = self.trace.map(Trace::as_str),
         );
-        let work = Work {
+        let run = RelayRun {
+            reads_ahead: self.receives == 1 && share.is_none(),
             delivery: self,
             relay,
             source,
             share,
-            read: None,
+            read_ahead: None,
             a: None,
             made: false,
             ready: None,
             found: BTreeMap::new(),
         };
-        work.run().instrument(span).await
+        run.run().instrument(span).await
     }
 
-    /// Works on one of several relays of an A instance that has been read. Boxed, since it is one of these
-    /// runs that runs it.
-    fn run_part(
+    /// Works on one of several relays of an A instance that has been read. Boxed, because the run of the set's relay
+    /// contains it.
+    fn run_of_set(
         self,
         relay: RelayId,
         source: InstanceId,
-        ready: Result<Ready, Evidence>,
-    ) -> BoxFuture<'a, (Verdict, Option<State>)> {
+        ready: Result<Ready, NotReady>,
+    ) -> BoxFuture<'a, (Disposition, Option<State>)> {
         Box::pin(self.run(relay, source, Some(ready)))
     }
 }
 
-/// What one delivery knows while it works on a relay.
-struct Work<'a> {
+/// One delivery's run of a relay, and what it has read so far.
+struct RelayRun<'a> {
     delivery: Delivery<'a>,
     relay: RelayId,
-    /// The A instance: as the trigger names it, and by its own id once it has been read.
+    /// The A instance: as the trigger names it, and by its own id after it has been read.
     source: InstanceId,
-    /// This relay's share of A, where it is one of several.
-    share: Option<Result<Ready, Evidence>>,
-    /// A, read ahead while the claim was written.
-    read: Option<Result<Instance, AltinnError>>,
-    /// A, once it has been read.
+    /// This relay's share of A, if it is one of several.
+    share: Option<Result<Ready, NotReady>>,
+    /// A is to be read while the claim is written: on the first receive, the claim is likely to succeed.
+    reads_ahead: bool,
+    /// A, read while the claim was written.
+    read_ahead: Option<Result<Instance, AltinnError>>,
+    /// A, after it has been read.
     a: Option<Instance>,
-    /// B was made or completed in this delivery.
+    /// B was created or completed in this run.
     made: bool,
     ready: Option<Ready>,
+    /// What the last search found.
     found: BTreeMap<InstanceId, Instance>,
 }
 
-impl Work<'_> {
-    async fn run(mut self) -> (Verdict, Option<State>) {
+impl RelayRun<'_> {
+    async fn run(mut self) -> (Disposition, Option<State>) {
         let started = Instant::now();
-        let settings = &self.delivery.context.settings;
+        let mut attempt = self.attempt();
+        loop {
+            let step = attempt.next(self.delivery.context.clock.now());
+            let name = report::name(&step);
+            let step_started = Instant::now();
+            attempt = match self.take(step).await {
+                ControlFlow::Continue(attempt) => attempt,
+                ControlFlow::Break(end) => {
+                    self.conclude(&end, started.elapsed());
+                    return (end.disposition, end.record.map(|record| record.state));
+                }
+            };
+            tracing::debug!(
+                target: "stafett_runtime::step",
+                step = name,
+                ms = step_started.elapsed().as_millis(),
+                "step"
+            );
+        }
+    }
+
+    /// Takes the step, and gives it its outcome.
+    async fn take(&mut self, step: Step) -> ControlFlow<End, Attempt> {
         let clock = self.delivery.context.clock.clone();
+        ControlFlow::Continue(match step {
+            Step::Claim(put) => {
+                let outcome = self.claim(&put).await;
+                put.outcome(outcome)
+            }
+            Step::Record(put) => {
+                let outcome = self.put(&put).await;
+                put.outcome(outcome)
+            }
+            Step::Read(read) => {
+                let outcome = self.read().await;
+                read.outcome(outcome, clock.now())
+            }
+            Step::Search(search) => {
+                let outcome = self.search(&search).await;
+                search.outcome(outcome, clock.now())
+            }
+            Step::Create(create) => {
+                let outcome = self.create().await;
+                create.outcome(outcome, clock.now())
+            }
+            Step::Look(look) => {
+                let outcome = self.look(look.id).await;
+                look.outcome(outcome, clock.now())
+            }
+            Step::AddForm(add) => {
+                let outcome = self.add_form(add.half.id).await;
+                add.outcome(outcome, clock.now())
+            }
+            Step::Delete(delete) => {
+                let outcome = self.delete(delete.half.id).await;
+                delete.outcome(outcome, clock.now())
+            }
+            Step::Finish(finish) => {
+                let outcome = self.finish(&finish.half).await;
+                finish.outcome(outcome, clock.now())
+            }
+            Step::Resume(resume) => {
+                let outcome = self.resume(resume.id).await;
+                resume.outcome(outcome, clock.now())
+            }
+            Step::AfterSteps(after_steps) => {
+                let outcome = self.after_steps().await;
+                after_steps.outcome(outcome, clock.now())
+            }
+            Step::End(end) => return ControlFlow::Break(end),
+        })
+    }
+
+    fn attempt(&self) -> Attempt {
+        let settings = &self.delivery.context.settings;
         let policy = Policy {
             lease: settings.lease,
             settle: settings.settle,
             memory: MEMORY,
-            // Of one relay of several nothing follows on A: it does of their set.
+            // After-steps follow the whole set, not one of its relays.
             after_steps: !self.route().then.is_empty() && self.relay.digest().is_none(),
             stamped_late: matches!(self.route().to.mode, Mode::Prefill { .. }),
         };
         let holder = Holder(Uuid::new_v4());
-        let receives = self.delivery.receives;
-        let mut attempt = Attempt::new(policy, holder, self.route().to.app.clone(), receives);
-        // A message that comes for the first time is worth reading A for before it is known whose it is.
-        let mut read_ahead = receives == 1 && self.share.is_none();
-        loop {
-            let step = attempt.next(clock.now());
-            if let Step::End(verdict) = step {
-                self.conclude(&attempt, verdict, started.elapsed());
-                return (verdict, attempt.record().map(|record| record.state));
-            }
-            let step_started = Instant::now();
-            let evidence = self
-                .take(&step, &attempt, std::mem::take(&mut read_ahead))
-                .await;
-            tracing::debug!(
-                target: "stafett_runtime::step",
-                step = report::name(&step),
-                ms = step_started.elapsed().as_millis(),
-                "step"
-            );
-            attempt.learn(step, evidence, clock.now());
-        }
+        let target = self.route().to.app.clone();
+        Attempt::new(policy, holder, target, self.delivery.receives)
     }
 
     fn route(&self) -> &Route {
@@ -198,146 +259,111 @@ impl Work<'_> {
         &self.delivery.context.altinn
     }
 
-    async fn take(&mut self, step: &Step, attempt: &Attempt, read_ahead: bool) -> Evidence {
-        match step {
-            Step::Put {
-                record,
-                replaces,
-                due,
-            } => {
-                let put = self.put(record, *replaces, *due);
-                if !read_ahead {
-                    return put.await;
-                }
-                let read = self.altinn().instance(self.budget(), self.source);
-                let (put, read) = tokio::join!(put, read);
-                self.read = Some(read);
-                put
-            }
-            Step::Read => self.read().await,
-            Step::Search { from, until, .. } => self.search(*from..=*until, attempt.record()).await,
-            Step::Create => {
-                let evidence = self.create().await;
-                self.made = matches!(evidence, Evidence::Answered(Answer::Created(_)));
-                evidence
-            }
-            Step::Look(id) => self.look(*id).await,
-            Step::AddForm(id) => self.add_form(*id).await,
-            Step::Delete(id) => self.delete(*id).await,
-            Step::Finish(id) => {
-                let evidence = self.finish(*id).await;
-                self.made = matches!(evidence, Evidence::Worked | Evidence::Left(_));
-                evidence
-            }
-            Step::Resume(id) => self.resume(*id).await,
-            Step::AfterSteps => self.after_steps().await,
-            // An end is no step.
-            Step::End(_) => Evidence::Denied,
-        }
-    }
-
-    async fn put(
-        &self,
-        record: &Record,
-        replaces: Option<u64>,
-        due: Option<Timestamp>,
-    ) -> Evidence {
-        match self
-            .delivery
-            .context
-            .ledger
-            .put(&self.relay, self.source, record, replaces, due)
+    async fn put(&self, put: &Put) -> PutOutcome {
+        let Put {
+            record,
+            replaces,
+            due,
+            ..
+        } = put;
+        let ledger = &self.delivery.context.ledger;
+        match ledger
+            .put(&self.relay, self.source, record, *replaces, *due)
             .await
         {
-            Ok(Put::Written) => Evidence::Written,
-            Ok(Put::Conflict(seen)) => Evidence::Conflict(seen),
+            Ok(ledger::Put::Written) => PutOutcome::Written,
+            Ok(ledger::Put::Conflict(seen)) => PutOutcome::Conflict(seen),
             Err(error) => {
                 tracing::error!(reason = %Causes(&error), "the ledger did not take a write");
-                Evidence::Unwritten
+                PutOutcome::Unknown
             }
         }
     }
 
-    async fn read(&mut self) -> Evidence {
+    /// Writes the claim, and on the first try also reads A.
+    async fn claim(&mut self, put: &Put) -> PutOutcome {
+        if !mem::take(&mut self.reads_ahead) {
+            return self.put(put).await;
+        }
+        let read = self.altinn().instance(self.budget(), self.source);
+        let (outcome, read) = tokio::join!(self.put(put), read);
+        self.read_ahead = Some(read);
+        outcome
+    }
+
+    async fn read(&mut self) -> ReadOutcome {
         let share = match self.share.take() {
             Some(share) => share,
-            None => {
-                let a = match self.read_a().await {
-                    Ok(a) => a,
-                    Err(error) => return Evidence::Trouble(source::unread(&error)),
-                };
-                let prepared =
-                    source::prepare(self.altinn(), self.budget(), self.route(), &a).await;
-                self.a = Some(a);
-                match prepared {
-                    Err(evidence) => Err(evidence),
-                    Ok(shares) if self.route().each.is_some() => {
-                        return Evidence::Parts(self.run_parts(shares).await);
-                    }
-                    Ok(mut shares) => match shares.pop() {
-                        Some(share) => share.ready,
-                        None => Err(unprepared()),
-                    },
+            None => match self.prepare().await {
+                Err(not_ready) => Err(not_ready),
+                Ok(shares) if self.route().each.is_some() => {
+                    return ReadOutcome::Set(self.run_set(shares).await);
                 }
-            }
+                Ok(mut shares) => match shares.pop() {
+                    Some(share) => share.ready,
+                    None => Err(NotReady::Unavailable(draft_missing())),
+                },
+            },
         };
         match share {
             Ok(ready) => {
                 let since = ready.since;
                 self.ready = Some(ready);
-                Evidence::Ready { since }
+                ReadOutcome::Ready { since }
             }
-            Err(evidence) => evidence,
+            Err(not_ready) => ReadOutcome::NotReady(not_ready),
         }
     }
 
+    /// Reads A and prepares the shares of its relays.
+    async fn prepare(&mut self) -> Result<Vec<Share>, NotReady> {
+        let a = self
+            .read_a()
+            .await
+            .map_err(|error| NotReady::Unavailable(source::unread(&error)))?;
+        let shares = source::prepare(self.altinn(), self.budget(), self.route(), &a).await;
+        self.a = Some(a);
+        shares
+    }
+
     async fn read_a(&mut self) -> Result<Instance, AltinnError> {
-        let a = match self.read.take() {
+        let a = match self.read_ahead.take() {
             Some(read) => read?,
             None => self.altinn().instance(self.budget(), self.source).await?,
         };
-        // Who told of it may have named a party that it does not belong to.
+        // The trigger may have named a party that the instance does not belong to.
         self.source = a.id;
         Ok(a)
     }
 
-    /// What follows on A. Each step is left out that was done before, as far as A shows it.
-    async fn after_steps(&mut self) -> Evidence {
+    /// Does the after-steps on A, except those that A shows to be done.
+    async fn after_steps(&mut self) -> Result<(), Failure> {
         let a = match self.a.take() {
             Some(a) => a,
-            None => match self.read_a().await {
-                Ok(a) => a,
-                Err(error) => return unfollowed(&error),
-            },
+            None => self.read_a().await.map_err(|error| not_followed(&error))?,
         };
         if a.status.is_hard_deleted {
-            // Its owner deleted it after B was made: nobody is left to be told.
-            return Evidence::Worked;
+            // Its owner deleted it after B was created: there is nobody left to tell.
+            return Ok(());
         }
         let route = self.route();
         if let Some(substatus) = &route.then.substatus {
-            let set = self
-                .altinn()
+            self.altinn()
                 .set_substatus(self.budget(), &route.from, &a, substatus)
-                .await;
-            if let Err(error) = set {
-                return unfollowed(&error);
-            }
+                .await
+                .map_err(|error| not_followed(&error))?;
         }
         if route.then.complete {
-            let confirmed = self
-                .altinn()
+            self.altinn()
                 .confirm_complete(self.budget(), &route.from, &a)
-                .await;
-            if let Err(error) = confirmed {
-                return unfollowed(&error);
-            }
+                .await
+                .map_err(|error| not_followed(&error))?;
         }
-        Evidence::Worked
+        Ok(())
     }
 
-    /// One relay per value, some at a time.
-    async fn run_parts(&self, shares: Vec<Share>) -> Parts {
+    /// Runs one relay per value of `each`, some at a time.
+    async fn run_set(&self, shares: Vec<Share>) -> SetOutcome {
         let keyed: Vec<(RelayId, Share)> = shares
             .into_iter()
             .map(|share| {
@@ -353,16 +379,16 @@ impl Work<'_> {
         let runs = keyed.into_iter().map(|(relay, share)| {
             self.delivery
                 .clone()
-                .run_part(relay, self.source, share.ready)
+                .run_of_set(relay, self.source, share.ready)
         });
-        let outcomes: Vec<_> = stream::iter(runs)
-            .buffer_unordered(PARTS_AT_ONCE)
+        let ends: Vec<_> = stream::iter(runs)
+            .buffer_unordered(RELAYS_AT_ONCE)
             .collect()
             .await;
-        Parts::sum(outcomes)
+        SetOutcome::sum(ends)
     }
 
-    /// A value that was there in an earlier attempt and is gone: its relay is reported, not undone.
+    /// Reports the relays of earlier attempts whose value of `each` is gone. Their B is not undone.
     async fn report_vanished(&self, now: impl Iterator<Item = &RelayId>) {
         if self.delivery.receives == 1 {
             return;
@@ -386,8 +412,8 @@ impl Work<'_> {
     }
 }
 
-/// Why an after-step did not work: A's app refused it, or did not answer.
-fn unfollowed(error: &AltinnError) -> Evidence {
+/// Why an after-step failed: A's app refused it, or did not answer.
+fn not_followed(error: &AltinnError) -> Failure {
     let refused = error.status().is_some_and(|status| {
         status.is_client_error()
             && status != StatusCode::TOO_MANY_REQUESTS
@@ -398,14 +424,12 @@ fn unfollowed(error: &AltinnError) -> Evidence {
     } else {
         Reason::AfterStepUnavailable
     };
-    Evidence::Trouble(
-        Problem::new(reason)
-            .because(error.to_string())
-            .after(error.retry_after()),
-    )
+    Failure::new(reason)
+        .because(Causes(error).to_string())
+        .after(error.retry_after())
 }
 
-/// A step that asks for a draft before there is one is never named.
-fn unprepared() -> Evidence {
-    Evidence::Trouble(Problem::new(Reason::SourceUnavailable))
+/// A step that needs the draft was to be taken without one. The core names such a step only after [`ReadOutcome::Ready`].
+fn draft_missing() -> Failure {
+    Failure::new(Reason::SourceUnavailable)
 }

@@ -9,12 +9,15 @@ use stafett_core::{
     preflight::{self, CheckedDraft},
     relay::{
         Reason,
-        decide::{Evidence, Problem},
+        decide::{Failure, NotReady},
     },
     route::Route,
     transform::{self, TransformError},
 };
-use stafett_runtime::altinn::{Altinn, AltinnError, Budget, Trouble};
+use stafett_runtime::{
+    altinn::{Altinn, AltinnError, AltinnErrorKind, Budget},
+    telemetry::Causes,
+};
 
 /// What B shall be, checked against B's metadata.
 #[derive(Debug)]
@@ -29,41 +32,41 @@ pub(crate) struct Ready {
 pub(crate) struct Share {
     /// What tells it from the route's other relays of the instance; may be personal.
     pub(crate) key: Option<String>,
-    /// What B shall be, or why it cannot be, as evidence.
-    pub(crate) ready: Result<Ready, Evidence>,
+    /// What B shall be, or why there is no draft.
+    pub(crate) ready: Result<Ready, NotReady>,
 }
 
 /// Turns the A instance into the shares of its relays: one, or one per value of the
-/// route's `each`. `Err` is evidence of what is in the way of all of them.
+/// route's `each`. `Err` is why there is no draft for any of them.
 pub(crate) async fn prepare(
     altinn: &Altinn,
     budget: &Budget,
     route: &Route,
     source: &Instance,
-) -> Result<Vec<Share>, Evidence> {
+) -> Result<Vec<Share>, NotReady> {
     if source.app != route.from {
-        let problem = Problem::new(Reason::SourceForeign).because(format!(
+        let failure = Failure::new(Reason::SourceForeign).because(format!(
             "the route starts at {}, the instance is of {}",
             route.from, source.app
         ));
-        return Err(Evidence::Hopeless(problem));
+        return Err(NotReady::Never(failure));
     }
     if source.status.is_hard_deleted {
-        return Err(Evidence::Hopeless(Problem::new(Reason::SourceDeleted)));
+        return Err(NotReady::Never(Failure::new(Reason::SourceDeleted)));
     }
     let Some(since) = transform::open_since(&route.gate, source) else {
-        return Err(Evidence::NotYet(Problem::new(Reason::GateClosed)));
+        return Err(NotReady::NotYet(Failure::new(Reason::GateClosed)));
     };
     let (data, metadata) = tokio::join!(
         form_data(altinn, budget, route, source),
         altinn.metadata(budget, &route.to.app)
     );
-    let data = data.map_err(|error| Evidence::Trouble(unread(&error)))?;
+    let data = data.map_err(|error| NotReady::Unavailable(unread(&error)))?;
     let parts = transform::drafts(route, source, data, since).map_err(|error| no_draft(&error))?;
     let metadata = metadata.map_err(|error| {
-        Evidence::Trouble(
-            Problem::new(Reason::TargetUnavailable)
-                .because(error.to_string())
+        NotReady::Unavailable(
+            Failure::new(Reason::TargetUnavailable)
+                .because(Causes(&error).to_string())
                 .after(error.retry_after()),
         )
     })?;
@@ -75,7 +78,7 @@ pub(crate) async fn prepare(
                 preflight::check(draft, &route.to, &metadata).map_err(|objections| {
                     // What is refused today may be admitted by metadata that is newer than ours.
                     altinn.forget_metadata(&route.to.app);
-                    Evidence::Hopeless(objections.problem())
+                    NotReady::Never(objections.failure())
                 })
             });
         Share {
@@ -86,11 +89,11 @@ pub(crate) async fn prepare(
     Ok(shares.collect())
 }
 
-fn no_draft(error: &TransformError) -> Evidence {
-    if error.is_passing() {
-        Evidence::NotYet(error.problem())
+fn no_draft(error: &TransformError) -> NotReady {
+    if error.is_transient() {
+        NotReady::NotYet(error.failure())
     } else {
-        Evidence::Hopeless(error.problem())
+        NotReady::Never(error.failure())
     }
 }
 
@@ -118,15 +121,15 @@ async fn form_data(
 }
 
 /// What it means that A could not be read.
-pub(crate) fn unread(error: &AltinnError) -> Problem {
-    let reason = match (error.status(), &error.trouble) {
+pub(crate) fn unread(error: &AltinnError) -> Failure {
+    let reason = match (error.status(), &error.kind) {
         (Some(StatusCode::NOT_FOUND), _) => Reason::SourceMissing,
         (Some(StatusCode::FORBIDDEN), _) => Reason::SourceForbidden,
         // An answer that broke off on its way reads so, too, so it is asked for again before the relay fails.
-        (_, Trouble::Malformed(_) | Trouble::TooLong) => Reason::SourceUnreadable,
+        (_, AltinnErrorKind::Malformed(_) | AltinnErrorKind::TooLong) => Reason::SourceUnreadable,
         _ => Reason::SourceUnavailable,
     };
-    Problem::new(reason)
+    Failure::new(reason)
         .because(error.to_string())
         .after(error.retry_after())
 }

@@ -1,8 +1,9 @@
 //! What is wrong with a directory of routes.
 //!
-//! What is wrong with a file is told by its reader ([`stafett_core::route`]) and put into words by [`shallow`];
-//! what it may say and hardly means is [`suspicion`]; what the apps' own files tell is [`fit`], and what
-//! they do not, as they are not there, [`absent`].
+//! * [`diagnose`] puts into words what the reader of route files ([`stafett_core::route`]) refuses.
+//! * [`lint`] finds what a route may say but hardly means.
+//! * [`fit`] compares a route with the files of its apps.
+//! * [`unchecked`] lists what could not be compared because a file is not at hand.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,34 +12,24 @@ use std::{
 
 use jiff::Timestamp;
 use serde::Serialize;
-use stafett_core::route::{MAX_BYTES, Route, RouteErrors, Routes};
+use stafett_core::route::{MAX_BYTES, RouteErrors, Routes};
 use thiserror::Error;
 
 use crate::{
     finding::{Finding, Severity},
+    located_route::LocatedRoute,
     places::Places,
 };
 use app_files::Apps;
 
-mod absent;
+mod diagnose;
 pub mod fit;
-mod shallow;
-mod suspicion;
+mod lint;
+mod unchecked;
 mod words;
 
-/// Of a file with more findings than these, these are told.
+/// At most this many findings are reported for one file.
 const MAX_FINDINGS: usize = 100;
-
-/// One route that loads, as its file has it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Subject<'a> {
-    /// The route.
-    pub(crate) route: &'a Route,
-    /// Its file.
-    pub(crate) file: &'a Path,
-    /// Where its fields stand.
-    pub(crate) places: &'a Places,
-}
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -47,7 +38,7 @@ pub struct Report {
     pub routes: Vec<String>,
     /// What is wrong, by file and place.
     pub findings: Vec<Finding>,
-    /// What could not be checked or told, and what it takes, a line each.
+    /// What could not be checked, and what is needed to check it, one line each.
     pub unchecked: Vec<String>,
     /// The files' texts, for showing the places.
     #[serde(skip)]
@@ -55,7 +46,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// How many findings are so bad.
+    /// How many findings have this severity.
     #[must_use]
     pub fn count(&self, severity: Severity) -> usize {
         let of = |finding: &&Finding| finding.severity == severity;
@@ -72,12 +63,12 @@ impl Report {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CheckError {
     /// There is no such directory, it cannot be read, or no route is in it.
-    #[error("{0}")]
+    #[error(transparent)]
     NoRoutes(#[from] RouteErrors),
 }
 
 /// Checks the routes in `dir`, or the one in the file `dir`, against the files of those `apps` that
-/// are at hand. `now` is what a route's `since` is compared with.
+/// are available. `now` is what a route's `since` is compared with.
 ///
 /// # Errors
 /// [`CheckError`] when there is nothing to check.
@@ -100,22 +91,22 @@ pub fn check(dir: &Path, apps: &Apps, now: Timestamp) -> Result<Report, CheckErr
         .iter()
         .map(|error| {
             let text = texts.get(&error.file).map_or("", String::as_str);
-            shallow::finding(error, text, places_of(&error.file))
+            diagnose::finding(error, text, places_of(&error.file))
         })
         .collect();
-    let mut unchecked = BTreeSet::new();
+    let mut not_checked = BTreeSet::new();
     for (file, route) in &sound {
-        let subject = Subject {
+        let subject = LocatedRoute {
             route,
             file,
             places: places_of(file),
         };
         let (a, b) = (apps.get(&route.from), apps.get(&route.to.app));
-        findings.extend(suspicion::findings(&subject, now));
+        findings.extend(lint::findings(&subject, now));
         findings.extend(fit::findings(&subject, a, b));
-        unchecked.extend(absent::of(route, a, b));
+        not_checked.extend(unchecked::of(route, a, b));
     }
-    let mut unchecked: Vec<String> = unchecked.into_iter().collect();
+    let mut unchecked: Vec<String> = not_checked.into_iter().collect();
     unchecked.extend(cut(&mut findings));
     let mut routes: Vec<String> = sound.iter().map(|(_, it)| it.name.to_string()).collect();
     routes.sort();
@@ -127,7 +118,7 @@ pub fn check(dir: &Path, apps: &Apps, now: Timestamp) -> Result<Report, CheckErr
     })
 }
 
-/// Sorts the findings by file and place, and leaves some of each file, errors first; says of how many.
+/// Sorts the findings by file and place, and keeps at most [`MAX_FINDINGS`] per file, errors first. Returns a line for each file with more.
 fn cut(findings: &mut Vec<Finding>) -> Vec<String> {
     let mut counts: BTreeMap<PathBuf, usize> = BTreeMap::new();
     findings.sort_by(|a, b| (&a.file, a.severity).cmp(&(&b.file, b.severity)));
@@ -147,7 +138,7 @@ fn cut(findings: &mut Vec<Finding>) -> Vec<String> {
         .collect()
 }
 
-/// The text of a file that a route can be in; what cannot be read or is too large has none to show.
+/// The text of a route file; empty if the file cannot be read or is too large.
 fn text(file: &Path) -> String {
     let is_small = std::fs::metadata(file).is_ok_and(|it| it.is_file() && it.len() <= MAX_BYTES);
     let bytes = if is_small {
@@ -163,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_very_many_findings_no_error_is_left_out_for_a_warning() {
+    fn no_error_is_left_out_in_favour_of_a_warning() {
         let warning = |_| Finding::warning("doubt", "a.yaml", "doubt");
         let mut findings: Vec<Finding> = (0..2 * MAX_FINDINGS).map(warning).collect();
         findings.push(Finding::error("wrong", "a.yaml", "wrong"));

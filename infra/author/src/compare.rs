@@ -1,6 +1,6 @@
 //! What changes in B when a route changes: two versions of it over the same A instances.
 //!
-//! Instances are looked at one by one and not kept, so that there may be any number of them.
+//! Instances are handled one by one and not kept, so that there may be any number of them.
 
 mod made;
 mod report;
@@ -17,18 +17,18 @@ use stafett_core::{
 
 pub use report::{Example, Failure, FieldChange, Noted, Relays, Report};
 
-use crate::{fields, source::Source};
+use crate::{fields, instance_data::InstanceData};
 use made::{B, Made, Part};
 
-/// Different fields, and different reasons for failing, that are told apart; the rest is summed up.
+/// How many fields, and how many reasons for failing, are reported separately; the rest is summed up.
 const MOST: usize = 2_000;
-/// What further fields are summed up under.
+/// The name under which further fields are summed up.
 const FURTHER: &str = "(further)";
 
-/// A value as it was and as it is, `None` where there is none.
+/// The old and the new value, `None` where there is none.
 type Pair = (Option<Value>, Option<Value>);
 
-/// One version of a route, and what B's app says of itself where that is at hand.
+/// One version of a route, and B's metadata where it is available.
 #[derive(Debug, Clone, Copy)]
 pub struct Version<'a> {
     /// The route.
@@ -69,7 +69,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// Runs both versions over an A instance.
-    pub fn add(&mut self, source: &Source) {
+    pub fn add(&mut self, source: &InstanceData) {
         let id = source.instance.id;
         let old = Made::of(self.old, source);
         let new = Made::of(self.new, source);
@@ -109,7 +109,7 @@ impl<'a> Comparison<'a> {
         self.report.of_other_apps += 1;
     }
 
-    /// What has come of it.
+    /// The result.
     #[must_use]
     pub fn report(self) -> Report {
         self.report
@@ -198,13 +198,13 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Notes what differs; whether anything does.
+    /// Records what differs, and returns whether anything does.
     fn diff(&mut self, id: InstanceId, key: Option<&str>, old: &B, new: &B) -> bool {
         let same_form = old.form == new.form;
         let is_of_form = |field: &str| field.starts_with("model.");
         let mut changes: BTreeMap<String, Vec<Pair>> = BTreeMap::new();
         let mut differs = |field: &str, old: Option<&Value>, new: Option<&Value>| {
-            // What is sent of the form is its text: `1` and `"1"` are the same there.
+            // The form is sent as text, where `1` and `"1"` are the same.
             if old != new && !(same_form && is_of_form(field)) {
                 let change = (old.cloned(), new.cloned());
                 changes
@@ -287,7 +287,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// What has changed of one instance.
+/// How one instance is affected.
 #[derive(Default)]
 struct Change {
     differs: bool,
@@ -299,7 +299,7 @@ fn made(parts: &[Part]) -> bool {
     parts.iter().any(|part| part.b.is_ok())
 }
 
-/// The values of `each` that have another key now: as many values as before, and another key in the same place.
+/// The values of `each` whose key changes: there are as many values as before, and another key in the same place.
 fn rekeyed(old: &[Part], new: &[Part]) -> BTreeMap<Option<String>, Option<String>> {
     if old.len() != new.len() {
         return BTreeMap::new();
@@ -333,7 +333,6 @@ fn failure(
     examples: usize,
 ) {
     let full = failures.len() >= MOST;
-    let why = fields::of_any_item(&why);
     let known = failures.iter().position(|failure| failure.reason == why);
     let index = match known {
         Some(index) => index,
@@ -372,7 +371,7 @@ fn kind(value: &Value) -> u8 {
     }
 }
 
-/// What goes for every A instance, also for those that have their B already.
+/// What affects every A instance, also those that have their B already.
 fn warnings(old: &Route, new: &Route) -> Vec<String> {
     let mut warnings = Vec::new();
     if old.name != new.name {

@@ -1,24 +1,24 @@
 //! Where a value of B came from.
 
-use std::fmt;
+use std::{fmt, ops::ControlFlow};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use stafett_core::{
-    route::{EvaluationError, Mode, Route, Scope, model},
-    transform::{self, TransformError},
+    route::{
+        EvaluationError, Mode, OwnerRule, Route, Scope,
+        model::{self, Field, Item as ListItem},
+    },
+    transform::{self, EachValue, KeyError, TransformError},
 };
 
 use crate::{
-    fields::{self, Field, Row},
-    finding::Place,
-    source::Source,
-    try_out::Written,
+    fields, finding::Place, instance_data::InstanceData, located_route::LocatedRoute, words,
 };
 
 mod names;
 mod reads;
-pub(crate) mod text;
+mod text;
 
 pub use names::UnknownField;
 pub use reads::{Has, Read};
@@ -38,6 +38,9 @@ pub struct Explanation {
     /// Why there is none, where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub none: Option<String>,
+    /// Why there will be no B at all, where the values of `each` cannot be told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// Where one value came from.
@@ -59,9 +62,9 @@ pub struct Explained {
     pub items: Vec<Item>,
     /// What it reads of A.
     pub reads: Vec<Read>,
-    /// What comes of it.
+    /// The result.
     pub outcome: Outcome,
-    /// What B's schema does to it, and the like.
+    /// How B's schema affects it, and the like.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -78,7 +81,7 @@ pub struct Item {
     pub index: usize,
 }
 
-/// What comes of a rule.
+/// The result of a rule.
 #[derive(Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
@@ -86,7 +89,7 @@ pub enum Outcome {
     Value(Value),
     /// B gets none, because of this.
     LeftOut(String),
-    /// There will be no B, because of this.
+    /// There is no B, because of this.
     Refused(String),
 }
 
@@ -105,82 +108,61 @@ impl fmt::Debug for Explanation {
 /// # Errors
 /// [`UnknownField`] where the route has none of that name.
 pub fn explain(
-    written: Written<'_>,
-    source: &Source,
+    located: LocatedRoute<'_>,
+    source: &InstanceData,
     field: &str,
 ) -> Result<Explanation, UnknownField> {
-    let explain = Explain { written, source };
+    let explain = Explain { located, source };
     let name = field.strip_prefix("to.").unwrap_or(field);
-    let route = written.route;
-    let (values, none) = match head(name) {
-        "model" if !rules_below(route, name).is_empty() => {
-            let values = explain.model(name);
-            let none = values.is_empty().then(|| {
-                "the repeating group around it has no items in this instance, or there is no such item"
-                    .to_owned()
-            });
-            (values, none)
-        }
-        "owner" => (explain.owner(), None),
-        "due" if route.due.is_some() => (explain.due(), None),
-        "each" | "key" if route.each.is_some() => (explain.each(), None),
-        "attachments" if !explain.rules(name).is_empty() => (explain.attachments(name), None),
+    let route = located.route;
+    let values = match head(name) {
+        "model" if !rules_below(route, name).is_empty() => explain.model(name),
+        "owner" => explain.owner(),
+        "due" if route.due.is_some() => Ok(explain.due()),
+        "each" | "key" if route.each.is_some() => Ok(explain.each()),
+        "attachments" if !explain.rules(name).is_empty() => Ok(explain.attachments(name)),
         _ => return Err(unknown(route, field)),
     };
+    let (values, refused) = match values {
+        Ok(values) => (values, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    let is_without_items = values.is_empty() && refused.is_none() && head(name) == "model";
     Ok(Explanation {
         field: field.to_owned(),
         values,
-        none,
+        none: is_without_items.then(|| {
+            "the repeating group around it has no items in this instance, or there is no such item"
+                .to_owned()
+        }),
+        refused,
     })
 }
 
-/// Is given a relay's key, scope and item.
-type VisitPart<'a> = dyn FnMut(Option<&str>, &Scope, &[Row]) + 'a;
-
-/// Visits each relay's key and scope, as the transform makes them.
-pub(crate) fn parts(route: &Route, source: &Source, visit: &mut VisitPart<'_>) {
-    let scope = scope(route, source);
-    let Some(each) = &route.each else {
-        return visit(None, &scope, &[]);
-    };
-    let scopes = each.list.each(&each.name, &scope).unwrap_or_default();
-    for (index, scope) in scopes.iter().enumerate() {
-        let key = match each.key.evaluate(scope) {
-            Ok(Some(Value::String(text))) => Some(text.trim().to_owned()),
-            Ok(Some(Value::Number(number))) => Some(number.to_string()),
-            _ => None,
-        };
-        let row = Row {
-            name: each.name.clone(),
-            list: each.list.source().to_owned(),
-            index,
-        };
-        visit(key.as_deref(), scope, &[row]);
-    }
-}
-
-fn scope(route: &Route, source: &Source) -> Scope {
-    let paths = route.paths();
-    let paths = paths.iter().map(String::as_str);
-    Scope::new(source.instance.raw.clone(), source.data.clone(), paths)
-}
-
 struct Explain<'a> {
-    written: Written<'a>,
-    source: &'a Source,
+    located: LocatedRoute<'a>,
+    source: &'a InstanceData,
+}
+
+/// What one relay's expressions see.
+struct Relay<'a> {
+    key: Option<String>,
+    /// The item that `each` is at.
+    items: Vec<ListItem<'a>>,
+    scope: Scope,
 }
 
 impl Explain<'_> {
     fn route(&self) -> &Route {
-        self.written.route
+        self.located.route
     }
 
     fn place(&self, field: &str) -> Option<Place> {
-        self.written.places.value(field)
+        self.located.places.value(field)
     }
 
     /// The parts of the A instance; as they would be if the gate had just opened, where it is closed.
-    fn drafts(&self) -> Result<Vec<transform::Part>, TransformError> {
+    fn drafts(&self) -> Result<Vec<transform::KeyedDraft>, TransformError> {
         let instance = &self.source.instance;
         let since = transform::open_since(&self.route().gate, instance)
             .or(instance.last_changed)
@@ -188,58 +170,88 @@ impl Explain<'_> {
         transform::drafts(self.route(), instance, self.source.data.clone(), since)
     }
 
-    fn model(&self, field: &str) -> Vec<Explained> {
-        let wanted = segments(field);
-        let mut values = Vec::new();
-        parts(self.route(), self.source, &mut |key, scope, rows| {
-            let filled = model::fill(&self.route().model, scope).ok();
-            fields::walk(&self.route().model, scope, rows, &mut |field| {
-                // The list of a group is asked for by its own name only, `….$each`, or by the group's.
-                let name = if field.is_list {
-                    field.rule
-                } else {
-                    field.name
-                };
-                if matches(&wanted, &segments(name)) {
-                    values.push(self.field(key, &field, filled.as_ref()));
-                }
-            });
-        });
-        values
+    /// What the expressions see that see no value of `each`.
+    fn scope(&self) -> Scope {
+        let InstanceData { instance, data } = self.source;
+        transform::scope(self.route(), instance.raw.clone(), data.clone())
     }
 
-    fn field(
-        &self,
-        key: Option<&str>,
-        field: &Field<'_>,
-        filled: Option<&Map<String, Value>>,
-    ) -> Explained {
-        let reads = reads(field.expression, field.scope, field.rows);
+    /// Key, item and scope of each relay. Where one value has no key, no relay gets a draft.
+    fn relays(&self) -> Result<Vec<Relay<'_>>, KeyError> {
+        let values = transform::each_values(self.route(), self.scope())?;
+        let relays = values.into_iter().map(|EachValue { index, key, scope }| {
+            Ok(Relay {
+                key: key?,
+                items: self.item(index),
+                scope,
+            })
+        });
+        relays.collect()
+    }
+
+    /// The item that the route's `each` is at.
+    fn item(&self, index: Option<usize>) -> Vec<ListItem<'_>> {
+        let each = self.route().each.as_ref().zip(index);
+        let item = each.map(|(each, index)| ListItem {
+            name: &each.name,
+            list: &each.list,
+            index,
+        });
+        item.into_iter().collect()
+    }
+
+    fn model(&self, field: &str) -> Result<Vec<Explained>, KeyError> {
+        let wanted = segments(field);
+        let mut explained = Vec::new();
+        for relay in self.relays()? {
+            let mut values = Vec::new();
+            let filled = model::walk(&self.route().model, &relay.scope, &mut |field| {
+                // The list of a group is asked for by its own name only, `….$each`, or by the group's.
+                let name = if field.is_list {
+                    field.rule()
+                } else {
+                    field.name()
+                };
+                if matches(&wanted, &segments(&name)) {
+                    values.push(self.field(&relay, field));
+                }
+                ControlFlow::Continue(())
+            });
+            if let Ok(filled) = &filled {
+                for value in &mut values {
+                    value.notes = self.notes(&value.field, filled);
+                }
+            }
+            explained.append(&mut values);
+        }
+        Ok(explained)
+    }
+
+    fn field(&self, relay: &Relay<'_>, field: &Field<'_>) -> Explained {
+        let mut items = relay.items.clone();
+        items.extend(field.items());
+        let reads = reads(field.expression, field.scope, &items);
+        let name = field.name();
         Explained {
-            key: key.map(str::to_owned),
+            key: relay.key.clone(),
             field: if field.is_list {
-                format!("{}.$each", field.name)
+                format!("{name}.$each")
             } else {
-                field.name.to_owned()
+                name
             },
             rule: field.expression.source().to_owned(),
-            place: self.place(field.rule),
-            items: items(field.rows),
-            outcome: outcome(&field.value, &reads),
-            notes: if field.is_list {
-                Vec::new()
-            } else {
-                self.notes(field.name, filled)
-            },
+            place: self.place(&field.rule()),
+            items: shown(&items),
+            outcome: outcome(&fields::value(field), &reads),
+            notes: Vec::new(),
             reads,
         }
     }
 
-    /// What B's schema does to a field.
-    fn notes(&self, field: &str, filled: Option<&Map<String, Value>>) -> Vec<String> {
+    /// How B's schema affects a field.
+    fn notes(&self, field: &str, filled: &Map<String, Value>) -> Vec<String> {
         let to = &self.route().to;
-        let schema = to.schema.as_ref().filter(|_| to.mode == Mode::Complete);
-        let (Some(schema), Some(filled)) = (schema, filled) else {
+        let Some(schema) = to.schema.as_ref().filter(|_| to.mode == Mode::Complete) else {
             return Vec::new();
         };
         let mut notes = Vec::new();
@@ -267,41 +279,38 @@ impl Explain<'_> {
         notes
     }
 
-    fn owner(&self) -> Vec<Explained> {
+    fn owner(&self) -> Result<Vec<Explained>, KeyError> {
         let rule = &self.route().to.owner;
         let kind = match rule {
-            stafett_core::route::OwnerRule::Organisation(_) => "organisation",
-            stafett_core::route::OwnerRule::Person(_) => "person",
-            stafett_core::route::OwnerRule::Party(_) => "party",
+            OwnerRule::Organisation(_) => "organisation",
+            OwnerRule::Person(_) => "person",
+            OwnerRule::Party(_) => "party",
         };
         let field = format!("to.owner.{kind}");
+        let relays = self.relays()?;
+        // There is one draft per relay, in the same order.
         let drafts = self.drafts().unwrap_or_default();
-        let mut values = Vec::new();
-        parts(self.route(), self.source, &mut |key, scope, rows| {
+        let values = relays.into_iter().zip(drafts).map(|(relay, part)| {
             let expression = rule.expression();
-            let reads = reads(expression, scope, rows);
-            let draft = drafts.iter().find(|part| part.key.as_deref() == key);
-            let outcome = match draft.map(|part| &part.draft) {
-                Some(Ok(draft)) => {
-                    Outcome::Value(crate::try_out::owner_words(&draft.owner).1.into())
-                }
-                Some(Err(TransformError::Owner { problem, .. })) => {
-                    Outcome::Refused(problem.clone())
-                }
-                _ => outcome(&expression.evaluate(scope), &reads),
+            let reads = reads(expression, &relay.scope, &relay.items);
+            let outcome = match &part.draft {
+                Ok(draft) => Outcome::Value(words::owner(&draft.owner).1.into()),
+                Err(TransformError::Owner { problem, .. }) => Outcome::Refused(problem.clone()),
+                // Something else keeps the draft from being made.
+                Err(_) => outcome(&expression.evaluate(&relay.scope), &reads),
             };
-            values.push(Explained {
-                key: key.map(str::to_owned),
+            Explained {
+                key: relay.key,
                 field: field.clone(),
                 rule: expression.source().to_owned(),
                 place: self.place(&field),
-                items: items(rows),
+                items: shown(&relay.items),
                 reads,
                 outcome,
                 notes: Vec::new(),
-            });
+            }
         });
-        values
+        Ok(values.collect())
     }
 
     fn due(&self) -> Vec<Explained> {
@@ -339,44 +348,46 @@ impl Explain<'_> {
         let Some(each) = &self.route().each else {
             return Vec::new();
         };
-        let whole = scope(self.route(), self.source);
+        let whole = self.scope();
         let list_reads = reads(&each.list, &whole, &[]);
-        let list = match each.list.each(&each.name, &whole) {
-            Ok(_) => each.list.evaluate(&whole),
-            Err(error) => Err(error),
+        let found = transform::each_values(self.route(), self.scope());
+        let list = match &found {
+            Err(error) => Outcome::Refused(error.to_string()),
+            Ok(_) => outcome(&each.list.evaluate(&whole), &list_reads),
         };
-        let mut values = vec![Explained {
+        let list = Explained {
             key: None,
             field: "each".to_owned(),
             rule: each.list.source().to_owned(),
             place: self.place("each"),
             items: Vec::new(),
-            outcome: outcome(&list, &list_reads),
+            outcome: list,
             reads: list_reads,
             notes: Vec::new(),
-        }];
-        parts(self.route(), self.source, &mut |key, scope, rows| {
-            let reads = reads(&each.key, scope, rows);
-            let outcome = match key {
-                Some(key) if !key.is_empty() => Outcome::Value(key.into()),
-                _ => match each.key.evaluate(scope) {
-                    Err(error) => Outcome::Refused(error.to_string()),
-                    Ok(_) => Outcome::Refused("no key: a text or a number is needed".to_owned()),
-                },
+        };
+        let values = found.unwrap_or_default().into_iter().map(|value| {
+            let items = self.item(value.index);
+            let (outcome, notes) = match value.key {
+                Ok(key) => {
+                    let source = self.source.instance.id;
+                    let relay = transform::relay_id(self.route(), source, key.as_deref());
+                    let key = Outcome::Value(key.unwrap_or_default().into());
+                    (key, vec![format!("its relay is {relay}")])
+                }
+                Err(error) => (Outcome::Refused(error.to_string()), Vec::new()),
             };
-            let relay = crate::try_out::relay(self.route(), self.source.instance.id, key);
-            values.push(Explained {
+            Explained {
                 key: None,
                 field: "key".to_owned(),
                 rule: each.key.source().to_owned(),
                 place: self.place("key"),
-                items: items(rows),
-                reads,
+                reads: reads(&each.key, &value.scope, &items),
+                items: shown(&items),
                 outcome,
-                notes: vec![format!("its relay is {relay}")],
-            });
+                notes,
+            }
         });
-        values
+        std::iter::once(list).chain(values).collect()
     }
 
     /// The indexes of the attachment rules that `name` means: all, one by its index, or those of a data
@@ -453,20 +464,27 @@ impl Explain<'_> {
 }
 
 impl Explanation {
-    /// All of it for people to read; `file` is the route's.
+    /// Whether the route gives no B, as far as the field tells.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        let refuses = |value: &Explained| matches!(value.outcome, Outcome::Refused(_));
+        self.refused.is_some() || self.values.iter().any(refuses)
+    }
+
+    /// Everything, for people to read; `file` is the route's.
     #[must_use]
     pub fn text(&self, file: &std::path::Path) -> String {
         text::write(self, file)
     }
 }
 
-fn items(rows: &[Row]) -> Vec<Item> {
-    let item = |row: &Row| Item {
-        name: row.name.clone(),
-        list: row.list.clone(),
-        index: row.index,
+fn shown(items: &[ListItem<'_>]) -> Vec<Item> {
+    let item = |item: &ListItem<'_>| Item {
+        name: item.name.to_owned(),
+        list: item.list.source().to_owned(),
+        index: item.index,
     };
-    rows.iter().map(item).collect()
+    items.iter().map(item).collect()
 }
 
 fn outcome(value: &Result<Option<Value>, EvaluationError>, reads: &[Read]) -> Outcome {

@@ -24,12 +24,12 @@ pub struct Place {
     pub line: usize,
     /// 1-based column, in characters, at which it starts.
     pub column: usize,
-    /// How many characters of that line it takes, 1 at least.
+    /// How many characters of that line it covers, at least 1.
     pub length: usize,
 }
 
 impl Place {
-    /// The piece of `text` in `range`; a range that does not fit is cut to the text.
+    /// The place of `range` in `text`; a range that does not fit is cut to the text.
     #[must_use]
     pub fn of(text: &str, range: Range<usize>) -> Self {
         let start = floor(text, range.start);
@@ -47,7 +47,7 @@ impl Place {
     }
 }
 
-/// The last boundary between characters that is not behind `index`.
+/// The last character boundary at or before `index`.
 fn floor(text: &str, index: usize) -> usize {
     (0..=index.min(text.len()))
         .rev()
@@ -55,7 +55,7 @@ fn floor(text: &str, index: usize) -> usize {
         .unwrap_or_default()
 }
 
-/// One thing that is wrong. Says nothing of any citizen's data: it is found without any.
+/// One thing that is wrong. Contains no citizen's data: it is found without any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// How bad it is.
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_outside_of_the_text_or_inside_of_a_character_is_moved_to_where_it_fits() {
+    fn a_place_outside_the_text_or_inside_a_character_is_moved_to_a_boundary() {
         let text = "æ";
         assert_eq!(Place::of(text, 1..50).range, 0..2);
         assert_eq!(Place::of("", 3..7).range, 0..0);

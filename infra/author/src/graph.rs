@@ -1,7 +1,7 @@
-//! The routes between apps, as text and as a picture.
+//! The routes between apps, as text, Mermaid or Graphviz DOT.
 
-mod layout;
-mod svg;
+mod dot;
+mod mermaid;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,12 +12,12 @@ use stafett_core::route::{Mode, Route};
 /// Apps, and the routes between them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Graph {
-    /// The apps' ids, in order.
+    /// The apps' ids, sorted.
     pub apps: Vec<String>,
     /// The routes.
     pub routes: Vec<Edge>,
-    /// Each group of routes over which an A instance would lead to one of its own app again, and so on
-    /// without end: the names of the routes.
+    /// The cycles: for each, the names of the routes over which an instance leads to another one of its own
+    /// app, and so on without end.
     pub cycles: Vec<Vec<String>>,
 }
 
@@ -74,7 +74,7 @@ impl Graph {
         let apps: Vec<String> = apps.into_iter().cloned().collect();
         let reach = reachable(apps.len(), &edges);
         let back = |edge: &Edge| reaches(&reach, edge.to, edge.from);
-        // Routes whose apps lead to one another both ways belong to the same cycles.
+        // Routes between apps that reach each other in both directions belong to the same cycle.
         let mut cycles: BTreeMap<BTreeSet<usize>, Vec<String>> = BTreeMap::new();
         for edge in &mut edges {
             edge.cyclic = back(edge);
@@ -108,16 +108,16 @@ impl Graph {
         text::write(self)
     }
 
-    /// A picture for a page: no ids, styles or scripts, drawn in the page's text colour.
+    /// A flowchart in the language of Mermaid, which GitHub and many editors draw.
     #[must_use]
-    pub fn svg(&self) -> String {
-        svg::write(self, svg::On::Page)
+    pub fn mermaid(&self) -> String {
+        mermaid::write(self)
     }
 
-    /// The same picture as a file of its own, dark on white.
+    /// A graph in the language of Graphviz.
     #[must_use]
-    pub fn svg_file(&self) -> String {
-        svg::write(self, svg::On::White)
+    pub fn dot(&self) -> String {
+        dot::write(self)
     }
 
     /// The cycles, a line each.
@@ -147,7 +147,7 @@ impl Graph {
 }
 
 impl Edge {
-    /// What stands above its line.
+    /// The text at its arrow.
     fn label(&self) -> String {
         if self.cyclic {
             format!("{} (cycle)", self.name)
@@ -157,7 +157,7 @@ impl Edge {
     }
 }
 
-/// What marks a route beside its name.
+/// What a diagram shows of a route beside its name.
 fn marks(route: &Route) -> Vec<String> {
     let gate = match &route.gate {
         stafett_core::route::Gate::Completed => "when completed".to_owned(),
@@ -184,7 +184,7 @@ fn marks(route: &Route) -> Vec<String> {
     marks
 }
 
-/// The apps that each app leads to, over one route or more.
+/// The apps that each app reaches over one route or more.
 fn reachable(apps: usize, edges: &[Edge]) -> Vec<BTreeSet<usize>> {
     (0..apps)
         .map(|start| {

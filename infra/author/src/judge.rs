@@ -1,4 +1,4 @@
-//! What B would say of a draft, and what it would be sent.
+//! What would be sent to B for a draft, and what B would refuse of it.
 
 use std::fmt;
 
@@ -11,20 +11,20 @@ use stafett_core::{
     xml,
 };
 
-/// A draft as B would be sent it, and what B would refuse. Holds personal data, and so does not print it.
+/// A draft as it would be sent to B, and what B would refuse. Holds personal data, so `Debug` prints none of it.
 #[derive(Clone)]
 pub(crate) struct Judged {
     /// What B shall be; its fields in the order in which they are sent.
     pub(crate) draft: Draft,
-    /// The form as XML, where it is sent so and XML can carry it.
+    /// The form as XML, if it is sent as XML and XML can carry it.
     pub(crate) xml: Option<String>,
-    /// The form as flat texts, and the field that carries the stamp, where B is made so.
+    /// The form as flat texts, with `mode: prefill`.
     pub(crate) prefill: Option<Value>,
-    /// B's form data type, where the route or B's files tell.
+    /// B's form data type, if the route or B's files name it.
     pub(crate) form_type: Option<String>,
-    /// The key of B's `dataValues` that holds the stamp, where it is known.
+    /// The key of B's `dataValues` that holds the stamp, if it is known.
     pub(crate) stamp_key: Option<String>,
-    /// Everything that B would refuse, as far as it could be judged.
+    /// Everything that B would refuse, as far as it is known.
     pub(crate) objections: Vec<Objection>,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Debug for Judged {
     }
 }
 
-/// Judges a draft by B's metadata; without it, by what the route itself knows of B.
+/// Judges a draft by B's metadata; without it, by the schema that the route names.
 pub(crate) fn judge(draft: Draft, to: &Target, b: Option<&ApplicationMetadata>) -> Judged {
     let Some(metadata) = b else {
         let objections = schema_objections(to, &draft.model);
@@ -67,7 +67,7 @@ pub(crate) fn judge(draft: Draft, to: &Target, b: Option<&ApplicationMetadata>) 
     }
 }
 
-/// The form as it would look, though it has not passed the preflight.
+/// The form as it would look, although it has not passed the preflight.
 fn unchecked(mut draft: Draft, to: &Target, mut objections: Vec<Objection>) -> Judged {
     let complete = to.mode == Mode::Complete;
     if let Some(schema) = to.schema.as_ref().filter(|_| complete) {

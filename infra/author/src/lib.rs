@@ -1,21 +1,24 @@
-//! The bench of a route's author: what is wrong with a route, what B it gives, and what a change of it changes.
+//! Tools for the author of a route: what is wrong with it, which B it gives, and what a change to it changes.
 //!
-//! Everything here is about files and values: nothing is sent or fetched.
+//! Everything here works on files and values: nothing is sent or fetched.
 
 pub mod check;
 pub mod compare;
 pub mod explain;
 mod fields;
 pub mod finding;
+#[cfg(test)]
+mod fixtures;
 pub mod graph;
+mod instance_data;
 mod judge;
+mod located_route;
 pub mod places;
 pub mod render;
-mod source;
-#[cfg(test)]
-mod tried;
 pub mod try_out;
+mod words;
 
 pub use finding::{Finding, Place, Severity};
+pub use instance_data::InstanceData;
+pub use located_route::LocatedRoute;
 pub use places::Places;
-pub use source::Source;

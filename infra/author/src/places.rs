@@ -1,22 +1,22 @@
-//! Where in a route file each of its fields stands.
+//! Finds the place of each field in a route file.
 
 use std::{collections::HashMap, ops::Range};
 
 use granit_parser::{Event, Parser, Span, StrInput};
-use stafett_core::route::{MAX_BYTES, written};
+use stafett_core::route::{MAX_BYTES, span};
 
 use crate::finding::Place;
 
-/// What all the fields' names together may take, so that deep files with long names cannot grow.
+/// The most bytes of all fields' names together, so that a deep file with long names stays small.
 const MAX_NAMES: usize = 16 * 1024 * 1024;
-/// Groups within groups; more than any route may have.
+/// The most levels of groups; no route may have as many.
 const MAX_DEPTH: usize = 64;
 
 /// The places of a route file's fields, dotted as in `from.app`, `model.soknad.vedtak.$each` and
 /// `attachments[0].to`.
 ///
-/// Of a broken file what stands before the break has a place. A field without one of its own, such
-/// as a field of a group that is an alias, has that of the group in which it would stand.
+/// In a broken file, what stands before the break has a place. A field without a place of its own, such
+/// as a field of a group that is an alias, has the place of the group around it.
 #[derive(Debug, Clone, Default)]
 pub struct Places {
     text: String,
@@ -34,7 +34,7 @@ struct Field {
 }
 
 impl Places {
-    /// The places of all fields of `text`, a route file; none of a file larger than a route may be.
+    /// The places of all fields of `text`, a route file; none for a file that is larger than a route may be.
     #[must_use]
     pub fn of(text: &str) -> Self {
         if u64::try_from(text.len()).is_ok_and(|size| size > MAX_BYTES) {
@@ -61,14 +61,14 @@ impl Places {
         }
     }
 
-    /// Where the field's name stands; of an item of a list, where the item does.
+    /// The place of the field's name; for an item of a list, the place of the item.
     #[must_use]
     pub fn key(&self, field: &str) -> Option<Place> {
         let field = self.nearest(field)?;
         Some(self.place(field.key.clone().unwrap_or_else(|| field.value.clone())))
     }
 
-    /// Where the field's value stands; of a group or text of several lines, where the field's name does.
+    /// The place of the field's value; for a group or text of several lines, the place of the field's name.
     #[must_use]
     pub fn value(&self, field: &str) -> Option<Place> {
         let exact = self.fields.contains_key(field);
@@ -84,13 +84,13 @@ impl Places {
         Some(self.place(range.clone()))
     }
 
-    /// Where the bytes `piece` of the field's text stand; the whole value where that is folded or
+    /// The place of the bytes `piece` of the field's text; the whole value if it is folded or
     /// escaped so that its text is not in the file as it is.
     #[must_use]
     pub fn within(&self, field: &str, piece: Range<usize>) -> Option<Place> {
         let exact = self.fields.get(field).and_then(|field| {
             let text = field.scalar.as_deref()?;
-            written::range(&self.text, field.value.start, text, piece)
+            span::range(&self.text, field.value.start, text, piece)
         });
         match exact {
             Some(range) => Some(self.place(range)),
@@ -98,8 +98,8 @@ impl Places {
         }
     }
 
-    /// Where `word` first stands in the field's text as a word of its own, such as a path in an
-    /// expression: `data.a` is none in `data.ab` and in `x.data.a`.
+    /// The first place of `word` in the field's text as a word of its own, such as a path in an
+    /// expression: neither `data.ab` nor `x.data.a` has the word `data.a`.
     #[must_use]
     pub fn word(&self, field: &str, word: &str) -> Option<Place> {
         let text = self.fields.get(field).and_then(|it| it.scalar.as_deref());
@@ -117,7 +117,7 @@ impl Places {
         }
     }
 
-    /// The text of the field, where it is one: without quotes and what they escape.
+    /// The text of the field if it is a scalar, without quotes and escapes.
     #[must_use]
     pub fn scalar(&self, field: &str) -> Option<&str> {
         self.fields.get(field)?.scalar.as_deref()
@@ -136,10 +136,10 @@ impl Places {
         self.fields.contains_key(field)
     }
 
-    /// A range of bytes of the file.
+    /// The place of a range of bytes of the file.
     #[must_use]
     pub fn place(&self, range: Range<usize>) -> Place {
-        // A place is counted from the start of its line: a file has many of both.
+        // Counted from the start of the line only: a file has many lines and many places.
         let before = self.lines.partition_point(|start| *start <= range.start);
         let line = before.saturating_sub(1);
         let start = self.lines.get(line).copied().unwrap_or_default();
@@ -182,7 +182,7 @@ enum Kind {
     Group(Option<(String, Range<usize>)>),
     /// A list, and how many items it has so far.
     List(usize),
-    /// A name that is a group or list itself, which is no field.
+    /// A key that is itself a group or list, which is no field.
     Skipped,
 }
 
@@ -205,7 +205,7 @@ impl Reading {
             Event::MappingStart(..) => self.open(range.start, Kind::Group(None)),
             Event::SequenceStart(..) => self.open(range.start, Kind::List(0)),
             Event::MappingEnd | Event::SequenceEnd => {
-                // The end of a group without brackets is where the next thing starts.
+                // A group without brackets ends where the next node starts.
                 let end = if range.is_empty() {
                     self.last
                 } else {
@@ -215,7 +215,7 @@ impl Reading {
                 self.close();
                 Some(())
             }
-            // One document is a route.
+            // A route is one document.
             Event::DocumentEnd => None,
             _ => Some(()),
         }
@@ -254,7 +254,7 @@ impl Reading {
         Some(())
     }
 
-    /// The path of the value that starts now, and where its name stands.
+    /// The path of the value that starts now, and the place of its name.
     fn next_value(&mut self) -> Option<(String, Option<Range<usize>>)> {
         match self.stack.last_mut() {
             None => Some((String::new(), None)),
@@ -290,7 +290,7 @@ impl Reading {
             return None;
         }
         let scalar = scalar.map(str::to_owned);
-        // Where a name stands twice, the first is the field.
+        // If a name stands twice, the first one is the field.
         self.fields
             .entry(path)
             .or_insert(Field { key, value, scalar });
@@ -318,7 +318,7 @@ impl Reading {
         }
     }
 
-    /// What a broken file leaves open ends here; a name without a value is one all the same.
+    /// Closes what a broken file leaves open; a name without a value is a field too.
     fn end(&mut self) {
         while let Some(frame) = self.stack.last() {
             if let Kind::Group(Some((_, key))) = &frame.kind {
@@ -361,7 +361,7 @@ mod tests {
             ("model.c", "c", "*b"),
             ("attachments[0].to", "to", "b"),
             ("attachments[1].from", "from", "c"),
-            // What is not there has the place of the group around it.
+            // A field that is not there has the place of the group around it.
             ("model.sak.kode", "'sak'", "'sak'"),
             ("to.app", "nowhere", "nowhere"),
         ] {
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_before_a_break_has_a_place() {
+    fn fields_before_a_syntax_error_have_places() {
         let text = "name: x\nfrom:\n  app: ttd/a\n  when: { process: completed\n  since: 'open";
         let places = Places::of(text);
         assert_eq!(piece(text, places.value("name")), "x");
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_would_grow_is_read_at_once_all_the_same() {
+    fn a_file_that_expands_hugely_is_read_quickly() {
         let mut bomb = String::from("a: &a [x,x,x,x,x,x,x,x,x]\n");
         for (before, this) in ('a'..='y').zip('b'..='z') {
             let many = format!("*{before},").repeat(9);

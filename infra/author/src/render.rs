@@ -1,4 +1,4 @@
-//! Findings for people, in the look of rustc's messages, and for tools, as JSON.
+//! Shows findings: to people in the style of rustc's messages, to tools as JSON.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub enum Look {
     Styled,
 }
 
-/// One finding, as it is shown beside `text`, its file's text.
+/// One finding, shown with its place in `text`, the text of its file.
 #[must_use]
 pub fn finding(finding: &Finding, text: &str, look: Look) -> String {
     let level = match finding.severity {
@@ -62,7 +62,7 @@ pub fn finding(finding: &Finding, text: &str, look: Look) -> String {
     renderer.render(&groups)
 }
 
-/// All of a report, and a last line that sums it up.
+/// A whole report, with a summary in the last line.
 #[must_use]
 pub fn text(report: &Report, look: Look) -> String {
     let mut whole = String::new();
@@ -111,7 +111,7 @@ pub fn json(report: &Report) -> Value {
     })
 }
 
-/// The part of a place on its first line, which is enough to look at; of a point one character.
+/// The part of a place on its first line; one character for a point.
 fn first_line(text: &str, place: &Place) -> std::ops::Range<usize> {
     let start = place.range.start.min(text.len());
     let rest = text.get(start..).unwrap_or_default();
@@ -126,7 +126,7 @@ fn first_line(text: &str, place: &Place) -> std::ops::Range<usize> {
     start..end
 }
 
-/// A path as it is shown: with slashes everywhere, without `./`, and nothing that a terminal obeys.
+/// A path as it is shown: with slashes, without `./` and without control characters.
 fn shown(file: &Path) -> String {
     let file: PathBuf = file.components().collect();
     normalize_untrusted_str(&file.display().to_string())

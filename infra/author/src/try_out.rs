@@ -1,43 +1,32 @@
-//! What B one A instance would lead to, with nothing sent.
+//! Which B an A instance would lead to. Nothing is sent.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use stafett_core::preflight::SOURCE;
 use stafett_core::{
-    draft::{Draft, Owner},
+    draft::Draft,
     id::{AppId, InstanceId},
     metadata::ApplicationMetadata,
+    preflight::SOURCE,
     relay::RelayId,
-    route::{Gate, Route},
+    route::{Gate, Mode, Route},
     transform,
 };
 use uuid::Uuid;
 
 use crate::{
     finding::Finding,
+    instance_data::InstanceData,
     judge::{Judged, judge},
-    places::Places,
-    source::Source,
+    located_route::LocatedRoute,
 };
 
 mod findings;
 mod text;
 
-/// A route with the file that it stands in.
-#[derive(Debug, Clone, Copy)]
-pub struct Written<'a> {
-    /// The route.
-    pub route: &'a Route,
-    /// Its file.
-    pub file: &'a std::path::Path,
-    /// Where its fields stand there.
-    pub places: &'a Places,
-}
-
-/// What B, or which B, an A instance would lead to. Holds A's data, and so does not print it in `Debug`.
+/// Which B an A instance would lead to. Holds A's data, so `Debug` prints none of it.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TryOut {
@@ -87,7 +76,7 @@ pub struct Part {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub b: Option<Preview>,
     /// What B's files say of it.
-    pub verdict: Verdict,
+    pub verdict: Judgement,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
 }
@@ -136,15 +125,15 @@ pub struct Attached {
     pub size: u64,
 }
 
-/// What B would say.
+/// Whether B would take a draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Verdict {
-    /// Its files have nothing against it.
+pub enum Judgement {
+    /// Nothing in B's files is against it.
     Taken,
-    /// It would be refused, or cannot be made.
+    /// B would refuse it, or it cannot be made.
     Refused,
-    /// Nothing is known against it, and B's files are not at hand.
+    /// Nothing is known against it, but B's files are not available.
     NotJudged,
 }
 
@@ -161,18 +150,22 @@ impl fmt::Debug for TryOut {
 impl TryOut {
     /// What the route makes of the A instance. `b` is B's own metadata, where it is at hand.
     #[must_use]
-    pub fn of(written: Written<'_>, source: &Source, b: Option<&ApplicationMetadata>) -> Self {
-        let route = written.route;
+    pub fn of(
+        located: LocatedRoute<'_>,
+        source: &InstanceData,
+        b: Option<&ApplicationMetadata>,
+    ) -> Self {
+        let route = located.route;
         let mut out = Self {
             route: route.name.to_string(),
-            file: written.file.to_owned(),
+            file: located.file.to_owned(),
             instance: source.instance.id,
             from: route.from.clone(),
             to: route.to.app.clone(),
             gate: GateState::of(route, source),
             parts: Vec::new(),
             then: then(route),
-            findings: findings::of_instance(written, source),
+            findings: findings::of_instance(located, source),
         };
         let Some(since) = out.gate.open_since.filter(|_| out.findings.is_empty()) else {
             return out;
@@ -181,10 +174,10 @@ impl TryOut {
             Ok(parts) => {
                 out.parts = parts
                     .into_iter()
-                    .map(|part| Part::of(written, source, part, b))
+                    .map(|part| Part::of(located, source, part, b))
                     .collect();
             }
-            Err(error) => out.findings.push(findings::of_error(written, &error)),
+            Err(error) => out.findings.push(findings::of_error(located, &error)),
         }
         out
     }
@@ -197,7 +190,7 @@ impl TryOut {
             && self
                 .parts
                 .iter()
-                .all(|part| part.verdict != Verdict::Refused)
+                .all(|part| part.verdict != Judgement::Refused)
     }
 
     /// Everything that is wrong, of all parts.
@@ -206,7 +199,7 @@ impl TryOut {
         self.findings.iter().chain(of_parts)
     }
 
-    /// All of it for people to read, but for the findings.
+    /// Everything but the findings, for people to read.
     #[must_use]
     pub fn text(&self) -> String {
         text::write(self)
@@ -214,7 +207,7 @@ impl TryOut {
 }
 
 impl GateState {
-    fn of(route: &Route, source: &Source) -> Self {
+    fn of(route: &Route, source: &InstanceData) -> Self {
         let process = &source.instance.process;
         Self {
             waits_for: gate(&route.gate),
@@ -229,7 +222,7 @@ impl GateState {
 }
 
 /// A route's condition, in words.
-pub(crate) fn gate(gate: &Gate) -> String {
+fn gate(gate: &Gate) -> String {
     match gate {
         Gate::Completed => "A's process has ended".to_owned(),
         Gate::Task(task) => format!("A stands in {task}, or its process has ended"),
@@ -258,33 +251,33 @@ fn then(route: &Route) -> Vec<String> {
 
 impl Part {
     fn of(
-        written: Written<'_>,
-        source: &Source,
-        part: transform::Part,
+        located: LocatedRoute<'_>,
+        source: &InstanceData,
+        part: transform::KeyedDraft,
         b: Option<&ApplicationMetadata>,
     ) -> Self {
-        let relay = relay(written.route, source.instance.id, part.key.as_deref());
+        let relay = transform::relay_id(located.route, source.instance.id, part.key.as_deref());
         let (judged, findings) = match part.draft {
             Err(error) => {
-                let found = findings::of_draft(written, source, part.key.as_deref(), &error);
+                let found = findings::of_draft(located, source, part.key.as_deref(), &error);
                 (None, found)
             }
             Ok(draft) => {
-                let judged = judge(draft, &written.route.to, b);
+                let judged = judge(draft, &located.route.to, b);
                 let objections = judged.objections.iter();
                 let found = objections
-                    .map(|objection| findings::of_objection(written, objection))
+                    .map(|objection| findings::of_objection(located, objection))
                     .collect();
                 (Some(judged), found)
             }
         };
         let verdict = match (&judged, b) {
-            (Some(judged), Some(_)) if judged.objections.is_empty() => Verdict::Taken,
-            (Some(judged), None) if judged.objections.is_empty() => Verdict::NotJudged,
-            _ => Verdict::Refused,
+            (Some(judged), Some(_)) if judged.objections.is_empty() => Judgement::Taken,
+            (Some(judged), None) if judged.objections.is_empty() => Judgement::NotJudged,
+            _ => Judgement::Refused,
         };
         Self {
-            b: judged.map(|judged| Preview::of(judged, written.route, source, &relay)),
+            b: judged.map(|judged| Preview::of(judged, located.route, source, &relay)),
             key: part.key,
             relay: relay.to_string(),
             verdict,
@@ -293,16 +286,8 @@ impl Part {
     }
 }
 
-/// The relay of an A instance and a key.
-pub(crate) fn relay(route: &Route, source: InstanceId, key: Option<&str>) -> RelayId {
-    match key {
-        None => RelayId::new(route.name.clone(), source),
-        Some(key) => RelayId::keyed(route.name.clone(), source, key),
-    }
-}
-
 impl Preview {
-    fn of(judged: Judged, route: &Route, source: &Source, relay: &RelayId) -> Self {
+    fn of(judged: Judged, route: &Route, source: &InstanceData, relay: &RelayId) -> Self {
         let Draft {
             owner,
             model,
@@ -313,8 +298,8 @@ impl Preview {
         if let Some(key) = judged.stamp_key {
             stamps.insert(key, relay.to_string());
         }
-        // Only the complete request carries a second one.
-        if judged.prefill.is_none() && route.to.mode == stafett_core::route::Mode::Complete {
+        // Only the complete request carries a second stamp.
+        if judged.prefill.is_none() && route.to.mode == Mode::Complete {
             stamps.insert(SOURCE.to_owned(), source.instance.id.to_string());
         }
         let from = |element: Uuid| {
@@ -344,15 +329,6 @@ impl Preview {
                 .collect(),
             stamps,
         }
-    }
-}
-
-/// Which kind of owner, and which.
-pub(crate) fn owner_words(owner: &Owner) -> (&'static str, String) {
-    match owner {
-        Owner::Organisation(number) => ("organisation", number.clone()),
-        Owner::Person(number) => ("person", number.clone()),
-        Owner::Party(id) => ("party", id.to_string()),
     }
 }
 

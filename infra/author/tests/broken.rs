@@ -1,4 +1,4 @@
-//! What an author is told about a route with one mistake: a folder of them, and the expected texts.
+//! What `check` reports about routes with one mistake each: a folder of them, and the expected texts.
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p author --test broken` writes the expected texts anew: read them.
 
@@ -16,7 +16,7 @@ use author::{
     render::{self, Look},
 };
 use jiff::Timestamp;
-use stafett_core::route::file_schema::file_schema;
+use stafett_core::route::file_schema;
 
 /// The files and folders with one mistake each.
 fn cases() -> Vec<PathBuf> {
@@ -35,7 +35,7 @@ fn slug(case: &Path) -> String {
     case.file_stem().unwrap().to_string_lossy().into_owned()
 }
 
-/// Whether the mistake is one that only the apps' files tell.
+/// Whether the mistake only shows when the route is compared with the apps' files.
 fn needs_apps(case: &Path) -> bool {
     slug(case).starts_with("fit-")
 }
@@ -70,7 +70,7 @@ fn told(report: &Report) -> String {
 }
 
 #[test]
-fn each_mistake_is_told_in_the_expected_words() {
+fn each_mistake_is_reported_in_the_expected_words() {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut differing = Vec::new();
     for (case, report) in &*REPORTS {
@@ -91,7 +91,7 @@ fn each_mistake_is_told_in_the_expected_words() {
 }
 
 #[test]
-fn one_mistake_is_told_once() {
+fn one_mistake_is_reported_once() {
     let differing: Vec<String> = REPORTS
         .iter()
         .filter(|(_, report)| report.findings.len() != 1)
@@ -101,7 +101,7 @@ fn one_mistake_is_told_once() {
 }
 
 #[test]
-fn there_is_a_case_for_each_expected_text_and_there_are_many() {
+fn every_expected_text_has_a_case() {
     let cases: BTreeSet<String> = cases().iter().map(|case| slug(case)).collect();
     for entry in fs::read_dir("tests/broken").unwrap() {
         let path = entry.unwrap().path();
@@ -116,12 +116,12 @@ fn there_is_a_case_for_each_expected_text_and_there_are_many() {
     assert!(cases.len() >= 45, "{}", cases.len());
 }
 
-/// What is told where it starts to be wrong, which is not where it was changed.
+/// Cases whose finding is not in the line that was changed.
 const TOLD_ELSEWHERE: [&str; 1] = ["item-never-read"];
 
-/// A file that lacks a line has its finding where the line belongs.
+/// In a file that lacks a line, the finding is where the line belongs.
 #[test]
-fn a_mistake_is_found_in_the_line_in_which_it_was_made() {
+fn a_mistake_is_reported_in_the_line_that_has_it() {
     let sound = fs::read_to_string("tests/sound.yaml").unwrap();
     for (case, report) in REPORTS
         .iter()
@@ -153,12 +153,12 @@ fn a_mistake_is_found_in_the_line_in_which_it_was_made() {
 }
 
 #[test]
-fn a_sound_route_is_told_nothing() {
+fn a_sound_route_gives_no_findings() {
     let report = check(Path::new("tests/sound.yaml"), &Apps::default(), now()).unwrap();
     assert_eq!(told(&report), "");
 }
 
-/// The kinds of mistakes that the shape of a file shows.
+/// The kinds of mistakes in the shape of a file.
 const STRUCTURE: [&str; 10] = [
     "contradiction",
     "each-form",
@@ -172,7 +172,7 @@ const STRUCTURE: [&str; 10] = [
     "wrong-kind",
 ];
 
-/// What the JSON schema cannot tell: which days there are, and what a prefilled B can carry.
+/// Mistakes that the JSON schema cannot express: impossible days, and what a prefilled B can carry.
 const BEYOND_THE_SCHEMA: [&str; 3] = [
     "due-at-once",
     "mode-that-carries-no-attachment",
@@ -180,7 +180,7 @@ const BEYOND_THE_SCHEMA: [&str; 3] = [
 ];
 
 #[test]
-fn the_json_schema_of_a_route_refuses_what_is_broken_in_shape_and_nothing_else() {
+fn the_json_schema_of_a_route_refuses_exactly_the_files_with_a_wrong_shape() {
     let schema = jsonschema::validator_for(&file_schema()).unwrap();
     let allows = |path: &Path| {
         let text = fs::read_to_string(path).unwrap();
@@ -197,7 +197,7 @@ fn the_json_schema_of_a_route_refuses_what_is_broken_in_shape_and_nothing_else()
     let mut told = Vec::new();
     for (case, report) in REPORTS.iter().filter(|(case, _)| case.is_file()) {
         let code = report.findings[0].code;
-        // What is no YAML is nothing to a schema.
+        // A schema cannot say anything about what is not YAML.
         let Ok(text) = fs::read_to_string(case) else {
             continue;
         };
@@ -221,7 +221,7 @@ fn the_json_schema_of_a_route_refuses_what_is_broken_in_shape_and_nothing_else()
 }
 
 #[test]
-fn the_json_schema_beside_the_sample_routes_is_that_of_the_types() {
+fn the_stored_json_schema_of_a_route_is_up_to_date() {
     let written = fs::read_to_string("../routes/route.schema.json").unwrap_or_default();
     let generated = format!("{:#}\n", file_schema());
     if std::env::var_os("UPDATE_GOLDEN").is_some() {

@@ -1,4 +1,4 @@
-//! The API that every Altinn app has, at `/{org}/{app}`, as far as Stafett calls it.
+//! The API of the apps, at `/{org}/{app}`, as far as Stafett calls it.
 
 mod calls;
 mod create;

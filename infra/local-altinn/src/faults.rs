@@ -29,7 +29,7 @@ pub enum Fault {
     SenderTooSlow,
     /// Making the PDF fails when a task ends.
     PdfFails,
-    /// An app fails to publish an event; it only logs that.
+    /// An app fails to publish an event. The app only logs the failure.
     EventLost,
     /// An app publishes no events, as if its settings said so.
     EventsOff,

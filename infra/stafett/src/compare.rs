@@ -11,6 +11,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use local_altinn::InstanceFolderReader;
 use serde_json::json;
+use stafett_core::causes::Causes;
 
 use crate::{
     Failure,
@@ -77,7 +78,7 @@ fn compare(arguments: &Arguments) -> Result<bool, Failure> {
         return Err(format!("{}: no such folder", arguments.instances.display()).into());
     }
     let progress = progress(&arguments.instances);
-    let mut unread = Unread::default();
+    let mut unread = UnreadInstances::default();
     for folder in Folders::below(&arguments.instances) {
         progress.inc(1);
         let source = folder.and_then(|folder| {
@@ -88,7 +89,7 @@ fn compare(arguments: &Arguments) -> Result<bool, Failure> {
         match source {
             Ok(Some(source)) => comparison.add(&source),
             Ok(None) => comparison.skip(),
-            Err(error) => unread.note(&error.to_string()),
+            Err(error) => unread.note(&Causes(&*error).to_string()),
         }
     }
     progress.finish_and_clear();
@@ -119,12 +120,12 @@ fn compare(arguments: &Arguments) -> Result<bool, Failure> {
 
 /// Instances that could not be read.
 #[derive(Default)]
-struct Unread {
+struct UnreadInstances {
     count: usize,
     told: Vec<String>,
 }
 
-impl Unread {
+impl UnreadInstances {
     fn note(&mut self, problem: &str) {
         self.count += 1;
         if self.told.len() < TOLD {

@@ -9,6 +9,7 @@
 use std::{error::Error, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
+use stafett_core::causes::Causes;
 
 mod bench;
 mod check;
@@ -82,6 +83,6 @@ async fn run(arguments: Stafett) -> ExitCode {
 }
 
 fn failed(error: Failure) -> ExitCode {
-    terminal::note(&error.to_string());
+    terminal::note(&Causes(&*error).to_string());
     ExitCode::FAILURE
 }

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use app_files::Apps;
 use author::{
-    Places, Source, check,
+    InstanceData, LocatedRoute, Places, check,
     render::{self, Look},
-    try_out::Written,
 };
 use jiff::Timestamp;
 use local_altinn::{App, Config, InstanceFolderReader, Register};
@@ -47,8 +46,8 @@ impl RouteFile {
         })
     }
 
-    pub(crate) fn written(&self) -> Written<'_> {
-        Written {
+    pub(crate) fn located(&self) -> LocatedRoute<'_> {
+        LocatedRoute {
             route: &self.route,
             file: &self.path,
             places: &self.places,
@@ -118,11 +117,11 @@ impl Reader {
     }
 
     /// The instance in a folder.
-    pub(crate) fn read(&self, folder: &Path) -> Result<Source, Failure> {
+    pub(crate) fn read(&self, folder: &Path) -> Result<InstanceData, Failure> {
         let filled = self.0.read(folder)?;
         let instance = Instance::from_json(filled.instance)
             .map_err(|error| format!("{}: not an instance: {error}", folder.display()))?;
-        Ok(Source {
+        Ok(InstanceData {
             instance,
             data: filled.forms,
         })

@@ -9,8 +9,8 @@ use std::{
 
 use app_files::Apps;
 use author::{
-    Source,
-    explain::{Outcome, explain},
+    InstanceData,
+    explain::explain,
     render::{self, Look},
     try_out::TryOut,
 };
@@ -18,7 +18,7 @@ use clap::Args;
 use futures_util::future::try_join_all;
 use local_altinn::InstanceFolderReader;
 use serde_json::{Map, Value};
-use stafett_core::{id::InstanceId, metadata::ApplicationMetadata, route::Route};
+use stafett_core::{causes::Causes, id::InstanceId, metadata::ApplicationMetadata, route::Route};
 use stafett_runtime::{
     altinn::{Altinn, Budget},
     settings,
@@ -75,7 +75,7 @@ async fn try_out(arguments: Arguments) -> Result<bool, Failure> {
     if let Some(field) = &arguments.explain {
         return show_explanation(&file, &source, field, arguments.format);
     }
-    let tried = TryOut::of(file.written(), &source, b.as_deref());
+    let tried = TryOut::of(file.located(), &source, b.as_deref());
     match arguments.format {
         Format::Json => {
             terminal::print_plain(&format!("{}\n", serde_json::to_string_pretty(&tried)?))?;
@@ -93,11 +93,11 @@ async fn try_out(arguments: Arguments) -> Result<bool, Failure> {
 
 fn show_explanation(
     file: &RouteFile,
-    source: &Source,
+    source: &InstanceData,
     field: &str,
     format: Format,
 ) -> Result<bool, Failure> {
-    let explanation = explain(file.written(), source, field)?;
+    let explanation = explain(file.located(), source, field)?;
     match format {
         Format::Json => {
             terminal::print_plain(&format!(
@@ -107,8 +107,7 @@ fn show_explanation(
         }
         Format::Text => terminal::print(&explanation.text(&file.path))?,
     }
-    let refused = |it: &author::explain::Explained| matches!(it.outcome, Outcome::Refused(_));
-    Ok(!explanation.values.iter().any(refused))
+    Ok(!explanation.is_refused())
 }
 
 /// The A instance, and B's metadata where it is at hand.
@@ -116,7 +115,7 @@ async fn read(
     named: &str,
     route: &Route,
     apps: &Apps,
-) -> Result<(Source, Option<Arc<ApplicationMetadata>>), Failure> {
+) -> Result<(InstanceData, Option<Arc<ApplicationMetadata>>), Failure> {
     let files = || {
         apps.get(&route.to.app)
             .map(|files| Arc::new(files.metadata.clone()))
@@ -124,14 +123,15 @@ async fn read(
     let path = Path::new(named);
     let source = match named.parse::<InstanceId>() {
         Ok(id) if !path.exists() => {
-            let altinn = connect::altinn(&settings::Source::environment()).await?;
+            let altinn = connect::altinn(&settings::Environment::process()).await?;
             let budget = Budget::new(PATIENCE);
             let source = from_altinn(&altinn, &budget, route, id).await?;
             let b = match altinn.metadata(&budget, &route.to.app).await {
                 Ok(metadata) => Some(metadata),
                 Err(error) => {
                     terminal::note(&format!(
-                        "{error}; B is judged by its files, where these are at hand"
+                        "{}; B is judged by its files, where these are at hand",
+                        Causes(&error)
                     ));
                     files()
                 }
@@ -143,7 +143,7 @@ async fn read(
     Ok((source, files()))
 }
 
-fn folder(path: &Path, route: &Route, apps: &Apps) -> Result<Source, Failure> {
+fn folder(path: &Path, route: &Route, apps: &Apps) -> Result<InstanceData, Failure> {
     if !path.exists() {
         return Err(format!(
             "{}: no such folder, and not the id of an instance, PARTY/GUID either",
@@ -166,7 +166,7 @@ async fn from_altinn(
     budget: &Budget,
     route: &Route,
     id: InstanceId,
-) -> Result<Source, Failure> {
+) -> Result<InstanceData, Failure> {
     let instance = altinn.instance(budget, id).await?;
     of_route(route, &instance.app.to_string())?;
     let types = route.data_types();
@@ -194,7 +194,7 @@ async fn from_altinn(
         };
         data.insert(data_type, value);
     }
-    Ok(Source { instance, data })
+    Ok(InstanceData { instance, data })
 }
 
 fn of_route(route: &Route, app: &str) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
-//! What a found B lacks of one that was made without a fault.
+//! Compares a B instance with one that was created without a fault.
 //!
-//! app-lib makes an instance first, then its elements, then the presentation texts and data values that it copies from
-//! the form, and starts the process last; where it stops, the rest never comes (measured:
+//! app-lib creates the instance first, then its elements, then the presentation texts and data values that it copies from
+//! the form, and starts the process last. If it stops in between, the rest is never made (measured:
 //! tests/recorded/older/v8.12.7-create-storage-429-process.json, where the last step fails).
 
 use std::collections::BTreeMap;
@@ -17,18 +17,18 @@ use crate::{
     relay::decide::Lacks,
 };
 
-/// Attachments of one data type and size, and what B has of them. Storage decodes file names, so that names tell nothing
-/// (measured: tests/recorded/create-filename-plus).
+/// The attachments of one data type and size, in the draft and in B. File names are not compared, because Storage changes
+/// them (measured: tests/recorded/create-filename-plus).
 #[derive(Debug, Default)]
 pub struct Alike<'a> {
-    /// What the draft has.
+    /// The draft's attachments.
     pub wanted: Vec<&'a Attachment>,
-    /// What B has.
+    /// The elements of B that may be them.
     pub there: Vec<&'a DataElement>,
 }
 
 impl Alike<'_> {
-    /// How many B lacks.
+    /// How many of them B lacks.
     #[must_use]
     pub fn lacking(&self) -> usize {
         self.wanted.len().saturating_sub(self.there.len())
@@ -51,7 +51,7 @@ pub fn alike<'a>(checked: &'a CheckedDraft, b: &'a Instance) -> Vec<Alike<'a>> {
     groups.into_values().collect()
 }
 
-/// What `b` lacks of what a clean one has.
+/// What `b` lacks compared to a B that was created without a fault.
 #[must_use]
 pub fn lacks(
     checked: &CheckedDraft,
@@ -72,7 +72,7 @@ pub fn lacks(
     }
 }
 
-/// The ids of the fields that B's app copies when it saves this form. app-lib stops at the first field of another data
+/// The ids of the fields that B's app copies when it stores this form. app-lib stops at the first field of another data
 /// type (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Data/InstanceDataUnitOfWork.cs).
 fn expected<'a>(
     fields: &'a [DataField],
@@ -92,7 +92,7 @@ fn expected<'a>(
         .map(|field| field.id.as_str())
 }
 
-/// Whether the form has a value of its own at a dotted path. Names are compared without case, as app-lib does.
+/// Whether the form has a single value at a dotted path. Names are compared without case, as app-lib does.
 fn has_value(model: &Map<String, Value>, path: &str) -> bool {
     let (name, rest) = match path.split_once('.') {
         Some((name, rest)) => (name, Some(rest)),
@@ -106,7 +106,7 @@ fn has_value(model: &Map<String, Value>, path: &str) -> bool {
         (Some(Value::Object(group)), Some(rest)) => has_value(group, rest),
         (Some(Value::String(text)), None) => !text.is_empty(),
         (Some(Value::Number(_) | Value::Bool(_)), None) => true,
-        // A path through a list names no single value.
+        // A path to or through a list names no single value.
         _ => false,
     }
 }

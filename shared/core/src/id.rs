@@ -1,7 +1,7 @@
-//! Names of things: an app, an Altinn instance, a route.
+//! The ids of apps, Altinn instances and routes.
 //!
-//! Each is parsed once, at the edge, by a constructor that admits only what can
-//! stand in a URL path unescaped. No address is ever built from anything else.
+//! Each is parsed once, where it enters, by a constructor that accepts only characters that need no
+//! escaping in a URL path. URLs are built from nothing else.
 
 use std::{fmt, str::FromStr};
 
@@ -9,12 +9,15 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-/// An id that is not of its form. Never repeats the offending text: it comes
-/// from outside and may be anything.
+/// The error for a text that is no id of the expected form. It never repeats the text, because
+/// the text comes from outside and may be personal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("not {expected}")]
+#[error("not {kind}: {form}")]
 pub struct InvalidId {
-    expected: &'static str,
+    /// What it should be: `an app id`.
+    pub kind: &'static str,
+    /// How that is written.
+    pub form: &'static str,
 }
 
 /// An Altinn instance, `{party}/{guid}`: `50085321/b7c0a9d4-51e2-4f3a-8d76-2e9f5c8a4b10`.
@@ -35,10 +38,11 @@ impl FromStr for InstanceId {
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let invalid = InvalidId {
-            expected: "an instance id, `{party}/{guid}`: digits, a slash, a GUID with hyphens",
+            kind: "an instance id, `{party}/{guid}`",
+            form: "digits, a slash, a GUID with hyphens",
         };
         let (party, guid) = text.split_once('/').ok_or(invalid)?;
-        // No plus sign, no leading zeros: one instance is written in one way.
+        // No plus sign and no leading zeros: an id has only one spelling.
         let canonical =
             party.bytes().all(|b| b.is_ascii_digit()) && (party == "0" || !party.starts_with('0'));
         // `Uuid` also parses braces, URNs and bare hex; only the hyphenated form is an id.
@@ -94,7 +98,7 @@ impl AppId {
     }
 }
 
-/// Whether `text` can be an org code, an app name or a route name.
+/// Whether `text` has the form of an organisation's code, an app name and a route name.
 fn is_slug(text: &str) -> bool {
     let mut bytes = text.bytes();
     text.len() <= 63
@@ -112,7 +116,8 @@ impl FromStr for AppId {
                 app: app.to_owned(),
             }),
             _ => Err(InvalidId {
-                expected: "an app id, `{org}/{app}`: lower-case letters, digits and hyphens, such as `ttd/permit`",
+                kind: "an app id, `{org}/{app}`",
+                form: "lower-case letters, digits and hyphens, such as `ttd/permit`",
             }),
         }
     }
@@ -159,7 +164,8 @@ impl FromStr for RouteName {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidId {
-                expected: "a route name: a lower-case letter, then lower-case letters, digits and hyphens, 63 characters at most",
+                kind: "a route name",
+                form: "a lower-case letter, then lower-case letters, digits and hyphens, 63 characters at most",
             })
         }
     }
@@ -193,13 +199,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_instance_id_survives_being_written_and_read(party in any::<u32>(), guid in any::<u128>()) {
+        fn an_instance_id_is_read_back(party in any::<u32>(), guid in any::<u128>()) {
             let id = InstanceId { party, guid: Uuid::from_u128(guid) };
             prop_assert_eq!(id.to_string().parse(), Ok(id));
         }
 
         #[test]
-        fn whatever_parses_as_an_id_is_made_of_path_safe_characters(text in "\\PC{0,60}") {
+        fn ids_consist_of_path_safe_characters(text in "\\PC{0,60}") {
             let safe = |s: &str| s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'/');
             prop_assert!(text.parse::<InstanceId>().is_err() || safe(&text));
             prop_assert!(text.parse::<AppId>().is_err() || safe(&text));

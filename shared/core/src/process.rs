@@ -1,8 +1,8 @@
-//! Whether an instance's process was started, and whether its workflow engine is done.
+//! Reads whether an instance's process was started, and the state of its workflow engine.
 //!
-//! An app that stopped early has made an instance with a current task and an empty history: its start hooks never ran, nor
-//! did it make further forms or tell of the instance (measured on app-lib 8.12.7). Apps from version 9 on run these
-//! steps in an engine, and show its state in the process (measured: tests/recorded/v9/v9-process).
+//! An app that stopped early leaves an instance with a current task and an empty history. Its start hooks never ran, and
+//! it neither created further forms nor sent the created event (measured on app-lib 8.12.7). Apps from version 9 on run
+//! these steps in a workflow engine, and show its state in the process (measured: tests/recorded/v9/v9-process).
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,9 +12,9 @@ use crate::{relay::decide::Engine, tolerant};
 /// How far the process of an instance has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Its history has the start of a task.
+    /// Its history contains the start of a task.
     pub started: bool,
-    /// Where its workflow engine stands.
+    /// The state of its workflow engine.
     pub engine: Engine,
 }
 
@@ -45,10 +45,10 @@ struct Workflow {
 }
 
 impl Progress {
-    /// Reads an instance's process and its history, as its app answers them.
+    /// Reads the documents in which the app shows an instance's process and its history.
     ///
     /// # Errors
-    /// When one of them is no such document.
+    /// If one of them is not of that form.
     pub fn read(process: &Value, history: &Value) -> serde_json::Result<Self> {
         let process: Process = tolerant::read(process)?;
         let history: History = tolerant::read(history)?;
@@ -72,7 +72,7 @@ impl Process {
         match workflow.and_then(|workflow| workflow.status.as_deref()) {
             None | Some("idle") => Engine::Idle,
             Some("failed") => Engine::Stopped,
-            // `processing`, or a word of a later version.
+            // `processing`, or a status of a later version.
             Some(_) => Engine::Working,
         }
     }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recorded_history_has_the_start_of_a_task() {
+    fn a_recorded_history_contains_the_start_of_a_task() {
         for name in ["app-process-history", "v9/v9-process-history"] {
             let history = recorded(name)["answer"]["body"].clone();
             assert!(
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_is_idle_at_work_or_stopped_and_older_apps_have_none() {
+    fn an_engine_is_idle_working_or_stopped_and_apps_without_one_count_as_idle() {
         assert_eq!(
             engine(recorded("app-process-owner")["answer"]["body"].clone()),
             Engine::Idle

@@ -1,7 +1,7 @@
 //! A relay: one route × one A instance × one key, with at most one B.
 //!
-//! [`decide`] holds the one pure function that says what happens next with a relay;
-//! here are its words: the relay's id, its record in the ledger, and the reasons.
+//! This module has the relay's id, its record in the ledger, and the reasons for waiting and failing. [`decide`] decides
+//! what happens next with a relay, and [`answer`] reads what B answers to its creation.
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
@@ -18,7 +18,7 @@ pub mod reason;
 
 pub use reason::Reason;
 
-/// A relay's id: `{route}:{A instance guid}[:{digest}]`, the stamp on its B.
+/// A relay's id, `{route}:{A instance guid}[:{digest}]`. It is the stamp on the relay's B.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RelayId {
     route: RouteName,
@@ -27,7 +27,7 @@ pub struct RelayId {
 }
 
 impl RelayId {
-    /// The relay of a route without `each`, or of the whole set of one with it.
+    /// The relay of a route without `each`, or the relay of the whole set if the route has one.
     #[must_use]
     pub fn new(route: RouteName, source: InstanceId) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl RelayId {
         }
     }
 
-    /// The relay of one value of a route's `each`. Its key, which may be personal, goes no further than this.
+    /// The relay of one value of a route's `each`. Only a digest of the key is kept, because the key may be personal.
     #[must_use]
     pub fn keyed(route: RouteName, source: InstanceId, key: &str) -> Self {
         let digest = short_digest(&[route.as_str(), &source.guid.to_string(), key]);
@@ -59,16 +59,16 @@ impl RelayId {
         &self.route
     }
 
-    /// What stands for the key, where the route has one: 16 hex digits.
+    /// The digest that stands for the key, if there is one: 16 hex digits.
     #[must_use]
     pub fn digest(&self) -> Option<&str> {
         self.digest.as_deref()
     }
 
-    /// The relay that lies in the ledger under this key.
+    /// The relay that has this key in the ledger.
     ///
     /// # Errors
-    /// [`NotARelay`] for what [`RelayId::sort_key`] has not written.
+    /// [`NotARelay`] for anything that [`RelayId::sort_key`] does not write.
     pub fn from_key(guid: Uuid, sort_key: &str) -> Result<Self, NotARelay> {
         let (route, digest) = match sort_key.split_once('#') {
             None => (sort_key, None),
@@ -111,7 +111,7 @@ impl fmt::Display for RelayId {
     }
 }
 
-/// A text that is no relay's id. Does not repeat it: a stamp may have been written by anybody.
+/// The error for a text that is no relay id. It does not repeat the text, because anybody can write a stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
     "not a relay id: {{route}}:{{instance guid}}, with :{{16 hex digits}} behind where the route has a key"
@@ -129,7 +129,7 @@ impl FromStr for RelayId {
         else {
             return Err(NotARelay);
         };
-        // The hyphenated form in lower case only: what we never write is not ours.
+        // Only the form that we write is a relay id: lower case, with hyphens.
         let parsed: Uuid = guid.parse().map_err(|_| NotARelay)?;
         if parsed.to_string() != guid {
             return Err(NotARelay);
@@ -138,11 +138,11 @@ impl FromStr for RelayId {
     }
 }
 
-/// Who works on a relay: one delivery of one message.
+/// Identifies the worker on a relay: one delivery of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Holder(pub Uuid);
 
-/// The first 16 hex digits of SHA-256 over `parts`, each with its length so that no two lists are alike.
+/// The first 16 hex digits of SHA-256 over `parts`, each preceded by its length so that no two lists collide.
 fn short_digest(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
@@ -156,19 +156,19 @@ fn short_digest(parts: &[&str]) -> String {
         .collect()
 }
 
-/// A request for B of which no search has told yet what it made.
+/// A request that creates or changes B, until a search has shown what it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sent {
-    /// It left at this moment or later.
+    /// It was sent at this moment or later.
     pub from: Timestamp,
-    /// When its answer came, or its sender stopped waiting for one: it left at this moment or earlier.
+    /// When its answer came, or its sender stopped waiting for one. It was sent at this moment or earlier.
     pub ended: Timestamp,
-    /// From this moment on neither B's app nor Storage can be at work on it any more.
+    /// From this moment on neither B's app nor Storage can still be processing it.
     pub quiet: Timestamp,
 }
 
 impl Sent {
-    /// Two requests as one: what holds for it holds for both.
+    /// One request that covers both.
     #[must_use]
     pub fn join(earlier: Option<Self>, later: Self) -> Self {
         earlier.map_or(later, |earlier| Self {
@@ -179,48 +179,48 @@ impl Sent {
     }
 }
 
-/// What the ledger knows of a relay.
+/// A relay's record in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Record {
-    /// Raised with every write; every write names the one that it replaces.
+    /// The revision: every write increments it, and names the revision that it replaces.
     pub rev: u64,
     /// The relay's state.
     pub state: State,
     /// Who wrote last.
     pub holder: Holder,
-    /// Until when no other holder may work: the lease's end or, once given back, the moment of that.
+    /// Until when no other worker may claim the relay: the end of the lease, or when the claim was given back.
     pub lease_until: Timestamp,
-    /// A request for B of which no search has told yet what it made. A claim that was never given back counts
-    /// as one more.
+    /// The request that no search has settled yet. Whoever takes over an expired claim adds the request that its worker
+    /// may have sent.
     pub sent: Option<Sent>,
     /// When the relay was first claimed.
     pub first: Timestamp,
     /// How often it was claimed.
     pub attempts: u32,
-    /// The apps in which a B may have been made: a route may be changed between two attempts.
+    /// The apps in which a B may have been created: the route may have changed between two attempts.
     pub targets: BTreeSet<AppId>,
-    /// B. Of a relay that is neither created nor done: the instance that B's answer named.
+    /// B. If the relay is neither created nor done: the instance that B's answer named.
     pub instance: Option<InstanceId>,
-    /// Why it waits or failed, or that B lacks something.
+    /// Why the relay waits or failed, or that B lacks something.
     pub reason: Option<Reason>,
-    /// More on the reason, without personal data.
+    /// Details on the reason, without personal data.
     pub detail: Option<String>,
-    /// When it was written.
+    /// When this revision was written.
     pub updated: Timestamp,
 }
 
 /// The state of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum State {
-    /// Somebody works on it until the lease ends.
+    /// A worker has claimed it until the lease ends.
     Claimed,
-    /// The gate is not open, an attachment is not there, or somebody does not answer.
+    /// The gate is not open, an attachment is missing, or Altinn did not give the answer that is needed.
     Waiting,
-    /// B exists. The after-steps are not finished, or B is to be looked at once more.
+    /// B exists. The after-steps are not done, or B is to be looked at again.
     Created,
     /// Finished.
     Done,
-    /// Refused for good.
+    /// Not tried again unless it is redriven.
     Failed,
 }
 
@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_relay_without_key_is_named_by_route_and_guid() {
+    fn the_id_of_a_relay_without_key_is_route_and_guid() {
         let id = RelayId::new(
             "permit-to-casework".parse().unwrap(),
             "50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_seen_as_a_digest_only_and_differs_by_route_instance_and_key() {
+    fn a_key_shows_only_as_a_digest_that_depends_on_route_instance_and_key() {
         let source = |party: u32| InstanceId {
             party,
             guid: Uuid::from_u128(party.into()),
@@ -296,7 +296,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keys_that_differ_have_digests_that_differ(one in "\\PC{1,30}", other in "\\PC{1,30}") {
+        fn different_keys_have_different_digests(one in "\\PC{1,30}", other in "\\PC{1,30}") {
             let source = InstanceId { party: 1, guid: Uuid::from_u128(7) };
             let id = |key: &str| RelayId::keyed("r".parse().unwrap(), source, key);
             prop_assert_eq!(one == other, id(&one) == id(&other));
@@ -305,7 +305,7 @@ mod tests {
         }
 
         #[test]
-        fn a_relay_is_read_from_its_stamp_and_from_its_key_in_the_ledger(guid in any::<u128>(), key in proptest::option::of(".*")) {
+        fn a_relay_id_is_read_back_from_the_stamp_and_from_the_ledger_key(guid in any::<u128>(), key in proptest::option::of(".*")) {
             let source = InstanceId { party: 1, guid: Uuid::from_u128(guid) };
             let route = "permit-to-casework".parse().unwrap();
             let id = match &key {
@@ -317,14 +317,14 @@ mod tests {
         }
 
         #[test]
-        fn a_stamp_that_we_did_not_write_is_no_relay(text in "\\PC{0,60}") {
+        fn only_stamps_in_the_form_that_we_write_are_relay_ids(text in "\\PC{0,60}") {
             if let Ok(id) = text.parse::<RelayId>() {
                 prop_assert_eq!(id.to_string(), text);
             }
         }
 
         #[test]
-        fn lists_that_read_the_same_have_digests_that_differ(text in "\\PC{2,20}", cut in 1usize..10) {
+        fn lists_that_concatenate_to_the_same_text_have_different_digests(text in "\\PC{2,20}", cut in 1usize..10) {
             let cut = text.char_indices().map(|(at, _)| at).nth(cut.min(text.chars().count() - 1)).unwrap();
             let (head, tail) = text.split_at(cut);
             prop_assert_ne!(short_digest(&[head, tail]), short_digest(&[&text, ""]));
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_is_read_as_it_was_written() {
+    fn every_state_is_read_back() {
         for state in [
             State::Claimed,
             State::Waiting,

@@ -1,7 +1,6 @@
-//! From a route and A's data to the draft of B.
+//! Builds the draft of B from a route and A's data.
 //!
-//! Pure: the same route and data give the same draft. No clock, no randomness, no
-//! environment.
+//! The same route and data always give the same draft: nothing here depends on a clock, randomness or the environment.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -10,25 +9,26 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::{
-    draft::{Attachment, Draft, Owner, storable},
+    draft::{Attachment, Draft, Owner, storable_filename},
+    id::InstanceId,
     instance::{DataElement, Instance},
-    relay::{Reason, decide::Problem},
+    relay::{Reason, RelayId, decide::Failure},
     route::{AttachmentRule, EvaluationError, Gate, MappingError, OwnerRule, Route, Scope, model},
 };
 
-/// A's PDF of a form (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Pdf/PdfService.cs).
+/// The data type of the PDFs that A's app makes of its forms (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Pdf/PdfService.cs).
 const PDF: &str = "ref-data-as-pdf";
 
-/// No draft, and why. Names fields and data types, never values.
+/// Why there is no draft. Names fields and data types, never values.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TransformError {
     /// A field of B could not be filled.
-    #[error("route {route}: {source}")]
+    #[error("route {route}: {problem}")]
     Mapping {
         /// The route.
         route: String,
-        /// The field, and why.
-        source: MappingError,
+        /// The field, and the reason.
+        problem: MappingError,
     },
     /// B's owner could not be determined.
     #[error("route {route}: to.owner.{kind}: {problem}")]
@@ -40,24 +40,24 @@ pub enum TransformError {
         /// Why.
         problem: String,
     },
-    /// An element that the route requires is not there.
+    /// A has no element of a data type that the route requires.
     #[error("A has no `{0}`, which the route requires")]
     AttachmentMissing(String),
-    /// An element's virus scan is not done.
+    /// The virus scan of an element has not finished.
     #[error("the virus scan of a `{0}` is not done")]
     AttachmentScanned(String),
-    /// An element's virus scan found something.
+    /// The virus scan of an element found something.
     #[error("the virus scan found something in a `{0}`")]
     AttachmentInfected(String),
-    /// The values of `each` cannot be told apart.
+    /// A value of `each` has no key, or the same key as another value.
     #[error("route {route}: key: {problem}")]
     Keys {
         /// The route.
         route: String,
         /// Why.
-        problem: String,
+        problem: KeyError,
     },
-    /// The due date lies outside of all calendars.
+    /// The due date is outside the range of dates.
     #[error("route {route}: due: gives no date")]
     Due {
         /// The route.
@@ -65,19 +65,49 @@ pub enum TransformError {
     },
 }
 
+/// Why a value of `each` cannot be told from the others. Names its index in the list, never the value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum KeyError {
+    /// The list cannot be evaluated.
+    #[error("{0}")]
+    List(EvaluationError),
+    /// The value's key cannot be evaluated.
+    #[error("value {index} of `each`: {problem}")]
+    Failed {
+        /// The value.
+        index: usize,
+        /// Why.
+        problem: EvaluationError,
+    },
+    /// The value's key is empty, or no text and no number.
+    #[error("value {index} of `each` has no key: a text or a number is needed")]
+    Missing {
+        /// The value.
+        index: usize,
+    },
+    /// An earlier value has the same key.
+    #[error("values {first} and {index} of `each` have the same key")]
+    Repeated {
+        /// The earlier value.
+        first: usize,
+        /// The value.
+        index: usize,
+    },
+}
+
 impl TransformError {
-    /// Whether the draft may come about later, without anybody changing anything.
+    /// Whether the error may go away without a change to the route or the data.
     #[must_use]
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         matches!(
             self,
             Self::AttachmentMissing(_) | Self::AttachmentScanned(_)
         )
     }
 
-    /// The problem that stands in the relay's way.
+    /// The problem that stops the relay.
     #[must_use]
-    pub fn problem(&self) -> Problem {
+    pub fn failure(&self) -> Failure {
         let reason = match self {
             Self::Mapping { .. } | Self::Owner { .. } | Self::Due { .. } => Reason::MappingFailed,
             Self::Keys { .. } => Reason::KeysAmbiguous,
@@ -85,11 +115,11 @@ impl TransformError {
             Self::AttachmentScanned(_) => Reason::AttachmentScanned,
             Self::AttachmentInfected(_) => Reason::AttachmentInfected,
         };
-        Problem::new(reason).because(self.to_string())
+        Failure::new(reason).because(self.to_string())
     }
 }
 
-/// When the route's gate opened for this A instance; `None` if it is not open.
+/// When the gate opened for this A instance; `None` if it has not opened.
 #[must_use]
 pub fn open_since(gate: &Gate, source: &Instance) -> Option<Timestamp> {
     let ended = source.process.ended;
@@ -106,71 +136,123 @@ pub fn open_since(gate: &Gate, source: &Instance) -> Option<Timestamp> {
     }
 }
 
-/// One relay's share of an A instance.
-pub struct Part {
-    /// What tells it from the route's other relays of the instance; may be personal. `None` without `each`.
+/// The draft of one relay, with the relay's key.
+pub struct KeyedDraft {
+    /// The key that distinguishes the route's relays of one A instance; may be personal. `None` if the route has no `each`.
     pub key: Option<String>,
-    /// Its draft.
+    /// The draft, or why there is none.
     pub draft: Result<Draft, TransformError>,
 }
 
-impl fmt::Debug for Part {
+impl fmt::Debug for KeyedDraft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Part")
+        f.debug_struct("KeyedDraft")
             .field("draft", &self.draft)
             .finish_non_exhaustive()
     }
+}
+
+/// One value of a route's `each`; for a route without `each`, the A instance as a whole.
+pub struct EachValue {
+    /// Its index in the list, from 0. `None` without `each`.
+    pub index: Option<usize>,
+    /// What tells it from the others, or why nothing does; may be personal. `None` without `each`.
+    pub key: Result<Option<String>, KeyError>,
+    /// What the route's expressions see.
+    pub scope: Scope,
+}
+
+impl fmt::Debug for EachValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EachValue")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The relay of an A instance and, with `each`, a value's key.
+#[must_use]
+pub fn relay_id(route: &Route, source: InstanceId, key: Option<&str>) -> RelayId {
+    match key {
+        None => RelayId::new(route.name.clone(), source),
+        Some(key) => RelayId::keyed(route.name.clone(), source, key),
+    }
+}
+
+/// What the expressions of `route` see of an A instance. `instance` is as Altinn gives it, `data` A's form data
+/// by data type: an object, or a list where A has several.
+#[must_use]
+pub fn scope(route: &Route, instance: Value, data: Map<String, Value>) -> Scope {
+    let paths = route.paths();
+    Scope::new(instance, data, paths.iter().map(String::as_str))
+}
+
+/// The values that each get a relay of their own, with their keys. If one of them has no key, none gets a
+/// draft.
+///
+/// # Errors
+/// [`KeyError::List`] when the list cannot be evaluated.
+pub fn each_values(route: &Route, scope: Scope) -> Result<Vec<EachValue>, KeyError> {
+    let Some(each) = &route.each else {
+        return Ok(vec![EachValue {
+            index: None,
+            key: Ok(None),
+            scope,
+        }]);
+    };
+    let scopes = each.list.each(&each.name, &scope).map_err(KeyError::List)?;
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut key = |index, scope: &Scope| {
+        let key = match each.key.evaluate(scope) {
+            Ok(Some(Value::String(text))) if !text.trim().is_empty() => text.trim().to_owned(),
+            Ok(Some(Value::Number(number))) => number.to_string(),
+            Ok(_) => return Err(KeyError::Missing { index }),
+            Err(problem) => return Err(KeyError::Failed { index, problem }),
+        };
+        match seen.get(&key) {
+            Some(&first) => Err(KeyError::Repeated { first, index }),
+            None => {
+                seen.insert(key.clone(), index);
+                Ok(Some(key))
+            }
+        }
+    };
+    let values = scopes
+        .into_iter()
+        .enumerate()
+        .map(|(index, scope)| EachValue {
+            index: Some(index),
+            key: key(index, &scope),
+            scope,
+        });
+    Ok(values.collect())
 }
 
 /// The drafts of the B that an A instance leads to: one, or one per value of the route's `each`.
 /// `data` is A's form data by data type: an object, or a list where A has several.
 ///
 /// # Errors
-/// [`TransformError`] when the values cannot be told apart; what is wrong with one of them stands in its part.
+/// [`TransformError`] if the keys of the values are missing or not unique. An error in a single draft is in its
+/// [`KeyedDraft`].
 pub fn drafts(
     route: &Route,
     source: &Instance,
     data: Map<String, Value>,
     open_since: Timestamp,
-) -> Result<Vec<Part>, TransformError> {
-    let paths = route.paths();
-    let scope = Scope::new(source.raw.clone(), data, paths.iter().map(String::as_str));
-    let Some(each) = &route.each else {
-        let draft = draft(route, source, &scope, open_since);
-        return Ok(vec![Part { key: None, draft }]);
-    };
-    let refused = |problem: String| TransformError::Keys {
+) -> Result<Vec<KeyedDraft>, TransformError> {
+    let refused = |problem| TransformError::Keys {
         route: route.name.to_string(),
         problem,
     };
-    let scopes = each
-        .list
-        .each(&each.name, &scope)
-        .map_err(|error| refused(error.to_string()))?;
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let mut parts = Vec::new();
-    for (index, scope) in scopes.iter().enumerate() {
-        let key = match each.key.evaluate(scope) {
-            Ok(Some(Value::String(text))) if !text.trim().is_empty() => text.trim().to_owned(),
-            Ok(Some(Value::Number(number))) => number.to_string(),
-            Ok(_) => {
-                return Err(refused(format!(
-                    "value {index} of `each` has no key: a text or a number is needed"
-                )));
-            }
-            Err(error) => return Err(refused(format!("value {index} of `each`: {error}"))),
-        };
-        if let Some(first) = seen.insert(key.clone(), index) {
-            return Err(refused(format!(
-                "values {first} and {index} of `each` have the same key"
-            )));
-        }
-        parts.push(Part {
-            key: Some(key),
-            draft: draft(route, source, scope, open_since),
+    let scope = scope(route, source.raw.clone(), data);
+    let mut drafts = Vec::new();
+    for EachValue { key, scope, .. } in each_values(route, scope).map_err(refused)? {
+        drafts.push(KeyedDraft {
+            key: key.map_err(refused)?,
+            draft: draft(route, source, &scope, open_since),
         });
     }
-    Ok(parts)
+    Ok(drafts)
 }
 
 fn draft(
@@ -185,9 +267,9 @@ fn draft(
         kind,
         problem,
     })?;
-    let model = model::fill(&route.model, scope).map_err(|source| TransformError::Mapping {
+    let model = model::fill(&route.model, scope).map_err(|problem| TransformError::Mapping {
         route: name(),
-        source,
+        problem,
     })?;
     let mut attachments = Vec::new();
     for rule in &route.attachments {
@@ -211,6 +293,7 @@ fn draft(
     })
 }
 
+/// The owner that a rule names; otherwise the kind of owner and what is wrong.
 fn owner(rule: &OwnerRule, scope: &Scope) -> Result<Owner, (&'static str, String)> {
     let digits = |value: &Value, count: usize| {
         let text = match value {
@@ -232,7 +315,7 @@ fn owner(rule: &OwnerRule, scope: &Scope) -> Result<Owner, (&'static str, String
         OwnerRule::Organisation(_) => digits(&value("organisation")?, 9)
             .map(Owner::Organisation)
             .ok_or(("organisation", "not nine digits".into())),
-        // As a number it may have lost its leading zero: text only.
+        // Only a text: a number would have lost a leading zero.
         OwnerRule::Person(_) => match value("person")? {
             text @ Value::String(_) => digits(&text, 11).map(Owner::Person),
             _ => None,
@@ -251,7 +334,7 @@ fn owner(rule: &OwnerRule, scope: &Scope) -> Result<Owner, (&'static str, String
     }
 }
 
-/// The elements of A that a rule names: of PDFs the newest of each task, of all else every one.
+/// The elements of A that a rule selects: the newest PDF of each task, or all elements of another data type.
 fn pick(rule: &AttachmentRule, source: &Instance) -> Result<Vec<Attachment>, TransformError> {
     let mut elements = source.elements(&rule.from);
     if rule.from == PDF {
@@ -285,7 +368,7 @@ fn attachment(rule: &AttachmentRule, element: &DataElement) -> Attachment {
         .content_type
         .clone()
         .unwrap_or_else(|| "application/octet-stream".into());
-    // An element that is added to an instance must have a name with an ending
+    // B requires a filename with an extension for an element that is added to an instance
     // (Altinn/app-lib-dotnet: src/Altinn.App.Api/Helpers/RequestHandling/DataRestrictionValidation.cs).
     let mut filename = element
         .filename
@@ -305,8 +388,8 @@ fn attachment(rule: &AttachmentRule, element: &DataElement) -> Attachment {
     Attachment {
         element: element.id,
         data_type: rule.to.clone(),
-        // As B would name it anyway: nothing in it means anything to a header.
-        filename: storable(&filename),
+        // The name that B would give it anyway; it has no characters that are special in a header.
+        filename: storable_filename(&filename),
         content_type,
         size: element.size,
     }

@@ -1,6 +1,6 @@
-//! A trigger: "A instance X may be ready", a reference with a cause.
+//! A trigger says that an A instance may be ready: a reference with a cause.
 //!
-//! It carries ids only and grants nothing. Its written form is the queue message.
+//! It contains only ids and grants nothing. It is written as a queue message.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::id::{InstanceId, RouteName};
 /// The version of the queue message that this code writes and reads.
 const VERSION: u32 = 1;
 
-/// Who said that the instance may be ready.
+/// Who sent the trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
@@ -21,7 +21,7 @@ pub enum Cause {
     Event,
     /// The scheduled reconciliation.
     Reconcile,
-    /// An operator.
+    /// An operator, over redrive.
     Redrive,
 }
 
@@ -38,7 +38,7 @@ impl Cause {
     }
 }
 
-/// One route × one A instance, as it lies in the queue.
+/// One route × one A instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trigger {
     v: u32,
@@ -46,15 +46,15 @@ pub struct Trigger {
     pub route: RouteName,
     /// The A instance.
     pub instance: InstanceId,
-    /// Who triggered.
+    /// Who sent it.
     pub cause: Cause,
-    /// The event's id, or the id of the request that triggered: for tracing, never for deduplication.
+    /// The id of the event or the request that caused it: for tracing, never for deduplication.
     pub id: String,
     /// When the trigger was received.
     pub at: Timestamp,
 }
 
-/// A queue message that is no trigger. Never repeats the message's text.
+/// The error for a queue message that is no trigger. It never repeats the message's text.
 #[derive(Debug, Error)]
 pub enum MessageError {
     /// A version that this code does not know.
@@ -116,12 +116,12 @@ impl Trigger {
     /// Reads a queue message. Unknown fields are ignored.
     ///
     /// # Errors
-    /// [`MessageError`] for an unknown version (decided before the other fields are
-    /// looked at: a later version may have changed them) or a malformed body.
+    /// [`MessageError`] for an unknown version or a malformed body. The version is read first, because a later version may
+    /// have other fields.
     pub fn from_message(body: &str) -> Result<Self, MessageError> {
         #[derive(Deserialize)]
         struct Versioned {
-            // No larger: a number that somebody put here by mistake must not be repeated in an error.
+            // A larger type would let an error repeat a national identity number that was put here by mistake.
             v: u16,
         }
         let Versioned { v } = serde_json::from_str(body)?;
@@ -134,7 +134,7 @@ impl Trigger {
     /// The queue message.
     ///
     /// # Errors
-    /// Only what `serde_json` may refuse, which for these fields is nothing.
+    /// If `serde_json` cannot write it, which does not happen for these fields.
     pub fn to_message(&self) -> serde_json::Result<String> {
         serde_json::to_string(self)
     }
@@ -149,7 +149,7 @@ mod tests {
     const MESSAGE: &str = r#"{"v":1,"route":"permit-to-casework","instance":"50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77","cause":"event","id":"7f8d6a4e","at":"2026-11-22T10:00:00Z"}"#;
 
     #[test]
-    fn a_message_is_written_as_it_was_read() {
+    fn a_message_is_written_back_unchanged() {
         let trigger = Trigger::from_message(MESSAGE).unwrap();
         assert_eq!(trigger.to_message().unwrap(), MESSAGE);
     }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_version_is_named_even_when_all_else_changed() {
+    fn an_unknown_version_is_reported_even_if_all_other_fields_changed() {
         let error = Trigger::from_message(r#"{"v":2,"relay":"x"}"#).unwrap_err();
         assert!(matches!(error, MessageError::Version(2)));
         assert!(error.to_string().contains("version 2"));
@@ -180,7 +180,7 @@ mod tests {
         }
 
         #[test]
-        fn any_trigger_survives_the_queue(party in any::<u32>(), guid in any::<u128>(), id in "\\PC{0,40}", second in 0i64..4_000_000_000) {
+        fn any_trigger_is_read_back_from_the_queue(party in any::<u32>(), guid in any::<u128>(), id in "\\PC{0,40}", second in 0i64..4_000_000_000) {
             let trigger = Trigger::new(
                 "r-1".parse().unwrap(),
                 InstanceId { party, guid: uuid::Uuid::from_u128(guid) },

@@ -1,4 +1,4 @@
-//! The steps on B: search for it, make it, look at it, and repair what its app has left half-made.
+//! The steps on B: search for it, create it, look at it, and repair a half-made one.
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
@@ -13,68 +13,62 @@ use stafett_core::{
     process::Progress,
     relay::{
         Reason, Record,
-        decide::{Answer, Engine, Evidence, Found, Lacks, Problem, Quiet},
+        decide::{
+            AddFormOutcome, CreateOutcome, DeleteOutcome, Engine, Failure, FinishOutcome, Found,
+            Lacks, LookOutcome, Quiet, ResumeOutcome, Search,
+        },
     },
 };
-use stafett_runtime::altinn::{AltinnError, repair::Repair};
+use stafett_runtime::{
+    altinn::{AltinnError, repair::Repair},
+    telemetry::Causes,
+};
 
-use super::{Work, unprepared};
+use super::{RelayRun, draft_missing};
 use crate::source::Ready;
 
-impl Work<'_> {
-    /// Searches wherever this relay may have made a B, and weighs what it finds.
-    pub(super) async fn search(
-        &mut self,
-        created: RangeInclusive<Timestamp>,
-        record: Option<&Record>,
-    ) -> Evidence {
-        let Some(ready) = &self.ready else {
-            return unprepared();
-        };
-        let found = match self.stamped(ready, created, record).await {
-            Ok(found) => found,
-            Err(error) => return unsearched(&error),
-        };
-        let mut evidence = Vec::with_capacity(found.len());
-        for b in &found {
-            match self.weigh(b, ready).await {
-                Ok(weighed) => evidence.push(weighed),
-                Err(error) => return unsearched(&error),
-            }
+impl RelayRun<'_> {
+    /// Searches all apps in which this relay may have created a B, and weighs what it finds.
+    pub(super) async fn search(&mut self, search: &Search) -> Result<Vec<Found>, Failure> {
+        let ready = self.ready.as_ref().ok_or_else(draft_missing)?;
+        let instances = self
+            .stamped(ready, search.from..=search.until, search.claim())
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let mut found = Vec::with_capacity(instances.len());
+        for b in &instances {
+            let weighed = self.weigh(b, ready).await;
+            found.push(weighed.map_err(|error| unavailable(&error))?);
         }
-        self.found = found.into_iter().map(|b| (b.id, b)).collect();
-        Evidence::Found(evidence)
+        self.found = instances.into_iter().map(|b| (b.id, b)).collect();
+        Ok(found)
     }
 
-    /// The instances that carry the stamp, and the one that B's answer named, each read by itself: the list shows no
-    /// data elements.
+    /// The instances with the stamp, and the one that B's answer named. Each is read individually, because the list
+    /// shows no data elements.
     async fn stamped(
         &self,
         ready: &Ready,
         created: RangeInclusive<Timestamp>,
-        record: Option<&Record>,
+        claim: &Record,
     ) -> Result<Vec<Instance>, AltinnError> {
         let own = &self.route().to.app;
-        let targets = record.into_iter().flat_map(|record| &record.targets);
-        let mut apps: Vec<&AppId> = targets.chain([own]).collect();
-        apps.sort();
-        apps.dedup();
         let mut keys = vec![STAMP, ready.checked.stamp_key()];
         keys.dedup();
         let mut ids = Vec::new();
-        for app in apps {
+        for app in &claim.targets {
             let listed = self
                 .altinn()
                 .stamped(self.budget(), app, &self.relay, &keys, created.clone())
                 .await?;
             ids.extend(listed.into_iter().map(|stamped| stamped.id));
         }
-        let named = record.and_then(|record| record.instance);
+        let named = claim.instance;
         ids.extend(named.filter(|id| !ids.contains(id)));
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
             let b = self.altinn().instance(self.budget(), id).await?;
-            // One that only B's answer named may have no stamp yet, but no other relay's.
+            // An instance that only B's answer named may have no stamp yet, but never another relay's.
             let stamp = self.relay.to_string();
             let stamps = keys.iter().filter_map(|key| b.data_values.get(*key));
             let mine = stamps.fold(None, |mine, it| Some(mine.unwrap_or(false) || *it == stamp));
@@ -85,9 +79,10 @@ impl Work<'_> {
         Ok(found)
     }
 
+    /// Compares an instance with the draft.
     async fn weigh(&self, b: &Instance, ready: &Ready) -> Result<Found, AltinnError> {
         let gone = b.status.is_hard_deleted;
-        // Of an app that the route has left, today's draft says nothing.
+        // Today's draft is not for an app that an earlier version of the route named.
         let left = b.app != self.route().to.app;
         let (engine, lacks) = if gone || left {
             (Engine::Idle, Lacks::default())
@@ -115,40 +110,40 @@ impl Work<'_> {
         })
     }
 
-    pub(super) async fn create(&self) -> Evidence {
+    pub(super) async fn create(&mut self) -> CreateOutcome {
         let Some(ready) = &self.ready else {
-            return unprepared();
+            return CreateOutcome::NotSent(draft_missing());
         };
         let app = &self.route().to.app;
-        let answer = self
+        let outcome = self
             .altinn()
             .create(self.budget(), app, &self.relay, self.source, &ready.checked)
             .await;
-        if matches!(&answer, Answer::Unclear(reply) if reply.refused) {
-            // B may have been deployed anew since its metadata was read.
+        if matches!(&outcome, CreateOutcome::Unclear(reply) if reply.refused) {
+            // B may have been deployed again since its metadata was read.
             self.altinn().forget_metadata(app);
         }
-        Evidence::Answered(answer)
+        self.made = matches!(outcome, CreateOutcome::Created(_));
+        outcome
     }
 
-    /// Whether the B on record is still there.
-    pub(super) async fn look(&self, id: InstanceId) -> Evidence {
+    /// Whether the B on record still exists.
+    pub(super) async fn look(&self, id: InstanceId) -> LookOutcome {
         match self.altinn().instance(self.budget(), id).await {
-            Ok(b) => Evidence::Looked {
-                alive: !b.status.is_hard_deleted,
-            },
-            // A 404 is no proof: Storage answers it on failures of its own, too.
-            Err(error) => unsearched(&error),
+            Ok(b) if b.status.is_hard_deleted => LookOutcome::Gone,
+            Ok(_) => LookOutcome::Alive,
+            // A 404 proves nothing: Storage also answers it on failures of its own.
+            Err(_) => LookOutcome::Unknown,
         }
     }
 
-    pub(super) async fn add_form(&self, id: InstanceId) -> Evidence {
+    pub(super) async fn add_form(&self, id: InstanceId) -> AddFormOutcome {
         let Some(ready) = &self.ready else {
-            return unprepared();
+            return AddFormOutcome::Unclear(draft_missing(), Quiet::Now);
         };
         let Form::Xml(xml) = &ready.checked.form else {
-            // The simplified request has no form that could be added on its own.
-            return Evidence::Denied;
+            // The form of `mode: prefill` cannot be added on its own.
+            return AddFormOutcome::Denied;
         };
         let (app, form_type) = (self.app_of(id), &ready.checked.form_type);
         let added = self
@@ -156,97 +151,89 @@ impl Work<'_> {
             .add_form(self.budget(), &app, id, form_type, xml)
             .await;
         match added {
-            Repair::Denied(problem) => {
-                // B may have been deployed anew since its metadata was read.
+            Repair::Worked => AddFormOutcome::Added,
+            Repair::Denied(failure) => {
+                // B may have been deployed again since its metadata was read.
                 self.altinn().forget_metadata(&app);
-                Evidence::Refused(problem)
+                AddFormOutcome::Refused(failure)
             }
-            other => repaired(other),
+            Repair::Unclear(failure, quiet) => AddFormOutcome::Unclear(failure, quiet),
         }
     }
 
-    pub(super) async fn delete(&self, id: InstanceId) -> Evidence {
-        repaired(
-            self.altinn()
-                .delete(self.budget(), &self.app_of(id), id)
-                .await,
-        )
-    }
-
-    pub(super) async fn resume(&self, id: InstanceId) -> Evidence {
-        match self
-            .altinn()
-            .resume(self.budget(), &self.app_of(id), id)
-            .await
-        {
-            Repair::Denied(problem) => Evidence::Unclear(problem, Quiet::Now),
-            other => repaired(other),
+    pub(super) async fn delete(&self, id: InstanceId) -> DeleteOutcome {
+        let app = self.app_of(id);
+        match self.altinn().delete(self.budget(), &app, id).await {
+            Repair::Worked => DeleteOutcome::Deleted,
+            Repair::Denied(failure) => {
+                warn_denied(&failure);
+                DeleteOutcome::Denied
+            }
+            Repair::Unclear(failure, quiet) => DeleteOutcome::Unclear(failure, quiet),
         }
     }
 
-    /// Adds what a half-made B lacks, its form aside.
-    pub(super) async fn finish(&self, id: InstanceId) -> Evidence {
-        let (Some(ready), Some(b)) = (&self.ready, self.found.get(&id)) else {
-            return unprepared();
+    pub(super) async fn resume(&self, id: InstanceId) -> ResumeOutcome {
+        let app = self.app_of(id);
+        match self.altinn().resume(self.budget(), &app, id).await {
+            Repair::Worked => ResumeOutcome::Resumed,
+            Repair::Denied(failure) => ResumeOutcome::Unclear(failure, Quiet::Now),
+            Repair::Unclear(failure, quiet) => ResumeOutcome::Unclear(failure, quiet),
+        }
+    }
+
+    /// Adds what a half-made B lacks, except the form.
+    pub(super) async fn finish(&mut self, half: &Found) -> FinishOutcome {
+        let added = self.add_lacking(half).await;
+        self.made = added.is_ok();
+        match added {
+            Ok(missing) => FinishOutcome::Finished { missing },
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Returns what cannot be added.
+    async fn add_lacking(&self, half: &Found) -> Result<Lacks, FinishOutcome> {
+        let (Some(ready), Some(b)) = (&self.ready, self.found.get(&half.id)) else {
+            return Err(FinishOutcome::Unclear(draft_missing(), Quiet::Now));
         };
-        if b.process.ended.is_some() {
-            // An archived instance takes nothing more (measured: tests/recorded/app-data-post-ended).
-            return Evidence::Denied;
+        let form = b.elements(&ready.checked.form_type).first().copied();
+        let is_prefill = matches!(ready.checked.form, Form::Prefill { .. });
+        // An archived instance takes nothing more (measured: tests/recorded/app-data-post-ended).
+        if half.ended || (is_prefill && form.is_none()) {
+            return Err(FinishOutcome::Denied);
         }
-        if let Form::Prefill { .. } = &ready.checked.form
-            && b.elements(&ready.checked.form_type).is_empty()
-        {
-            return Evidence::Denied;
-        }
-        // Its app makes texts and values when it stores a form. One that was added just now has made them.
-        let mut left = Lacks::default();
-        if let Some(form) = b.elements(&ready.checked.form_type).first() {
-            let metadata = match self.altinn().metadata(self.budget(), &b.app).await {
-                Ok(metadata) => metadata,
-                Err(error) => return unfinished(&error),
-            };
-            let started = Progress {
-                started: true,
-                engine: Engine::Idle,
-            };
-            let lacks = completeness::lacks(&ready.checked, &metadata, b, started);
-            if lacks.copies && form.locked {
-                left.copies = true;
-            } else if lacks.copies {
+        let mut missing = Lacks::default();
+        // B's app copies texts and values when it stores a form. If the search found no form, one was added since, and
+        // the copies exist.
+        if let Some(form) = form.filter(|_| half.lacks.copies) {
+            if form.locked {
+                missing.copies = true;
+            } else {
                 let written = self
                     .altinn()
-                    .rewrite_form(self.budget(), &b.app, id, form.id)
+                    .rewrite_form(self.budget(), &b.app, b.id, form.id)
                     .await;
-                match repaired(written) {
-                    Evidence::Worked => {}
-                    other => return other,
-                }
+                added(written)?;
             }
         }
         for alike in completeness::alike(&ready.checked, b) {
-            let lacking = match self.lacking(&alike, id).await {
-                Ok(lacking) => lacking,
-                Err(error) => return unfinished(&error),
-            };
+            let lacking = self.lacking(&alike, b.id).await;
+            // Reading sends nothing that changes B, and the changes before it have been answered: B is quiet.
+            let lacking =
+                lacking.map_err(|error| FinishOutcome::Unclear(unavailable(&error), Quiet::Now))?;
             for attachment in lacking {
-                let added = self
+                let sent = self
                     .altinn()
-                    .add_attachment(self.budget(), &b.app, id, self.source, attachment)
+                    .add_attachment(self.budget(), &b.app, b.id, self.source, attachment)
                     .await;
-                match repaired(added) {
-                    Evidence::Worked => {}
-                    other => return other,
-                }
+                added(sent)?;
             }
         }
-        if left.is_nothing() {
-            Evidence::Worked
-        } else {
-            Evidence::Left(left)
-        }
+        Ok(missing)
     }
 
-    /// Which of the attachments of one data type and size B lacks. Where it has some of them, their content tells.
+    /// The attachments of one data type and size that B lacks. If it has some of them, their content is compared.
     async fn lacking<'a>(
         &self,
         alike: &Alike<'a>,
@@ -282,33 +269,29 @@ impl Work<'_> {
     }
 }
 
-fn unavailable(error: &AltinnError) -> Problem {
+/// B could not be read.
+fn unavailable(error: &AltinnError) -> Failure {
     let reason = match error.status() {
         Some(StatusCode::FORBIDDEN) => Reason::TargetForbidden,
         _ => Reason::TargetUnavailable,
     };
-    Problem::new(reason)
-        .because(error.to_string())
+    Failure::new(reason)
+        .because(Causes(error).to_string())
         .after(error.retry_after())
 }
 
-/// What was to be looked at could not be read.
-fn unsearched(error: &AltinnError) -> Evidence {
-    Evidence::Trouble(unavailable(error))
-}
-
-/// What was to be added could not be read: nothing was sent.
-fn unfinished(error: &AltinnError) -> Evidence {
-    Evidence::Unclear(unavailable(error), Quiet::Now)
-}
-
-fn repaired(repair: Repair) -> Evidence {
+/// Whether a part of B was added; `Err` is what that means for the whole step.
+fn added(repair: Repair) -> Result<(), FinishOutcome> {
     match repair {
-        Repair::Worked => Evidence::Worked,
-        Repair::Denied(problem) => {
-            tracing::warn!(reason = problem.detail, "B refuses to be repaired");
-            Evidence::Denied
+        Repair::Worked => Ok(()),
+        Repair::Denied(failure) => {
+            warn_denied(&failure);
+            Err(FinishOutcome::Denied)
         }
-        Repair::Unclear(problem, quiet) => Evidence::Unclear(problem, quiet),
+        Repair::Unclear(failure, quiet) => Err(FinishOutcome::Unclear(failure, quiet)),
     }
+}
+
+fn warn_denied(failure: &Failure) {
+    tracing::warn!(reason = failure.detail, "B refuses to be repaired");
 }

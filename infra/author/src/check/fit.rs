@@ -1,10 +1,10 @@
-//! Whether a route fits the apps that it stands between, as far as their files are at hand.
+//! Compares a route with the apps that it connects, as far as their files are available.
 //!
-//! What a path, a constant or a policy tells by itself is told without data; every other expression is
-//! tried with instances of A that its schemas admit, from the least to all that may be in them.
+//! Paths, constants and policies are checked without data. Every other expression is
+//! evaluated for sample instances of A that its schemas allow, from the emptiest to the fullest.
 
-mod admit;
 mod attachments;
+mod compat;
 mod instance;
 mod limits;
 mod mapping;
@@ -14,7 +14,7 @@ mod regular;
 mod rights;
 mod samples;
 mod shape;
-mod source;
+mod source_schemas;
 mod target;
 mod trial;
 
@@ -26,21 +26,21 @@ use std::{collections::BTreeMap, ops::Range};
 use stafett_core::route::{Mode, Route};
 
 use self::{
-    admit::Target,
+    compat::FormTarget,
     mapping::{Leaf, Mapping},
     shape::FormSchema,
-    source::Source,
+    source_schemas::SourceSchemas,
 };
-use super::Subject;
+use crate::located_route::LocatedRoute;
 use crate::{
     fields::without_indexes,
     finding::{Finding, Place},
 };
 use app_files::AppFiles;
 
-/// What is wrong with a route for these apps; of an app whose files are not at hand, nothing is.
+/// What is wrong with a route for these apps. An app whose files are not available gives no findings.
 pub(crate) fn findings(
-    subject: &Subject<'_>,
+    subject: &LocatedRoute<'_>,
     a: Option<&AppFiles>,
     b: Option<&AppFiles>,
 ) -> Vec<Finding> {
@@ -50,7 +50,7 @@ pub(crate) fn findings(
         found: Vec::new(),
     };
     let instance = instance::schema(&route.gate, a.map(|a| a.metadata.party_types_allowed));
-    let source = Source::new(&instance, a);
+    let source = SourceSchemas::new(&instance, a);
     if let Some(a) = a {
         rights::gate(&mut fit, a);
         rights::rejection(&mut fit, a);
@@ -89,7 +89,7 @@ pub(crate) fn findings(
         );
     }
     attachments::check(&mut fit, a, b);
-    let target = form_schema.as_ref().map(|form| Target {
+    let target = form_schema.as_ref().map(|form| FormTarget {
         form,
         is_validated: route.to.schema.is_some(),
     });
@@ -100,11 +100,11 @@ pub(crate) fn findings(
     fit.found
 }
 
-/// Checks `each`, the owner and `model:`, and gives the fields that are left to be tried with data.
+/// Checks `each`, the owner and `model:`, and returns the fields that must be tried with data.
 fn model<'b>(
     fit: &mut Fit<'_>,
-    source: &Source<'_>,
-    target: Option<Target<'_, 'b>>,
+    source: &SourceSchemas<'_>,
+    target: Option<FormTarget<'_, 'b>>,
     b: Option<&AppFiles>,
 ) -> BTreeMap<String, Leaf<'b>> {
     let route = fit.route();
@@ -124,9 +124,9 @@ fn model<'b>(
     mapping.leaves
 }
 
-/// A route, and what was found about it so far.
+/// A route, and the findings about it so far.
 pub(super) struct Fit<'f> {
-    subject: &'f Subject<'f>,
+    subject: &'f LocatedRoute<'f>,
     found: Vec<Finding>,
 }
 
@@ -162,7 +162,7 @@ impl<'f> Fit<'f> {
             .any(|finding| finding.field.as_deref() == Some(field))
     }
 
-    /// Whether something was found about a field, or about what is around or in it.
+    /// Whether something was found about a field, a group around it or a field in it.
     fn has_near(&self, field: &str) -> bool {
         let field = without_indexes(field);
         let is_in = |inner: &str, outer: &str| {
@@ -178,7 +178,7 @@ impl<'f> Fit<'f> {
             .any(|told| is_in(told, &field) || is_in(&field, told))
     }
 
-    /// Where a piece of a path stands in a field's expression.
+    /// The place of a piece of a path in a field's expression.
     fn piece(&self, field: &str, path: &str, piece: Range<usize>) -> Option<Place> {
         let whole = self.subject.places.word(field, path)?;
         if whole.range.len() != path.len() {
@@ -192,7 +192,7 @@ impl<'f> Fit<'f> {
         )
     }
 
-    /// Tells of references that are not followed.
+    /// Reports references that are not followed.
     fn references(&mut self, schema: &FormSchema<'_>, field: &str, whose: &str) {
         for (reference, (place, is_remote)) in shape::dangling(schema) {
             let place = if place.is_empty() {

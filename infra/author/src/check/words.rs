@@ -1,9 +1,9 @@
-//! Words in messages: those that were probably meant, and lists of those that are known.
+//! Words for messages: the word that was probably meant, and lists of known words.
 
 /// The known word that is nearest to `word`, if any is near.
 pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
-    // A third of the letters may be wrong, and of a short word one.
+    // A third of the letters may be wrong, in a short word one.
     let admitted = (word.chars().count() / 3).max(1);
     known
         .filter(|name| *name != word)
@@ -22,7 +22,7 @@ pub(super) fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.join(", ")
 }
 
-/// Names of what there is, in a message; of many the first, and of none that there is none.
+/// A list of names for a message: only the first of many, and `nothing` for none.
 pub(super) fn known<'a>(names: impl Iterator<Item = &'a str>) -> String {
     const MAX_LISTED: usize = 20;
     let names: Vec<_> = names.collect();
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_of_the_fingers_is_near_and_another_word_is_not() {
+    fn a_typing_error_is_near_and_another_word_is_not() {
         let known = || ["since", "app", "when", "dataType"].into_iter();
         assert_eq!(nearest("sinse", known()), Some("since"));
         assert_eq!(nearest("datatype", known()), Some("dataType"));

@@ -3,31 +3,32 @@
 use serde_json::{Map, Value, json};
 use stafett_core::{
     draft::Attachment,
-    preflight::Objections,
+    preflight::Objection,
     route::{Mode, Route},
-    transform,
+    transform::{self, TransformError},
 };
 
 use super::Version;
 use crate::{
+    fields::of_any_item,
+    instance_data::InstanceData,
     judge::{Judged, judge},
-    source::Source,
-    try_out::{owner_words, relay},
+    words,
 };
 
-/// What comes of an A instance.
+/// What a route makes of an A instance.
 pub(super) enum Made {
     /// The route starts at another app.
     OfAnotherApp,
     /// The gate is not open.
     Closed,
-    /// Nothing, and why.
+    /// No B at all, because of this.
     Nothing(String),
     /// One part per relay.
     Parts(Vec<Part>),
 }
 
-/// What comes of one relay.
+/// What a route makes of one relay.
 pub(super) struct Part {
     pub(super) key: Option<String>,
     /// B, or why there is none.
@@ -36,7 +37,7 @@ pub(super) struct Part {
 
 /// B as it would be asked for.
 pub(super) struct B {
-    /// Everything but the order, by dotted field; of the form every single value.
+    /// Everything but the order, by dotted field; every single value of the form.
     pub(super) fields: Map<String, Value>,
     /// The form as it is sent.
     pub(super) form: String,
@@ -45,7 +46,7 @@ pub(super) struct B {
 }
 
 impl Made {
-    pub(super) fn of(version: Version<'_>, source: &Source) -> Self {
+    pub(super) fn of(version: Version<'_>, source: &InstanceData) -> Self {
         let route = version.route;
         if source.instance.app != route.from {
             return Self::OfAnotherApp;
@@ -57,23 +58,22 @@ impl Made {
             return Self::Closed;
         };
         match transform::drafts(route, &source.instance, source.data.clone(), since) {
-            Err(error) => Self::Nothing(error.to_string()),
+            Err(error) => Self::Nothing(failed(error)),
             Ok(parts) => Self::Parts(
                 parts
                     .into_iter()
                     .map(|part| {
-                        let id = relay(route, source.instance.id, part.key.as_deref()).to_string();
-                        let b = part
-                            .draft
-                            .map_err(|error| error.to_string())
-                            .and_then(|draft| {
-                                let judged = judge(draft, &route.to, version.b);
-                                if judged.objections.is_empty() {
-                                    Ok(B::of(route, id, judged))
-                                } else {
-                                    Err(Objections(judged.objections).to_string())
-                                }
-                            });
+                        let id =
+                            transform::relay_id(route, source.instance.id, part.key.as_deref())
+                                .to_string();
+                        let b = part.draft.map_err(failed).and_then(|draft| {
+                            let judged = judge(draft, &route.to, version.b);
+                            if judged.objections.is_empty() {
+                                Ok(B::of(route, id, judged))
+                            } else {
+                                Err(refused(&judged.objections))
+                            }
+                        });
                         Part { key: part.key, b }
                     })
                     .collect(),
@@ -99,7 +99,7 @@ impl B {
             fields.insert("to.dataType".into(), form_type.into());
         }
         let draft = judged.draft;
-        let (kind, number) = owner_words(&draft.owner);
+        let (kind, number) = words::owner(&draft.owner);
         fields.insert(format!("owner.{kind}"), number.into());
         if let Some(due) = draft.due {
             fields.insert("due".into(), due.to_string().into());
@@ -131,6 +131,27 @@ impl B {
     }
 }
 
+/// Why there is no draft, in the same words for every item of a repeating group.
+fn failed(error: TransformError) -> String {
+    match error {
+        TransformError::Mapping { route, problem } => format!(
+            "route {route}: {}: {}",
+            of_any_item(problem.field()),
+            problem.problem()
+        ),
+        error => error.to_string(),
+    }
+}
+
+/// What B would refuse, likewise.
+fn refused(objections: &[Objection]) -> String {
+    let line = |objection: &Objection| match objection.field() {
+        Some(field) => format!("{}: {}", of_any_item(field), objection.problem()),
+        None => objection.problem(),
+    };
+    objections.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
 fn element(attachment: &Attachment) -> Value {
     json!({
         "filename": attachment.filename, "contentType": attachment.content_type,
@@ -138,7 +159,7 @@ fn element(attachment: &Attachment) -> Value {
     })
 }
 
-/// Every single value below `value`, by its field. Names of fields are in `order` once each.
+/// Adds every single value below `value` by its field, and each field's name once to `order`.
 fn flatten(field: &str, value: &Value, fields: &mut Map<String, Value>, order: &mut Vec<String>) {
     match value {
         Value::Object(group) if !group.is_empty() => {
@@ -152,7 +173,7 @@ fn flatten(field: &str, value: &Value, fields: &mut Map<String, Value>, order: &
             }
         }
         value => {
-            let name = crate::fields::of_any_item(field);
+            let name = of_any_item(field);
             if !order.contains(&name) {
                 order.push(name);
             }

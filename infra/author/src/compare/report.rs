@@ -16,17 +16,17 @@ pub struct Report {
     pub new: String,
     /// How many A instances of the routes' app were looked at.
     pub instances: u64,
-    /// How many more are of other apps.
+    /// How many more belong to other apps.
     pub of_other_apps: u64,
-    /// How many lead to another B, to other relays, or to a B where there was none or none any more.
+    /// How many get another B, other relays, a B where there was none, or no B any more.
     pub differing: u64,
-    /// How many fail that did not before.
+    /// How many fail that did not fail before.
     pub failing: u64,
-    /// How many failed before and do not any more.
+    /// How many failed before and no longer fail.
     pub mending: u64,
-    /// Whether B's files were at hand for both, so that what B refuses counts as failing.
+    /// Whether B's files were available for both versions, so that what B refuses counts as failing.
     pub judged: bool,
-    /// What goes for every A instance.
+    /// What affects every A instance.
     pub warnings: Vec<String>,
     /// What changes, by field of B, `[]` for any item of a list.
     pub fields: Vec<FieldChange>,
@@ -36,9 +36,9 @@ pub struct Report {
     pub gate_opens: Noted,
     /// Instances whose gate was open and is not now.
     pub gate_closes: Noted,
-    /// Why instances fail that did not before.
+    /// Why instances fail that did not fail before.
     pub failures: Vec<Failure>,
-    /// Why instances failed that do not any more.
+    /// Why instances failed that no longer fail.
     pub mended: Vec<Failure>,
     /// What changes on A.
     pub on_a: Vec<String>,
@@ -54,9 +54,9 @@ pub struct FieldChange {
     pub added: u64,
     /// Values that were there and are not.
     pub removed: u64,
-    /// Values that are others now.
+    /// Values that have changed.
     pub changed: u64,
-    /// Values that are of another type now.
+    /// Values whose type has changed.
     pub type_changed: u64,
     /// In how many B.
     pub bs: u64,

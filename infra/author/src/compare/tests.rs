@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::tried::{FAN_OUT, File, ROUTE, b, plain, source};
+use crate::fixtures::{FAN_OUT, File, ROUTE, b, plain, source};
 
-fn compare(old: &File, new: &File, sources: &[Source]) -> Report {
+fn compare(old: &File, new: &File, sources: &[InstanceData]) -> Report {
     let metadata = b(|_| {});
     let [old, new] = [old, new].map(|file| Version {
         route: &file.route,
@@ -36,7 +36,7 @@ fn only(report: &Report) -> (&str, [u64; 4]) {
     )
 }
 
-fn three() -> Vec<Source> {
+fn three() -> Vec<InstanceData> {
     let named = |name: &str, guid: &str| {
         source(|instance, form| {
             instance["id"] = json!(format!("51001234/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e{guid}"));
@@ -55,7 +55,7 @@ proptest! {
         codes in proptest::collection::vec(proptest::option::of("\\PC{0,5}"), 0..4),
         ended in any::<bool>(),
     ) {
-        let sources: Vec<Source> = names.iter().map(|name| source(|instance, form| {
+        let sources: Vec<InstanceData> = names.iter().map(|name| source(|instance, form| {
             form["soker"]["navn"] = json!(name);
             form["tiltak"] = codes.iter().map(|code| json!({"kode": code, "areal": "not a number"})).collect();
             if !ended {
@@ -97,7 +97,7 @@ fn a_changed_field_is_counted_and_shown_with_examples() {
 }
 
 #[test]
-fn rows_are_counted_one_by_one_under_one_name() {
+fn items_of_a_list_are_counted_separately_under_one_field() {
     let new = File::with(ROUTE, "kode: tiltak.kode", "kode: \"tiltak.kode ~ '!'\"");
     assert_eq!(
         only(&compare(&File::of(ROUTE), &new, &[plain()])),
@@ -115,7 +115,7 @@ fn rows_are_counted_one_by_one_under_one_name() {
 }
 
 #[test]
-fn what_b_is_sent_counts_and_not_how_the_route_says_it() {
+fn only_what_is_sent_to_b_is_compared() {
     // As XML, 2 and "2" are the same.
     let open = |text: &str| File::of(&text.replace("  schema: casework.schema.json\n", ""));
     let text = ROUTE.replace(
@@ -159,7 +159,7 @@ fn owner_due_and_attachments_are_compared_too() {
 }
 
 #[test]
-fn another_name_or_key_is_said_loudly_since_it_makes_a_second_b() {
+fn a_changed_name_or_key_is_a_warning_because_it_makes_a_second_b() {
     let renamed = compare(
         &File::of(ROUTE),
         &File::with(ROUTE, "name: permit-to-casework", "name: permit-to-cases"),
@@ -220,7 +220,7 @@ fn another_name_or_key_is_said_loudly_since_it_makes_a_second_b() {
 }
 
 #[test]
-fn what_fails_now_is_told_with_its_reason_and_what_is_mended_too() {
+fn new_and_solved_failures_are_reported_with_their_reason() {
     let broken = File::with(ROUTE, "data.model.merknad", "data.model.merkand");
     let report = compare(&File::of(ROUTE), &broken, &three());
     assert_eq!(
@@ -274,7 +274,7 @@ fn instances_of_other_apps_do_not_count() {
 }
 
 #[test]
-fn what_follows_on_a_is_told_and_is_no_change_of_b() {
+fn a_changed_after_step_is_reported_and_is_no_change_of_b() {
     let report = compare(
         &File::of(ROUTE),
         &File::with(ROUTE, "label: Sendt", "label: Mottatt"),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use stafett_core::id::InstanceId;
 
 use super::report::{Example, Failure, FieldChange, Noted, Report};
-use crate::explain::text::short;
+use crate::words::short;
 
 pub(super) fn write(report: &Report) -> String {
     let mut text = String::new();

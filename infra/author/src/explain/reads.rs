@@ -2,9 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use stafett_core::route::{Expression, Scope};
-
-use crate::fields::Row;
+use stafett_core::route::{Expression, Scope, model::Item};
 
 /// Something of A that an expression reads.
 #[derive(Clone, Serialize)]
@@ -36,10 +34,10 @@ fn as_true<S: serde::Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
 }
 
 /// What an expression reads, and what A has there.
-pub(super) fn reads(expression: &Expression, scope: &Scope, rows: &[Row]) -> Vec<Read> {
-    let locals: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
+pub(super) fn reads(expression: &Expression, scope: &Scope, items: &[Item<'_>]) -> Vec<Read> {
+    let locals: Vec<String> = items.iter().map(|item| item.name.to_owned()).collect();
     let mut paths: Vec<String> = expression.paths().map(str::to_owned).collect();
-    // Form data may be named in brackets, and an item as a whole.
+    // Form data may be named in brackets, and an item be read as a whole.
     for data_type in expression.data_types() {
         let dotted = format!("data.{data_type}");
         if !paths

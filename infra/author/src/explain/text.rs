@@ -2,12 +2,8 @@
 
 use std::{fmt::Write, path::Path};
 
-use serde_json::Value;
-
 use super::{Explained, Explanation, Has, Outcome};
-
-/// Characters of a value that are shown; lists can be long.
-const LONGEST: usize = 300;
+use crate::words::short;
 
 pub(super) fn write(explanation: &Explanation, file: &Path) -> String {
     let mut text = String::new();
@@ -16,6 +12,9 @@ pub(super) fn write(explanation: &Explanation, file: &Path) -> String {
     }
     if let Some(none) = &explanation.none {
         let _ = writeln!(text, "{}: not in B: {none}", explanation.field);
+    }
+    if let Some(refused) = &explanation.refused {
+        let _ = writeln!(text, "{}: no B: {refused}", explanation.field);
     }
     text
 }
@@ -57,13 +56,4 @@ fn write_value(text: &mut String, value: &Explained, file: &Path) {
         line("note", note);
     }
     text.push('\n');
-}
-
-/// A value on one line.
-pub(crate) fn short(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text,
-    }
 }

@@ -18,7 +18,7 @@ pub(super) fn write(graph: &Graph) -> String {
     };
     let leads_on = |app: &usize| graph.routes.iter().any(|edge| edge.from == *app);
     let all = || (0..graph.apps.len()).filter(leads_on);
-    // First where things begin; then what only a cycle leads to.
+    // Apps that no route leads to come first, then those that only a cycle leads to.
     for app in all()
         .filter(|app| !is_target(*app))
         .chain(all().filter(|app| is_target(*app)))

@@ -1,29 +1,33 @@
 //! What is wrong, at its place in the route file.
 
+use std::ops::ControlFlow;
+
 use stafett_core::{
     preflight::Objection,
-    route::{EvaluationError, MappingError},
-    transform::TransformError,
-    xml::XmlError,
+    route::{
+        EvaluationError, MappingError,
+        model::{self, Outcome},
+    },
+    transform::{self, EachValue, TransformError},
 };
 
-use super::Written;
 use crate::{
     fields,
     finding::{Finding, Place},
-    source::Source,
+    instance_data::InstanceData,
+    located_route::LocatedRoute,
 };
 
-/// More findings than anybody reads about one draft.
+/// The most findings about one draft.
 const MOST: usize = 50;
 
-/// What is in the way of every relay of this A instance.
-pub(super) fn of_instance(written: Written<'_>, source: &Source) -> Vec<Finding> {
-    let (route, instance) = (written.route, &source.instance);
+/// What prevents every relay of this A instance.
+pub(super) fn of_instance(located: LocatedRoute<'_>, source: &InstanceData) -> Vec<Finding> {
+    let (route, instance) = (located.route, &source.instance);
     let mut found = Vec::new();
     if instance.app != route.from {
         found.push(at(
-            written,
+            located,
             "from.app",
             "other-app",
             format!(
@@ -35,7 +39,7 @@ pub(super) fn of_instance(written: Written<'_>, source: &Source) -> Vec<Finding>
     if instance.status.is_hard_deleted {
         found.push(Finding::error(
             "source-deleted",
-            written.file,
+            located.file,
             "the A instance is deleted for good",
         ));
     }
@@ -43,145 +47,149 @@ pub(super) fn of_instance(written: Written<'_>, source: &Source) -> Vec<Finding>
 }
 
 /// Why there is no draft at all.
-pub(super) fn of_error(written: Written<'_>, error: &TransformError) -> Finding {
+pub(super) fn of_error(located: LocatedRoute<'_>, error: &TransformError) -> Finding {
     match error {
-        TransformError::Mapping { source, .. } => of_mapping(written, source),
+        TransformError::Mapping { problem, .. } => of_mapping(located, problem),
         TransformError::Owner { kind, problem, .. } => {
-            at(written, &format!("to.owner.{kind}"), "owner", problem)
+            at(located, &format!("to.owner.{kind}"), "owner", problem)
         }
         TransformError::AttachmentMissing(from) => attachment(
-            written,
+            located,
             from,
             "attachment-missing",
             format!("A has no `{from}`, which the route requires: the relay would wait for one"),
         ),
         TransformError::AttachmentScanned(from) => attachment(
-            written,
+            located,
             from,
             "attachment-scanned",
             format!("the virus scan of a `{from}` is not done: the relay would wait"),
         ),
         TransformError::AttachmentInfected(from) => attachment(
-            written,
+            located,
             from,
             "attachment-infected",
             format!("the virus scan found something in a `{from}`"),
         ),
-        TransformError::Keys { problem, .. } => at(written, "key", "key", problem),
-        TransformError::Due { .. } => at(written, "due", "due", "gives no date"),
+        TransformError::Keys { problem, .. } => at(located, "key", "key", problem.to_string()),
+        TransformError::Due { .. } => at(located, "due", "due", "gives no date"),
     }
 }
 
-/// Why one relay has no draft: of the form everything that cannot be filled, where the transform
+/// Why one relay has no draft: every field that cannot be filled, although the transform
 /// stops at the first.
 pub(super) fn of_draft(
-    written: Written<'_>,
-    source: &Source,
+    located: LocatedRoute<'_>,
+    source: &InstanceData,
     key: Option<&str>,
     error: &TransformError,
 ) -> Vec<Finding> {
     let mut found = match error {
-        TransformError::Mapping { .. } => of_fields(written, source, key),
+        TransformError::Mapping { .. } => of_fields(located, source, key),
         _ => Vec::new(),
     };
     if found.is_empty() {
-        found.push(of_error(written, error));
+        found.push(of_error(located, error));
     }
     found
 }
 
-fn of_fields(written: Written<'_>, source: &Source, key: Option<&str>) -> Vec<Finding> {
+fn of_fields(located: LocatedRoute<'_>, source: &InstanceData, key: Option<&str>) -> Vec<Finding> {
+    let route = located.route;
+    let scope = transform::scope(route, source.instance.raw.clone(), source.data.clone());
+    let values = transform::each_values(route, scope).unwrap_or_default();
+    let is_wanted = |value: &EachValue| value.key.as_ref().is_ok_and(|it| it.as_deref() == key);
     let mut found: Vec<Finding> = Vec::new();
-    crate::explain::parts(written.route, source, &mut |part, scope, rows| {
-        if part != key || !found.is_empty() {
-            return;
-        }
-        fields::walk(&written.route.model, scope, rows, &mut |field| {
-            let Err(error) = &field.value else { return };
-            let finding = unfilled(written, field.rule, error);
-            // What goes for one row goes for the next, and is said once.
-            if found.len() < MOST && !found.contains(&finding) {
-                found.push(finding);
+    if let Some(value) = values.into_iter().find(is_wanted) {
+        // The walk goes on after a failure; its result is the failure that the transform reported already.
+        let _ = model::walk(&route.model, &value.scope, &mut |field| {
+            if let Outcome::Failed(error) = field.outcome {
+                let finding = unfilled(located, &field.rule(), error);
+                // The same mistake in several items is reported once.
+                if !found.contains(&finding) {
+                    found.push(finding);
+                }
+            }
+            if found.len() < MOST {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
             }
         });
-    });
+    }
     found
 }
 
-fn of_mapping(written: Written<'_>, error: &MappingError) -> Finding {
+fn of_mapping(located: LocatedRoute<'_>, error: &MappingError) -> Finding {
+    let rule = fields::without_indexes(error.field());
     match error {
-        MappingError::Expression { field, source } => {
-            unfilled(written, &fields::without_indexes(field), source)
-        }
-        MappingError::TooLarge { field } => at(
-            written,
-            &fields::without_indexes(field),
-            "too-large",
-            error.to_string(),
-        ),
+        MappingError::Expression { problem, .. } => unfilled(located, &rule, problem),
+        MappingError::TooLarge { .. } => at(located, &rule, "too-large", error.problem()),
     }
 }
 
 /// A field whose expression gives no value.
-fn unfilled(written: Written<'_>, rule: &str, error: &EvaluationError) -> Finding {
-    let rule = rule_of(written, rule);
+fn unfilled(located: LocatedRoute<'_>, rule: &str, error: &EvaluationError) -> Finding {
+    let rule = rule_of(located, rule);
     let (code, place, label): (_, Option<Place>, _) = match error {
         EvaluationError::Missing(path) => (
             "missing",
-            written.places.word(&rule, path),
+            located.places.word(&rule, path),
             "A's data has no such field",
         ),
         EvaluationError::Empty(path) => (
             "empty",
-            written.places.word(&rule, path),
+            located.places.word(&rule, path),
             "empty in this instance",
         ),
         EvaluationError::TooMuchWork(_) => (
             "too-much-work",
-            written.places.value(&rule),
+            located.places.value(&rule),
             "too much work",
         ),
         EvaluationError::Failed { .. } => (
             "expression",
-            written.places.value(&rule),
+            located.places.value(&rule),
             "does not work out here",
         ),
         EvaluationError::NotData(_) => (
             "not-data",
-            written.places.value(&rule),
+            located.places.value(&rule),
             "no value of a form",
         ),
     };
-    Finding::error(code, written.file, format!("{rule}: {error}"))
+    Finding::error(code, located.file, format!("{rule}: {error}"))
         .field(rule)
         .at(place)
         .label(label)
 }
 
-/// A repeating group's own list stands in its `$each`.
-fn rule_of(written: Written<'_>, rule: &str) -> String {
+/// The list of a repeating group stands in its `$each`.
+fn rule_of(located: LocatedRoute<'_>, rule: &str) -> String {
     let list = format!("{rule}.$each");
-    if !rule.ends_with("$each") && written.places.has(&list) {
+    if !rule.ends_with("$each") && located.places.has(&list) {
         list
     } else {
         rule.to_owned()
     }
 }
 
-/// What B would refuse, at what gives rise to it.
-pub(super) fn of_objection(written: Written<'_>, objection: &Objection) -> Finding {
-    let route = written.route;
-    let message = objection.to_string();
+/// What B would refuse, at the part of the route that causes it.
+pub(super) fn of_objection(located: LocatedRoute<'_>, objection: &Objection) -> Finding {
+    let route = located.route;
+    let message = objection.problem();
     let in_model = |code, field: &str| {
-        at(
-            written,
-            &fields::without_indexes(field),
-            code,
-            message.clone(),
-        )
+        let rule = fields::without_indexes(field);
+        // In a repeating group the message names the item.
+        let message = if rule == field {
+            message.clone()
+        } else {
+            objection.to_string()
+        };
+        at(located, &rule, code, message)
     };
     match objection {
-        Objection::FormType(_) => at(written, "to.dataType", "refused-form", message),
+        Objection::FormType(_) => at(located, "to.dataType", "refused-form", message),
         Objection::DataType { data_type, .. } => {
             let rule = route
                 .attachments
@@ -191,30 +199,31 @@ pub(super) fn of_objection(written: Written<'_>, objection: &Objection) -> Findi
                 || "to.dataType".to_owned(),
                 |i| format!("attachments[{i}].to"),
             );
-            at(written, &field, "refused-element", message)
+            at(located, &field, "refused-element", message)
         }
         Objection::Schema(violation) => in_model("refused-by-schema", &violation.field),
-        Objection::Stamp(_) => at(written, "to.stamp", "refused-stamp", message),
+        Objection::Stamp(_) => at(located, "to.stamp", "refused-stamp", message),
         Objection::NotFlat(field) => in_model("not-flat", field),
         Objection::Prefill { field, .. } => in_model("refused-prefill", field),
-        Objection::Xml(
-            XmlError::Character { field, .. }
-            | XmlError::Name { field }
-            | XmlError::NestedList { field },
-        ) => in_model("not-xml", field),
-        Objection::Owner(_) => at(written, "to.owner", "refused-owner", message),
-        Objection::TooLarge(_) => at(written, "attachments", "too-large", message),
+        Objection::Xml(error) => in_model("not-xml", error.field()),
+        Objection::Owner(_) => at(located, "to.owner", "refused-owner", message),
+        Objection::TooLarge(_) => at(located, "attachments", "too-large", message),
     }
 }
 
-fn attachment(written: Written<'_>, from: &str, code: &'static str, message: String) -> Finding {
-    let rule = written
+fn attachment(
+    located: LocatedRoute<'_>,
+    from: &str,
+    code: &'static str,
+    message: String,
+) -> Finding {
+    let rule = located
         .route
         .attachments
         .iter()
         .position(|rule| rule.from == from);
     at(
-        written,
+        located,
         &format!("attachments[{}].from", rule.unwrap_or_default()),
         code,
         message,
@@ -222,24 +231,12 @@ fn attachment(written: Written<'_>, from: &str, code: &'static str, message: Str
 }
 
 fn at(
-    written: Written<'_>,
+    located: LocatedRoute<'_>,
     field: &str,
     code: &'static str,
     message: impl Into<String>,
 ) -> Finding {
-    Finding::error(
-        code,
-        written.file,
-        format!("{field}: {}", strip(field, message.into())),
-    )
-    .field(field)
-    .at(written.places.value(field))
-}
-
-/// A message that begins with the field already need not say it twice.
-fn strip(field: &str, message: String) -> String {
-    let rest = message
-        .strip_prefix(field)
-        .and_then(|rest| rest.strip_prefix(": "));
-    rest.map(str::to_owned).unwrap_or(message)
+    Finding::error(code, located.file, format!("{field}: {}", message.into()))
+        .field(field)
+        .at(located.places.value(field))
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::tried::{FAN_OUT, File, ROUTE, b, plain, source};
+use crate::fixtures::{FAN_OUT, File, ROUTE, b, plain, source};
 
 /// Code and line of each finding.
 fn found(tried: &TryOut) -> Vec<(&'static str, Option<usize>)> {
@@ -18,13 +18,13 @@ fn found(tried: &TryOut) -> Vec<(&'static str, Option<usize>)> {
 #[test]
 fn a_sound_route_shows_b_exactly_as_it_would_be_sent() {
     let file = File::of(ROUTE);
-    let tried = TryOut::of(file.written(), &plain(), Some(&b(|_| {})));
+    let tried = TryOut::of(file.located(), &plain(), Some(&b(|_| {})));
     assert!(tried.would_be_sent(), "{tried:?}");
     let [part] = &tried.parts[..] else {
         panic!("one relay")
     };
     let preview = part.b.as_ref().expect("a draft");
-    assert_eq!(part.verdict, Verdict::Taken);
+    assert_eq!(part.verdict, Judgement::Taken);
     assert_eq!(
         part.relay,
         "permit-to-casework:3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"
@@ -81,7 +81,7 @@ proptest! {
         let since = transform::open_since(&file.route.gate, &source.instance).expect("open");
         let draft = transform::drafts(&file.route, &source.instance, source.data.clone(), since).expect("parts").remove(0).draft.expect("a draft");
         let checked = stafett_core::preflight::check(draft, &file.route.to, &b(|_| {})).expect("taken");
-        let tried = TryOut::of(file.written(), &source, Some(&b(|_| {})));
+        let tried = TryOut::of(file.located(), &source, Some(&b(|_| {})));
         let preview = tried.parts[0].b.as_ref().expect("a draft");
         let stafett_core::preflight::Form::Xml(xml) = checked.form else { panic!("complete") };
         prop_assert_eq!(preview.xml.as_ref(), Some(&xml));
@@ -90,10 +90,10 @@ proptest! {
 }
 
 #[test]
-fn without_bs_files_nothing_is_judged_but_all_is_shown() {
+fn without_bs_files_everything_is_shown_and_nothing_judged() {
     let file = File::of(ROUTE);
-    let tried = TryOut::of(file.written(), &plain(), None);
-    assert_eq!(tried.parts[0].verdict, Verdict::NotJudged);
+    let tried = TryOut::of(file.located(), &plain(), None);
+    assert_eq!(tried.parts[0].verdict, Judgement::NotJudged);
     assert!(tried.would_be_sent() && tried.text().contains("B's files are not at hand"));
     assert!(
         tried
@@ -103,12 +103,12 @@ fn without_bs_files_nothing_is_judged_but_all_is_shown() {
 }
 
 #[test]
-fn a_closed_gate_says_where_a_stands_and_what_it_waits_for() {
+fn a_closed_gate_shows_where_a_stands_and_what_the_route_waits_for() {
     let closed = source(|instance, _| {
         instance["process"] = json!({"currentTask": {"elementId": "Task_2"}});
     });
     let file = File::of(ROUTE);
-    let tried = TryOut::of(file.written(), &closed, None);
+    let tried = TryOut::of(file.located(), &closed, None);
     assert!(!tried.would_be_sent() && tried.parts.is_empty());
     assert!(
         tried
@@ -127,7 +127,7 @@ fn every_field_that_cannot_be_filled_is_a_finding_at_its_place() {
             .replace("tiltak.kode", "tiltak.kod")
             .replace("~ data.model.soker.navn", "~ data.model.merknad"),
     );
-    let tried = TryOut::of(file.written(), &plain(), Some(&b(|_| {})));
+    let tried = TryOut::of(file.located(), &plain(), Some(&b(|_| {})));
     assert_eq!(
         found(&tried),
         [
@@ -145,9 +145,10 @@ fn every_field_that_cannot_be_filled_is_a_finding_at_its_place() {
 }
 
 #[test]
-fn what_stands_in_the_way_is_found_where_the_route_says_it() {
-    let tell =
-        |file: &File, source: &Source| found(&TryOut::of(file.written(), source, Some(&b(|_| {}))));
+fn what_prevents_a_draft_is_found_at_the_part_of_the_route_that_causes_it() {
+    let tell = |file: &File, source: &InstanceData| {
+        found(&TryOut::of(file.located(), source, Some(&b(|_| {}))))
+    };
     let owner = File::with(ROUTE, "\"'310075728'\"", "\"'31007572'\"");
     assert_eq!(tell(&owner, &plain()), [("owner", Some(5))]);
     let no_pdf = source(|instance, _| instance["data"] = json!([]));
@@ -169,10 +170,10 @@ fn what_stands_in_the_way_is_found_where_the_route_says_it() {
 }
 
 #[test]
-fn what_b_would_refuse_is_found_at_what_gives_rise_to_it() {
-    let tell = |source: &Source, b: &ApplicationMetadata| {
+fn what_b_would_refuse_is_found_at_the_part_of_the_route_that_causes_it() {
+    let tell = |source: &InstanceData, b: &ApplicationMetadata| {
         let file = File::of(ROUTE);
-        let tried = TryOut::of(file.written(), source, Some(b));
+        let tried = TryOut::of(file.located(), source, Some(b));
         assert!(
             tried.parts[0].b.is_some(),
             "the draft is shown all the same"
@@ -192,7 +193,7 @@ fn what_b_would_refuse_is_found_at_what_gives_rise_to_it() {
 #[test]
 fn a_fan_out_shows_a_part_with_a_relay_of_its_own_for_each_value() {
     let file = File::of(FAN_OUT);
-    let tried = TryOut::of(file.written(), &plain(), None);
+    let tried = TryOut::of(file.located(), &plain(), None);
     let keys: Vec<_> = tried
         .parts
         .iter()
@@ -207,14 +208,14 @@ fn a_fan_out_shows_a_part_with_a_relay_of_its_own_for_each_value() {
             .all(|part| !part.relay.contains("12837832290"))
     );
     let none = source(|_, form| form["heirs"] = json!([]));
-    let tried = TryOut::of(file.written(), &none, None);
+    let tried = TryOut::of(file.located(), &none, None);
     assert!(tried.would_be_sent() && tried.text().contains("no B would be made"));
 }
 
 #[test]
 fn no_finding_repeats_a_value_of_a() {
     let file = File::of(&ROUTE.replace("data.model.tiltak | length", "data.model.soker.navn + 1"));
-    let tried = TryOut::of(file.written(), &plain(), None);
+    let tried = TryOut::of(file.located(), &plain(), None);
     assert!(!tried.parts[0].findings.is_empty());
     let told = serde_json::to_string(&tried.parts[0].findings).expect("JSON");
     assert!(!told.contains("Kari"), "{told}");

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::{Part, Preview, TryOut, Verdict};
+use super::{Judgement, Part, Preview, TryOut};
 
 /// Columns that a field's name takes.
 const NAME: usize = 13;
@@ -50,12 +50,12 @@ fn write_part(text: &mut String, part: &Part) {
         write_b(text, b);
     }
     let verdict = match (part.verdict, part.findings.len()) {
-        (Verdict::Taken, _) => "B's files have nothing against it: it would be sent".to_owned(),
-        (Verdict::NotJudged, _) => {
+        (Judgement::Taken, _) => "B's files have nothing against it: it would be sent".to_owned(),
+        (Judgement::NotJudged, _) => {
             "B's files are not at hand: not judged (name their folder with --apps)".to_owned()
         }
-        (Verdict::Refused, 1) => "refused: nothing would be sent (see the finding)".to_owned(),
-        (Verdict::Refused, n) => format!("refused: nothing would be sent (see the {n} findings)"),
+        (Judgement::Refused, 1) => "refused: nothing would be sent (see the finding)".to_owned(),
+        (Judgement::Refused, n) => format!("refused: nothing would be sent (see the {n} findings)"),
     };
     line(text, "verdict", &verdict);
 }

@@ -12,8 +12,7 @@ pub(super) async fn page(State(site): State<Site>, visit: Visit) -> Response {
     let content = context! {
         folder => site.shown_folder(),
         checked => checked.as_deref().map(|it| Value::from(Serde(it))),
-        // Drawn by us, from names that admit no markup.
-        graph => Value::from_safe_string(graph.svg()),
+        graph => graph.text(),
     };
     site.page(&visit, "operations_routes.html", content)
 }

@@ -348,7 +348,7 @@ impl<'a> Sheet<'a> {
             files,
             samples,
             sample => answers.sample.clone(),
-            parties => parties(site, &self.app, answers.party),
+            parties => parties(site, self.app, answers.party),
             told => answers.told.clone(),
             tasks,
             ended => answers.until.is_empty(),

@@ -30,7 +30,7 @@ pub(super) async fn home(State(site): State<Site>, visit: Visit) -> Response {
     let deployment = &site.deployment;
     let content = context! {
         solutions,
-        graph => Shown::from_safe_string(Graph::of(routes.iter()).svg()),
+        graph => Graph::of(routes.iter()).text(),
         relays => relays::latest(&site, LATEST),
         altinn => deployment.altinn_wire.url(),
         api => deployment.api.url(),

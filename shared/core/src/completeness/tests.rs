@@ -38,12 +38,12 @@ fn checked(model: &Value, attachments: &[Element]) -> CheckedDraft {
     }
 }
 
-/// An element of B, live.
+/// A live element of B.
 fn element((data_type, size): Element) -> Value {
     json!({"id": Uuid::nil(), "dataType": data_type, "size": size, "filename": "a b.pdf"})
 }
 
-/// The same element, on its way out.
+/// The same element, marked as deleted.
 fn deleted(mut element: Value) -> Value {
     element["deleteStatus"] = json!({"isHardDeleted": true});
     element
@@ -84,13 +84,13 @@ fn metadata(data_fields: &[Field], presentation_fields: &[Field]) -> Application
     .unwrap()
 }
 
-/// What `b` lacks of a started draft where B copies nothing.
+/// What `b` lacks if its process was started and its app copies nothing.
 fn lacking(checked: &CheckedDraft, b: &Instance) -> Lacks {
     lacks(checked, &metadata(&[], &[]), b, DONE)
 }
 
 #[test]
-fn a_b_with_everything_lacks_nothing_and_an_empty_one_lacks_all() {
+fn a_complete_b_lacks_nothing_and_an_empty_one_everything() {
     let draft = checked(&json!({}), &[("vedlegg", 10), ("vedlegg", 20)]);
     let complete = b(&[
         element(("vedlegg", 20)),
@@ -120,7 +120,7 @@ fn a_b_with_everything_lacks_nothing_and_an_empty_one_lacks_all() {
 
 /// Storage decodes names twice, so that `a+b.pdf` arrives as `a b.pdf`.
 #[test]
-fn an_attachment_is_known_by_its_data_type_and_size_whatever_its_name_became() {
+fn an_attachment_is_identified_by_data_type_and_size_and_not_by_name() {
     let draft = checked(&json!({}), &[("vedlegg", 10)]);
     let with = |other: Value| lacking(&draft, &b(&[element(("model", 1)), other]));
     let mut unnamed = element(("vedlegg", 10));
@@ -139,7 +139,7 @@ fn an_attachment_is_known_by_its_data_type_and_size_whatever_its_name_became() {
 }
 
 #[test]
-fn a_form_that_is_on_its_way_out_is_lacking() {
+fn a_deleted_form_counts_as_missing() {
     let draft = checked(&json!({}), &[]);
     assert!(lacking(&draft, &b(&[deleted(element(("model", 300)))])).form);
     assert!(lacking(&draft, &b(&[element(("Model", 300))])).form);
@@ -166,13 +166,13 @@ fn attachments_of_one_data_type_and_size_are_counted_together() {
         .iter()
         .map(|group| (group.wanted.len(), group.there.len(), group.lacking()))
         .collect();
-    // One `annet` too many makes up for no `vedlegg`.
+    // A surplus `annet` does not replace a missing `vedlegg`.
     assert_eq!(groups, [(1, 2, 0), (3, 1, 2)]);
     assert_eq!(lacking(&draft, &b).attachments, 2);
 }
 
 #[test]
-fn copies_are_lacking_where_b_has_the_value_and_not_its_copy() {
+fn copies_are_missing_if_the_form_has_the_value_and_b_has_no_copy() {
     let form = element(("model", 1));
     let model =
         json!({"soknad": {"navn": "Bod", "antall": 0, "haster": false, "tom": "", "null": null}});
@@ -192,7 +192,7 @@ fn copies_are_lacking_where_b_has_the_value_and_not_its_copy() {
         assert!(copies(&[], &of(path), &[], &[]), "{path}");
         assert!(!copies(&of(path), &[], &["it"], &[]), "{path}");
         assert!(!copies(&[], &of(path), &[], &["it"]), "{path}");
-        // A data value is no presentation text.
+        // A data value does not replace a presentation text, nor the other way round.
         assert!(copies(&of(path), &[], &[], &["it"]), "{path}");
         assert!(copies(&[], &of(path), &["it"], &[]), "{path}");
     }
@@ -209,7 +209,7 @@ fn copies_are_lacking_where_b_has_the_value_and_not_its_copy() {
 }
 
 #[test]
-fn a_path_through_a_list_names_no_value_that_is_copied() {
+fn a_path_through_a_list_names_no_copied_value() {
     let draft = checked(&json!({"tiltak": [{"kode": "TB"}]}), &[]);
     let metadata = metadata(
         &[
@@ -223,7 +223,7 @@ fn a_path_through_a_list_names_no_value_that_is_copied() {
 
 /// app-lib leaves its loop at the first field of another data type.
 #[test]
-fn what_stands_behind_a_field_of_another_data_type_is_not_copied() {
+fn fields_after_one_of_another_data_type_are_not_copied() {
     let draft = checked(&json!({"navn": "Bod"}), &[]);
     let (ours, other) = (("ours", "navn", "model"), ("other", "navn", "annet"));
     let ids = |fields: &[Field]| {
@@ -244,7 +244,7 @@ fn what_stands_behind_a_field_of_another_data_type_is_not_copied() {
 }
 
 #[test]
-fn what_b_lacks_is_told_in_words_without_its_data() {
+fn what_b_lacks_is_described_without_its_data() {
     let draft = checked(&json!({"navn": "Bod"}), &[("vedlegg", 10), ("vedlegg", 20)]);
     let metadata = metadata(&[("ours", "navn", "model")], &[]);
     let never_started = Progress {
@@ -265,7 +265,7 @@ const KEYS: [&str; 3] = ["one", "two", "three"];
 
 proptest! {
     #[test]
-    fn what_is_taken_out_of_a_complete_b_is_what_it_lacks(
+    fn b_lacks_what_is_removed_from_it(
         attachments in vec((select(&["vedlegg", "annet"][..]), 1..3_u64), 0..8),
         kept in any::<u8>(), form in any::<bool>(), started in any::<bool>(),
         values in any::<[bool; 3]>(), texts in any::<[bool; 3]>(), by_deletion in any::<bool>(),

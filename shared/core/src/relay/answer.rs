@@ -1,10 +1,10 @@
-//! What B's answer to the request that makes it says: how long to go on, and when B is quiet.
+//! Reads B's answer to the request that creates it: whether to try again, and when B is quiet.
 //!
-//! It never says what exists. app-lib passes Storage's statuses on after the instance was made (measured:
-//! tests/recorded/older, `create-storage-*`), and a gateway answers while the app goes on. So an answer tells
-//! three things: whether B refused the draft by its own check, whether these are words that app-lib says
-//! only before it makes anything, and who has answered, which tells when nothing can be at work any more.
-//! Bodies are looked at for their kind only, since they may quote personal data.
+//! An answer never shows what exists. app-lib passes Storage's statuses on after the instance was created (measured:
+//! tests/recorded/older, `create-storage-*`), and a gateway answers while the app goes on. An answer shows three things:
+//! whether B refused the draft by its own check, whether app-lib gives this answer only before it creates anything, and
+//! who answered, which decides when nobody can still be processing the request.
+//! Only the kind of the body is read, because a body may quote personal data.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use crate::{
     id::InstanceId,
     relay::{
         Reason,
-        decide::{Problem, Quiet, Reply},
+        decide::{Failure, Quiet, Reply},
     },
 };
 
-/// An app's own 5xx within this time cannot come from a call to Storage that timed out, which takes 100 s
-/// (.NET's default; Altinn/app-lib-dotnet sets none), so that Storage has answered all of them.
+/// Within this time no call of an app to Storage can have timed out: that takes 100 s (.NET's default;
+/// Altinn/app-lib-dotnet sets none). When the app answers with a 5xx before, Storage has answered all its calls.
 const NO_TIME_OUT: Duration = Duration::from_secs(90);
 
-/// Texts of a 400 that app-lib answers before it makes anything (measured: tests/recorded/create-*).
+/// How the texts of a 400 begin that app-lib answers before it creates anything (measured: tests/recorded/create-*).
 const REFUSED_TEXTS: [&str; 5] = [
     "Error when comparing content to application metadata:",
     "Error: instanceOwnerPartyId",
@@ -32,21 +32,21 @@ const REFUSED_TEXTS: [&str; 5] = [
     "Creating instance based on a copy",
 ];
 
-/// B's answer to a request that makes or changes it, other than success. Does not print its body.
+/// B's answer to a request that creates or changes it, other than success. It does not print its body.
 pub struct Refusal {
-    /// The status.
+    /// The HTTP status.
     pub status: StatusCode,
     /// `Retry-After`.
     pub retry_after: Option<Duration>,
-    /// How long it took.
+    /// The time from the request to the answer.
     pub elapsed: Duration,
     /// The body; `None` if it did not arrive whole.
     body: Option<Body>,
 }
 
 impl Refusal {
-    /// An answer that took so long: its `body`, `None` if it did not arrive whole, and whether its
-    /// `Content-Type` says HTML.
+    /// An answer after the time `elapsed`. `body` is `None` if it did not arrive whole; `html` is whether its
+    /// `Content-Type` says so.
     #[must_use]
     pub fn new(
         status: StatusCode,
@@ -64,7 +64,7 @@ impl Refusal {
     }
 
     /// Whether B's app refuses a data element by its own check, and would refuse it again (measured:
-    /// tests/recorded/app-data-post-*). A status of Storage's, which it passes on, is no such refusal.
+    /// tests/recorded/app-data-post-*). A status of Storage's that the app passes on is no such refusal.
     #[must_use]
     pub fn refuses_element(&self) -> bool {
         matches!(
@@ -78,11 +78,11 @@ impl Refusal {
     }
 }
 
-/// The kinds of body that are answered with.
+/// The kinds of body.
 enum Body {
     Empty,
     Html,
-    /// A text of Storage's that the app passes on: `429 - Too Many Requests - …`.
+    /// A status of Storage's that the app passes on as text: `429 - Too Many Requests - …`.
     OfStorage,
     /// Plain text, or another JSON string.
     Text(String),
@@ -112,12 +112,12 @@ impl Body {
         }
     }
 
-    /// Whether the app must have written it: no gateway answers so.
+    /// Whether only the app can have written it: no gateway answers like this.
     fn is_of_the_app(&self) -> bool {
         matches!(self, Self::OfStorage | Self::Problem(_))
     }
 
-    /// Whether it is a status of Storage's that the app passes on, in a text or in problem details.
+    /// Whether it is a status of Storage's that the app passes on, as text or in problem details.
     fn passes_on_storage(&self) -> bool {
         match self {
             Self::OfStorage => true,
@@ -134,7 +134,7 @@ impl Body {
     }
 }
 
-/// `{status} - {words} - {body}`, the form of app-lib's exception for an answer of the platform
+/// Whether the text has the form of app-lib's exception for an answer of the platform: `{status} - {words} - {body}`
 /// (Altinn/app-lib-dotnet: src/Altinn.App.Core/Helpers/PlatformHttpException.cs).
 fn is_of_storage(text: &str) -> bool {
     let mut parts = text.splitn(2, " - ");
@@ -147,15 +147,15 @@ fn is_of_storage(text: &str) -> bool {
 pub fn classify(refusal: &Refusal) -> Reply {
     let status = refusal.status;
     let quiet = quiet(status, refusal.body.as_ref(), refusal.elapsed);
-    // A body that did not arrive says nothing.
+    // A body that did not arrive whole says nothing.
     let body = refusal.body.as_ref().unwrap_or(&Body::Empty);
     let said = said(status, body);
     let what = said.what;
-    let problem = Problem::new(said.reason)
+    let failure = Failure::new(said.reason)
         .because(format!("B answered {}{what}", status.as_u16()))
         .after(refusal.retry_after);
     Reply {
-        problem,
+        failure,
         refused: said.refused,
         nothing_made: said.nothing_made && quiet == Quiet::Now,
         quiet,
@@ -163,12 +163,12 @@ pub fn classify(refusal: &Refusal) -> Reply {
     }
 }
 
-/// When B is quiet, by who has answered.
+/// When B is quiet: that depends on who answered.
 fn quiet(status: StatusCode, body: Option<&Body>, elapsed: Duration) -> Quiet {
     let Some(body) = body else {
         return Quiet::Settled;
     };
-    // 499 has no name: nginx closes a request so.
+    // 499, which has no constant, is nginx's status for a closed request.
     if matches!(body, Body::Html)
         || status == StatusCode::REQUEST_TIMEOUT
         || status.as_u16() == 499
@@ -187,7 +187,7 @@ fn quiet(status: StatusCode, body: Option<&Body>, elapsed: Duration) -> Quiet {
     }
 }
 
-/// What an answer's words say.
+/// What the status and the body of an answer say.
 struct Said {
     reason: Reason,
     refused: bool,
@@ -196,7 +196,7 @@ struct Said {
 }
 
 impl Said {
-    /// B's own check refuses the draft; it makes nothing before.
+    /// B's own check refuses the draft, before anything is created.
     fn refused(what: &str) -> Self {
         Self {
             reason: Reason::Refused,
@@ -206,7 +206,7 @@ impl Said {
         }
     }
 
-    /// B refuses the draft when the instance is there already.
+    /// B refuses the draft after it has created the instance.
     fn refused_late(what: impl Into<String>) -> Self {
         Self {
             nothing_made: false,
@@ -215,7 +215,7 @@ impl Said {
         }
     }
 
-    /// It may be otherwise another time.
+    /// Another attempt may succeed.
     fn passing(reason: Reason, what: &str) -> Self {
         Self {
             reason,
@@ -319,7 +319,8 @@ fn said(status: StatusCode, body: &Body) -> Said {
     }
 }
 
-/// Where in the form .NET's reader stopped: `… in XML document (1, 82).` The words around it quote values.
+/// Where in the form .NET's reader stopped: `… in XML document (1, 82).` The rest of the text is dropped, because it
+/// quotes values.
 fn place(detail: &str) -> String {
     let place = detail
         .split_once("XML document (")
@@ -357,7 +358,7 @@ mod tests {
         ))
     }
 
-    /// A recorded creation: its name, its answer's status and body, and whether it left an instance, deleted or not.
+    /// A recorded creation. `left`: it left an instance, which may have been deleted.
     struct Recorded {
         name: String,
         status: u16,
@@ -365,7 +366,7 @@ mod tests {
         left: bool,
     }
 
-    /// The recorded answers to creations, 201 and broken connections aside.
+    /// The recorded answers to creations, except 201 and broken connections.
     fn recorded() -> Vec<Recorded> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/recorded");
         let mut recorded = Vec::new();
@@ -381,7 +382,7 @@ mod tests {
                 let Some(status) = answer["status"].as_u64().filter(|status| *status != 201) else {
                     continue;
                 };
-                // A guid that the recording has taken out.
+                // Replaces the guid that was removed from the recording.
                 let guid = "3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77";
                 let text = match (&answer["exact"], &answer["text"], &answer["body"]) {
                     (Value::String(text), ..) | (_, Value::String(text), _) => text.clone(),
@@ -403,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_say_that_nothing_was_made_are_never_said_when_something_was() {
+    fn no_recorded_answer_claims_that_nothing_was_made_when_something_was() {
         let recorded = recorded();
         assert!(recorded.len() >= 60, "{} recordings", recorded.len());
         for it in &recorded {
@@ -417,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn only_bs_own_check_of_parts_owner_and_form_is_a_refusal() {
+    fn only_the_apps_own_check_of_parts_owner_and_form_is_a_refusal() {
         let refused: Vec<String> = recorded()
             .into_iter()
             .filter(|it| read(it.status, Some(&it.body), 0).refused)
@@ -456,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_names_the_instance_where_altinns_does() {
+    fn the_instance_that_an_answer_names_is_read() {
         let named: Vec<String> = recorded()
             .into_iter()
             .filter(|it| read(it.status, Some(&it.body), 0).instance.is_some())
@@ -472,9 +473,8 @@ mod tests {
         }
     }
 
-    /// Who has answered tells when B is quiet: its app, or something in front of it.
     #[test]
-    fn b_is_quiet_after_its_apps_own_answer_and_not_after_a_gateways() {
+    fn b_is_quiet_sooner_after_an_answer_of_its_app_than_of_a_gateway() {
         const STORAGE: &str = r#""503 - Service Unavailable - {}""#;
         const PROBLEM: &str = r#"{"title":"Instance initialization failed.","status":500}"#;
         for (status, body, seconds, expected) in [
@@ -523,11 +523,11 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_form_is_told_with_its_place_and_without_its_value() {
+    fn a_refused_form_is_reported_with_the_position_but_not_the_value() {
         let detail = "There is an error in XML document (1, 82). The string 'Kari' is not a valid AllXsd value.";
         let body = serde_json::json!({"title": "Failed to deserialize XML", "status": 400, "detail": detail});
         let detail = read(400, Some(&body.to_string()), 0)
-            .problem
+            .failure
             .detail
             .unwrap();
         assert_eq!(
@@ -537,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_or_broken_attachment_of_ours_is_no_refusal() {
+    fn a_slow_or_interrupted_request_is_no_refusal() {
         for detail in [
             "IOException while reading a section of the request: Reading the request body timed out due to data arriving \
              too slowly. See MinRequestBodyDataRate.",
@@ -550,13 +550,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_body_is_repeated() {
+    fn no_body_is_repeated() {
         let reply = read(
             404,
             Some(r#""Cannot lookup party: Failed to lookup party by personNumber: 01017012345""#),
             0,
         );
         assert!(!format!("{reply:?}").contains("01017012345"));
-        assert_eq!(reply.problem.reason, Reason::OwnerUnknown);
+        assert_eq!(reply.failure.reason, Reason::OwnerUnknown);
     }
 }

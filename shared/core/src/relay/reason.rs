@@ -1,6 +1,6 @@
-//! Why a relay waits or failed: one table of codes, the same in ledger, logs and metrics.
+//! The reasons why a relay waits or failed: one table of codes for the ledger, logs and metrics.
 
-/// Builds the enum and its table together, so that no code lacks its meaning or its remedy.
+/// Defines the enum and its table together, so that every code has a meaning and a remedy.
 macro_rules! reasons {
     ($($name:ident $code:literal $meaning:literal $remedy:literal;)*) => {
         /// A reason code.
@@ -13,7 +13,7 @@ macro_rules! reasons {
             /// All reasons.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// The code, as it is written.
+            /// The code in the ledger, logs and metrics.
             #[must_use]
             pub fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_is_its_own_and_is_read_as_it_was_written() {
+    fn every_code_is_unique_and_is_read_back() {
         let codes: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         assert_eq!(codes.len(), Reason::ALL.len());
         assert!(

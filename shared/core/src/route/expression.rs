@@ -61,10 +61,12 @@ impl fmt::Debug for Expression {
 
 /// An expression that cannot be used, found when the route is loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{problem}")]
+#[error("{problem}{}", help.as_ref().map(|help| format!(": {help}")).unwrap_or_default())]
 pub struct SyntaxError {
-    /// What is wrong, and what is allowed.
+    /// What is wrong.
     pub problem: String,
+    /// What is allowed, or what to do.
+    pub help: Option<&'static str>,
     /// Where in the expression's text, in bytes.
     pub range: Option<Range<usize>>,
     /// Which kind of mistake it is.
@@ -114,9 +116,8 @@ impl Expression {
     pub fn compile(source: &str, locals: &[String]) -> Result<Self, SyntaxError> {
         if code_length(source) > MAX_CODE {
             return Err(SyntaxError {
-                problem: format!(
-                    "has more than {MAX_CODE} characters beside its quoted texts: make it simpler"
-                ),
+                problem: format!("has more than {MAX_CODE} characters beside its quoted texts"),
+                help: Some("make it simpler"),
                 range: None,
                 mistake: Mistake::ExpressionTooLong,
             });
@@ -127,6 +128,7 @@ impl Expression {
                 let detail = error.detail().unwrap_or("not an expression").to_owned();
                 SyntaxError {
                     problem: format!("syntax error: {detail}"),
+                    help: None,
                     range: error.range(),
                     mistake: Mistake::ExpressionSyntax,
                 }
@@ -146,6 +148,7 @@ impl Expression {
                     .collect();
                 return Err(SyntaxError {
                     problem: format!("unknown name `{name}`, allowed are {}", quoted(&allowed)),
+                    help: None,
                     range: words::find(source, name, |before| !before.ends_with('.')),
                     mistake: Mistake::UnknownName(Words::new(name, &allowed)),
                 });
@@ -166,9 +169,8 @@ impl Expression {
             let subscripted = subscripts_of_data(source);
             if subscripted.is_empty() {
                 return Err(SyntaxError {
-                    problem:
-                        "`data` must name a data type of A: `data.model`, or `data['my-type']`"
-                            .into(),
+                    problem: "`data` must name a data type of A".into(),
+                    help: Some("`data.model`, or `data['my-type']`"),
                     range: words::find(source, "data", |before| !before.ends_with('.')),
                     mistake: Mistake::DataWithoutType,
                 });
@@ -462,6 +464,7 @@ fn dry_run(source: &str, locals: &[String]) -> Result<(), SyntaxError> {
     };
     Err(SyntaxError {
         problem,
+        help: None,
         range,
         mistake,
     })

@@ -1,4 +1,4 @@
-//! The route file as it is written.
+//! The shape of a route file, and its parser.
 
 use std::{ops::Range, path::Path};
 
@@ -6,15 +6,17 @@ use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
 };
-use serde_saphyr::{Location, Spanned};
+use serde_path_to_error::{Path as FieldPath, Segment};
+use serde_saphyr::{
+    ExternalMessageSource, Location, MessageFormatter, Spanned, UserMessageFormatter,
+    granit_parser::ErrorKind,
+};
 
-use super::{Mistake, Route, RouteError, Words, meaning};
+use super::error::{Expected, Mistake, RouteError, Words, YamlMistake};
 
 #[cfg(feature = "schema")]
-use super::file_schema;
+use super::schema_parts;
 
-/// How many bytes a route file has at most.
-pub const MAX_BYTES: u64 = 1024 * 1024;
 /// Groups within groups; each takes some of the stack.
 const MAX_DEPTH: usize = 24;
 
@@ -23,18 +25,18 @@ const MAX_DEPTH: usize = 24;
 /// A route: from which Altinn app, when, to which app, and how.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(transform = file_schema::whole_route))]
+#[cfg_attr(feature = "schema", schemars(transform = schema_parts::whole_route))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RouteFile {
     /// The route's name, a part of every relay's id: never rename it, never reuse it.
-    #[cfg_attr(feature = "schema", schemars(with = "String", regex(pattern = file_schema::SLUG), example = &"permit-to-casework"))]
+    #[cfg_attr(feature = "schema", schemars(with = "String", regex(pattern = schema_parts::SLUG), example = &"permit-to-casework"))]
     pub(super) name: Spanned<String>,
     /// App A, whose instances are relayed.
     pub(super) from: From,
     /// App B, of which an instance is made.
     pub(super) to: To,
     /// The shape of B's form: its groups and fields by name, in B's order, each leaf an expression over `instance` (A's instance) and `data.<data type>` (A's form data).
-    #[cfg_attr(feature = "schema", schemars(with = "file_schema::Group"))]
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::Group"))]
     #[serde(default)]
     pub(super) model: Option<Spanned<Tree>>,
     /// Data elements of A that B gets.
@@ -44,7 +46,7 @@ pub(super) struct RouteFile {
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", regex(pattern = "^P[0-9YMWDTHS.,]+$"), example = &"P30D"))]
     pub(super) due: Option<Spanned<String>>,
     /// Fan-out, `name in list`: one B per value of the list. Needs `key`.
-    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", regex(pattern = file_schema::BINDING), example = &"heir in data.model.heirs"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", regex(pattern = schema_parts::BINDING), example = &"heir in data.model.heirs"))]
     pub(super) each: Option<Spanned<String>>,
     /// What makes a value of `each` itself, however the list changes: an expression.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", length(min = 1), example = &"heir.id"))]
@@ -60,24 +62,24 @@ pub(super) struct RouteFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct From {
     /// The app, `{org}/{app}`.
-    #[cfg_attr(feature = "schema", schemars(with = "String", regex(pattern = file_schema::APP), example = &"ttd/permit"))]
+    #[cfg_attr(feature = "schema", schemars(with = "String", regex(pattern = schema_parts::APP), example = &"ttd/permit"))]
     pub(super) app: Spanned<String>,
     /// When an instance is ready.
     #[cfg_attr(feature = "schema", schemars(with = "When"))]
     pub(super) when: Spanned<When>,
     /// The day before which no instance is relayed. Needed unless `then.complete`.
-    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", regex(pattern = file_schema::DAY), example = &"2026-11-01"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", regex(pattern = schema_parts::DAY), example = &"2026-11-01"))]
     pub(super) since: Option<Spanned<String>>,
 }
 
 /// When an instance is ready: one of `process` and `task`.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(transform = file_schema::exactly_one))]
+#[cfg_attr(feature = "schema", schemars(transform = schema_parts::exactly_one))]
 #[serde(deny_unknown_fields)]
 pub(super) struct When {
     /// A's process has ended.
-    #[cfg_attr(feature = "schema", schemars(with = "file_schema::Process"))]
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::Process"))]
     pub(super) process: Option<Spanned<String>>,
     /// A stands in this task, or its process has ended.
     #[cfg_attr(feature = "schema", schemars(with = "String", length(min = 1), example = &"Task_2"))]
@@ -87,11 +89,11 @@ pub(super) struct When {
 /// App B, of which an instance is made.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(transform = file_schema::mode_needs_stamp))]
+#[cfg_attr(feature = "schema", schemars(transform = schema_parts::mode_needs_stamp))]
 #[serde(deny_unknown_fields)]
 pub(super) struct To {
     /// The app, `{org}/{app}`.
-    #[cfg_attr(feature = "schema", schemars(with = "String", regex(pattern = file_schema::APP), example = &"ttd/casework"))]
+    #[cfg_attr(feature = "schema", schemars(with = "String", regex(pattern = schema_parts::APP), example = &"ttd/casework"))]
     pub(super) app: Spanned<String>,
     /// In whose inbox the instance appears.
     #[cfg_attr(feature = "schema", schemars(with = "Owner"))]
@@ -101,34 +103,34 @@ pub(super) struct To {
     #[cfg_attr(feature = "schema", schemars(example = &"model"))]
     pub(super) data_type: Option<String>,
     /// The XML root element of B's form, `model` if not given.
-    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", regex(pattern = file_schema::ELEMENT), example = &"melding"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", regex(pattern = schema_parts::ELEMENT), example = &"melding"))]
     pub(super) root: Option<Spanned<String>>,
     /// B's JSON schema, a file beside the route: the draft is validated and its elements are ordered by it.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", length(min = 1), example = &"casework.schema.json"))]
     pub(super) schema: Option<Spanned<String>>,
     /// `prefill` makes B by Altinn's simplified request, which takes flat texts only. Needs `stamp`.
-    #[cfg_attr(feature = "schema", schemars(with = "Option<file_schema::Mode>"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<schema_parts::Mode>"))]
     pub(super) mode: Option<Spanned<String>>,
     /// With `mode: prefill`, the field of B's form that carries the relay's id, which B's `dataFields` must show.
-    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", regex(pattern = file_schema::PATH), example = &"soknad.relay"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", regex(pattern = schema_parts::PATH), example = &"soknad.relay"))]
     pub(super) stamp: Option<Spanned<String>>,
 }
 
 /// In whose inbox the instance appears: one of `organisation`, `person` and `party`, an expression each.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(transform = file_schema::exactly_one))]
+#[cfg_attr(feature = "schema", schemars(transform = schema_parts::exactly_one))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Owner {
     /// A nine-digit organisation number: an expression.
-    #[cfg_attr(feature = "schema", schemars(with = "file_schema::Leaf", example = &"'310075728'"))]
-    pub(super) organisation: Option<Spanned<Scalar>>,
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::Leaf", example = &"'310075728'"))]
+    pub(super) organisation: Option<Spanned<Tree>>,
     /// An eleven-digit national identity number: an expression.
-    #[cfg_attr(feature = "schema", schemars(with = "file_schema::Leaf", example = &"heir.ssn"))]
-    pub(super) person: Option<Spanned<Scalar>>,
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::Leaf", example = &"heir.ssn"))]
+    pub(super) person: Option<Spanned<Tree>>,
     /// A party id: an expression.
-    #[cfg_attr(feature = "schema", schemars(with = "file_schema::Leaf", example = &"instance.instanceOwner.partyId"))]
-    pub(super) party: Option<Spanned<Scalar>>,
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::Leaf", example = &"instance.instanceOwner.partyId"))]
+    pub(super) party: Option<Spanned<Tree>>,
 }
 
 /// Data elements of A that B gets.
@@ -150,7 +152,7 @@ pub(super) struct Attachment {
 /// What follows on A once B exists.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(transform = file_schema::not_empty))]
+#[cfg_attr(feature = "schema", schemars(transform = schema_parts::not_empty))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Then {
     /// What is shown beside A's instance in its owner's inbox.
@@ -172,11 +174,9 @@ pub(super) struct Substatus {
     pub(super) description: Option<String>,
 }
 
-/// An expression's text; a bare number or `true` is one too.
-pub(super) struct Scalar(pub(super) String);
-
-/// A node of `model:`.
+/// A node of `model:`, or an expression elsewhere.
 pub(super) enum Tree {
+    /// An expression's text; a bare number or `true` is one too.
     Scalar(String),
     Map(Vec<(Spanned<String>, Spanned<Tree>)>),
     List,
@@ -236,55 +236,11 @@ impl<'de> Deserialize<'de> for Tree {
     }
 }
 
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Tree::deserialize(deserializer)? {
-            Tree::Scalar(text) => Ok(Self(text)),
-            _ => Err(serde::de::Error::custom(
-                "expected an expression, such as \"'310075728'\"",
-            )),
-        }
-    }
-}
-
-/// Reads one route file.
+/// Parses a route file's text.
 ///
 /// # Errors
-/// Everything that is wrong with it.
-pub(super) fn read(path: &Path) -> Result<Route, Vec<RouteError>> {
-    let whole = |mistake, problem: String| vec![RouteError::new(path, mistake, problem)];
-    let unreadable =
-        |error: std::io::Error| whole(Mistake::Unreadable, format!("cannot be read: {error}"));
-    let metadata = std::fs::metadata(path).map_err(unreadable)?;
-    // A pipe or a device may never come to an end.
-    if !metadata.is_file() {
-        let problem = "cannot be read: it is no file with text in it";
-        return Err(whole(Mistake::Unreadable, problem.into()));
-    }
-    let size = metadata.len();
-    if size > MAX_BYTES {
-        return Err(whole(
-            Mistake::TooLarge,
-            format!("has {size} bytes, a route file has {MAX_BYTES} at most"),
-        ));
-    }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        vec![RouteError {
-            range: Some(at..at + 1),
-            ..RouteError::new(
-                path,
-                Mistake::NotText,
-                format!("is not UTF-8 text (byte {at})"),
-            )
-        }]
-    })?;
-    let file = parse(path, &text).map_err(|error| vec![*error])?;
-    meaning::route(path, &text, file)
-}
-
-fn parse(path: &Path, text: &str) -> Result<RouteFile, Box<RouteError>> {
+/// What is wrong with it: of what is not in shape, the first.
+pub(super) fn parse(path: &Path, text: &str) -> Result<RouteFile, Box<RouteError>> {
     let mut track = serde_path_to_error::Track::new();
     let options = serde_saphyr::options! {
         with_snippet: false,
@@ -297,71 +253,173 @@ fn parse(path: &Path, text: &str) -> Result<RouteFile, Box<RouteError>> {
                 &mut track,
             ))
         });
-    parsed.map_err(|error| {
-        let field = track.path().to_string();
-        // `Spanned` is a struct with a field `value` to serde; that is no field of the route.
-        let field = field.trim_end_matches(".value").replace(".value.", ".");
-        // From here on the path is not known.
-        let field = field.split_once('?').map_or(&*field, |(known, _)| known);
-        let field = field.trim_end_matches('.');
-        let place = error.location();
-        let at = place.map(|place| (place.line(), place.column()));
-        let problem = problem(&error, at);
-        let mistake = mistake(&error, &problem);
-        let key = match &mistake {
-            Mistake::UnknownKey(Words { word, .. }) => Some(word.as_str()),
-            _ => None,
-        };
-        Box::new(RouteError {
-            at,
-            field: (!field.is_empty()).then(|| field.to_owned()),
-            range: place.and_then(|place| {
-                let range = bytes(place).or_else(|| point(text, place))?;
-                Some(
-                    key.and_then(|key| word_in(text, &range, key))
-                        .unwrap_or(range),
-                )
-            }),
-            ..RouteError::new(path, mistake, problem)
-        })
-    })
+    parsed.map_err(|error| Box::new(refused(path, text, track.path(), &error)))
+}
+
+/// What the parser found wrong.
+fn refused(path: &Path, text: &str, parsed: FieldPath, error: &serde_saphyr::Error) -> RouteError {
+    let (mut field, is_key) = field(&parsed);
+    // Keys are texts.
+    let expected = if is_key {
+        Expected::Text
+    } else {
+        expected(&field)
+    };
+    let mistake = mistake(error, expected);
+    let place = error.location();
+    let mut range = place.and_then(|place| bytes(place).or_else(|| point(text, place)));
+    match &mistake {
+        Mistake::UnknownKey(Words { word, .. }) => {
+            if field.last() != Some(&Step::Name(word)) {
+                field.push(Step::Name(word));
+            }
+            range = range.map(|range| word_in(text, &range, word).unwrap_or(range));
+        }
+        // The parser was at the end of the group when it missed the key.
+        Mistake::MissingKey(_) => range = None,
+        _ => {}
+    }
+    let field = dotted(&field);
+    RouteError {
+        at: place.map(|place| (place.line(), place.column())),
+        field: (!field.is_empty()).then_some(field),
+        range,
+        ..RouteError::new(path, mistake.clone(), problem(&mistake, error))
+    }
+}
+
+/// A step on the way to a field.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step<'a> {
+    Name(&'a str),
+    Item(usize),
+}
+
+/// The field that the parser was at, and whether it was at the field's key.
+fn field(parsed: &FieldPath) -> (Vec<Step<'_>>, bool) {
+    let mut steps = Vec::new();
+    let mut is_wrapped = false;
+    for segment in parsed {
+        match segment {
+            // `Spanned` is a struct with a field `value` to serde; that is no field of the route.
+            Segment::Map { key } if key == "value" && !steps.is_empty() && !is_wrapped => {
+                is_wrapped = true;
+            }
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                steps.push(Step::Name(key));
+                is_wrapped = false;
+            }
+            Segment::Seq { index } => {
+                steps.push(Step::Item(*index));
+                is_wrapped = false;
+            }
+            Segment::Unknown => return (steps, true),
+        }
+    }
+    (steps, false)
+}
+
+/// `attachments[0].to`.
+fn dotted(field: &[Step<'_>]) -> String {
+    let mut name = String::new();
+    for step in field {
+        match step {
+            Step::Name(step) if name.is_empty() => name.push_str(step),
+            Step::Name(step) => {
+                name.push('.');
+                name.push_str(step);
+            }
+            Step::Item(index) => name.push_str(&format!("[{index}]")),
+        }
+    }
+    name
+}
+
+/// What kind of value a field of the route file takes.
+fn expected(field: &[Step<'_>]) -> Expected {
+    use Step::{Item, Name};
+    match field {
+        [Name("attachments")] => Expected::List,
+        [Name("attachments"), Item(_), Name("required")] | [Name("then"), Name("complete")] => {
+            Expected::Boolean
+        }
+        [Name("model"), ..] | [Name("to"), Name("owner"), _] => Expected::Expression,
+        []
+        | [Name("from" | "to" | "then")]
+        | [Name("attachments"), Item(_)]
+        | [Name("from"), Name("when")]
+        | [Name("to"), Name("owner")]
+        | [Name("then"), Name("substatus")] => Expected::Group,
+        _ => Expected::Text,
+    }
 }
 
 /// Which kind of mistake the parser's error is.
-fn mistake(error: &serde_saphyr::Error, problem: &str) -> Mistake {
+fn mistake(error: &serde_saphyr::Error, expected: Expected) -> Mistake {
     use serde_saphyr::Error;
     match error {
         Error::SerdeUnknownField {
             field, expected, ..
         } => Mistake::UnknownKey(Words::new(field, expected)),
         Error::SerdeMissingField { field, .. } => Mistake::MissingKey((*field).to_owned()),
-        Error::DuplicateMappingKey { .. } => Mistake::DuplicateKey,
-        Error::Unexpected { .. } | Error::InvalidScalar { .. } => Mistake::WrongKind,
-        _ if problem.starts_with("too large") => Mistake::TooLarge,
-        _ if problem.starts_with("expected an expression") => Mistake::WrongKind,
-        _ => Mistake::Syntax,
+        Error::DuplicateMappingKey { key, .. } => {
+            Mistake::DuplicateKey(key.clone().unwrap_or_default())
+        }
+        Error::Unexpected { .. }
+        | Error::InvalidScalar { .. }
+        | Error::InvalidBooleanStrict { .. }
+        | Error::NullIntoString { .. }
+        | Error::SerdeInvalidType { .. } => Mistake::WrongKind(expected),
+        Error::Budget { .. }
+        | Error::AliasReplayCounterOverflow { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => Mistake::TooLarge,
+        Error::AliasError { error, .. } => mistake(error, expected),
+        Error::Eof { .. } => Mistake::Syntax(YamlMistake::Empty),
+        Error::MultipleDocuments { .. } => Mistake::Syntax(YamlMistake::SeveralDocuments),
+        Error::UnknownAnchor { .. } => Mistake::Syntax(YamlMistake::UnknownAnchor),
+        Error::ExternalMessage { source, .. } => match &**source {
+            ExternalMessageSource::Parser(error) => scanned(error.kind()),
+            _ => Mistake::Syntax(YamlMistake::Other),
+        },
+        _ => Mistake::Syntax(YamlMistake::Other),
     }
 }
 
-/// What the parser found wrong, in the words of who writes a route, without the place.
-fn problem(error: &serde_saphyr::Error, at: Option<(u64, u64)>) -> String {
-    if let serde_saphyr::Error::Unexpected { expected, .. } = error {
-        match *expected {
-            "mapping start" => return "must be a group, `name: value` each".into(),
-            "sequence start" => return "must be a list".into(),
-            "string scalar" => return "must be a text".into(),
-            _ => {}
+/// Which kind of mistake keeps the text from being YAML.
+fn scanned(kind: &ErrorKind) -> Mistake {
+    let kind = match kind {
+        ErrorKind::RecursionLimitExceeded => return Mistake::TooLarge,
+        ErrorKind::InvalidTrailingSingleQuotedScalar
+        | ErrorKind::InvalidTrailingDoubleQuotedScalar => YamlMistake::AfterQuote,
+        ErrorKind::UnclosedQuotedScalar => YamlMistake::OpenQuote,
+        ErrorKind::ExpectedFlowMappingSeparator
+        | ErrorKind::UnclosedFlowCollection { open: '{' } => YamlMistake::OpenBrace,
+        ErrorKind::ExpectedFlowSequenceSeparator
+        | ErrorKind::UnclosedFlowCollection { open: '[' } => YamlMistake::OpenBracket,
+        ErrorKind::TabNotAllowed
+        | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabInIndentation => YamlMistake::Tab,
+        ErrorKind::MappingValueNotAllowed => YamlMistake::Colon,
+        ErrorKind::ExpectedBlockMappingKey
+        | ErrorKind::ExpectedNodeContent
+        | ErrorKind::ExpectedBlockSequenceEntry => YamlMistake::Incomplete,
+        _ => YamlMistake::Other,
+    };
+    Mistake::Syntax(kind)
+}
+
+/// What is wrong, in the words of who writes a route.
+fn problem(mistake: &Mistake, error: &serde_saphyr::Error) -> String {
+    let problem = match mistake {
+        Mistake::WrongKind(expected) => expected.problem(),
+        Mistake::TooLarge => {
+            return format!("too large or too complex, {MAX_DEPTH} levels of groups at most");
         }
-    }
-    let message = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
-    if message.contains("too large or too complex") {
-        return format!("too large or too complex, {MAX_DEPTH} levels of groups at most");
-    }
-    let place = at.map(|(line, column)| format!(" at line {line}, column {column}"));
-    place
-        .and_then(|place| message.strip_suffix(&*place))
-        .unwrap_or(&message)
-        .to_owned()
+        _ => return UserMessageFormatter.format_message(error).into_owned(),
+    };
+    problem.to_owned()
 }
 
 /// The bytes of `word`, which starts at `range` or behind its quote.
@@ -388,4 +446,67 @@ pub(super) fn bytes(location: Location) -> Option<Range<usize>> {
     let start = usize::try_from(span.byte_offset()?).ok()?;
     let length = usize::try_from(span.byte_len()?).ok()?;
     Some(start..start + length)
+}
+
+#[cfg(all(test, feature = "schema"))]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::route::file_schema::file_schema;
+
+    /// The kind of value that a part of the JSON schema takes.
+    fn kind(root: &Value, schema: &Value) -> Expected {
+        if let Some(reference) = schema["$ref"].as_str() {
+            return match reference {
+                "#/$defs/Expression" => Expected::Expression,
+                _ => kind(root, resolved(root, schema)),
+            };
+        }
+        let types = &schema["type"];
+        let first = types.get(0).unwrap_or(types);
+        match first.as_str() {
+            Some("object") => Expected::Group,
+            Some("array") => Expected::List,
+            Some("boolean") => Expected::Boolean,
+            Some("string") => Expected::Text,
+            _ => {
+                let branches = schema.get("anyOf").or(schema.get("oneOf"));
+                kind(root, &branches.unwrap_or_else(|| panic!("{schema}"))[0])
+            }
+        }
+    }
+
+    fn resolved<'s>(root: &'s Value, schema: &'s Value) -> &'s Value {
+        let schema = schema["anyOf"].get(0).unwrap_or(schema);
+        let pointer = schema["$ref"].as_str().and_then(|it| it.strip_prefix('#'));
+        pointer.map_or(schema, |pointer| root.pointer(pointer).unwrap())
+    }
+
+    fn compare<'s>(root: &'s Value, schema: &'s Value, field: &mut Vec<Step<'s>>) -> usize {
+        if field.first() == Some(&Step::Name("model")) {
+            return 0;
+        }
+        let name = dotted(field);
+        assert_eq!(expected(field), kind(root, schema), "{name}");
+        let group = resolved(root, schema);
+        let mut compared = 1;
+        if let Some(items) = group.get("items") {
+            field.push(Step::Item(0));
+            compared += compare(root, items, field);
+            field.pop();
+        }
+        for (name, schema) in group["properties"].as_object().into_iter().flatten() {
+            field.push(Step::Name(name));
+            compared += compare(root, schema, field);
+            field.pop();
+        }
+        compared
+    }
+
+    #[test]
+    fn every_field_is_expected_to_be_of_the_kind_that_the_schema_names() {
+        let schema = file_schema();
+        assert!(compare(&schema, &schema, &mut Vec::new()) > 25);
+    }
 }

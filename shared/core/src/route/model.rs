@@ -1,55 +1,78 @@
-//! The `model:` of a route: the shape of B's form, every leaf an expression.
+//! The `model:` of a route: the structure of B's form, with an expression for every field.
+
+use std::{fmt, ops::ControlFlow};
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::expression::{EvaluationError, Expression, Scope};
 
-/// Elements that one draft may have; B's form is filled in by people, who have fewer.
+/// The maximum number of elements in a draft. Forms that people fill in have far fewer.
 const MAX_ELEMENTS: usize = 100_000;
 
-/// A group of fields, in the order in which the route names them.
+/// A group of fields, in the order of the route file.
 pub type Group = Vec<(String, Node)>;
 
 /// One element of B's form.
 #[derive(Debug)]
 pub enum Node {
-    /// A field: an expression's value.
+    /// A field, with the expression for its value.
     Field(Expression),
     /// A group of fields.
     Group(Group),
     /// A repeating group: one group per item of a list (`$each: item in list`).
     Repeat {
-        /// The name that the item has in `group`.
+        /// The name of the item in the expressions of `group`.
         name: String,
         /// The list.
         list: Expression,
-        /// The fields of one item.
+        /// The fields of each item.
         group: Group,
     },
 }
 
-/// A field of B's form that could not be filled. Names the field, never a value.
+/// Why a field of B's form has no value. Names the field, never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MappingError {
-    /// Its expression gave no value.
-    #[error("{field}: {source}")]
+    /// The expression could not be evaluated.
+    #[error("{field}: {problem}")]
     Expression {
-        /// The field, dotted, as the route names it.
+        /// The field, as a dotted path in the route.
         field: String,
         /// Why.
-        source: EvaluationError,
+        problem: EvaluationError,
     },
     /// More elements than any form has.
-    #[error("{field}: the form would have more than {MAX_ELEMENTS} elements")]
+    #[error("{field}: {}", self.problem())]
     TooLarge {
-        /// The field at which it was too much.
+        /// The field with which it exceeded the limit.
         field: String,
     },
 }
 
+impl MappingError {
+    /// The field, dotted, with the indexes of the items around it.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        match self {
+            Self::Expression { field, .. } | Self::TooLarge { field } => field,
+        }
+    }
+
+    /// What is wrong, without the field.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self {
+            Self::Expression { problem, .. } => problem.to_string(),
+            Self::TooLarge { .. } => {
+                format!("the form would have more than {MAX_ELEMENTS} elements")
+            }
+        }
+    }
+}
+
 impl Node {
-    /// Every expression below this node.
+    /// Visits every expression in this node.
     pub fn expressions<'a>(&'a self, visit: &mut dyn FnMut(&'a Expression)) {
         match self {
             Self::Field(expression) => visit(expression),
@@ -61,7 +84,7 @@ impl Node {
         }
     }
 
-    /// The paths that this node reads, with an item's fields as fields of its list.
+    /// Visits the paths that this node reads. Fields of an item are given as fields of its list.
     pub fn paths(&self, visit: &mut dyn FnMut(String)) {
         match self {
             Self::Field(expression) => expression.paths().for_each(|path| visit(path.to_owned())),
@@ -78,87 +101,279 @@ impl Node {
     }
 }
 
-/// Every expression of `group`.
+/// Visits every expression in `group`.
 pub fn expressions<'a>(group: &'a Group, visit: &mut dyn FnMut(&'a Expression)) {
     group.iter().for_each(|(_, node)| node.expressions(visit));
 }
 
-/// Every path that `group` reads.
+/// Visits every path that `group` reads.
 pub fn paths(group: &Group, visit: &mut dyn FnMut(String)) {
     group.iter().for_each(|(_, node)| node.paths(visit));
 }
 
-/// Fills in `group`. Empty fields and groups without any field are left out.
+/// An item of a list that an `each` or `$each` is at.
+#[derive(Debug, Clone, Copy)]
+pub struct Item<'a> {
+    /// The name that the item has in expressions.
+    pub name: &'a str,
+    /// The list.
+    pub list: &'a Expression,
+    /// The item's index, from 0.
+    pub index: usize,
+}
+
+/// One expression of `model:`, evaluated.
+#[derive(Debug)]
+pub struct Field<'a> {
+    path: &'a Path<'a>,
+    /// The expression.
+    pub expression: &'a Expression,
+    /// What the expression sees.
+    pub scope: &'a Scope,
+    /// What came of it.
+    pub outcome: Outcome<'a>,
+    /// Whether the expression is the list of a repeating group.
+    pub is_list: bool,
+}
+
+/// What came of an expression.
+#[derive(Clone, Copy)]
+pub enum Outcome<'a> {
+    /// A field's value, which may be empty.
+    Value(Option<&'a Value>),
+    /// The list of a repeating group.
+    List,
+    /// No value.
+    Failed(&'a EvaluationError),
+}
+
+/// Prints no value.
+impl fmt::Debug for Outcome<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(_) => f.write_str("Value"),
+            Self::List => f.write_str("List"),
+            Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
+        }
+    }
+}
+
+impl<'a> Field<'a> {
+    /// The field of B: `model.soknad.vedtak[1].kode`; of a list, the repeating group.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.path.name()
+    }
+
+    /// The field of the route file: `model.soknad.vedtak.kode`; of a list, `model.soknad.vedtak.$each`.
+    #[must_use]
+    pub fn rule(&self) -> String {
+        let mut rule = "model".to_owned();
+        for step in self.path.steps() {
+            if let Step::Field(name) = step {
+                rule.push('.');
+                rule.push_str(name);
+            }
+        }
+        if self.is_list {
+            rule.push_str(".$each");
+        }
+        rule
+    }
+
+    /// The items that enclosing `$each`es are at, the outermost first.
+    #[must_use]
+    pub fn items(&self) -> Vec<Item<'a>> {
+        let item = |step| match step {
+            Step::Item(item) => Some(item),
+            Step::Field(_) => None,
+        };
+        self.path.steps().into_iter().filter_map(item).collect()
+    }
+}
+
+/// The way from the model to a node. A list of steps, the last one first, which costs nothing where nobody asks for it.
+#[derive(Debug)]
+struct Path<'a> {
+    before: Option<&'a Path<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step<'a> {
+    Field(&'a str),
+    Item(Item<'a>),
+}
+
+impl<'a> Path<'a> {
+    fn steps(&self) -> Vec<Step<'a>> {
+        let mut steps: Vec<_> = std::iter::successors(Some(self), |path| path.before)
+            .map(|path| path.step)
+            .collect();
+        steps.reverse();
+        steps
+    }
+
+    fn name(&self) -> String {
+        let mut name = "model".to_owned();
+        for step in self.steps() {
+            match step {
+                Step::Field(field) => {
+                    name.push('.');
+                    name.push_str(field);
+                }
+                Step::Item(item) => name.push_str(&format!("[{}]", item.index)),
+            }
+        }
+        name
+    }
+}
+
+/// Fills in `group`. Empty fields and groups without any field are left out. Stops at the first field
+/// that cannot be filled.
 ///
 /// # Errors
 /// [`MappingError`], which names the field.
 pub fn fill(group: &Group, scope: &Scope) -> Result<Map<String, Value>, MappingError> {
-    Filling { elements: 0 }.group(group, scope, "model")
+    walk(group, scope, &mut |field| match field.outcome {
+        Outcome::Failed(_) => ControlFlow::Break(()),
+        Outcome::Value(_) | Outcome::List => ControlFlow::Continue(()),
+    })
 }
 
-struct Filling {
+/// Fills in `group` and shows `visit` every expression on the way, in the order of the route, until it breaks
+/// off. An expression that fails fails the whole, and the walk goes on behind it if `visit` lets it.
+///
+/// # Errors
+/// [`MappingError`], which names the first field that could not be filled.
+pub fn walk(
+    group: &Group,
+    scope: &Scope,
+    visit: &mut dyn FnMut(&Field<'_>) -> ControlFlow<()>,
+) -> Result<Map<String, Value>, MappingError> {
+    let mut walk = Walk {
+        elements: 0,
+        failed: None,
+        visit,
+    };
+    let filled = walk.group(group, scope, None);
+    match (walk.failed, filled) {
+        (Some(error), _) => Err(error),
+        (None, ControlFlow::Continue(filled)) => Ok(filled),
+        (None, ControlFlow::Break(())) => Ok(Map::new()),
+    }
+}
+
+struct Walk<'v> {
     elements: usize,
+    /// The first field that could not be filled.
+    failed: Option<MappingError>,
+    visit: &'v mut dyn FnMut(&Field<'_>) -> ControlFlow<()>,
 }
 
-impl Filling {
+impl Walk<'_> {
     fn group(
         &mut self,
         group: &Group,
         scope: &Scope,
-        field: &str,
-    ) -> Result<Map<String, Value>, MappingError> {
+        before: Option<&Path<'_>>,
+    ) -> ControlFlow<(), Map<String, Value>> {
         let mut filled = Map::new();
         for (name, node) in group {
-            let field = format!("{field}.{name}");
-            if let Some(value) = self.node(node, scope, field)? {
+            let path = Path {
+                before,
+                step: Step::Field(name),
+            };
+            if let Some(value) = self.node(node, scope, &path)? {
                 filled.insert(name.clone(), value);
             }
         }
-        Ok(filled)
+        ControlFlow::Continue(filled)
     }
 
     fn node(
         &mut self,
         node: &Node,
         scope: &Scope,
-        field: String,
-    ) -> Result<Option<Value>, MappingError> {
-        let failed = |source| MappingError::Expression {
-            field: field.clone(),
-            source,
-        };
-        self.elements += 1;
-        if self.elements > MAX_ELEMENTS {
-            return Err(MappingError::TooLarge { field });
-        }
-        match node {
+        path: &Path<'_>,
+    ) -> ControlFlow<(), Option<Value>> {
+        self.count(1, path)?;
+        let filled = match node {
             Node::Field(expression) => {
-                let value = expression.evaluate(scope).map_err(failed)?;
+                let value = expression.evaluate(scope);
+                let outcome = match &value {
+                    Ok(value) => Outcome::Value(value.as_ref()),
+                    Err(error) => Outcome::Failed(error),
+                };
+                self.visited(path, expression, scope, outcome, false)?;
+                let value = value.ok().flatten();
                 // The field itself is counted already.
-                self.elements += value.as_ref().map_or(0, below);
-                if self.elements > MAX_ELEMENTS {
-                    return Err(MappingError::TooLarge { field });
-                }
-                Ok(value)
+                self.count(value.as_ref().map_or(0, below), path)?;
+                value
             }
             Node::Group(group) => {
-                let filled = self.group(group, scope, &field)?;
-                Ok((!filled.is_empty()).then(|| filled.into()))
+                let filled = self.group(group, scope, Some(path))?;
+                (!filled.is_empty()).then(|| filled.into())
             }
             Node::Repeat { name, list, group } => {
+                let scopes = list.each(name, scope);
+                let outcome = match &scopes {
+                    Ok(_) => Outcome::List,
+                    Err(error) => Outcome::Failed(error),
+                };
+                self.visited(path, list, scope, outcome, true)?;
                 let mut items: Vec<Value> = Vec::new();
-                for (index, scope) in list.each(name, scope).map_err(failed)?.iter().enumerate() {
-                    let item = self.group(group, scope, &format!("{field}[{index}]"))?;
+                for (index, scope) in scopes.iter().flatten().enumerate() {
+                    let step = Step::Item(Item { name, list, index });
+                    let path = Path {
+                        before: Some(path),
+                        step,
+                    };
+                    let item = self.group(group, scope, Some(&path))?;
                     self.elements += 1;
                     items.push(item.into());
                 }
-                Ok((!items.is_empty()).then(|| items.into()))
+                (!items.is_empty()).then(|| items.into())
             }
+        };
+        ControlFlow::Continue(filled)
+    }
+
+    fn visited(
+        &mut self,
+        path: &Path<'_>,
+        expression: &Expression,
+        scope: &Scope,
+        outcome: Outcome<'_>,
+        is_list: bool,
+    ) -> ControlFlow<()> {
+        if let (Outcome::Failed(error), None) = (outcome, &self.failed) {
+            self.failed = Some(MappingError::Expression {
+                field: path.name(),
+                problem: error.clone(),
+            });
         }
+        (self.visit)(&Field {
+            path,
+            expression,
+            scope,
+            outcome,
+            is_list,
+        })
+    }
+
+    fn count(&mut self, elements: usize, path: &Path<'_>) -> ControlFlow<()> {
+        self.elements += elements;
+        if self.elements <= MAX_ELEMENTS {
+            return ControlFlow::Continue(());
+        }
+        let field = path.name();
+        self.failed.get_or_insert(MappingError::TooLarge { field });
+        ControlFlow::Break(())
     }
 }
 
-/// How many elements stand below `value`.
+/// The number of elements inside `value`.
 fn below(value: &Value) -> usize {
     let below_all =
         |items: &mut dyn Iterator<Item = &Value>| items.map(|item| 1 + below(item)).sum();

@@ -13,7 +13,7 @@ use app_files::AppFiles;
 /// src/Altinn.App.Core/Internal/Pdf/PdfService.cs).
 const PDF: &str = "ref-data-as-pdf";
 
-/// Checks every rule, and what B wants that no rule gives.
+/// Checks every rule, and what B requires that no rule gives.
 pub(super) fn check(fit: &mut Fit<'_>, a: Option<&AppFiles>, b: Option<&AppFiles>) {
     let route = fit.route();
     let mut most: BTreeMap<&str, Option<u64>> = BTreeMap::new();
@@ -37,7 +37,7 @@ pub(super) fn check(fit: &mut Fit<'_>, a: Option<&AppFiles>, b: Option<&AppFiles
                     .warning("count", &format!("attachments[{index}].to"), message)
                     .help("an instance with more gets no B: raise maxCount of B's data type, or lower that of A's");
                 fit.push(finding);
-                // Of the same type once is enough.
+                // One finding per data type is enough.
                 *sum = Some(0);
             }
         }
@@ -253,7 +253,7 @@ fn content_types(fit: &mut Fit<'_>, index: usize, theirs: &DataType, ours: &Data
 }
 
 fn size(fit: &mut Fit<'_>, index: usize, theirs: &DataType, ours: &DataType) {
-    // What A makes itself is small.
+    // What A generates itself is small.
     if ours.max_size == 0 || theirs.id == PDF || (1..=ours.max_size).contains(&theirs.max_size) {
         return;
     }
@@ -267,10 +267,10 @@ fn size(fit: &mut Fit<'_>, index: usize, theirs: &DataType, ours: &DataType) {
     fit.push(finding);
 }
 
-/// How many elements of a type A may have; `None` is without limit.
+/// How many elements of a type A may have; `None` if there is no limit.
 fn count(a: &AppFiles, theirs: &DataType) -> Option<u64> {
     if theirs.id == PDF {
-        // One of each task with a form, of which only the newest is relayed.
+        // There is one per task with a form; only the newest of a task is relayed.
         let tasks = a.tasks.as_ref().map_or(1, Vec::len);
         return u64::try_from(tasks).ok().map(|tasks| tasks.min(1));
     }
@@ -283,7 +283,7 @@ fn least(document: &Value, id: &str) -> u64 {
         .unwrap_or(0)
 }
 
-/// What B cannot do without, nobody but its organisation may add, and the route does not give.
+/// Elements that B requires, that only its organisation may add, and that the route does not give.
 fn unfilled(fit: &mut Fit<'_>, b: &AppFiles) {
     for ours in &b.metadata.data_types {
         let is_given = fit

@@ -1,4 +1,4 @@
-//! The schema of an Altinn instance, as Storage gives it: what is empty is left out.
+//! The JSON schema of an Altinn instance as Storage returns it: empty fields are left out.
 //!
 //! (Altinn/altinn-storage: src/Storage.Interface/Models/Instance.cs, InstanceOwner.cs,
 //! ProcessState.cs, InstanceStatus.cs, DataElement.cs.)
@@ -16,7 +16,7 @@ pub(super) fn schema(gate: &Gate, owners: Option<PartyTypesAllowed>) -> Value {
     let mut owner = vec!["partyId"];
     if let Some(owners) = owners {
         let organisations = owners.organisation || owners.sub_unit || owners.bankruptcy_estate;
-        // A person may also be one without a number, but whoever owns an instance and is no
+        // A person may lack a national identity number, but an owner who is no
         // organisation nearly always has one.
         if owners.person && !organisations {
             owner.push("personNumber");
@@ -133,7 +133,7 @@ pub(super) fn schema(gate: &Gate, owners: Option<PartyTypesAllowed>) -> Value {
                 },
             },
             "data": {"type": "array", "items": element},
-            // Their names are the app's own.
+            // The app chooses their names.
             "presentationTexts": {"type": "object"},
             "dataValues": {"type": "object"},
             "created": moment(),

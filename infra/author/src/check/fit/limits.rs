@@ -1,11 +1,11 @@
-//! What a schema says of one value beside its kind.
+//! What a schema says about one value beside its kind.
 
 use serde_json::Value;
 
-/// What a schema says of one value beside its kind.
+/// What a schema says about one value beside its kind.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Limits<'a> {
-    /// The values that are admitted, where they are listed; never `null`.
+    /// The allowed values, where the schema lists them; never `null`.
     pub(super) admitted: Option<Vec<&'a Value>>,
     pub(super) min_length: Option<u64>,
     pub(super) max_length: Option<u64>,
@@ -25,7 +25,7 @@ impl<'a> Limits<'a> {
         let number = |keyword: &str| schema.get(keyword).and_then(Value::as_f64);
         let count = |keyword: &str| {
             let number = number(keyword).filter(|number| *number >= 0.0)?;
-            // Beyond what a form can hold, the exact number does not matter.
+            // Above what a form can hold, the exact number does not matter.
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             Some(number as u64)
         };
@@ -85,7 +85,7 @@ impl<'a> Limits<'a> {
         self.format = self.format.or(other.format);
     }
 
-    /// Keeps what both say, or the looser of it.
+    /// Keeps what both limits allow at least: the looser of the two.
     pub(super) fn or(&mut self, mut other: Self) {
         let admitted = match (self.admitted.take(), other.admitted.take()) {
             (Some(mut mine), Some(other)) => {

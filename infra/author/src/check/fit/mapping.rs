@@ -1,44 +1,44 @@
-//! The route's `model:` against B's form, field by field, as far as that is told without any data.
+//! Compares the route's `model:` with B's form field by field, as far as no data is needed.
 
 use std::collections::BTreeMap;
 
 use stafett_core::route::{
     Expression, Scope,
-    model::{Group, Node as Written},
+    model::{Group, Node as RouteNode},
 };
 
 use super::{
     Fit,
-    admit::{Misfit, Target, too_many},
+    compat::{FormTarget, Misfit, too_many},
     reading,
     shape::{Kind, Node, Shape},
-    source::{Lead, Mistake, Names, Place, Source},
+    source_schemas::{Lead, Mistake, Names, Place, SourceSchemas},
 };
 use crate::{
     check::words::{known, nearest, quoted},
     finding::Severity,
 };
 
-/// A field of the route that is left to be tried with data.
+/// A field of the route that must be tried with data.
 #[derive(Clone)]
 pub(super) struct Leaf<'a> {
     /// Its place in B's form, where that is known.
     pub(super) node: Option<Node<'a>>,
-    /// Whether the drafts are validated, and B's form wants the field wherever its group is.
+    /// Whether drafts are validated and B's form requires the field in its group.
     pub(super) is_required: bool,
-    /// Whether all that the expression reads has few possible values, which are all tried.
+    /// Whether everything that the expression reads has few possible values, which are all tried.
     pub(super) is_exhausted: bool,
-    /// Whether the expression is a path, of whose value everything is told already.
+    /// Whether the expression is a path, whose values were compared already.
     pub(super) is_path: bool,
 }
 
 /// The walk through `model:`.
 pub(super) struct Mapping<'m, 's, 'a, 'b, 'f> {
     pub(super) fit: &'m mut Fit<'f>,
-    pub(super) source: &'s Source<'a>,
-    pub(super) target: Option<Target<'s, 'b>>,
+    pub(super) source: &'s SourceSchemas<'a>,
+    pub(super) target: Option<FormTarget<'s, 'b>>,
     pub(super) names: Names<'s, 'a>,
-    /// What is to be tried, by field.
+    /// The fields to try, by name.
     pub(super) leaves: BTreeMap<String, Leaf<'b>>,
 }
 
@@ -64,12 +64,12 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
             };
             let is_required = is_required && self.is_validated();
             match written {
-                Written::Field(expression) => self.leaf(expression, &field, node, is_required),
-                Written::Group(group) => {
+                RouteNode::Field(expression) => self.leaf(expression, &field, node, is_required),
+                RouteNode::Group(group) => {
                     let node = node.filter(|node| self.is_single_group(&field, node));
                     self.group(group, &field, node.as_ref());
                 }
-                Written::Repeat { name, list, group } => {
+                RouteNode::Repeat { name, list, group } => {
                     self.repeat(name, list, group, &field, node, is_required);
                 }
             }
@@ -206,7 +206,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         self.names.pop();
     }
 
-    /// Checks the list of an `each`, and gives its place in A's data.
+    /// Checks the list of an `each`, and returns its place in A's data.
     pub(super) fn list(&mut self, list: &'s Expression, field: &str) -> Option<Place<'s, 'a>> {
         if self.paths(list, field) {
             return None;
@@ -232,7 +232,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         Some(place)
     }
 
-    /// Checks all paths of an expression, and tells whether any is wrong.
+    /// Checks all paths of an expression, and returns whether any is wrong.
     pub(super) fn paths(&mut self, expression: &Expression, field: &str) -> bool {
         let mut is_wrong = false;
         for data_type in expression.data_types() {
@@ -315,7 +315,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         self.leaves.insert(field.to_owned(), leaf);
     }
 
-    /// Whether all that an expression reads is taken from short lists of values.
+    /// Whether everything that an expression reads has a short list of possible values.
     fn is_exhausted(&self, expression: &Expression) -> bool {
         let is_below = |name: &str, path: &str| {
             path.strip_prefix(name)
@@ -353,7 +353,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
                     _ => None,
                 };
                 if let Some(misfit) = misfit {
-                    // Within the quotes, so that the suggestion leaves them alone.
+                    // Inside the quotes, so that the suggestion keeps them.
                     let word = value.as_str().filter(|_| misfit.suggestion.is_some());
                     let place = word.map(|word| self.fit.subject.places.word(field, word));
                     self.misfit(field, expression, misfit);
@@ -378,7 +378,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         }
     }
 
-    /// A field that has the value of one of A's.
+    /// A field whose value is that of one of A's fields.
     fn path(
         &mut self,
         path: &str,
@@ -442,7 +442,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         self.fit.push(finding);
     }
 
-    /// Without a schema B gets its elements in the order of the route.
+    /// Without a schema, B gets its elements in the order of the route.
     fn order(&mut self, group: &Group, field: &str, shape: &Shape<'b>) {
         if self.is_validated() || self.fit.is_prefill() {
             return;
@@ -470,7 +470,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         self.fit.push(finding);
     }
 
-    /// What is validated must have what B requires; else somebody may fill it in in B.
+    /// A validated draft must have what B requires; otherwise somebody may fill it in later in B.
     fn required(&mut self, group: &Group, field: &str, shape: &Shape<'b>) {
         if !self.is_validated() || shape.unsure {
             return;
@@ -506,7 +506,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
     }
 }
 
-/// The text of an expression in a message.
+/// The text of an expression as a message shows it.
 pub(super) fn shortened(source: &str) -> String {
     const MOST: usize = 60;
     if source.chars().count() <= MOST {

@@ -1,4 +1,4 @@
-//! What B's app fills into its form by itself, from the registers, beside what the route gives.
+//! What B's app fills into its form itself, from the registers, in addition to what the route gives.
 //!
 //! (Altinn/app-lib-dotnet: src/Altinn.App.Core/Implementation/PrefillSI.cs.)
 
@@ -16,7 +16,7 @@ struct Filled<'p> {
     from: &'p str,
 }
 
-/// Tells which fields of the form `form` B's app fills from what it knows of B's owner.
+/// Reports the fields of the form `form` that B's app fills from the register's data about B's owner.
 pub(super) fn check(fit: &mut Fit<'_>, b: &AppFiles, form: &str) {
     let Some(prefill) = b.prefill.get(form) else {
         return;
@@ -84,7 +84,7 @@ fn described(filled: &Filled<'_>) -> String {
     format!("`{}` ({})", filled.path, filled.from)
 }
 
-/// What is filled for an owner of this kind: the registers know an organisation or a person.
+/// What is filled for an owner of this kind: an organisation or a person.
 fn of_owner<'p>(prefill: &'p Prefill, owner: &OwnerRule) -> Vec<Filled<'p>> {
     let (organisation, person) = match owner {
         OwnerRule::Organisation(_) => (true, false),
@@ -97,7 +97,7 @@ fn of_owner<'p>(prefill: &'p Prefill, owner: &OwnerRule) -> Vec<Filled<'p>> {
     filled.map(|(from, path)| Filled { path, from }).collect()
 }
 
-/// The field of the route that gives the element at `path` in B's form; B's class is searched without
+/// The field of the route that gives the element at `path` in B's form. B's class is searched without
 /// regard to case.
 fn field_of(model: &Group, path: &str) -> Option<String> {
     let (mut group, mut field) = (model, "model".to_owned());

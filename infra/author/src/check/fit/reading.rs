@@ -2,7 +2,7 @@
 
 use stafett_core::route::Expression;
 
-/// The names in `source` that stand outside of quotes and are no fields of something else.
+/// The names in `source` outside quotes that are not fields of something else.
 fn names(source: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let (mut quote, mut start, mut before) = (None, None, ' ');
@@ -37,9 +37,9 @@ fn names(source: &str) -> Vec<&str> {
     found
 }
 
-/// Whether an expression reads nothing of A's, and so has the same value for every instance.
+/// Whether an expression reads nothing of A, and so has the same value for every instance.
 ///
-/// What is sliced, as `data.model.title[:10]`, is none of the names that the compiler tells.
+/// A path that is sliced, as in `data.model.title[:10]`, is not among the names that the compiler reports.
 pub(super) fn is_constant<'l>(
     expression: &Expression,
     mut locals: impl Iterator<Item = &'l str>,
@@ -52,14 +52,14 @@ pub(super) fn is_constant<'l>(
         && !locals.any(reads)
 }
 
-/// Whether an expression says what then where a field is empty.
+/// Whether an expression says what to do if a field is empty.
 pub(super) fn has_default(expression: &Expression) -> bool {
     names(expression.source())
         .iter()
         .any(|name| matches!(*name, "default" | "d" | "defined" | "if" | "undefined"))
 }
 
-/// The path that an expression is, if it is nothing else.
+/// The path, if the expression is only a path.
 pub(super) fn path<'e, 'l>(
     expression: &'e Expression,
     mut locals: impl Iterator<Item = &'l str>,
@@ -69,7 +69,7 @@ pub(super) fn path<'e, 'l>(
     (is_path || locals.any(|local| local == source)).then_some(source)
 }
 
-/// The path of the list whose items an expression gives, as they are: the list itself, or what is left
+/// The path of the list whose items an expression gives unchanged: the list itself, or what is left
 /// of it by filters that change no item.
 pub(super) fn list<'e, 'l>(
     expression: &'e Expression,
@@ -98,7 +98,7 @@ pub(super) fn list<'e, 'l>(
         let name = filter.trim().split('(').next().unwrap_or_default().trim();
         KEEPING.contains(&name)
     };
-    // A bar within a text or an argument makes a filter of no known name.
+    // A bar inside a text or an argument gives a filter with an unknown name.
     (is_path && filters.split('|').all(keeps)).then_some(first)
 }
 
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expression_is_constant_if_it_names_nothing_of_as() {
+    fn an_expression_that_names_nothing_of_a_is_constant() {
         for (source, expected) in [
             ("'310075728'", true),
             ("1 + 2", true),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_that_keep_the_items_are_seen_through() {
+    fn filters_that_keep_the_items_are_ignored() {
         for (source, expected) in [
             ("data.m.rows", Some("data.m.rows")),
             ("row", Some("row")),

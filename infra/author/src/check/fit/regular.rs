@@ -1,21 +1,21 @@
-//! Regular expressions of schemas: what they admit, as far as that is seen at once.
+//! Regular expressions of schemas: what they match, as far as it can easily be told.
 
 use std::{cell::RefCell, collections::HashMap};
 
 use regex::Regex;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
-/// Characters that an example has at most.
+/// The most characters of an example.
 const MAX_EXAMPLE: usize = 10_000;
 
-/// Patterns that are kept compiled; a form has tens.
+/// How many compiled patterns are kept; a form has tens.
 const MAX_KEPT: usize = 500;
 
 thread_local! {
     static KEPT: RefCell<HashMap<String, Option<Regex>>> = RefCell::default();
 }
 
-/// Whether `text` matches `pattern`; `None` where the pattern is none that is understood here.
+/// Whether `text` matches `pattern`; `None` for a pattern that is not understood here.
 pub(super) fn matches(pattern: &str, text: &str) -> Option<bool> {
     KEPT.with_borrow_mut(|kept| {
         if kept.len() > MAX_KEPT {
@@ -29,25 +29,25 @@ pub(super) fn matches(pattern: &str, text: &str) -> Option<bool> {
     })
 }
 
-/// How many characters a text has at most that matches `pattern` as a whole; `None` where that is
-/// without limit, or not known.
+/// The most characters of a text that matches the whole `pattern`; `None` if there is no
+/// limit or it is not known.
 pub(super) fn longest(pattern: &str) -> Option<u64> {
     let hir = regex_syntax::parse(pattern).ok()?;
     let properties = hir.properties();
     let is_whole = properties.look_set_prefix().contains(Look::Start)
         && properties.look_set_suffix().contains(Look::End);
-    // In bytes, of which a character has one at least.
+    // The length is in bytes; a character has at least one.
     let longest = properties.maximum_len().filter(|_| is_whole)?;
     u64::try_from(longest).ok()
 }
 
-/// A text that matches `pattern`: a short one, or one that repeats what may be repeated `extra` times
+/// A text that matches `pattern`: a short one, or one with every repetition repeated `extra` times
 /// more.
 pub(super) fn example(pattern: &str, extra: u32) -> Option<String> {
     let hir = regex_syntax::parse(pattern).ok()?;
     let mut text = String::new();
     write(&hir, extra, &mut text)?;
-    // Looks around and boundaries are not read above.
+    // Lookarounds and word boundaries are not handled above.
     matches(pattern, &text)?.then_some(text)
 }
 
@@ -77,7 +77,7 @@ fn write(hir: &Hir, extra: u32, text: &mut String) -> Option<()> {
     Some(())
 }
 
-/// A member of a class, an ordinary one if there is any.
+/// A member of a character class, an ordinary one if there is any.
 fn member(class: &Class) -> Option<char> {
     let ordinary = ['a', 'A', '1', '0', ' '];
     match class {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_has_no_example_and_no_length() {
+    fn a_pattern_that_is_not_understood_has_no_example_and_no_length() {
         for pattern in ["(?=x)y", "(", "a{100000}{100000}"] {
             assert_eq!(
                 (example(pattern, 0), longest(pattern)),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_whole_pattern_bounds_the_length() {
+    fn only_an_anchored_pattern_limits_the_length() {
         assert_eq!(longest("^[0-9]{4}$"), Some(4));
         assert_eq!(longest("[0-9]{4}"), None);
         assert_eq!(longest("^[0-9]+$"), None);

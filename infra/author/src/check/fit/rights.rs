@@ -1,14 +1,14 @@
-//! Who may own B, and what the policies of A and B let Stafett do.
+//! Checks who may own B, and what the policies of A and B permit Stafett to do.
 
 use std::collections::BTreeSet;
 
 use stafett_core::route::{Each, Gate, OwnerRule};
 
-use super::{Fit, mapping::Mapping, reading, shape::Kind, source::Lead, target::data_type};
+use super::{Fit, mapping::Mapping, reading, shape::Kind, source_schemas::Lead, target::data_type};
 use crate::check::words::{known, nearest, quoted};
 use app_files::AppFiles;
 
-/// The gate against A's tasks.
+/// Compares the gate with A's tasks.
 pub(super) fn gate(fit: &mut Fit<'_>, a: &AppFiles) {
     let (Gate::Task(wanted), Some(tasks)) = (&fit.route().gate, &a.tasks) else {
         return;
@@ -35,7 +35,7 @@ pub(super) fn rejection(fit: &mut Fit<'_>, a: &AppFiles) {
     if fit.route().gate != Gate::Completed {
         return;
     }
-    for task in &a.unheeded_rejections {
+    for task in &a.ignored_rejections {
         let finding = fit
             .warning(
                 "reject",
@@ -53,7 +53,7 @@ pub(super) fn rejection(fit: &mut Fit<'_>, a: &AppFiles) {
     }
 }
 
-/// The expression that names B's owner, and whether B admits such an owner.
+/// Checks the expression that names B's owner, and whether B allows such an owner.
 pub(super) fn owner<'s>(
     mapping: &mut Mapping<'_, 's, '_, '_, '_>,
     rule: &'s OwnerRule,
@@ -135,10 +135,10 @@ pub(super) fn owner<'s>(
     }
 }
 
-/// A fan-out: its list, and what tells its values apart.
+/// Checks a fan-out: its list and its key.
 pub(super) fn each<'s>(mapping: &mut Mapping<'_, 's, '_, '_, '_>, each: &'s Each) {
     let place = mapping.list(&each.list, "each");
-    let item = place.as_ref().and_then(super::source::Place::item);
+    let item = place.as_ref().and_then(super::source_schemas::Place::item);
     mapping.names.push((each.name.clone(), item));
     if mapping.paths(&each.key, "key") {
         return;
@@ -181,10 +181,10 @@ pub(super) fn each<'s>(mapping: &mut Mapping<'_, 's, '_, '_, '_>, each: &'s Each
     }
 }
 
-/// What A's policy must permit.
+/// Checks what A's policy must permit.
 pub(super) fn source(fit: &mut Fit<'_>, a: &AppFiles) {
     let route = fit.route();
-    // The deployment's token is that of B's organisation.
+    // Stafett's token is that of B's organisation.
     let is_own = route.from.org() == route.to.app.org();
     let mut needed: Vec<(String, &str)> = vec![("read".into(), "from.app")];
     if route.then.complete {
@@ -218,7 +218,7 @@ pub(super) fn source(fit: &mut Fit<'_>, a: &AppFiles) {
     }
 }
 
-/// What B's policy must permit.
+/// Checks what B's policy must permit.
 pub(super) fn target(fit: &mut Fit<'_>, b: &AppFiles, form: Option<&str>) {
     let route = fit.route();
     let mut needed: Vec<(String, &str)> = ["instantiate", "read", "write"]

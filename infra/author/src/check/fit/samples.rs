@@ -1,4 +1,4 @@
-//! Imagined instances of A: what its schemas admit, from the least that a form may hold to all of it.
+//! Sample instances of A, made from its schemas: from the emptiest form that they allow to the fullest.
 
 use std::collections::BTreeSet;
 
@@ -9,34 +9,34 @@ use super::{
     limits::Limits,
     regular,
     shape::{FormSchema, Kind, Node},
-    source::Source,
+    source_schemas::SourceSchemas,
 };
 
-/// Fields of one imagined form; a schema that has more is not imagined.
+/// The most fields of a sample form; a larger schema gets no samples.
 const MAX_FIELDS: usize = 50_000;
-/// Characters of the long texts of one imagined form; those behind them are short.
+/// The most characters of the long texts of a sample form; further texts are short.
 const MAX_LETTERS: usize = 4 * 1024 * 1024;
-/// Characters of a long text that the schema does not limit.
+/// The length of a long text without a limit in the schema.
 const LONG: u64 = 5_000;
-/// Items of a list.
+/// How many items a list has.
 const ROWS: u64 = 2;
-/// What a text can be of which the schema says nothing: what expressions make of it differs.
+/// Texts for fields about which the schema says nothing; expressions treat them differently.
 const TEXTS: [&str; 4] = ["Tekst", "1", "2026-11-01", "2026-11-01T12:30:00Z"];
-/// How many full instances there are: as many values of a list of values are seen.
+/// How many full instances there are, and so how many of a field's listed values are tried.
 const TURNS: usize = 12;
 
-/// An imagined instance of A, with its forms.
+/// A sample instance of A, with its forms.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     pub(super) instance: Value,
     pub(super) data: Map<String, Value>,
 }
 
-/// Which of the fields that may be empty are filled in.
+/// Which optional fields are filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Filling {
     Nothing,
-    /// Groups and lists, and nothing in them.
+    /// Groups and lists, with nothing in them.
     Groups,
     /// Every other value.
     Some,
@@ -46,20 +46,20 @@ enum Filling {
 /// How an instance is filled in.
 #[derive(Debug, Clone, Copy)]
 struct Manner {
-    /// Which of the fields that may be empty are filled in.
+    /// Which optional fields are filled in.
     filling: Filling,
-    /// Whether texts and numbers are as long and large as may be.
+    /// Whether texts are as long and numbers as large as they may be.
     long: bool,
     /// Which of several possible values is taken.
     turn: usize,
-    /// Whether an empty field stands as `null`, as an app writes it; Storage leaves it out.
+    /// Whether an empty field is `null`, as an app writes it; Storage leaves it out.
     nulls: bool,
 }
 
-/// Instances of A for which the route's gate is open; none where a schema is not at hand, or is beyond
-/// imagination.
+/// Instances of A for which the route's gate is open; none if a schema is missing or too
+/// complex.
 pub(super) fn samples(
-    source: &Source<'_>,
+    source: &SourceSchemas<'_>,
     app: &AppId,
     gate: &Gate,
     data_types: &BTreeSet<&str>,
@@ -110,7 +110,7 @@ pub(super) fn samples(
 }
 
 fn sample(
-    source: &Source<'_>,
+    source: &SourceSchemas<'_>,
     app: &AppId,
     gate: &Gate,
     data_types: &BTreeSet<&str>,
@@ -131,7 +131,7 @@ fn sample(
             ..manner
         },
     )?;
-    // What is an id to everybody must be one.
+    // Ids must be valid, or nothing reads the instance.
     const GUID: &str = "0f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77";
     const ELEMENT: &str = "1f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77";
     instance["id"] = json!(format!("50000001/{GUID}"));
@@ -160,7 +160,7 @@ fn sample(
     Some(Sample { instance, data })
 }
 
-/// A form as it may be filled in; `None` where its schema is beyond imagination.
+/// A form as it may be filled in; `None` if its schema is too complex.
 fn imagined(form: &FormSchema<'_>, manner: Manner) -> Option<Value> {
     let mut imagining = Imagining {
         form,
@@ -178,7 +178,7 @@ struct Imagining<'f, 'a> {
     fields: usize,
     /// Characters of texts so far.
     letters: usize,
-    /// The groups around the one that is imagined: none is imagined within itself.
+    /// The groups around the current one: no group is made within itself.
     above: Vec<Node<'a>>,
 }
 
@@ -197,7 +197,7 @@ impl<'a> Imagining<'_, 'a> {
                     .map_or(Value::Null, |value| (*value).clone()),
             );
         }
-        // Of several kinds, each has its turn.
+        // Several kinds take turns.
         let kinds: Vec<Kind> = shape.kinds.iter().copied().collect();
         let kind = kinds
             .get(self.manner.turn % kinds.len().max(1))
@@ -259,7 +259,7 @@ impl<'a> Imagining<'_, 'a> {
         })
     }
 
-    /// Whether a field that may be empty is filled in.
+    /// Whether an optional field is filled in.
     fn is_filled(&self, field: &Node<'a>) -> bool {
         let shape = self.form.shape(field);
         match self.manner.filling {
@@ -275,7 +275,7 @@ impl<'a> Imagining<'_, 'a> {
     }
 }
 
-/// A text within its limits; `None` where none is found.
+/// A text within its limits; `None` if none is found.
 fn text(limits: &Limits<'_>, manner: Manner) -> Option<String> {
     let least = limits.min_length.unwrap_or(1).max(1);
     let most = limits.max_length.unwrap_or(LONG.max(least));
@@ -362,7 +362,7 @@ mod tests {
         let app: AppId = "ttd/a".parse().unwrap();
         for gate in [Gate::Completed, Gate::Task("Task_2".into())] {
             let schema = instance::schema(&gate, None);
-            let source = Source::new(&schema, None);
+            let source = SourceSchemas::new(&schema, None);
             let samples = samples(&source, &app, &gate, &BTreeSet::new());
             assert_eq!(samples.len(), TURNS + 7);
             for sample in samples {
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_that_contains_itself_is_imagined_once() {
+    fn a_sample_of_a_form_that_contains_itself_has_it_once() {
         let document = json!({"properties": {"name": {"type": "string"}, "below": {"type": "array", "minItems": 1, "items": {"$ref": "#"}}, "other": {"$ref": "#"}}, "required": ["below", "other"]});
         let form = FormSchema::new(&document);
         let manner = Manner {
@@ -418,7 +418,7 @@ mod tests {
         #[test]
         fn what_is_imagined_is_admitted_by_its_schema(field in field(), long: bool, filling in 0_usize..4, turn in 0_usize..5) {
             let form = FormSchema::new(&field);
-            // Storage's manner: `null` for an empty field is the app's own, which no schema mentions.
+            // As Storage does; `null` for an empty field comes from the app, and no schema mentions it.
             let filling = [Filling::Nothing, Filling::Groups, Filling::Some, Filling::Everything][filling];
             let manner = Manner { filling, long, turn, nulls: false };
             let value = imagined(&form, manner).unwrap();

@@ -1,7 +1,7 @@
-//! What the JSON schema of a form says of each of its fields.
+//! What the JSON schema of a form says about each of its fields.
 //!
 //! A schema is read as the shape of a form: through `$ref` within the document, `allOf`, `anyOf` and
-//! `oneOf`. Nothing is ever fetched, and a schema that refers to itself, or is huge, ends.
+//! `oneOf`. Nothing is ever fetched, and reading ends for schemas that are huge or refer to themselves.
 
 use std::{
     cell::RefCell,
@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use super::limits::Limits;
 
-/// Schemas that make up one field at most: more is no form, but a maze.
+/// The most subschemas that are combined for one field.
 const MAX_PARTS: usize = 2_000;
-/// Alternatives within alternatives.
+/// The most levels of alternatives.
 const MAX_DEPTH: usize = 8;
 
 /// What a value can be.
@@ -30,7 +30,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// In the words of a message: `a text`.
+    /// The kind as a message names it: `a text`.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Text => "a text",
@@ -42,7 +42,7 @@ impl Kind {
         }
     }
 
-    /// Of a value; `None` of `null`.
+    /// The kind of a value; `None` for `null`.
     pub(super) fn of(value: &Value) -> Option<Self> {
         Some(match value {
             Value::Null => return None,
@@ -69,7 +69,7 @@ impl Kind {
         })
     }
 
-    /// Whether a value of this kind may stand where one of `wanted` may.
+    /// Whether a value of this kind is allowed where the kinds `wanted` are.
     pub(super) fn fits(self, wanted: &BTreeSet<Self>) -> bool {
         wanted.contains(&self) || self == Self::Integer && wanted.contains(&Self::Number)
     }
@@ -81,11 +81,11 @@ pub(super) struct FormSchema<'a> {
     shapes: RefCell<HashMap<Node<'a>, Rc<Shape<'a>>>>,
 }
 
-/// A place in a form, by the schemas that say something of it.
+/// A place in a form: the subschemas that apply to it.
 #[derive(Debug, Clone)]
 pub(super) struct Node<'a> {
     parts: Vec<&'a Value>,
-    /// Whether each part is an alternative to the others; otherwise all of them hold.
+    /// Whether the parts are alternatives; otherwise all of them apply.
     either: bool,
 }
 
@@ -110,7 +110,7 @@ impl std::hash::Hash for Node<'_> {
     }
 }
 
-/// What a schema says of one place of a form.
+/// What a schema says about one place of a form.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shape<'a> {
     /// What the value can be; empty where the schema does not say.
@@ -118,13 +118,13 @@ pub(super) struct Shape<'a> {
     /// A group's fields, in the schema's order.
     pub(super) fields: Vec<(&'a str, Node<'a>)>,
     by_name: HashMap<&'a str, usize>,
-    /// The fields without which a group is none.
+    /// The required fields of a group.
     pub(super) required: BTreeSet<&'a str>,
     /// A list's items.
     pub(super) items: Option<Node<'a>>,
     pub(super) limits: Limits<'a>,
-    /// Whether there is more to the schema than is read here, so that a value may be refused that
-    /// the rest admits, or the reverse.
+    /// Whether the schema has keywords that are not read here, so that it may refuse a value that
+    /// the rest allows, or the reverse.
     pub(super) unsure: bool,
     /// The references into other documents.
     pub(super) remote: BTreeSet<&'a str>,
@@ -149,17 +149,17 @@ impl<'a> Shape<'a> {
         !self.fields.is_empty()
     }
 
-    /// Whether a value can be nothing but a list.
+    /// Whether a value can only be a list.
     pub(super) fn is_list(&self) -> bool {
         self.is_only(Kind::List)
     }
 
-    /// Whether a value can be nothing but a group.
+    /// Whether a value can only be a group.
     pub(super) fn is_group(&self) -> bool {
         self.is_only(Kind::Group)
     }
 
-    /// Whether the schema says what a value can be, and that it is neither list nor group.
+    /// Whether the schema says what a value can be, and that it is neither a list nor a group.
     pub(super) fn is_scalar(&self) -> bool {
         !self.kinds.is_empty()
             && !self.kinds.contains(&Kind::List)
@@ -170,7 +170,7 @@ impl<'a> Shape<'a> {
         self.kinds.len() == 1 && self.kinds.contains(&kind)
     }
 
-    /// What a value can be, in the words of a message.
+    /// What a value can be, as a message says it.
     pub(super) fn words(&self) -> String {
         let words: Vec<_> = self.kinds.iter().map(|kind| kind.words()).collect();
         if words.is_empty() {
@@ -180,7 +180,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// What both shapes say.
+    /// The shape that satisfies both.
     fn and(&mut self, other: Self) {
         if self.kinds.is_empty() {
             self.kinds = other.kinds;
@@ -209,7 +209,7 @@ impl<'a> Shape<'a> {
         self.broken.extend(other.broken);
     }
 
-    /// What either shape says.
+    /// The shape that satisfies either.
     fn or(&mut self, other: Self) {
         if self.kinds.is_empty() || other.kinds.is_empty() {
             self.kinds.clear();
@@ -245,7 +245,7 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// One node of two: parts that are there already are not added again.
+/// Joins two nodes; parts that are there already are not added again.
 fn join<'a>(mine: &mut Node<'a>, other: Node<'a>, either: bool) {
     let new: Vec<_> = other
         .parts
@@ -255,7 +255,7 @@ fn join<'a>(mine: &mut Node<'a>, other: Node<'a>, either: bool) {
     if new.is_empty() {
         return;
     }
-    // Of a mixture of both, the looser reading is taken.
+    // A mixture of both is read the looser way.
     mine.either |= other.either || either;
     mine.parts.extend(new);
 }
@@ -287,7 +287,7 @@ impl<'a> FormSchema<'a> {
         }
     }
 
-    /// What the schema says of a place.
+    /// What the schema says about a place.
     pub(super) fn shape(&self, node: &Node<'a>) -> Rc<Shape<'a>> {
         if let Some(shape) = self.shapes.borrow().get(node) {
             return Rc::clone(shape);
@@ -323,7 +323,7 @@ impl<'a> FormSchema<'a> {
                 return shape;
             }
             *budget -= 1;
-            // `true` admits everything, `false` nothing: a form has no use for either.
+            // `true` allows everything and `false` nothing: neither says anything about a form.
             let Value::Object(schema) = part else {
                 continue;
             };
@@ -351,7 +351,7 @@ impl<'a> FormSchema<'a> {
             due.extend(list(schema.get("allOf")).rev());
             for keyword in ["oneOf", "anyOf"] {
                 let alternatives = || list(schema.get(keyword)).filter(|part| !is_null(part));
-                // With `null` or nothing else beside it, an alternative is none.
+                // Beside `null` or alone, it is no alternative.
                 match alternatives().count() {
                     0 => {}
                     1 => due.extend(alternatives()),
@@ -455,13 +455,13 @@ fn list(value: Option<&Value>) -> impl DoubleEndedIterator<Item = &Value> {
     value.and_then(Value::as_array).into_iter().flatten()
 }
 
-/// Whether a schema admits `null` alone.
+/// Whether a schema allows only `null`.
 fn is_null(schema: &Value) -> bool {
     schema.get("type").and_then(Value::as_str) == Some("null")
 }
 
-/// The references of a schema that cannot be followed, with the dotted path of the first place that
-/// each is met at: into other documents, and to nowhere.
+/// The references of a schema that cannot be followed, with the dotted path of the first place where
+/// each is used, and whether it leads into another document.
 pub(super) fn dangling(form: &FormSchema<'_>) -> BTreeMap<String, (String, bool)> {
     const MAX_PLACES: usize = 10_000;
     let mut found = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What the route says of B's form, against B's own word.
+//! Compares what the route says about B's form with B's own files.
 
 use serde_json::Value;
 use stafett_core::{metadata::DataType, preflight::FORM_CONTENT_TYPE, route::Mode};
@@ -44,7 +44,7 @@ pub(super) fn form<'b>(fit: &mut Fit<'_>, b: &'b AppFiles) -> Option<&'b DataTyp
     None
 }
 
-/// The form's root element, schema and media type.
+/// Checks the form's root element, schema and media type.
 pub(super) fn agrees(fit: &mut Fit<'_>, b: &AppFiles, form: &DataType) {
     let to = &fit.route().to;
     if let Some(root) = b.roots.get(&form.id)
@@ -101,7 +101,7 @@ pub(super) fn agrees(fit: &mut Fit<'_>, b: &AppFiles, form: &DataType) {
     }
 }
 
-/// `mode: prefill`: whether the stamp reaches B's data values.
+/// Checks, with `mode: prefill`, whether the stamp reaches B's data values.
 pub(super) fn stamp(
     fit: &mut Fit<'_>,
     b: &AppFiles,
@@ -183,7 +183,7 @@ pub(super) fn is_auto_created(document: &Value, form: &str) -> bool {
         .unwrap_or(false)
 }
 
-/// A data type as it is written in an app's metadata.
+/// A data type as an app's metadata has it.
 pub(super) fn data_type<'d>(document: &'d Value, id: &str) -> Option<&'d Value> {
     let types = document.get("dataTypes")?.as_array()?;
     types
@@ -191,7 +191,7 @@ pub(super) fn data_type<'d>(document: &'d Value, id: &str) -> Option<&'d Value> 
         .find(|it| it.get("id").and_then(Value::as_str) == Some(id))
 }
 
-/// Whether two schemas say the same, whatever they are called.
+/// Whether two schemas say the same, whatever their titles and ids.
 fn is_same(ours: &Value, theirs: &Value) -> bool {
     let nameless = |schema: &Value| match schema {
         Value::Object(fields) => {

@@ -56,7 +56,7 @@ fn told(
     let (route, text) = route(folder.path(), model, is_validated.then_some(&b));
     let places = Places::of(&text);
     let file = Path::new("r.yaml");
-    let subject = Subject {
+    let subject = LocatedRoute {
         route: &route,
         file,
         places: &places,
@@ -89,13 +89,13 @@ fn sample_routes_fit_their_apps() {
     for (file, route) in &routes {
         let text = std::fs::read_to_string(file).unwrap();
         let places = Places::of(&text);
-        let subject = Subject {
+        let subject = LocatedRoute {
             route,
             file,
             places: &places,
         };
         let found = findings(&subject, apps.get(&route.from), apps.get(&route.to.app));
-        // That somebody may draw a plan of more than B takes is A's and B's own affair, and so are a
+        // Whether A's plans may be larger than B allows is up to the apps, and so are a
         // policy and a process as Altinn's template has them.
         let is_known = |finding: &Finding| {
             finding.severity == Severity::Warning
@@ -106,7 +106,7 @@ fn sample_routes_fit_their_apps() {
     }
 }
 
-/// The metadata of an app of the next generation has more fields, and nulls (recorded from 9.0.0-preview).
+/// The metadata of the next version of app-lib has more fields, and nulls (recorded from 9.0.0-preview).
 #[test]
 fn of_an_app_on_version_9_the_same_is_told_as_of_the_same_app_on_version_8() {
     let infra = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -136,7 +136,7 @@ fn of_an_app_on_version_9_the_same_is_told_as_of_the_same_app_on_version_8() {
     let text = std::fs::read_to_string(&file).unwrap();
     let places = Places::of(&text);
     let (routes, _) = Routes::read(std::slice::from_ref(&file));
-    let subject = Subject {
+    let subject = LocatedRoute {
         route: &routes[0].1,
         file: &file,
         places: &places,
@@ -150,7 +150,7 @@ fn of_an_app_on_version_9_the_same_is_told_as_of_the_same_app_on_version_8() {
 }
 
 #[test]
-fn a_route_with_all_kinds_of_fields_and_no_mistake_is_told_nothing() {
+fn a_route_without_mistakes_gives_no_findings() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let apps = Apps::read_all(&[tests.join("apps")]).unwrap();
     let file = tests.join("fitting.yaml");
@@ -159,7 +159,7 @@ fn a_route_with_all_kinds_of_fields_and_no_mistake_is_told_nothing() {
     assert!(errors.is_empty(), "{errors:?}");
     let (file, route) = &routes[0];
     let places = Places::of(&text);
-    let subject = Subject {
+    let subject = LocatedRoute {
         route,
         file,
         places: &places,
@@ -170,7 +170,7 @@ fn a_route_with_all_kinds_of_fields_and_no_mistake_is_told_nothing() {
 }
 
 #[test]
-fn a_misspelt_path_is_told_with_its_wrong_piece() {
+fn a_misspelt_path_is_reported_at_its_wrong_piece() {
     let a = json!({"properties": {"rows": {"type": "array", "items": {"properties": {"code": {"type": "string"}}}}}});
     let b = json!({"properties": {"x": {"type": "array", "items": {"properties": {"c": {"type": "string"}}}}}});
     let model =
@@ -185,7 +185,7 @@ fn a_misspelt_path_is_told_with_its_wrong_piece() {
 }
 
 #[test]
-fn an_empty_field_within_an_expression_is_a_warning_until_the_expression_says_what_then() {
+fn a_field_that_may_be_empty_is_a_warning_unless_the_expression_has_a_default() {
     let a = || json!({"properties": {"note": {"type": "string", "maxLength": 9}}});
     let b = || json!({"properties": {"x": {"type": "string"}}});
     let expected = (
@@ -210,7 +210,7 @@ fn an_empty_field_within_an_expression_is_a_warning_until_the_expression_says_wh
 }
 
 #[test]
-fn what_an_expression_makes_of_all_imagined_instances_is_an_error_and_of_some_a_warning() {
+fn failing_for_every_sample_is_an_error_and_for_some_a_warning() {
     let a = || json!({"properties": {"kind": {"enum": ["A", "B"]}, "age": {"type": "string"}}, "required": ["kind", "age"]});
     let b = || json!({"properties": {"x": {"enum": ["a", "b"]}, "n": {"type": "integer"}}});
     let codes = |model: &str| {
@@ -239,7 +239,7 @@ fn what_an_expression_makes_of_all_imagined_instances_is_an_error_and_of_some_a_
 }
 
 #[test]
-fn elements_in_another_order_are_told_unless_a_schema_orders_them() {
+fn elements_in_another_order_are_reported_unless_a_schema_orders_them() {
     let b = || json!({"properties": {"a": {"type": "string"}, "b": {"type": "string"}, "c": {"type": "string"}}});
     let model = "  a: \"'1'\"\n  c: \"'3'\"\n  b: \"'2'\"\n";
     let expected = (
@@ -253,7 +253,7 @@ fn elements_in_another_order_are_told_unless_a_schema_orders_them() {
 }
 
 #[test]
-fn what_b_requires_must_be_filled_where_the_draft_is_validated_and_may_be_filled_in_b_else() {
+fn a_required_field_must_be_filled_only_if_the_draft_is_validated() {
     let a = || json!({"properties": {"x": {"type": "string"}}});
     let b = || json!({"properties": {"x": {"type": "string"}, "y": {"type": "string"}}, "required": ["x", "y"]});
     let codes = |is_validated| {
@@ -273,7 +273,7 @@ fn what_b_requires_must_be_filled_where_the_draft_is_validated_and_may_be_filled
 }
 
 #[test]
-fn schemas_that_are_cyclic_huge_or_no_schemas_come_to_an_end() {
+fn checking_ends_for_schemas_that_are_cyclic_huge_or_invalid() {
     let cyclic = json!({"$ref": "#/$defs/a", "$defs": {"a": {"properties": {
         "x": {"type": "string"}, "y": {"$ref": "#/$defs/a"}, "z": {"type": "array", "items": {"$ref": "#/$defs/a"}, "minItems": 1},
     }, "required": ["y", "z"]}}});
@@ -295,7 +295,7 @@ fn schemas_that_are_cyclic_huge_or_no_schemas_come_to_an_end() {
 }
 
 #[test]
-fn a_reference_into_another_document_is_told_and_the_rest_is_checked() {
+fn a_reference_into_another_document_is_reported_and_the_rest_is_checked() {
     let b = json!({"properties": {"x": {"$ref": "https://example.com/x.json"}, "y": {"type": "integer"}}});
     let told = told(
         "  x:\n    any: \"'1'\"\n  y: \"'1'\"\n",
@@ -307,7 +307,7 @@ fn a_reference_into_another_document_is_told_and_the_rest_is_checked() {
     assert_eq!(codes, ["reference", "type"]);
 }
 
-/// Scalars, as pairs of A's schema and B's that may or may not fit.
+/// Pairs of schemas of a scalar in A and in B, which may or may not fit.
 fn scalar() -> impl Strategy<Value = Value> {
     prop_oneof![
         (0_u64..3, 3_u64..20).prop_map(
@@ -354,7 +354,7 @@ fn form() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A value that a schema of [`form`] admits, by dice of its own, as an app writes it.
+/// A random value that a schema of [`form`] allows, as an app writes it.
 fn filled(schema: &Value, dice: &mut impl FnMut(u64) -> u64) -> Value {
     match schema["type"].as_str() {
         _ if schema.get("enum").is_some() => {
@@ -459,9 +459,9 @@ fn mapping(a: &Value, b: &Value, dice: &mut impl FnMut(u64) -> u64) -> String {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
 
-    /// The promise of a check: where it tells nothing, every draft passes.
+    /// The promise of `check`: if it reports nothing, every draft passes.
     #[test]
-    fn a_route_that_is_told_nothing_makes_drafts_that_bs_schema_admits(a in form(), b in form(), same: bool, seed: u64) {
+    fn a_route_without_findings_makes_drafts_that_bs_schema_allows(a in form(), b in form(), same: bool, seed: u64) {
         let b = if same { a.clone() } else { b };
         let mut state = seed | 1;
         let mut dice = move |sides: u64| {
@@ -471,7 +471,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let (route, text) = route(folder.path(), &mapping(&a, &b, &mut dice), Some(&b));
         let places = Places::of(&text);
-        let subject = Subject { route: &route, file: Path::new("r.yaml"), places: &places };
+        let subject = LocatedRoute { route: &route, file: Path::new("r.yaml"), places: &places };
         let apps = (app(folder.path(), "ttd/a", &a), app(folder.path(), "ttd/b", &b));
         let found = findings(&subject, Some(&apps.0), Some(&apps.1));
         let schema: &Schema = route.to.schema.as_ref().unwrap();
@@ -490,7 +490,7 @@ proptest! {
         }
     }
 
-    /// No false alarms: what is the same in A and B fits.
+    /// No false alarms: equal fields in A and B fit.
     #[test]
     fn a_field_fits_the_same_field(schema in form()) {
         let names = |schema: &Value| -> Vec<String> { schema["properties"].as_object().unwrap().keys().cloned().collect() };
@@ -509,7 +509,7 @@ proptest! {
         }
         for is_validated in [false, true] {
             let told = told(&model, schema.clone(), schema.clone(), is_validated);
-            // A group of which nothing is filled in is left out, and may be required.
+            // A group without any filled field is left out, and may be required.
             let alarms: Vec<_> = told
                 .iter()
                 .filter(|(severity, code, ..)| !(is_validated && *severity == Severity::Warning && matches!(*code, "may-be-empty" | "schema")))

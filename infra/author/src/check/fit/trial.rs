@@ -1,22 +1,25 @@
-//! What the route makes of imagined instances of A.
+//! Tries a route on sample instances of A.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use serde_json::Value;
-use stafett_core::route::{EvaluationError, Route, Scope, model};
+use stafett_core::{
+    route::{EvaluationError, Route, Scope, model},
+    transform::{self, each_values},
+};
 
 use super::{
     Fit,
-    admit::{Misfit, Target},
+    compat::{FormTarget, Misfit},
     mapping::{Leaf, shortened},
     samples::Sample,
 };
 use crate::fields::{self, without_indexes};
 
-/// Rows of a fan-out that are tried.
+/// How many values of a fan-out are tried.
 const MAX_ROWS: usize = 2;
 
-/// What became of one field in all trials.
+/// The results of one field in all trials.
 #[derive(Default)]
 struct Outcome {
     source: String,
@@ -28,33 +31,29 @@ struct Outcome {
     misfit: Option<Misfit>,
 }
 
-/// Tries every field that is left to be tried.
+/// Tries every field that must be tried with data.
 pub(super) fn fields<'b>(
     fit: &mut Fit<'_>,
     samples: &[Sample],
     leaves: &BTreeMap<String, Leaf<'b>>,
-    target: Option<Target<'_, 'b>>,
+    target: Option<FormTarget<'_, 'b>>,
 ) {
     let route = fit.route();
-    let paths = route.paths();
     let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
     for sample in samples {
-        let whole = Scope::new(
-            sample.instance.clone(),
-            sample.data.clone(),
-            paths.iter().map(String::as_str),
-        );
-        for scope in rows(route, whole) {
-            fields::walk(&route.model, &scope, &[], &mut |field| {
-                let Some(leaf) = leaves.get(field.rule) else {
-                    return;
+        for scope in scopes(route, sample) {
+            // Every field is tried, whatever becomes of the others.
+            let _ = model::walk(&route.model, &scope, &mut |field| {
+                let rule = field.rule();
+                let Some(leaf) = leaves.get(&rule) else {
+                    return ControlFlow::Continue(());
                 };
-                let outcome = outcomes.entry(field.rule.to_owned()).or_default();
+                let outcome = outcomes.entry(rule).or_default();
                 if outcome.runs == 0 {
                     outcome.source = field.expression.source().trim().to_owned();
                 }
                 outcome.runs += 1;
-                match field.value {
+                match fields::value(field) {
                     Err(error) => {
                         outcome.failed += 1;
                         outcome.failure.get_or_insert(error);
@@ -76,6 +75,7 @@ pub(super) fn fields<'b>(
                         }
                     }
                 }
+                ControlFlow::Continue(())
             });
         }
     }
@@ -86,22 +86,17 @@ pub(super) fn fields<'b>(
     }
 }
 
-/// The scope of each relay of an instance.
-fn rows(route: &Route, whole: Scope) -> Vec<Scope> {
-    match &route.each {
-        None => vec![whole],
-        Some(each) => {
-            let mut rows = each.list.each(&each.name, &whole).unwrap_or_default();
-            rows.truncate(MAX_ROWS);
-            rows
-        }
-    }
+/// What the expressions of each relay of an instance see. A list that cannot be evaluated is reported elsewhere.
+fn scopes(route: &Route, sample: &Sample) -> impl Iterator<Item = Scope> {
+    let whole = transform::scope(route, sample.instance.clone(), sample.data.clone());
+    let values = each_values(route, whole).unwrap_or_default();
+    values.into_iter().take(MAX_ROWS).map(|value| value.scope)
 }
 
 fn tell(fit: &mut Fit<'_>, field: &str, leaf: &Leaf<'_>, outcome: &Outcome) {
     let source = shortened(&outcome.source);
     let always = |count: usize| count == outcome.runs;
-    // What the field alone told is not told again.
+    // Something about this field was reported already.
     if fit.has(field) {
         return;
     }
@@ -137,7 +132,7 @@ fn tell(fit: &mut Fit<'_>, field: &str, leaf: &Leaf<'_>, outcome: &Outcome) {
         return;
     }
     if let Some(misfit) = &outcome.misfit {
-        // Of what is typed freely in A no trial tells what it will be.
+        // No trial shows what people will type into a free text.
         let is_certain =
             leaf.is_exhausted || matches!(misfit.code, "type" | "length" | "target-path");
         let message = |verb: &str| match misfit.below.as_str() {
@@ -176,19 +171,16 @@ fn tell(fit: &mut Fit<'_>, field: &str, leaf: &Leaf<'_>, outcome: &Outcome) {
     }
 }
 
-/// Fills in whole forms, and tells what the route's own schema has against them that no field told.
+/// Fills in whole forms, and reports what the route's own schema refuses and no field has reported.
 pub(super) fn forms(fit: &mut Fit<'_>, samples: &[Sample]) {
     let route = fit.route();
     let Some(schema) = &route.to.schema else {
         return;
     };
-    let paths = route.paths();
     let (mut runs, mut refused) = (0, BTreeMap::<String, (String, usize)>::new());
     for sample in samples {
-        let paths = paths.iter().map(String::as_str);
-        let whole = Scope::new(sample.instance.clone(), sample.data.clone(), paths);
-        for scope in rows(route, whole) {
-            // What keeps a form from being filled in is told of its field already.
+        for scope in scopes(route, sample) {
+            // A field that cannot be filled in was reported already.
             let Ok(form) = model::fill(&route.model, &scope) else {
                 continue;
             };

@@ -1,4 +1,4 @@
-//! What the local Altinn answers otherwise, and why that stays.
+//! The known differences between the local Altinn and the recordings, and the reason for each.
 
 use crate::recorded::table::Row;
 
@@ -23,7 +23,7 @@ const fn row(conversations: &'static str, at: &'static str, why: &'static str) -
 }
 
 pub(crate) const TABLE: &[Row] = &[
-    // Words that no client reads.
+    // Texts that no client interprets.
     row(
         "app-process-next-invalid",
         "body.validationIssues[].code",
@@ -50,7 +50,7 @@ pub(crate) const TABLE: &[Row] = &[
         "body.errors.$.prefill.antall[]",
         TEXT_JSON,
     ),
-    // Who calls.
+    // Callers.
     row(
         "query-user-party",
         "status",

@@ -1,4 +1,4 @@
-//! What there was before a recorded request.
+//! Sets up the state before a recorded request.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ const PDF: &str = "%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 
 const CONTRACT: &str = "ttd/contract";
 const PERMIT: &str = "ttd/permit";
 
-/// The party in the path of the request, where it is not the one of the instance.
+/// The party in the path of the request, if it is not the owner of the instance.
 pub(crate) fn party(conversation: &Conversation) -> Option<&str> {
     let name = conversation.name.as_str();
     match &conversation.party {
@@ -28,8 +28,8 @@ pub(crate) fn party(conversation: &Conversation) -> Option<&str> {
     }
 }
 
-/// Makes the instances that the conversation supposes, and binds their names.
-pub(crate) async fn bring_about(stage: &mut Stage<'_>, conversation: &Conversation) {
+/// Creates the instances that the conversation requires, and binds their placeholders.
+pub(crate) async fn set_up(stage: &mut Stage<'_>, conversation: &Conversation) {
     let Some(given) = conversation.given.as_deref() else {
         return;
     };
@@ -53,11 +53,11 @@ pub(crate) async fn bring_about(stage: &mut Stage<'_>, conversation: &Conversati
             let mut instance = made
                 .contract(&[file("en.pdf"), file("to æøå.pdf"), json])
                 .await;
-            // The recorded app had stored them in this order, or at the same time.
+            // The recorded app stored them in this order, or at the same time.
             sort_data(&mut instance, &["to æøå.pdf", "en.pdf"]);
             instance
         }
-        // Of the conversations with this, some had an attachment as well.
+        // Some conversations with this state had an attachment, too.
         "an instance of ttd/contract, its process has ended" => {
             let attachments = if shows_attachment(conversation) {
                 vec![file("en.pdf")]
@@ -176,7 +176,7 @@ fn shows_attachment(conversation: &Conversation) -> bool {
     answers_with(conversation, "a.vedlegg") || conversation.request.path.contains("a.vedlegg")
 }
 
-/// Whether the recorded answer has this in it.
+/// Whether the recorded response contains this text.
 fn answers_with(conversation: &Conversation, text: &str) -> bool {
     let body = conversation.answer.body.as_ref().map(Value::to_string);
     body.is_some_and(|body| body.contains(text))
@@ -297,7 +297,7 @@ impl Maker<'_, '_> {
         self.ok("GET", &path, "user", None).await
     }
 
-    /// Its owner has read the instance and its form, where the recorded answer shows that.
+    /// Lets the owner read the instance and its form, if the recorded response shows that they had been read.
     async fn read_by_user(&mut self, conversation: &Conversation, instance: &Value) {
         let app = instance["appId"].as_str().unwrap();
         if app != CONTRACT {
@@ -325,9 +325,9 @@ impl Maker<'_, '_> {
         self.ok("GET", &path, "user", None).await;
     }
 
-    /// The six instances of the query, and the page that the request asks for.
+    /// Creates the six instances of the query, and binds the page that is requested.
     async fn six(&mut self, conversation: &Conversation) {
-        // Storage keeps microseconds.
+        // Storage stores microseconds.
         let moment = |stage: &Stage<'_>| {
             let now = stage.altinn.clock().now();
             now.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
@@ -360,7 +360,7 @@ impl Maker<'_, '_> {
         let t1 = moment(self.stage);
         self.stage.bindings.bind("T0", t0.clone());
         self.stage.bindings.bind("T1", t1);
-        // The moments that the query computes from those two.
+        // The times that the query computes from those two.
         let later = |text: &str, by: i64| {
             let moment: jiff::Timestamp = text.parse().unwrap();
             moment + jiff::SignedDuration::from_secs(by)
@@ -376,7 +376,7 @@ impl Maker<'_, '_> {
         self.turn_pages(conversation).await;
     }
 
-    /// Binds the continuation token of the page that the request asks for.
+    /// Binds the continuation token of the requested page.
     async fn turn_pages(&mut self, conversation: &Conversation) {
         let pages = match conversation.name.strip_prefix("query-page-") {
             Some(number) => number.parse::<u32>().unwrap(),

@@ -1,4 +1,4 @@
-//! How long to wait, and for how long to go on.
+//! How long to wait between attempts, and how often to try.
 
 use std::time::Duration;
 
@@ -6,32 +6,32 @@ use jiff::Timestamp;
 
 use crate::relay::{Reason, Sent};
 
-/// A message is moved to the dead-letter queue after so many receives. The template's `maxReceiveCount`.
+/// SQS moves a message to the dead-letter queue after this number of receives: the template's `maxReceiveCount`.
 pub const MAX_RECEIVES: u32 = 40;
-/// A relay that still waits after so many receives (some eight hours) is left to reconcile.
+/// A relay that still waits after this number of receives (some eight hours) is left to reconcile.
 pub const WAITING_RECEIVES: u32 = 16;
-/// An A instance that is not to be found is given up after so many receives (some forty minutes):
-/// Storage answers 404 also on failures of its own.
+/// A relay fails after this number of receives (some forty minutes) if its A instance cannot be found. Not at once,
+/// because Storage also answers 404 on failures of its own.
 pub const MISSING_RECEIVES: u32 = 10;
-/// An owner that Altinn's register does not know, or an A that cannot be read, is given up after so many
-/// receives (some five hours): a register that is down answers the same.
+/// A relay fails after this number of receives (some five hours) if Altinn's register does not know the owner, or A
+/// cannot be read. Not at once, because a register that is down answers the same.
 pub const UNKNOWN_RECEIVES: u32 = 14;
-/// A message that was received this often is no longer put back for the early searches: its
-/// receives must outlast a night in which B is down.
+/// After this number of receives the early searches are skipped: the receives must last through a night in which B is
+/// down.
 pub(super) const EARLY_RECEIVES: u32 = 12;
 
-/// A message that was to come again, or whose holder vanished, is given up for lost after so long: the
-/// queue's own visibility timeout in the template.
+/// A message that is this late, or whose worker was last heard of this long ago, counts as lost: the queue's visibility
+/// timeout in the template.
 pub(super) const LOST: Duration = Duration::from_secs(1800);
-/// A relay whose message is gone is looked after again after a quarter of its age, but no sooner than this …
+/// Reconcile looks after a relay without a message after a quarter of the relay's age, but no sooner than this …
 pub(super) const SHORTEST_PATIENCE: Duration = Duration::from_secs(900);
 /// … and no later.
 pub(super) const LONGEST_PATIENCE: Duration = Duration::from_secs(86_400);
-/// The longest that a message is put back for.
+/// The longest time that a message is made to wait.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(6 * 3600);
-/// [`super::Quiet::Soon`]: Storage may still be at work on a call that the app gave up on.
+/// [`super::Quiet::Soon`]: how long Storage may still be processing a call that the app gave up on.
 pub(super) const SOON: Duration = Duration::from_secs(60);
-/// How long after the end of a request it is searched for, before B is quiet.
+/// When the searches before B is quiet are made, counted from the end of the request.
 const EARLY_SEARCHES: [Duration; 5] = [
     Duration::from_secs(5),
     Duration::from_secs(30),
@@ -40,20 +40,20 @@ const EARLY_SEARCHES: [Duration; 5] = [
     Duration::from_secs(600),
 ];
 
-/// `by` after `moment`, or the end of time: the ledger may hold anything.
+/// `by` after `moment`. Saturates, because the ledger may have any value.
 pub(super) fn later(moment: Timestamp, by: Duration) -> Timestamp {
     moment.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
-/// The time from `now` until `moment`, zero if that has passed.
+/// The time from `now` until `moment`; zero if `moment` has passed.
 pub(super) fn until(moment: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(moment.duration_since(now)).unwrap_or_default()
 }
 
-/// After how many receives a relay fails that goes on meeting this.
+/// After how many receives a relay fails for this reason.
 pub(super) fn patience(reason: Reason) -> u32 {
     match reason {
-        // A request that cannot even be written will not be another time.
+        // A request that cannot be built now can never be built.
         Reason::DraftRefused => 0,
         Reason::SourceMissing | Reason::SourceForbidden => MISSING_RECEIVES,
         Reason::OwnerUnknown | Reason::SourceUnreadable => UNKNOWN_RECEIVES,
@@ -61,7 +61,7 @@ pub(super) fn patience(reason: Reason) -> u32 {
     }
 }
 
-/// How long to wait until the next search for what `sent` made, at `now`. The last one is when B is quiet.
+/// How long to wait from `now` until the next search for what `sent` created. The last search is when B is quiet.
 pub(super) fn next_search(sent: &Sent, now: Timestamp) -> Duration {
     let early = EARLY_SEARCHES.map(|after| later(sent.ended, after));
     let next = early
@@ -70,7 +70,7 @@ pub(super) fn next_search(sent: &Sent, now: Timestamp) -> Duration {
     until(next.unwrap_or(sent.quiet), now)
 }
 
-/// How long to wait after the `receives`th receive: 5 s, doubled each time, an hour at most, a fifth more or less.
+/// How long to wait after this number of receives: 5 s, doubled with each receive up to an hour, varied by a fifth.
 #[must_use]
 pub fn backoff(receives: u32, seed: u64) -> Duration {
     let doubled = 5_000_u64.saturating_mul(1 << receives.saturating_sub(1).min(20));

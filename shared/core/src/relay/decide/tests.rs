@@ -1,7 +1,26 @@
+use jiff::SignedDuration;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::*;
+use super::{
+    patience::{LONGEST_WAIT, SOON},
+    search::{CLOCK_MARGIN, CREATED_WITHIN},
+    *,
+};
+use crate::{
+    id::InstanceId,
+    relay::{Reason, Sent, State},
+};
+
+/// The next step of a story, which must be of this kind.
+macro_rules! next {
+    ($story:expr, $kind:ident) => {
+        match $story.step() {
+            Step::$kind(step) => step,
+            step => panic!("{step:?} is not {}", stringify!($kind)),
+        }
+    };
+}
 
 mod any_course;
 mod half_made;
@@ -42,8 +61,24 @@ fn us() -> Holder {
     Holder(Uuid::from_u128(7))
 }
 
-fn problem(reason: Reason) -> Problem {
-    Problem::new(reason).because("why")
+fn failure(reason: Reason) -> Failure {
+    Failure::new(reason).because("why")
+}
+
+fn ready() -> ReadOutcome {
+    ReadOutcome::Ready { since: moment(-10) }
+}
+
+fn not_yet() -> ReadOutcome {
+    ReadOutcome::NotReady(NotReady::NotYet(failure(Reason::GateClosed)))
+}
+
+fn never() -> ReadOutcome {
+    ReadOutcome::NotReady(NotReady::Never(failure(Reason::MappingFailed)))
+}
+
+fn unavailable(reason: Reason) -> ReadOutcome {
+    ReadOutcome::NotReady(NotReady::Unavailable(failure(reason)))
 }
 
 /// A B that lacks an attachment.
@@ -58,7 +93,7 @@ fn half(number: u128) -> Found {
     }
 }
 
-/// A B as a clean one is.
+/// A complete B.
 fn whole(number: u128) -> Found {
     Found {
         id: instance(number),
@@ -71,10 +106,10 @@ fn whole(number: u128) -> Found {
     }
 }
 
-/// An answer that says neither that B exists nor that B refuses the draft.
+/// An answer that says neither that B exists nor that it refuses the draft.
 fn unclear(quiet: Quiet) -> Reply {
     Reply {
-        problem: problem(Reason::TargetUnavailable),
+        failure: failure(Reason::TargetUnavailable),
         refused: false,
         nothing_made: false,
         quiet,
@@ -82,16 +117,16 @@ fn unclear(quiet: Quiet) -> Reply {
     }
 }
 
-/// A 4xx of the app's own, which refuses the draft.
+/// A 4xx of the app itself, which refuses the draft.
 fn refused() -> Reply {
     Reply {
-        problem: problem(Reason::Refused),
+        failure: failure(Reason::Refused),
         refused: true,
         ..unclear(Quiet::Now)
     }
 }
 
-/// A request that left in the first second, and of which nobody heard since.
+/// A request that was sent in the first second and never answered.
 fn lost() -> Sent {
     Sent {
         from: moment(0),
@@ -100,7 +135,7 @@ fn lost() -> Sent {
     }
 }
 
-/// A record that another holder wrote.
+/// A record that another worker wrote.
 fn seen(state: State) -> Record {
     Record {
         rev: 4,
@@ -118,7 +153,7 @@ fn seen(state: State) -> Record {
     }
 }
 
-/// One delivery, told step by step.
+/// One delivery, step by step. Each method checks which step is next, and gives its outcome.
 struct Story {
     attempt: Attempt,
     now: Timestamp,
@@ -132,109 +167,169 @@ impl Story {
         }
     }
 
-    /// The claim is ours, and A is ready.
+    /// The relay is claimed, and the draft is ready.
     fn ready(policy: Policy, receives: u32) -> Self {
         let mut story = Self::of(policy, receives);
-        story.writes();
-        story.hears(Step::Read, Evidence::Ready { since: moment(-10) });
+        story.claims();
+        story.reads(ready());
         story
     }
 
-    /// A claim over what another holder wrote is ours at `now`, and A is ready.
+    /// The relay is claimed at `now` over what another worker wrote, and the draft is ready.
     fn over(policy: Policy, receives: u32, now: Timestamp, record: Record) -> Self {
         let mut story = Self::of(policy, receives);
         story.now = now;
         story.meets(record);
-        let (claim, _) = story.writes();
-        assert_eq!(claim.state, State::Claimed);
-        story.hears(Step::Read, Evidence::Ready { since: moment(-10) });
+        story.claims();
+        story.reads(ready());
         story
     }
 
     fn step(&self) -> Step {
-        self.attempt.next(self.now)
+        self.attempt.clone().next(self.now)
     }
 
-    /// The next step is this one, and that is what comes of it.
     #[track_caller]
-    fn hears(&mut self, step: Step, evidence: Evidence) {
-        assert_eq!(self.step(), step);
-        self.attempt.learn(step, evidence, self.now);
+    fn reads(&mut self, outcome: ReadOutcome) {
+        self.attempt = next!(self, Read).outcome(outcome, self.now);
     }
 
-    /// B answers the request that makes it.
     #[track_caller]
-    fn answers(&mut self, answer: Answer) {
-        self.hears(Step::Create, Evidence::Answered(answer));
+    fn creates(&mut self, outcome: CreateOutcome) {
+        self.attempt = next!(self, Create).outcome(outcome, self.now);
     }
 
-    /// B's answer to the request that makes it does not say what exists.
-    fn hears_unclear(&mut self, reply: Reply) {
-        self.answers(Answer::Unclear(reply));
+    /// B's answer to the request that creates it does not say what exists.
+    #[track_caller]
+    fn creates_unclear(&mut self, reply: Reply) {
+        self.creates(CreateOutcome::Unclear(reply));
     }
 
-    /// The next step is a search, and this is what it finds. Returns its window.
+    /// Returns the window of the search.
     #[track_caller]
     fn searches(&mut self, found: Vec<Found>) -> (Timestamp, Timestamp) {
-        let step = self.step();
-        let Step::Search { from, until, .. } = step else {
-            panic!("{step:?} is no search")
-        };
-        self.attempt.learn(step, Evidence::Found(found), self.now);
-        (from, until)
+        let search = next!(self, Search);
+        let window = (search.from, search.until);
+        self.attempt = search.outcome(Ok(found), self.now);
+        window
     }
 
-    /// The next step is a search, which takes so many seconds.
+    /// The search takes this many seconds.
     #[track_caller]
     fn searches_for(&mut self, seconds: i64, found: Vec<Found>) {
-        let step = self.step();
-        assert!(matches!(step, Step::Search { .. }), "{step:?} is no search");
+        let search = next!(self, Search);
         self.now += SignedDuration::from_secs(seconds);
-        self.attempt.learn(step, Evidence::Found(found), self.now);
+        self.attempt = search.outcome(Ok(found), self.now);
     }
 
-    /// The next step is a write, which comes about.
     #[track_caller]
-    fn writes(&mut self) -> (Record, Option<u64>) {
-        let step = self.step();
-        let Step::Put {
-            record, replaces, ..
-        } = step.clone()
-        else {
-            panic!("{step:?} is no write")
-        };
-        self.attempt.learn(step, Evidence::Written, self.now);
-        assert_eq!(self.attempt.record(), Some(&*record));
-        (*record, replaces)
+    fn fails_to_search(&mut self, failure: Failure) {
+        self.attempt = next!(self, Search).outcome(Err(failure), self.now);
     }
 
-    /// The next step is a write, and the ledger has something else.
+    #[track_caller]
+    fn looks(&mut self, b: InstanceId, outcome: LookOutcome) {
+        let look = next!(self, Look);
+        assert_eq!(look.id, b);
+        self.attempt = look.outcome(outcome, self.now);
+    }
+
+    #[track_caller]
+    fn adds_form(&mut self, outcome: AddFormOutcome) {
+        let add = next!(self, AddForm);
+        assert_eq!(add.half.id, instance(1));
+        self.attempt = add.outcome(outcome, self.now);
+    }
+
+    #[track_caller]
+    fn deletes(&mut self, outcome: DeleteOutcome) {
+        let delete = next!(self, Delete);
+        assert_eq!(delete.half.id, instance(1));
+        self.attempt = delete.outcome(outcome, self.now);
+    }
+
+    #[track_caller]
+    fn finishes(&mut self, outcome: FinishOutcome) {
+        self.attempt = next!(self, Finish).outcome(outcome, self.now);
+    }
+
+    #[track_caller]
+    fn resumes(&mut self, outcome: ResumeOutcome) {
+        let resume = next!(self, Resume);
+        assert_eq!(resume.id, instance(1));
+        self.attempt = resume.outcome(outcome, self.now);
+    }
+
+    #[track_caller]
+    fn follows_up(&mut self, outcome: Result<(), Failure>) {
+        self.attempt = next!(self, AfterSteps).outcome(outcome, self.now);
+    }
+
+    /// The claim is written.
+    #[track_caller]
+    fn claims(&mut self) -> (Record, Option<u64>) {
+        let put = next!(self, Claim);
+        assert_eq!(put.record.state, State::Claimed);
+        self.is_written(put)
+    }
+
+    /// What became of the relay is written.
+    #[track_caller]
+    fn records(&mut self) -> (Record, Option<u64>) {
+        let put = next!(self, Record);
+        self.is_written(put)
+    }
+
+    #[track_caller]
+    fn is_written(&mut self, put: Put) -> (Record, Option<u64>) {
+        let written = ((*put.record).clone(), put.replaces);
+        self.attempt = put.outcome(PutOutcome::Written);
+        assert_eq!(self.attempt.record(), Some(&written.0));
+        written
+    }
+
+    /// The next step is a write, but the ledger has another record.
     #[track_caller]
     fn meets(&mut self, record: Record) {
-        let step = self.step();
-        assert!(matches!(step, Step::Put { .. }), "{step:?} is no write");
-        let conflict = Evidence::Conflict(Some(Box::new(record)));
-        self.attempt.learn(step, conflict, self.now);
+        let (Step::Claim(put) | Step::Record(put)) = self.step() else {
+            panic!("{:?} is no write", self.step())
+        };
+        self.attempt = put.outcome(PutOutcome::Conflict(Some(Box::new(record))));
     }
 
     #[track_caller]
-    fn ends(&self, verdict: Verdict) {
-        assert_eq!(self.step(), Step::End(verdict));
+    fn end(&self) -> End {
+        next!(self, End)
+    }
+
+    #[track_caller]
+    fn ends(&self, disposition: Disposition) {
+        assert_eq!(self.end().disposition, disposition);
     }
 
     #[track_caller]
     fn ends_again(&self) -> Duration {
-        match self.step() {
-            Step::End(Verdict::Again(wait)) => wait,
-            step => panic!("{step:?} is not the end that comes again"),
+        match self.end().disposition {
+            Disposition::Again(wait) => wait,
+            other => panic!("{other:?} does not come again"),
         }
+    }
+
+    #[track_caller]
+    fn is_to_create(&self) {
+        next!(self, Create);
+    }
+
+    #[track_caller]
+    fn is_to_search(&self) {
+        next!(self, Search);
     }
 }
 
 #[test]
-fn a_created_b_is_put_on_record_and_the_message_goes() {
+fn a_created_b_is_recorded_and_the_message_is_deleted() {
     let mut story = Story::of(POLICY, 1);
-    let (claim, replaces) = story.writes();
+    let (claim, replaces) = story.claims();
     assert_eq!(
         (claim.state, claim.rev, replaces),
         (State::Claimed, 1, None)
@@ -242,114 +337,113 @@ fn a_created_b_is_put_on_record_and_the_message_goes() {
     assert_eq!(claim.holder, us());
     assert_eq!(claim.lease_until, story.now + LEASE);
     assert_eq!((claim.sent, claim.attempts), (None, 1));
-    story.hears(Step::Read, Evidence::Ready { since: moment(-10) });
-    story.answers(Answer::Created(instance(1)));
-    let (done, replaces) = story.writes();
+    story.reads(ready());
+    story.creates(CreateOutcome::Created(instance(1)));
+    let (done, replaces) = story.records();
     assert_eq!((done.state, done.rev, replaces), (State::Done, 2, Some(1)));
     assert_eq!(done.instance, Some(instance(1)));
     assert_eq!(done.sent, None);
-    story.ends(Verdict::Acknowledge);
-    assert!(!story.attempt.has_adopted());
+    story.ends(Disposition::Acknowledge);
+    assert!(!story.end().adopted);
 }
 
 #[test]
 fn after_steps_come_between_created_and_done() {
     let mut story = Story::ready(AFTER_STEPS, 1);
-    story.answers(Answer::Created(instance(1)));
-    let (created, _) = story.writes();
+    story.creates(CreateOutcome::Created(instance(1)));
+    let (created, _) = story.records();
     assert_eq!(created.state, State::Created);
-    story.hears(Step::AfterSteps, Evidence::Worked);
-    let (done, replaces) = story.writes();
+    story.follows_up(Ok(()));
+    let (done, replaces) = story.records();
     assert_eq!((done.state, replaces), (State::Done, Some(created.rev)));
-    story.ends(Verdict::Acknowledge);
+    story.ends(Disposition::Acknowledge);
 }
 
 #[test]
-fn an_after_step_that_does_not_work_fails_no_relay_and_is_left_to_reconcile_at_last() {
+fn a_failing_after_step_does_not_fail_the_relay_and_is_left_to_reconcile_in_the_end() {
     let created = Record {
         instance: Some(instance(1)),
         ..seen(State::Created)
     };
-    for (receives, verdict) in [
-        (2, Verdict::Again(Duration::from_secs(99))),
-        (WAITING_RECEIVES, Verdict::Acknowledge),
+    for (receives, disposition) in [
+        (2, Disposition::Again(Duration::from_secs(99))),
+        (WAITING_RECEIVES, Disposition::Acknowledge),
     ] {
         let mut story = Story::of(AFTER_STEPS, receives);
         story.meets(created.clone());
-        let trouble = problem(Reason::AfterStepRefused).after(Some(Duration::from_secs(99)));
-        story.hears(Step::AfterSteps, Evidence::Trouble(trouble));
-        let (record, replaces) = story.writes();
+        let refused = failure(Reason::AfterStepRefused).after(Some(Duration::from_secs(99)));
+        story.follows_up(Err(refused));
+        let (record, replaces) = story.records();
         assert_eq!(replaces, Some(created.rev));
         assert_eq!(record.state, State::Created);
         assert_eq!(record.instance, created.instance);
         assert_eq!(record.reason, Some(Reason::AfterStepRefused));
-        match verdict {
-            Verdict::Acknowledge => story.ends(verdict),
+        match disposition {
+            Disposition::Acknowledge => story.ends(disposition),
             _ => assert!(story.ends_again() >= Duration::from_secs(5)),
         }
     }
 }
 
 #[test]
-fn of_a_whole_set_the_after_steps_come_when_all_are_done() {
+fn the_after_steps_of_a_set_come_when_all_its_relays_are_done() {
     let mut story = Story::of(AFTER_STEPS, 1);
-    story.writes();
-    story.hears(Step::Read, Evidence::Parts(Parts::Done));
-    let (created, _) = story.writes();
+    story.claims();
+    story.reads(ReadOutcome::Set(SetOutcome::Done));
+    let (created, _) = story.records();
     assert_eq!((created.state, created.instance), (State::Created, None));
-    story.hears(Step::AfterSteps, Evidence::Worked);
-    assert_eq!(story.writes().0.state, State::Done);
-    story.ends(Verdict::Acknowledge);
+    story.follows_up(Ok(()));
+    assert_eq!(story.records().0.state, State::Done);
+    story.ends(Disposition::Acknowledge);
 }
 
-/// What reconcile is to look after is what no message may come for any more.
 #[test]
-fn every_write_says_when_its_relay_is_due_if_nobody_comes() {
+fn every_write_says_when_reconcile_is_to_look_after_the_relay() {
     let due = |story: &Story| match story.step() {
-        Step::Put { due, .. } => due.map(|due| due.duration_since(story.now).as_secs()),
+        Step::Claim(put) | Step::Record(put) => {
+            put.due.map(|due| due.duration_since(story.now).as_secs())
+        }
         step => panic!("{step:?} is no write"),
     };
     let mut story = Story::of(POLICY, 3);
     assert_eq!(due(&story), Some(60 + 1_800), "a claim");
-    story.writes();
-    story.hears(
-        Step::Read,
-        Evidence::NotYet(problem(Reason::GateClosed).after(Some(Duration::from_secs(100)))),
-    );
-    assert_eq!(due(&story), Some(100 + 1_800), "put back");
+    story.claims();
+    let closed = failure(Reason::GateClosed).after(Some(Duration::from_secs(100)));
+    story.reads(ReadOutcome::NotReady(NotReady::NotYet(closed)));
+    assert_eq!(due(&story), Some(100 + 1_800), "comes again");
 
     let mut left = Story::of(POLICY, WAITING_RECEIVES);
     left.meets(Record {
         first: moment(-40_000),
         ..seen(State::Waiting)
     });
-    left.writes();
-    left.hears(Step::Read, Evidence::NotYet(problem(Reason::GateClosed)));
+    left.claims();
+    left.reads(not_yet());
     assert_eq!(due(&left), Some(10_000), "left to reconcile");
 
     let mut done = Story::ready(POLICY, 1);
-    done.answers(Answer::Created(instance(1)));
-    assert_eq!(due(&done), None, "finished");
+    done.creates(CreateOutcome::Created(instance(1)));
+    assert_eq!(due(&done), None, "done");
     let mut failed = Story::ready(POLICY, 1);
-    failed.hears_unclear(refused());
+    failed.creates_unclear(refused());
     failed.searches(vec![]);
     assert_eq!(due(&failed), None, "failed");
 }
 
 #[test]
-fn a_redelivered_failure_is_given_up_after_the_claim_was_lost_and_nothing_else() {
+fn a_redelivered_message_of_a_failed_relay_is_given_up_at_once() {
     for receives in [2, MAX_RECEIVES] {
         let mut story = Story::of(POLICY, receives);
         story.meets(seen(State::Failed));
-        story.ends(Verdict::GiveUp);
+        story.ends(Disposition::GiveUp);
     }
 }
 
 #[test]
-fn a_redriven_failure_is_claimed_and_tried_for_real() {
+fn a_redriven_relay_is_claimed_and_tried_again() {
     let mut story = Story::of(POLICY, 1);
     story.meets(seen(State::Failed));
-    let (claim, replaces) = story.writes();
+    let (claim, replaces) = story.claims();
     assert_eq!(
         (claim.state, claim.rev, replaces),
         (State::Claimed, 5, Some(4))
@@ -357,12 +451,12 @@ fn a_redriven_failure_is_claimed_and_tried_for_real() {
     assert_eq!(claim.attempts, 3);
     assert_eq!(claim.first, moment(-1_000));
     assert!(claim.targets.contains(&target()) && claim.targets.len() == 2);
-    story.hears(Step::Read, Evidence::Ready { since: moment(-10) });
-    assert_eq!(story.step(), Step::Create, "no request of it was open");
+    story.reads(ready());
+    story.is_to_create();
 }
 
 #[test]
-fn a_closed_gate_is_waited_for_and_in_the_end_left_to_reconcile() {
+fn a_relay_whose_gate_is_closed_waits_and_is_left_to_reconcile_in_the_end() {
     for (receives, last) in [
         (1, false),
         (WAITING_RECEIVES - 1, false),
@@ -370,15 +464,15 @@ fn a_closed_gate_is_waited_for_and_in_the_end_left_to_reconcile() {
         (MAX_RECEIVES, true),
     ] {
         let mut story = Story::of(POLICY, receives);
-        story.writes();
-        story.hears(Step::Read, Evidence::NotYet(problem(Reason::GateClosed)));
-        let (waiting, _) = story.writes();
+        story.claims();
+        story.reads(not_yet());
+        let (waiting, _) = story.records();
         assert_eq!(
             (waiting.state, waiting.reason),
             (State::Waiting, Some(Reason::GateClosed))
         );
         if last {
-            story.ends(Verdict::Acknowledge);
+            story.ends(Disposition::Acknowledge);
         } else {
             assert!(story.ends_again() >= Duration::from_secs(4));
         }
@@ -386,7 +480,7 @@ fn a_closed_gate_is_waited_for_and_in_the_end_left_to_reconcile() {
 }
 
 #[test]
-fn patience_ends_with_the_last_receive_and_sooner_where_somebody_must_have_erred() {
+fn a_relay_fails_after_the_last_receive_and_sooner_for_likely_mistakes() {
     for (reason, patience) in [
         (Reason::SourceUnavailable, MAX_RECEIVES),
         (Reason::TargetUnavailable, MAX_RECEIVES),
@@ -396,51 +490,48 @@ fn patience_ends_with_the_last_receive_and_sooner_where_somebody_must_have_erred
         (Reason::SourceUnreadable, UNKNOWN_RECEIVES),
     ] {
         let mut story = Story::of(POLICY, patience - 1);
-        story.writes();
-        story.hears(Step::Read, Evidence::Trouble(problem(reason)));
-        assert_eq!(story.writes().0.state, State::Waiting, "{reason:?}");
+        story.claims();
+        story.reads(unavailable(reason));
+        assert_eq!(story.records().0.state, State::Waiting, "{reason:?}");
         story.ends_again();
 
         let mut story = Story::of(POLICY, patience);
-        story.writes();
-        story.hears(Step::Read, Evidence::Trouble(problem(reason)));
-        let (failed, _) = story.writes();
+        story.claims();
+        story.reads(unavailable(reason));
+        let (failed, _) = story.records();
         assert_eq!((failed.state, failed.reason), (State::Failed, Some(reason)));
-        story.ends(Verdict::GiveUp);
+        story.ends(Disposition::GiveUp);
     }
 }
 
 #[test]
-fn a_draft_that_never_comes_about_is_given_up_at_once() {
+fn a_relay_without_a_possible_draft_fails_at_once() {
     let mut story = Story::of(POLICY, 1);
-    story.writes();
-    story.hears(
-        Step::Read,
-        Evidence::Hopeless(problem(Reason::MappingFailed)),
-    );
-    assert_eq!(story.writes().0.state, State::Failed);
-    story.ends(Verdict::GiveUp);
+    story.claims();
+    story.reads(never());
+    assert_eq!(story.records().0.state, State::Failed);
+    story.ends(Disposition::GiveUp);
 }
 
 #[test]
-fn what_is_finished_is_left_alone() {
+fn a_done_relay_is_left_alone() {
     let mut story = Story::of(POLICY, 1);
     story.meets(seen(State::Done));
-    story.ends(Verdict::Acknowledge);
+    story.ends(Disposition::Acknowledge);
 }
 
 #[test]
-fn a_claim_that_was_given_back_is_free_at_once_and_nothing_is_searched_for() {
+fn a_relay_whose_claim_was_given_back_is_claimed_at_once_and_nothing_is_searched_for() {
     let mut story = Story::of(POLICY, 2);
     story.meets(seen(State::Waiting));
-    let (claim, _) = story.writes();
+    let (claim, _) = story.claims();
     assert_eq!(claim.sent, None);
-    story.hears(Step::Read, Evidence::Ready { since: moment(-10) });
-    assert_eq!(story.step(), Step::Create);
+    story.reads(ready());
+    story.is_to_create();
 }
 
 #[test]
-fn a_claim_is_left_to_its_holder_until_its_lease_ends() {
+fn a_claimed_relay_is_left_to_its_holder_until_the_lease_ends() {
     for (now, longest) in [(0, 100), (99, 1), (40, 60)] {
         let mut story = Story::of(POLICY, 9);
         story.now = moment(now);
@@ -453,35 +544,32 @@ fn a_claim_is_left_to_its_holder_until_its_lease_ends() {
 }
 
 #[test]
-fn an_a_that_is_older_than_the_ledgers_memory_is_searched_for() {
+fn the_b_of_an_a_older_than_the_ledgers_memory_is_searched_for() {
     let mut story = Story::of(POLICY, 1);
-    story.writes();
+    story.claims();
     let since = moment(-400 * 86_400);
-    story.hears(Step::Read, Evidence::Ready { since });
+    story.reads(ReadOutcome::Ready { since });
     let window = story.searches(vec![]);
     assert_eq!(window, (since - CLOCK_MARGIN, story.now + CLOCK_MARGIN));
-    assert_eq!(story.step(), Step::Create);
+    story.is_to_create();
 }
 
-/// Else the next delivery would have to take the claim for a request that was sent.
+/// Otherwise the next delivery would have to treat the claim as a request that was sent.
 #[test]
-fn what_ended_before_the_request_says_that_none_was_sent() {
-    let not_yet = Evidence::NotYet(problem(Reason::GateClosed));
-    let trouble = Evidence::Trouble(problem(Reason::SourceUnavailable));
-    let not_sent = Answer::NotSent(problem(Reason::TargetUnavailable));
-    let ends: [(Step, Evidence); 3] = [
-        (Step::Read, not_yet),
-        (Step::Read, trouble),
-        (Step::Create, Evidence::Answered(not_sent)),
+fn an_attempt_that_ends_before_the_request_records_that_none_was_sent() {
+    let ends: [fn(&mut Story); 3] = [
+        |story| story.reads(not_yet()),
+        |story| story.reads(unavailable(Reason::SourceUnavailable)),
+        |story| {
+            story.reads(ready());
+            story.creates(CreateOutcome::NotSent(failure(Reason::TargetUnavailable)));
+        },
     ];
-    for (step, evidence) in ends {
+    for end in ends {
         let mut story = Story::of(POLICY, 1);
-        story.writes();
-        if step == Step::Create {
-            story.hears(Step::Read, Evidence::Ready { since: moment(-10) });
-        }
-        story.hears(step, evidence);
-        let (waiting, _) = story.writes();
+        story.claims();
+        end(&mut story);
+        let (waiting, _) = story.records();
         assert_eq!((waiting.state, waiting.sent), (State::Waiting, None));
         assert_eq!(waiting.lease_until, story.now);
         story.ends_again();
@@ -489,38 +577,34 @@ fn what_ended_before_the_request_says_that_none_was_sent() {
 }
 
 #[test]
-fn a_delivery_that_does_not_get_to_the_search_leaves_the_open_request_on_record() {
-    for evidence in [
-        Evidence::NotYet(problem(Reason::GateClosed)),
-        Evidence::Trouble(problem(Reason::SourceUnavailable)),
-        Evidence::Hopeless(problem(Reason::MappingFailed)),
-    ] {
+fn an_open_request_stays_on_record_when_a_delivery_does_not_get_to_the_search() {
+    for outcome in [not_yet(), unavailable(Reason::SourceUnavailable), never()] {
         let mut story = Story::of(POLICY, 2);
         story.meets(Record {
             sent: Some(lost()),
             ..seen(State::Waiting)
         });
-        assert_eq!(story.writes().0.sent, Some(lost()));
-        story.hears(Step::Read, evidence);
-        assert_eq!(story.writes().0.sent, Some(lost()));
+        assert_eq!(story.claims().0.sent, Some(lost()));
+        story.reads(outcome);
+        assert_eq!(story.records().0.sent, Some(lost()));
     }
 }
 
 #[test]
-fn a_request_that_cannot_be_written_fails_the_relay_at_once() {
+fn a_request_that_cannot_be_built_fails_the_relay_at_once() {
     let mut story = Story::ready(POLICY, 1);
-    story.answers(Answer::NotSent(problem(Reason::DraftRefused)));
-    let (failed, _) = story.writes();
+    story.creates(CreateOutcome::NotSent(failure(Reason::DraftRefused)));
+    let (failed, _) = story.records();
     assert_eq!((failed.state, failed.sent), (State::Failed, None));
     assert_eq!(failed.reason, Some(Reason::DraftRefused));
-    story.ends(Verdict::GiveUp);
+    story.ends(Disposition::GiveUp);
 }
 
 #[test]
-fn too_little_lease_for_a_request_gives_the_claim_back_unsent() {
+fn too_little_lease_for_a_request_gives_the_claim_back_with_nothing_sent() {
     let mut story = Story::ready(POLICY, 1);
     story.now = moment(54);
-    let (waiting, _) = story.writes();
+    let (waiting, _) = story.records();
     assert_eq!(
         (waiting.state, waiting.reason),
         (State::Waiting, Some(Reason::OutOfTime))
@@ -530,17 +614,17 @@ fn too_little_lease_for_a_request_gives_the_claim_back_unsent() {
 }
 
 #[test]
-fn a_claim_that_was_lost_meanwhile_writes_nothing_more() {
+fn a_worker_that_lost_its_claim_writes_nothing_more() {
     for (state, acknowledged) in [
         (State::Done, true),
         (State::Claimed, false),
         (State::Failed, false),
     ] {
         let mut story = Story::ready(POLICY, 1);
-        story.answers(Answer::Created(instance(1)));
+        story.creates(CreateOutcome::Created(instance(1)));
         story.meets(seen(state));
         if acknowledged {
-            story.ends(Verdict::Acknowledge);
+            story.ends(Disposition::Acknowledge);
         } else {
             story.ends_again();
         }
@@ -548,36 +632,36 @@ fn a_claim_that_was_lost_meanwhile_writes_nothing_more() {
 }
 
 #[test]
-fn a_fan_out_ends_as_its_parts_end() {
+fn the_relay_of_a_set_ends_as_the_relays_of_the_set_end() {
     let wait = Duration::from_secs(9);
-    let again = Verdict::Again(wait);
-    for (parts, state, verdict) in [
-        (vec![], State::Done, Verdict::Acknowledge),
+    let again = Disposition::Again(wait);
+    for (ends, state, disposition) in [
+        (vec![], State::Done, Disposition::Acknowledge),
         (
-            vec![(Verdict::Acknowledge, Some(State::Done))],
+            vec![(Disposition::Acknowledge, Some(State::Done))],
             State::Done,
-            Verdict::Acknowledge,
+            Disposition::Acknowledge,
         ),
         (
             vec![
-                (Verdict::Acknowledge, Some(State::Waiting)),
-                (Verdict::Acknowledge, Some(State::Done)),
+                (Disposition::Acknowledge, Some(State::Waiting)),
+                (Disposition::Acknowledge, Some(State::Done)),
             ],
             State::Waiting,
-            Verdict::Acknowledge,
+            Disposition::Acknowledge,
         ),
         (
             vec![
-                (Verdict::GiveUp, Some(State::Failed)),
-                (Verdict::Acknowledge, Some(State::Waiting)),
+                (Disposition::GiveUp, Some(State::Failed)),
+                (Disposition::Acknowledge, Some(State::Waiting)),
             ],
             State::Failed,
-            Verdict::GiveUp,
+            Disposition::GiveUp,
         ),
         (
             vec![
-                (Verdict::GiveUp, Some(State::Failed)),
-                (Verdict::Again(2 * wait), Some(State::Claimed)),
+                (Disposition::GiveUp, Some(State::Failed)),
+                (Disposition::Again(2 * wait), Some(State::Claimed)),
                 (again, Some(State::Waiting)),
             ],
             State::Waiting,
@@ -585,16 +669,16 @@ fn a_fan_out_ends_as_its_parts_end() {
         ),
     ] {
         let mut story = Story::of(POLICY, 1);
-        story.writes();
-        story.hears(Step::Read, Evidence::Parts(Parts::sum(parts)));
-        assert_eq!(story.writes().0.state, state);
-        story.ends(verdict);
+        story.claims();
+        story.reads(ReadOutcome::Set(SetOutcome::sum(ends)));
+        assert_eq!(story.records().0.state, state);
+        story.ends(disposition);
     }
 }
 
 proptest! {
     #[test]
-    fn the_wait_doubles_up_to_an_hour_a_fifth_more_or_less(receives in any::<u32>(), seed in any::<u64>()) {
+    fn the_wait_doubles_up_to_an_hour_and_varies_by_a_fifth(receives in any::<u32>(), seed in any::<u64>()) {
         let base = |receives: u32| {
             let doublings = i32::try_from(receives.saturating_sub(1).min(60)).unwrap();
             (5.0 * 2_f64.powi(doublings)).min(3_600.0)
@@ -603,7 +687,7 @@ proptest! {
         prop_assert!(wait >= 0.8 * base(receives) - 0.001, "{}", wait);
         prop_assert!(wait <= 1.2 * base(receives) + 0.001, "{}", wait);
         prop_assert!(wait <= 1.2 * 3_600.0);
-        // Twice the base is more than a fifth more or less can make up for.
+        // Twice the base differs by more than the variation.
         if base(receives.saturating_add(1)) > 1.5 * base(receives) {
             prop_assert!(backoff(receives.saturating_add(1), seed).as_secs_f64() > wait);
         }
@@ -612,7 +696,7 @@ proptest! {
 }
 
 #[test]
-fn many_that_wait_come_back_at_different_times() {
+fn different_deliveries_wait_for_different_times() {
     let waits: std::collections::BTreeSet<_> = (0..100).map(|seed| backoff(10, seed)).collect();
     assert!(waits.len() > 95, "{}", waits.len());
 }

@@ -39,7 +39,7 @@ fn fields_are_found_through_references_and_combinations_in_the_order_of_the_sche
 }
 
 #[test]
-fn what_any_alternative_admits_is_admitted() {
+fn a_value_that_any_alternative_allows_is_allowed() {
     let document = json!({"properties": {"x": {"anyOf": [
         {"type": "string", "maxLength": 3}, {"type": "integer"}, {"type": "null"},
     ]}, "y": {"oneOf": [
@@ -55,7 +55,7 @@ fn what_any_alternative_admits_is_admitted() {
 }
 
 #[test]
-fn schemas_that_refer_to_themselves_end() {
+fn reading_ends_for_schemas_that_refer_to_themselves() {
     for document in [
         json!({"$ref": "#"}),
         json!({"allOf": [{"$ref": "#"}, {"$ref": "#"}], "properties": {"a": {"$ref": "#"}}}),
@@ -84,7 +84,7 @@ fn what_is_no_schema_says_nothing() {
 }
 
 #[test]
-fn references_that_cannot_be_followed_are_told_with_the_field_that_has_them() {
+fn references_that_cannot_be_followed_are_reported_with_their_field() {
     let document = json!({"properties": {
         "a": {"properties": {"b": {"$ref": "https://example.com/x.json#/y"}}}, "c": {"$ref": "#/$defs/none"},
     }});
@@ -102,7 +102,7 @@ fn references_that_cannot_be_followed_are_told_with_the_field_that_has_them() {
 }
 
 #[test]
-fn older_schemas_say_where_the_form_is() {
+fn the_form_of_an_older_schema_is_found() {
     for document in [
         json!({"info": {"rootNode": "#/definitions/Skjema"}, "definitions": {"Skjema": {"properties": {"x": {}}}}}),
         json!({"info": {"meldingsnavn": "melding"}, "properties": {"melding": {"$ref": "#/definitions/Skjema"}}, "definitions": {"Skjema": {"properties": {"x": {}}}}}),

@@ -1,19 +1,19 @@
-//! A half-made B becomes what a clean one is, or goes, or stays and is told of.
+//! A half-made B is completed, or deleted, or stays and is reported.
 
 use super::*;
 
-/// B answered with a 4xx that is no refusal, and this is found.
+/// B answered with a 4xx that refuses nothing, and the search finds this.
 fn finds(found: Found) -> Story {
     let mut story = Story::ready(POLICY, 1);
-    story.hears_unclear(unclear(Quiet::Now));
+    story.creates_unclear(unclear(Quiet::Now));
     story.searches(vec![found]);
     story
 }
 
-/// B refused the draft, and this is found.
+/// B refused the draft, and the search finds this.
 fn refuses_and_finds(found: Found) -> Story {
     let mut story = Story::ready(POLICY, 1);
-    story.hears_unclear(refused());
+    story.creates_unclear(refused());
     story.searches(vec![found]);
     story
 }
@@ -29,7 +29,7 @@ fn without_form() -> Found {
     })
 }
 
-/// It has its form, and its process never started.
+/// A B that has its form, and whose process never started.
 fn never_started() -> Found {
     lacking(Lacks {
         start: true,
@@ -37,7 +37,7 @@ fn never_started() -> Found {
     })
 }
 
-/// It has nothing.
+/// A B that has nothing.
 fn empty() -> Found {
     lacking(Lacks {
         form: true,
@@ -47,40 +47,48 @@ fn empty() -> Found {
     })
 }
 
-fn add_form() -> Step {
-    Step::AddForm(instance(1))
+fn finished() -> FinishOutcome {
+    FinishOutcome::Finished {
+        missing: Lacks::default(),
+    }
 }
 
-fn delete() -> Step {
-    Step::Delete(instance(1))
+fn form_refused() -> AddFormOutcome {
+    AddFormOutcome::Refused(failure(Reason::Refused))
 }
 
-fn finish() -> Step {
-    Step::Finish(instance(1))
+fn stopped() -> Found {
+    Found {
+        engine: Engine::Stopped,
+        ..whole(1)
+    }
 }
 
-fn resume() -> Step {
-    Step::Resume(instance(1))
+fn working() -> Found {
+    Found {
+        engine: Engine::Working,
+        ..whole(1)
+    }
 }
 
-/// The relay ends with a half-made B that stays, and whoever redrives searches first.
+/// The relay fails, a half-made B stays, and a redriven relay searches first.
 #[track_caller]
 fn leaves_orphan(mut story: Story) {
-    let (failed, _) = story.writes();
+    let (failed, _) = story.records();
     assert_eq!(
         (failed.state, failed.reason),
         (State::Failed, Some(Reason::OrphanLeft))
     );
     let sent = failed.sent.expect("the request stays on record");
-    story.ends(Verdict::GiveUp);
+    story.ends(Disposition::GiveUp);
     let redriven = Story::over(POLICY, 1, sent.quiet, failed);
-    assert!(matches!(redriven.step(), Step::Search { .. }));
+    redriven.is_to_search();
 }
 
-/// The relay ends with a B that lacks something for good.
+/// The relay is done, and B lacks something for good.
 #[track_caller]
 fn is_incomplete(mut story: Story, lacks: &str) {
-    let (done, _) = story.writes();
+    let (done, _) = story.records();
     assert_eq!(
         (done.state, done.reason, done.instance, done.sent),
         (
@@ -92,31 +100,31 @@ fn is_incomplete(mut story: Story, lacks: &str) {
     );
     let detail = done.detail.unwrap();
     assert!(detail.starts_with(lacks), "{detail}");
-    story.ends(Verdict::Acknowledge);
-    assert!(story.attempt.has_adopted());
+    story.ends(Disposition::Acknowledge);
+    assert!(story.end().adopted);
 }
 
-/// The relay ends with a B as a clean one is.
+/// The relay is done, and B is complete.
 #[track_caller]
 fn is_complete(mut story: Story) {
-    let (done, _) = story.writes();
+    let (done, _) = story.records();
     assert_eq!(
         (done.state, done.reason, done.instance, done.sent),
         (State::Done, None, Some(instance(1)), None)
     );
-    story.ends(Verdict::Acknowledge);
-    assert!(story.attempt.has_adopted());
+    story.ends(Disposition::Acknowledge);
+    assert!(story.end().adopted);
 }
 
 #[test]
-fn what_b_lacks_is_added() {
+fn whatever_b_lacks_is_added() {
     let copies = lacking(Lacks {
         copies: true,
         ..Lacks::default()
     });
     for found in [half(1), copies] {
         let mut story = finds(found);
-        story.hears(finish(), Evidence::Worked);
+        story.finishes(finished());
         is_complete(story);
     }
 }
@@ -124,33 +132,33 @@ fn what_b_lacks_is_added() {
 #[test]
 fn the_form_is_added_before_anything_else() {
     let mut story = finds(without_form());
-    story.hears(add_form(), Evidence::Worked);
-    story.hears(finish(), Evidence::Worked);
+    story.adds_form(AddFormOutcome::Added);
+    story.finishes(finished());
     is_complete(story);
 }
 
 #[test]
-fn a_form_that_b_refuses_fails_the_relay_and_what_was_made_goes() {
+fn a_form_that_b_refuses_fails_the_relay_and_the_half_made_b_is_deleted() {
     for found in [without_form(), empty()] {
         let mut story = finds(found);
-        story.hears(add_form(), Evidence::Refused(problem(Reason::Refused)));
-        story.hears(delete(), Evidence::Worked);
+        story.adds_form(form_refused());
+        story.deletes(DeleteOutcome::Deleted);
         story.searches(vec![]);
-        let (failed, _) = story.writes();
+        let (failed, _) = story.records();
         assert_eq!(
             (failed.state, failed.reason, failed.sent),
             (State::Failed, Some(Reason::Refused), None)
         );
         assert_eq!(failed.detail.as_deref(), Some("why"));
-        story.ends(Verdict::GiveUp);
+        story.ends(Disposition::GiveUp);
     }
 }
 
 #[test]
-fn a_form_that_b_refuses_leaves_an_orphan_that_may_not_be_deleted() {
+fn a_form_that_b_refuses_leaves_an_orphan_where_we_may_not_delete_it() {
     let mut story = finds(without_form());
-    story.hears(add_form(), Evidence::Refused(problem(Reason::Refused)));
-    story.hears(delete(), Evidence::Denied);
+    story.adds_form(form_refused());
+    story.deletes(DeleteOutcome::Denied);
     leaves_orphan(story);
 }
 
@@ -158,21 +166,21 @@ fn a_form_that_b_refuses_leaves_an_orphan_that_may_not_be_deleted() {
 fn an_orphan_of_a_refused_draft_is_deleted_and_gets_no_form() {
     for found in [without_form(), half(1), empty()] {
         let mut story = refuses_and_finds(found);
-        story.hears(delete(), Evidence::Worked);
+        story.deletes(DeleteOutcome::Deleted);
         story.searches(vec![]);
-        let (failed, _) = story.writes();
+        let (failed, _) = story.records();
         assert_eq!(
             (failed.state, failed.reason, failed.sent),
             (State::Failed, Some(Reason::Refused), None)
         );
-        story.ends(Verdict::GiveUp);
+        story.ends(Disposition::GiveUp);
     }
     let mut kept = refuses_and_finds(half(1));
-    kept.hears(delete(), Evidence::Denied);
+    kept.deletes(DeleteOutcome::Denied);
     leaves_orphan(kept);
 }
 
-/// Each half-made B as one that somebody has worked on.
+/// This half-made B after somebody has worked on it.
 fn worked_on(found: &Found) -> [Found; 2] {
     let touched = Found {
         touched: true,
@@ -186,50 +194,50 @@ fn worked_on(found: &Found) -> [Found; 2] {
 }
 
 #[test]
-fn what_somebody_has_touched_or_ended_is_never_deleted() {
+fn a_b_that_somebody_has_changed_or_ended_is_never_deleted() {
     for found in [half(1), without_form(), never_started(), empty()] {
         for found in worked_on(&found) {
             leaves_orphan(refuses_and_finds(found.clone()));
             let adds_form = found.lacks.form && !found.ended;
             if adds_form {
                 let mut story = finds(found.clone());
-                story.hears(add_form(), Evidence::Refused(problem(Reason::Refused)));
+                story.adds_form(form_refused());
                 leaves_orphan(story);
             }
             let mut story = finds(found);
             if adds_form {
-                story.hears(add_form(), Evidence::Worked);
+                story.adds_form(AddFormOutcome::Added);
             }
-            assert_eq!(story.step(), finish());
+            next!(story, Finish);
         }
     }
 }
 
 #[test]
-fn an_ended_b_is_adopted_as_it_is_unless_it_has_no_form() {
+fn an_ended_b_is_adopted_as_it_is_if_it_has_a_form() {
     let ended = |found| Found {
         ended: true,
         ..found
     };
     let mut half_ended = finds(ended(half(1)));
-    half_ended.hears(finish(), Evidence::Denied);
+    half_ended.finishes(FinishOutcome::Denied);
     is_incomplete(half_ended, "B lacks an attachment");
 
     let mut formless = finds(ended(without_form()));
-    formless.hears(finish(), Evidence::Denied);
+    formless.finishes(FinishOutcome::Denied);
     leaves_orphan(formless);
 }
 
 #[test]
-fn a_form_that_cannot_be_added_leaves_an_orphan_where_nothing_else_helps() {
+fn a_form_that_cannot_be_added_leaves_an_orphan() {
     let mut story = finds(without_form());
-    story.hears(add_form(), Evidence::Denied);
-    story.hears(finish(), Evidence::Denied);
+    story.adds_form(AddFormOutcome::Denied);
+    story.finishes(FinishOutcome::Denied);
     leaves_orphan(story);
 }
 
 #[test]
-fn a_b_that_never_started_is_deleted_and_made_anew() {
+fn a_b_that_never_started_is_deleted_and_another_created() {
     let gone = Found {
         gone: true,
         ..never_started()
@@ -240,65 +248,64 @@ fn a_b_that_never_started_is_deleted_and_made_anew() {
     };
     let mut story = Story::over(POLICY, 2, lost().quiet, waiting);
     story.searches(vec![never_started()]);
-    story.hears(delete(), Evidence::Worked);
+    story.deletes(DeleteOutcome::Deleted);
     story.searches(vec![gone.clone()]);
-    story.answers(Answer::Created(instance(2)));
-    let (done, _) = story.writes();
+    story.creates(CreateOutcome::Created(instance(2)));
+    let (done, _) = story.records();
     assert_eq!(
         (done.state, done.instance, done.sent),
         (State::Done, Some(instance(2)), None)
     );
 
-    // B has just said to come later: so does the message.
+    // B has just been asked, and gave another answer than a refusal: the message comes again.
     let mut busy = finds(never_started());
-    busy.hears(delete(), Evidence::Worked);
+    busy.deletes(DeleteOutcome::Deleted);
     busy.searches(vec![gone]);
-    let (waiting, _) = busy.writes();
+    let (waiting, _) = busy.records();
     assert_eq!((waiting.state, waiting.sent), (State::Waiting, None));
     busy.ends_again();
 }
 
 #[test]
-fn a_b_without_form_and_start_gets_its_form_before_it_is_made_anew() {
+fn a_b_without_form_and_start_gets_its_form_before_it_is_deleted() {
     let mut story = finds(empty());
-    story.hears(add_form(), Evidence::Worked);
-    assert_eq!(story.step(), delete());
+    story.adds_form(AddFormOutcome::Added);
+    next!(story, Delete);
 }
 
 #[test]
-fn a_b_that_never_started_and_may_not_be_deleted_is_finished_and_told_of() {
+fn a_b_that_never_started_and_may_not_be_deleted_is_finished_and_reported() {
     let mut story = finds(never_started());
-    story.hears(delete(), Evidence::Denied);
-    story.hears(finish(), Evidence::Worked);
+    story.deletes(DeleteOutcome::Denied);
+    story.finishes(finished());
     is_incomplete(story, "B lacks the start of its process");
 
     let [touched, _] = worked_on(&never_started());
     let mut story = finds(touched);
-    story.hears(finish(), Evidence::Worked);
+    story.finishes(finished());
     is_incomplete(story, "B lacks the start of its process");
 }
 
 #[test]
-fn what_b_lacks_for_good_stays_on_record_through_the_after_steps() {
+fn what_b_lacks_for_good_stays_on_record_after_the_after_steps() {
     let mut story = Story::ready(AFTER_STEPS, 1);
-    story.hears_unclear(unclear(Quiet::Now));
+    story.creates_unclear(unclear(Quiet::Now));
     story.searches(vec![never_started()]);
-    story.hears(delete(), Evidence::Denied);
-    story.hears(finish(), Evidence::Worked);
-    let (created, _) = story.writes();
+    story.deletes(DeleteOutcome::Denied);
+    story.finishes(finished());
+    let (created, _) = story.records();
     assert_eq!(
         (created.state, created.reason),
         (State::Created, Some(Reason::Incomplete))
     );
-    let trouble = Evidence::Trouble(problem(Reason::AfterStepUnavailable));
-    story.hears(Step::AfterSteps, trouble);
-    let (left, _) = story.writes();
+    story.follows_up(Err(failure(Reason::AfterStepUnavailable)));
+    let (left, _) = story.records();
     assert_eq!(left.reason, Some(Reason::Incomplete));
 
     let mut again = Story::of(AFTER_STEPS, 2);
     again.meets(left);
-    again.hears(Step::AfterSteps, Evidence::Worked);
-    let (done, _) = again.writes();
+    again.follows_up(Ok(()));
+    let (done, _) = again.records();
     assert_eq!(
         (done.state, done.reason),
         (State::Done, Some(Reason::Incomplete))
@@ -306,19 +313,15 @@ fn what_b_lacks_for_good_stays_on_record_through_the_after_steps() {
 }
 
 #[test]
-fn nothing_is_done_about_a_half_made_b_before_its_app_is_quiet() {
-    let stopped = Found {
-        engine: Engine::Stopped,
-        ..whole(1)
-    };
-    for found in [half(1), without_form(), never_started(), empty(), stopped] {
+fn a_half_made_b_is_left_alone_until_its_app_is_quiet() {
+    for found in [half(1), without_form(), never_started(), empty(), stopped()] {
         let waiting = Record {
             sent: Some(lost()),
             ..seen(State::Waiting)
         };
         let mut story = Story::over(POLICY, 2, lost().quiet - CLOCK_MARGIN, waiting);
         story.searches(vec![found]);
-        let (waiting, _) = story.writes();
+        let (waiting, _) = story.records();
         assert_eq!(
             (waiting.state, waiting.sent),
             (State::Waiting, Some(lost()))
@@ -334,20 +337,18 @@ fn the_oldest_of_several_half_made_b_is_repaired() {
         ..half(1)
     };
     let mut story = Story::ready(POLICY, 1);
-    story.hears_unclear(unclear(Quiet::Now));
+    story.creates_unclear(unclear(Quiet::Now));
     story.searches(vec![younger, half(2)]);
-    assert_eq!(story.step(), Step::Finish(instance(2)));
-    assert!(!story.attempt.is_doubled());
+    assert_eq!(next!(story, Finish).half.id, instance(2));
+    story.finishes(finished());
+    story.records();
+    assert!(!story.end().doubled);
 }
 
 #[test]
-fn an_engine_at_work_is_waited_for() {
-    let working = Found {
-        engine: Engine::Working,
-        ..whole(1)
-    };
-    let mut story = finds(working.clone());
-    let (waiting, _) = story.writes();
+fn a_relay_waits_while_the_engine_works() {
+    let mut story = finds(working());
+    let (waiting, _) = story.records();
     assert_eq!(
         (waiting.state, waiting.reason),
         (State::Waiting, Some(Reason::OutcomeUnknown))
@@ -355,40 +356,32 @@ fn an_engine_at_work_is_waited_for() {
     assert!(waiting.sent.is_some(), "nothing may be sent meanwhile");
     story.ends_again();
 
-    let mut refused = refuses_and_finds(working.clone());
-    assert_eq!(refused.writes().0.state, State::Waiting);
+    let mut refused = refuses_and_finds(working());
+    assert_eq!(refused.records().0.state, State::Waiting);
 
     let mut last = Story::ready(POLICY, MAX_RECEIVES);
-    last.hears_unclear(unclear(Quiet::Now));
-    last.searches(vec![working]);
-    let (failed, _) = last.writes();
+    last.creates_unclear(unclear(Quiet::Now));
+    last.searches(vec![working()]);
+    let (failed, _) = last.records();
     assert!(failed.state == State::Failed && failed.sent.is_some());
-    last.ends(Verdict::GiveUp);
+    last.ends(Disposition::GiveUp);
 }
 
 #[test]
-fn an_engine_that_has_stopped_is_told_to_go_on_once() {
-    let stopped = Found {
-        engine: Engine::Stopped,
-        ..whole(1)
-    };
-    let mut goes_on = finds(stopped.clone());
-    goes_on.hears(resume(), Evidence::Worked);
+fn a_stopped_engine_is_told_to_continue_once() {
+    let mut goes_on = finds(stopped());
+    goes_on.resumes(ResumeOutcome::Resumed);
     goes_on.searches(vec![whole(1)]);
     is_complete(goes_on);
 
-    let working = Found {
-        engine: Engine::Working,
-        ..whole(1)
-    };
     for (found, told) in [
-        (stopped.clone(), "has stopped again"),
-        (working, "is still at work"),
+        (stopped(), "has stopped again"),
+        (working(), "is still at work"),
     ] {
-        let mut stops_again = finds(stopped.clone());
-        stops_again.hears(resume(), Evidence::Worked);
+        let mut stops_again = finds(stopped());
+        stops_again.resumes(ResumeOutcome::Resumed);
         stops_again.searches(vec![found]);
-        let (waiting, _) = stops_again.writes();
+        let (waiting, _) = stops_again.records();
         assert!(waiting.state == State::Waiting && waiting.sent.is_some());
         let detail = waiting.detail.unwrap();
         assert!(detail.contains(told), "{detail}");
@@ -396,25 +389,29 @@ fn an_engine_that_has_stopped_is_told_to_go_on_once() {
     }
 }
 
-/// A change of a half-made B of which nobody heard: it may still come about.
+/// A change without an answer may still take effect.
 #[test]
-fn a_change_without_an_answer_is_searched_for_when_b_is_quiet() {
-    let stopped = Found {
-        engine: Engine::Stopped,
-        ..whole(1)
-    };
-    for (found, step) in [
-        (without_form(), add_form()),
-        (never_started(), delete()),
-        (half(1), finish()),
-        (stopped, resume()),
-    ] {
+fn a_half_made_b_is_searched_for_again_when_it_is_quiet_after_an_unanswered_change() {
+    let changes: [(Found, fn(&mut Story, Failure, Quiet)); 4] = [
+        (without_form(), |story, failure, quiet| {
+            story.adds_form(AddFormOutcome::Unclear(failure, quiet));
+        }),
+        (never_started(), |story, failure, quiet| {
+            story.deletes(DeleteOutcome::Unclear(failure, quiet));
+        }),
+        (half(1), |story, failure, quiet| {
+            story.finishes(FinishOutcome::Unclear(failure, quiet));
+        }),
+        (stopped(), |story, failure, quiet| {
+            story.resumes(ResumeOutcome::Unclear(failure, quiet));
+        }),
+    ];
+    for (found, change) in changes {
         for (quiet, seconds) in [(Quiet::Now, 0), (Quiet::Soon, 60), (Quiet::Settled, 1_200)] {
             let mut story = finds(found.clone());
             story.now = moment(3);
-            let unclear = Evidence::Unclear(problem(Reason::TargetUnavailable), quiet);
-            story.hears(step.clone(), unclear);
-            let (waiting, _) = story.writes();
+            change(&mut story, failure(Reason::TargetUnavailable), quiet);
+            let (waiting, _) = story.records();
             let sent = Sent {
                 from: moment(0),
                 ended: moment(3),
@@ -426,17 +423,17 @@ fn a_change_without_an_answer_is_searched_for_when_b_is_quiet() {
             );
             assert!(story.ends_again() >= Duration::from_secs(seconds.unsigned_abs()));
             let again = Story::over(POLICY, 2, sent.quiet, waiting);
-            assert!(matches!(again.step(), Step::Search { .. }));
+            again.is_to_search();
         }
     }
     let mut last = Story::ready(POLICY, MAX_RECEIVES);
-    last.hears_unclear(unclear(Quiet::Now));
+    last.creates_unclear(unclear(Quiet::Now));
     last.searches(vec![half(1)]);
-    let unclear = Evidence::Unclear(problem(Reason::TargetUnavailable), Quiet::Settled);
-    last.hears(finish(), unclear);
-    let (failed, _) = last.writes();
+    let unknown = failure(Reason::TargetUnavailable);
+    last.finishes(FinishOutcome::Unclear(unknown, Quiet::Settled));
+    let (failed, _) = last.records();
     assert!(failed.state == State::Failed && failed.sent.is_some());
-    last.ends(Verdict::GiveUp);
+    last.ends(Disposition::GiveUp);
 }
 
 #[test]
@@ -444,7 +441,7 @@ fn too_little_lease_for_a_change_leaves_it_to_the_next_delivery() {
     for found in [half(1), without_form(), never_started()] {
         let mut story = finds(found);
         story.now = moment(54);
-        let (waiting, _) = story.writes();
+        let (waiting, _) = story.records();
         assert_eq!(
             (waiting.state, waiting.reason),
             (State::Waiting, Some(Reason::OutOfTime))

@@ -1,4 +1,4 @@
-//! `mode: prefill`: B shows its stamp only once its form is stored, so that a search that finds none proves nothing.
+//! `mode: prefill`: B has its stamp only after its form is stored, so a search that finds no B proves nothing.
 
 use super::*;
 
@@ -8,19 +8,19 @@ const LATE: Policy = Policy {
 };
 
 #[test]
-fn an_unknown_outcome_is_never_answered_by_a_second_request() {
+fn no_second_request_is_sent_while_the_outcome_of_the_first_is_unknown() {
     for quiet in [Quiet::Now, Quiet::Soon, Quiet::Settled] {
         let mut story = Story::ready(LATE, 1);
-        story.hears_unclear(unclear(quiet));
+        story.creates_unclear(unclear(quiet));
         if quiet != Quiet::Now {
-            let (waiting, _) = story.writes();
+            let (waiting, _) = story.records();
             assert_eq!(waiting.state, State::Waiting);
             let quiet = waiting.sent.unwrap().quiet;
             story = Story::over(LATE, 2, quiet, waiting);
         }
         let sent = story.attempt.record().unwrap().sent.unwrap();
         story.searches(vec![]);
-        let (failed, _) = story.writes();
+        let (failed, _) = story.records();
         assert_eq!(
             (failed.state, failed.reason, failed.sent),
             (State::Failed, Some(Reason::OutcomeUnknown), Some(sent))
@@ -33,24 +33,24 @@ fn an_unknown_outcome_is_never_answered_by_a_second_request() {
         ] {
             assert!(detail.contains(told), "{detail}");
         }
-        story.ends(Verdict::GiveUp);
+        story.ends(Disposition::GiveUp);
 
         let mut redriven = Story::over(LATE, 1, sent.quiet, failed);
         redriven.searches(vec![]);
-        assert_eq!(redriven.writes().0.reason, Some(Reason::OutcomeUnknown));
-        redriven.ends(Verdict::GiveUp);
+        assert_eq!(redriven.records().0.reason, Some(Reason::OutcomeUnknown));
+        redriven.ends(Disposition::GiveUp);
     }
 }
 
 #[test]
-fn a_claim_that_ran_out_fails_too_where_no_b_shows_its_stamp() {
+fn an_expired_claim_fails_the_relay_too_if_no_b_is_found() {
     let claimed = Record {
         lease_until: moment(0),
         ..seen(State::Claimed)
     };
     let mut story = Story::over(LATE, 2, moment(0) + SETTLE, claimed);
     story.searches(vec![]);
-    let (failed, _) = story.writes();
+    let (failed, _) = story.records();
     assert_eq!(
         (failed.state, failed.reason),
         (State::Failed, Some(Reason::OutcomeUnknown))
@@ -58,55 +58,55 @@ fn a_claim_that_ran_out_fails_too_where_no_b_shows_its_stamp() {
 }
 
 #[test]
-fn a_b_that_shows_its_stamp_is_adopted() {
+fn a_b_with_the_stamp_is_adopted() {
     let mut story = Story::ready(LATE, 1);
-    story.hears_unclear(unclear(Quiet::Now));
+    story.creates_unclear(unclear(Quiet::Now));
     story.searches(vec![whole(1)]);
-    let (done, _) = story.writes();
+    let (done, _) = story.records();
     assert_eq!((done.state, done.sent), (State::Done, None));
-    story.ends(Verdict::Acknowledge);
+    story.ends(Disposition::Acknowledge);
 }
 
 #[test]
-fn words_that_app_lib_says_before_it_makes_anything_are_believed() {
+fn an_answer_that_app_lib_gives_only_before_it_creates_anything_is_believed() {
     let before = |reply| Reply {
         nothing_made: true,
         ..reply
     };
     let mut refuses = Story::ready(LATE, 1);
-    refuses.hears_unclear(before(refused()));
-    let (failed, _) = refuses.writes();
+    refuses.creates_unclear(before(refused()));
+    let (failed, _) = refuses.records();
     assert_eq!(
         (failed.state, failed.reason, failed.sent),
         (State::Failed, Some(Reason::Refused), None)
     );
-    refuses.ends(Verdict::GiveUp);
+    refuses.ends(Disposition::GiveUp);
 
     let mut later = Story::ready(LATE, 1);
-    later.hears_unclear(before(unclear(Quiet::Now)));
-    let (waiting, _) = later.writes();
+    later.creates_unclear(before(unclear(Quiet::Now)));
+    let (waiting, _) = later.records();
     assert_eq!((waiting.state, waiting.sent), (State::Waiting, None));
     later.ends_again();
     let again = Story::over(LATE, 2, moment(5), waiting);
-    assert_eq!(again.step(), Step::Create);
+    again.is_to_create();
 
-    // Where a search can tell, it is asked.
+    // Where a search can prove something, it is made.
     let mut stamped = Story::ready(POLICY, 1);
-    stamped.hears_unclear(before(refused()));
-    assert!(matches!(stamped.step(), Step::Search { .. }));
+    stamped.creates_unclear(before(refused()));
+    stamped.is_to_search();
 }
 
 #[test]
-fn an_instance_that_the_answer_named_and_that_is_gone_was_the_only_one() {
+fn another_b_is_created_if_the_instance_that_the_answer_named_was_deleted() {
     let found = |number| {
         let mut story = Story::ready(LATE, 1);
         let reply = Reply {
             instance: Some(instance(9)),
             ..unclear(Quiet::Soon)
         };
-        story.hears_unclear(reply);
-        let (waiting, _) = story.writes();
-        // An engine may store form and stamp long after the app's own 5xx.
+        story.creates_unclear(reply);
+        let (waiting, _) = story.records();
+        // A workflow engine may store the form and the stamp long after the app's own 5xx.
         let quiet = waiting.sent.unwrap().quiet;
         assert_eq!(quiet, moment(0) + SETTLE);
         let mut again = Story::over(LATE, 2, quiet, waiting);
@@ -116,28 +116,28 @@ fn an_instance_that_the_answer_named_and_that_is_gone_was_the_only_one() {
         }]);
         again
     };
-    assert_eq!(found(9).step(), Step::Create);
+    found(9).is_to_create();
     let mut another = found(8);
-    assert_eq!(another.writes().0.reason, Some(Reason::OutcomeUnknown));
-    another.ends(Verdict::GiveUp);
+    assert_eq!(another.records().0.reason, Some(Reason::OutcomeUnknown));
+    another.ends(Disposition::GiveUp);
 }
 
 #[test]
-fn a_request_that_never_left_is_made_again() {
+fn a_request_that_was_not_sent_is_repeated() {
     let mut story = Story::ready(LATE, 1);
-    story.answers(Answer::NotSent(problem(Reason::TargetUnavailable)));
-    let (waiting, _) = story.writes();
+    story.creates(CreateOutcome::NotSent(failure(Reason::TargetUnavailable)));
+    let (waiting, _) = story.records();
     assert_eq!((waiting.state, waiting.sent), (State::Waiting, None));
     let again = Story::over(LATE, 2, moment(5), waiting);
-    assert_eq!(again.step(), Step::Create);
+    again.is_to_create();
 }
 
 #[test]
-fn an_old_a_of_which_no_request_is_open_is_made_where_none_is_found() {
+fn the_b_of_an_old_a_without_an_open_request_is_created_if_none_is_found() {
     let mut story = Story::of(LATE, 1);
-    story.writes();
+    story.claims();
     let since = moment(-400 * 86_400);
-    story.hears(Step::Read, Evidence::Ready { since });
+    story.reads(ReadOutcome::Ready { since });
     story.searches(vec![]);
-    assert_eq!(story.step(), Step::Create);
+    story.is_to_create();
 }

@@ -1,0 +1,210 @@
+//! How an attempt ends: what becomes of the message, and the last record.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    Attempt, Delivery, Failure, Phase, Quiet, Worker,
+    patience::{
+        EARLY_RECEIVES, LONGEST_WAIT, MAX_RECEIVES, SOON, WAITING_RECEIVES, backoff, later,
+        next_search, patience, until,
+    },
+    put::{Then, Writing},
+};
+use crate::relay::{Reason, Record, Sent, State};
+
+/// What becomes of the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Disposition {
+    /// Delete it: what became of the relay is on record.
+    Acknowledge,
+    /// Make it visible again after this time.
+    Again(Duration),
+    /// Make it visible again at once, until its receives are used up and SQS moves it to the dead-letter queue.
+    GiveUp,
+}
+
+/// [`Step::End`](super::Step::End): the work on the relay is over.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct End {
+    /// What becomes of the message.
+    pub disposition: Disposition,
+    /// The record as this attempt last wrote or saw it.
+    pub record: Option<Box<Record>>,
+    /// This attempt wrote nothing and was not entitled to: another one has dealt with the relay, or is working on it.
+    pub is_repeat: bool,
+    /// B was found, not created by this attempt.
+    pub adopted: bool,
+    /// More than one complete B has the relay's stamp.
+    pub doubled: bool,
+}
+
+impl From<End> for Attempt {
+    fn from(end: End) -> Self {
+        Self(Phase::End(end))
+    }
+}
+
+impl End {
+    /// The end of an attempt that had no claim, and last saw this record.
+    pub(super) fn without_claim(disposition: Disposition, seen: Option<Box<Record>>) -> Self {
+        Self {
+            disposition,
+            record: seen,
+            is_repeat: true,
+            adopted: false,
+            doubled: false,
+        }
+    }
+}
+
+impl Worker {
+    pub(super) fn end(self, disposition: Disposition) -> End {
+        End {
+            disposition,
+            record: Some(self.record),
+            is_repeat: false,
+            adopted: self.adopted,
+            doubled: self.doubled,
+        }
+    }
+
+    /// The relay fails.
+    pub(super) fn fail(self, failure: Failure, now: Timestamp) -> Writing {
+        self.write(now, Then::End(Disposition::GiveUp), |record| {
+            record.state = State::Failed;
+            record.note(failure);
+        })
+    }
+
+    /// The relay fails, and a half-made B stays that may be neither deleted nor completed. The request stays on
+    /// record, so that a redriven relay searches for that B first.
+    pub(super) fn leave_orphan(self, failure: Failure, now: Timestamp) -> Writing {
+        let reason = Reason::OrphanLeft;
+        self.fail(Failure { reason, ..failure }, now)
+    }
+
+    /// The relay waits, and this becomes of the message.
+    pub(super) fn give_back(
+        self,
+        failure: Failure,
+        disposition: Disposition,
+        now: Timestamp,
+    ) -> Writing {
+        self.write(now, Then::End(disposition), |record| {
+            record.state = State::Waiting;
+            record.note(failure);
+        })
+    }
+
+    /// The relay waits for A. The message comes again, and after many receives the relay is left to reconcile.
+    pub(super) fn wait(self, failure: Failure, now: Timestamp) -> Writing {
+        let disposition = self.delivery.again_or_leave(failure.after);
+        self.give_back(failure, disposition, now)
+    }
+
+    /// The relay is tried again until the message has been received too often, then it fails.
+    pub(super) fn retry(self, failure: Failure, now: Timestamp) -> Writing {
+        if self.delivery.receives >= patience(failure.reason) {
+            return self.fail(failure, now);
+        }
+        let disposition = self.delivery.again(failure.after);
+        self.give_back(failure, disposition, now)
+    }
+
+    /// Too little of the lease is left for the next request. The record shows only the requests that were sent.
+    pub(super) fn run_out_of_time(self, now: Timestamp) -> Writing {
+        let again = self.delivery.again(None);
+        self.give_back(Failure::new(Reason::OutOfTime), again, now)
+    }
+
+    /// B may exist or be in the making: the message comes again for the next search for what `sent` created.
+    pub(super) fn wait_for_quiet(
+        self,
+        sent: &Sent,
+        detail: Option<String>,
+        now: Timestamp,
+    ) -> Writing {
+        let detail = detail.unwrap_or_else(|| {
+            format!(
+                "no complete B yet; its app may still be at work until {}",
+                sent.quiet
+            )
+        });
+        let failure = Failure::new(Reason::OutcomeUnknown).because(detail);
+        let receives = self.delivery.receives;
+        if receives >= MAX_RECEIVES {
+            return self.fail(failure, now);
+        }
+        let wait = if receives <= EARLY_RECEIVES {
+            next_search(sent, now)
+        } else {
+            until(sent.quiet, now).max(self.delivery.backoff())
+        };
+        let wait = wait.clamp(Duration::from_secs(1), LONGEST_WAIT);
+        self.give_back(failure, Disposition::Again(wait), now)
+    }
+
+    /// A request that changes a half-made B may have had its effect, or may still have it. It counts as a request
+    /// that was sent: the next search shows what it did.
+    pub(super) fn search_when_quiet(
+        mut self,
+        failure: Failure,
+        quiet: Quiet,
+        now: Timestamp,
+    ) -> Writing {
+        let quiet = self.delivery.quiet_at(quiet, now);
+        let sent = Sent {
+            from: now,
+            ended: now,
+            quiet,
+        };
+        self.record.sent = Some(Sent::join(self.record.sent, sent));
+        if self.delivery.receives >= patience(failure.reason) {
+            return self.fail(failure, now);
+        }
+        let wait = until(quiet, now)
+            .max(self.delivery.backoff())
+            .max(failure.after.unwrap_or_default())
+            .min(LONGEST_WAIT);
+        self.give_back(failure, Disposition::Again(wait), now)
+    }
+}
+
+impl Delivery {
+    /// When B is quiet after a request that ended `now`.
+    pub(super) fn quiet_at(&self, quiet: Quiet, now: Timestamp) -> Timestamp {
+        match quiet {
+            Quiet::Now => now,
+            Quiet::Soon => later(now, SOON.min(self.policy.settle)),
+            Quiet::Settled => later(now, self.policy.settle),
+        }
+    }
+
+    /// The message comes again, or after many receives the relay is left to reconcile.
+    pub(super) fn again_or_leave(&self, after: Option<Duration>) -> Disposition {
+        if self.receives >= WAITING_RECEIVES {
+            Disposition::Acknowledge
+        } else {
+            self.again(after)
+        }
+    }
+
+    /// The message comes again. What the other side asked for wins over our own backoff, but the wait grows with the
+    /// number of receives all the same: they must last through a night.
+    pub(super) fn again(&self, after: Option<Duration>) -> Disposition {
+        let backoff = self.backoff();
+        let wait = after.map_or(backoff, |after| after.max(backoff / 2).min(LONGEST_WAIT));
+        Disposition::Again(wait)
+    }
+
+    /// The time until `moment`, at least a second and at most as long as a message can be made to wait.
+    pub(super) fn wait_for(&self, moment: Timestamp, now: Timestamp) -> Duration {
+        until(moment, now).clamp(Duration::from_secs(1), LONGEST_WAIT)
+    }
+
+    pub(super) fn backoff(&self) -> Duration {
+        backoff(self.receives, self.seed)
+    }
+}

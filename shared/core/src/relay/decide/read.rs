@@ -1,0 +1,128 @@
+//! Reading A: whether there is a draft, and for a route with `each` what became of the relays of the set.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Attempt, Create, Disposition, Failure, IfNone, Phase, Worker};
+use crate::relay::{Reason, State};
+
+/// [`Step::Read`](super::Step::Read): read A and prepare the draft.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Read {
+    pub(super) worker: Worker,
+}
+
+/// What came of [`Read`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ReadOutcome {
+    /// The draft is ready.
+    Ready {
+        /// When the gate opened.
+        since: Timestamp,
+    },
+    /// There is no draft.
+    NotReady(NotReady),
+    /// The route has an `each`: what became of the relays of the set.
+    Set(SetOutcome),
+}
+
+/// Why there is no draft.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum NotReady {
+    /// There is none yet.
+    NotYet(Failure),
+    /// There will be none unless the route or A's data changes.
+    Never(Failure),
+    /// A or B's metadata could not be read.
+    Unavailable(Failure),
+}
+
+/// What became of the relays of a route's `each`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SetOutcome {
+    /// All are done.
+    Done,
+    /// None is to be tried again by this message and none has failed, but at least one is left to reconcile.
+    Waiting(Failure),
+    /// At least one is to be tried again.
+    Open(Failure),
+    /// At least one has failed; none is to be tried again.
+    Failed(Failure),
+}
+
+impl SetOutcome {
+    /// Sums up how the relays ended: what becomes of the message, and the state on record.
+    pub fn sum(ends: impl IntoIterator<Item = (Disposition, Option<State>)>) -> Self {
+        let (mut again, mut failed, mut waiting): (Option<Duration>, u32, u32) = (None, 0, 0);
+        for (disposition, state) in ends {
+            match disposition {
+                Disposition::Again(wait) => {
+                    again = Some(again.map_or(wait, |shortest| shortest.min(wait)));
+                }
+                Disposition::GiveUp => failed += 1,
+                Disposition::Acknowledge => {
+                    waiting += u32::from(matches!(state, Some(State::Waiting | State::Created)));
+                }
+            }
+        }
+        let open = Failure::new(Reason::PartsOpen);
+        if again.is_some() {
+            Self::Open(open.after(again))
+        } else if failed > 0 {
+            Self::Failed(Failure::new(Reason::PartsFailed).because(format!("{failed} failed")))
+        } else if waiting > 0 {
+            Self::Waiting(open.because(format!("{waiting} wait")))
+        } else {
+            Self::Done
+        }
+    }
+}
+
+impl Read {
+    /// Takes in what came of it by `now`.
+    #[must_use]
+    pub fn outcome(self, outcome: ReadOutcome, now: Timestamp) -> Attempt {
+        let worker = self.worker;
+        match outcome {
+            ReadOutcome::Ready { since } => worker.begin(since, now),
+            ReadOutcome::NotReady(NotReady::NotYet(failure)) => worker.wait(failure, now).into(),
+            ReadOutcome::NotReady(NotReady::Never(failure)) => worker.fail(failure, now).into(),
+            ReadOutcome::NotReady(NotReady::Unavailable(failure)) => {
+                worker.retry(failure, now).into()
+            }
+            ReadOutcome::Set(set) => worker.conclude_set(set, now),
+        }
+    }
+}
+
+impl Worker {
+    /// The draft is ready: B is created, unless there may be one already.
+    fn begin(mut self, since: Timestamp, now: Timestamp) -> Attempt {
+        // An A that became ready before the ledger's memory may have been relayed, and the record of it expired.
+        let memory =
+            SignedDuration::try_from(self.delivery.policy.memory).unwrap_or(SignedDuration::MAX);
+        self.forgotten_since = (now.duration_since(since) > memory).then_some(since);
+        if self.record.sent.is_some() || self.forgotten_since.is_some() {
+            Attempt(Phase::Search(self, IfNone::Create))
+        } else {
+            Attempt(Phase::Create(Create {
+                worker: self,
+                since: now,
+            }))
+        }
+    }
+
+    /// The relays of a route's `each` have been worked on, each under its own claim.
+    fn conclude_set(mut self, set: SetOutcome, now: Timestamp) -> Attempt {
+        // The relay of the whole set sends no request itself.
+        self.record.sent = None;
+        let writing = match set {
+            SetOutcome::Done => self.complete(None, now),
+            SetOutcome::Waiting(failure) => self.give_back(failure, Disposition::Acknowledge, now),
+            SetOutcome::Open(failure) => self.retry(failure, now),
+            SetOutcome::Failed(failure) => self.fail(failure, now),
+        };
+        writing.into()
+    }
+}

@@ -1,0 +1,159 @@
+//! Searching for the stamp: where, and what follows from what is found.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Attempt, Create, Disposition, Failure, Found, IfNone, Phase, Worker,
+    patience::{MAX_RECEIVES, later},
+    put::{Then, Writing},
+};
+use crate::{
+    id::InstanceId,
+    relay::{Reason, Record, Sent, State},
+};
+
+/// A search covers this much more than the window of its request at both ends, because clocks differ.
+pub(super) const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(1);
+/// A search before B is quiet asks for what was created up to this long after the request: the instance is the
+/// first thing that B's app creates.
+pub(super) const CREATED_WITHIN: Duration = Duration::from_secs(600);
+
+/// [`Step::Search`](super::Step::Search): search for B instances with this relay's stamp, created in this window.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Search {
+    /// The start of the window, included.
+    pub from: Timestamp,
+    /// The end of the window, included.
+    pub until: Timestamp,
+    /// The request that B may still be processing when the search begins. If there is none, the search is conclusive.
+    open: Option<Sent>,
+    worker: Worker,
+    if_none: IfNone,
+}
+
+impl Search {
+    /// The search at `now`: for what the open request created, or for all that the ledger may have forgotten.
+    pub(super) fn new(worker: Worker, if_none: IfNone, now: Timestamp) -> Self {
+        let sent = worker.record.sent;
+        let open = sent.filter(|sent| now < sent.quiet);
+        let mut from = sent.map_or(now, |sent| sent.from);
+        // When B is quiet the end no longer moves, so that a search costs the same however late it runs.
+        let mut until = match (sent, open) {
+            (None, _) => now,
+            (Some(sent), Some(_)) => later(sent.ended, CREATED_WITHIN),
+            (Some(sent), None) => sent.quiet.max(later(sent.ended, CREATED_WITHIN)),
+        };
+        if let Some(since) = worker.forgotten_since {
+            from = from.min(since);
+            until = until.max(now);
+        }
+        Self {
+            from: from.saturating_sub(CLOCK_MARGIN).unwrap_or(Timestamp::MIN),
+            until: until.saturating_add(CLOCK_MARGIN).unwrap_or(Timestamp::MAX),
+            open,
+            worker,
+            if_none,
+        }
+    }
+
+    /// The claim under which the search is made. It names the apps to search, and the instance that B's answer named.
+    #[must_use]
+    pub fn claim(&self) -> &Record {
+        &self.worker.record
+    }
+
+    /// Whether B is quiet when the search begins, so that "none" and "half-made" are final. A complete B is adopted
+    /// in any case.
+    #[must_use]
+    pub fn is_conclusive(&self) -> bool {
+        self.open.is_none()
+    }
+
+    /// Takes in what was found by `now`, or why the search failed. B may have become quiet since the search began, but
+    /// the search may have listed what there was before that: it stays inconclusive.
+    #[must_use]
+    pub fn outcome(self, outcome: Result<Vec<Found>, Failure>, now: Timestamp) -> Attempt {
+        let Self {
+            mut worker,
+            if_none,
+            open,
+            ..
+        } = self;
+        let found = match outcome {
+            Ok(found) => found,
+            Err(failure) => return worker.retry(failure, now).into(),
+        };
+        let named = worker.record.instance;
+        let named_is_gone = found.iter().any(|it| it.gone && Some(it.id) == named);
+        let mut live: Vec<Found> = found.into_iter().filter(|found| !found.gone).collect();
+        live.sort_by_key(|found| (found.created, found.id));
+        worker.doubled = live.iter().filter(|found| found.is_complete()).count() > 1;
+        let complete = live.iter().find(|found| found.is_complete());
+        match (complete.map(|complete| complete.id), open) {
+            (Some(id), None) => worker.adopt(id, now).into(),
+            (Some(id), Some(open)) => worker.adopt_early(id, &open, now).into(),
+            (None, Some(open)) => worker.wait_for_quiet(&open, None, now).into(),
+            (None, None) => match live.into_iter().next() {
+                Some(half) => worker.repair(half, if_none, now),
+                None => worker.conclude_that_none_exists(if_none, named_is_gone, now),
+            },
+        }
+    }
+}
+
+impl Worker {
+    /// A complete B was found.
+    fn adopt(mut self, id: InstanceId, now: Timestamp) -> Writing {
+        self.adopted = true;
+        self.complete(Some(id), now)
+    }
+
+    /// A complete B was found while its app may still be processing the open request, and may yet delete B.
+    fn adopt_early(mut self, id: InstanceId, open: &Sent, now: Timestamp) -> Writing {
+        self.adopted = true;
+        let disposition = if self.delivery.receives >= MAX_RECEIVES {
+            Disposition::Acknowledge
+        } else {
+            Disposition::Again(self.delivery.wait_for(open.quiet, now))
+        };
+        self.write(now, Then::End(disposition), |record| {
+            record.state = State::Created;
+            record.instance = Some(id);
+        })
+    }
+
+    /// B is quiet, and the search has found none.
+    fn conclude_that_none_exists(
+        mut self,
+        if_none: IfNone,
+        named_is_gone: bool,
+        now: Timestamp,
+    ) -> Attempt {
+        // Where the stamp comes late, a B that its app left without a form cannot be found by it.
+        let proven = !self.delivery.policy.stamped_late || named_is_gone;
+        if let Some(sent) = self.record.sent.filter(|_| !proven) {
+            return self.fail_unproven(&sent, now).into();
+        }
+        self.record.sent = None;
+        self.record.instance = None;
+        match if_none {
+            IfNone::Create => Attempt(Phase::Create(Create {
+                worker: self,
+                since: now,
+            })),
+            IfNone::Fail(failure) => self.fail(failure, now).into(),
+            IfNone::Retry(failure) => self.retry(failure, now).into(),
+        }
+    }
+
+    fn fail_unproven(self, sent: &Sent, now: Timestamp) -> Writing {
+        let failure = Failure::new(Reason::OutcomeUnknown).because(format!(
+            "no instance of {} shows this relay's id, and one that its app left without a form cannot show it: look there \
+             for one without a form that was created from {} to {}",
+            self.delivery.target, sent.from, sent.quiet
+        ));
+        self.fail(failure, now)
+    }
+}

@@ -1,0 +1,680 @@
+//! Lowers a route file to a [`Route`]: checks everything that its shape alone does not show, and compiles its expressions.
+
+use std::{ops::Range, path::Path};
+
+use jiff::{Span, Timestamp, civil::Date};
+use serde_saphyr::{Location, Spanned};
+
+use super::{
+    AfterSteps, AttachmentRule, Each, Expected, Gate, Mistake, Mode, OwnerRule, Route, RouteError,
+    Target, Words,
+    expression::Expression,
+    file::{Owner, RouteFile, Then, To, Tree, When, bytes},
+    model::{Group, Node},
+    span,
+};
+use crate::{id::InvalidId, schema::Schema, xml};
+
+/// Of a file with more mistakes than these, these are told.
+const MAX_ERRORS: usize = 100;
+
+/// The route of `file`, which was written as `text` at `path`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(super) fn route(path: &Path, text: &str, file: RouteFile) -> Result<Route, Vec<RouteError>> {
+    Check {
+        path,
+        text,
+        errors: Vec::new(),
+    }
+    .route(file)
+}
+
+/// Turns the file's parts into the route's, and collects what is wrong on the way.
+struct Check<'a> {
+    path: &'a Path,
+    text: &'a str,
+    errors: Vec<RouteError>,
+}
+
+/// What is wrong, and what is allowed or to be done.
+struct Problem {
+    problem: String,
+    help: Option<String>,
+}
+
+impl<T: Into<String>> From<T> for Problem {
+    fn from(problem: T) -> Self {
+        Self {
+            problem: problem.into(),
+            help: None,
+        }
+    }
+}
+
+/// A problem with help.
+fn with_help(problem: impl Into<String>, help: impl Into<String>) -> Problem {
+    Problem {
+        problem: problem.into(),
+        help: Some(help.into()),
+    }
+}
+
+impl Check<'_> {
+    fn error(
+        &mut self,
+        mistake: Mistake,
+        place: Option<Location>,
+        field: &str,
+        problem: impl Into<Problem>,
+    ) {
+        let Problem { problem, help } = problem.into();
+        self.add(RouteError {
+            at: place.map(|place| (place.line(), place.column())),
+            field: Some(field.to_owned()),
+            help,
+            range: place.and_then(bytes),
+            ..RouteError::new(self.path, mistake, problem)
+        });
+    }
+
+    fn add(&mut self, error: RouteError) {
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push(error);
+        }
+    }
+
+    fn parsed<T: std::str::FromStr<Err = InvalidId>>(
+        &mut self,
+        text: &Spanned<String>,
+        field: &str,
+    ) -> Option<T> {
+        let invalid = Mistake::InvalidValue(Words::new(&text.value, &[]));
+        let parsed = text.value.parse();
+        parsed
+            .map_err(|InvalidId { kind, form }| {
+                let problem = with_help(format!("not {kind}"), form);
+                self.error(invalid, Some(text.referenced), field, problem);
+            })
+            .ok()
+    }
+
+    fn route(mut self, file: RouteFile) -> Result<Route, Vec<RouteError>> {
+        let name = self.parsed(&file.name, "name");
+        let from = self.parsed(&file.from.app, "from.app");
+        let gate = self.gate(&file.from.when);
+        let then = self.then(file.then, gate.as_ref());
+        let since = file.from.since.as_ref().and_then(|since| self.since(since));
+        if file.from.since.is_none() && !then.complete {
+            let place = file.from.app.referenced;
+            self.add(RouteError {
+                at: Some((place.line(), place.column())),
+                field: Some("from.since".into()),
+                ..RouteError::new(self.path, Mistake::MissingKey("since".into()), "missing")
+                    .help("the day before which no A instance is relayed, such as 2026-11-01")
+            });
+        }
+        let (each, mut locals) = self.each(file.each, file.key);
+        let target = self.target(file.to, &locals);
+        let model = match file.model {
+            None => {
+                self.error(
+                    Mistake::MissingKey("model".into()),
+                    None,
+                    "model",
+                    with_help("missing", "the fields of B's form, each an expression"),
+                );
+                None
+            }
+            Some(model) => self.model(model, &mut locals),
+        };
+        let attachments: Vec<AttachmentRule> = file
+            .attachments
+            .into_iter()
+            .map(|a| AttachmentRule {
+                from: a.from,
+                to: a.to,
+                required: a.required,
+            })
+            .collect();
+        let due = file.due.as_ref().and_then(|due| self.due(due));
+        if let Some(to) = &target
+            && to.mode != Mode::Complete
+        {
+            self.fits_prefill(model.as_ref(), &attachments);
+        }
+        match (name, from, gate, target, model) {
+            (Some(name), Some(from), Some(gate), Some(to), Some(model))
+                if self.errors.is_empty() =>
+            {
+                Ok(Route {
+                    name,
+                    from,
+                    gate,
+                    since,
+                    to,
+                    model,
+                    attachments,
+                    due,
+                    each,
+                    then,
+                })
+            }
+            _ => Err(self.errors),
+        }
+    }
+
+    fn gate(&mut self, when: &Spanned<When>) -> Option<Gate> {
+        const ALLOWED: &str = "allowed are `{ process: completed }` and `{ task: Task_2 }`";
+        match (&when.value.process, &when.value.task) {
+            (Some(process), None) if process.value == "completed" => Some(Gate::Completed),
+            (None, Some(task)) if !task.value.is_empty() => Some(Gate::Task(task.value.clone())),
+            _ => {
+                let (mistake, place) = match (&when.value.process, &when.value.task) {
+                    (Some(process), None) => (
+                        Mistake::InvalidValue(Words::new(&process.value, &["completed"])),
+                        bytes(process.referenced),
+                    ),
+                    (None, Some(task)) => (
+                        Mistake::InvalidValue(Words::default()),
+                        bytes(task.referenced),
+                    ),
+                    _ => (Mistake::Contradiction, None),
+                };
+                self.error(mistake, Some(when.referenced), "from.when", ALLOWED);
+                if let (Some(error), Some(place)) = (self.errors.last_mut(), place) {
+                    error.range = Some(place);
+                }
+                None
+            }
+        }
+    }
+
+    fn then(&mut self, then: Option<Spanned<Then>>, gate: Option<&Gate>) -> AfterSteps {
+        let Some(then) = then else {
+            return AfterSteps::default();
+        };
+        let place = Some(then.referenced);
+        let Then {
+            substatus,
+            complete,
+        } = then.value;
+        if substatus.is_none() && !complete {
+            self.error(
+                Mistake::Contradiction,
+                place,
+                "then",
+                with_help(
+                    "says nothing",
+                    "allowed are `substatus: { label: …, description: … }` and `complete: true`",
+                ),
+            );
+        }
+        if complete && matches!(gate, Some(Gate::Task(_))) {
+            self.error(
+                Mistake::Contradiction,
+                place,
+                "then.complete",
+                with_help("needs `when: { process: completed }`", "Altinn deletes a confirmed instance at once if it is deleted before its process has ended"),
+            );
+        }
+        let substatus = substatus.map(|substatus| {
+            if substatus.label.value.trim().is_empty() {
+                self.error(
+                    Mistake::InvalidValue(Words::default()),
+                    Some(substatus.label.referenced),
+                    "then.substatus.label",
+                    with_help("empty", "Altinn needs a word"),
+                );
+            }
+            super::Substatus {
+                label: substatus.label.value,
+                description: substatus.description,
+            }
+        });
+        AfterSteps {
+            substatus,
+            complete,
+        }
+    }
+
+    fn since(&mut self, since: &Spanned<String>) -> Option<Timestamp> {
+        let day = since
+            .value
+            .parse::<Date>()
+            .ok()
+            .and_then(|day| Some(day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()));
+        let moment = day.or_else(|| since.value.parse().ok());
+        if moment.is_none() {
+            self.error(
+                Mistake::InvalidValue(Words::new(&since.value, &[])),
+                Some(since.referenced),
+                "from.since",
+                "not a day such as 2026-11-01",
+            );
+        }
+        moment
+    }
+
+    fn due(&mut self, due: &Spanned<String>) -> Option<Span> {
+        // The parser would also take `30 days`, and more words than anybody could list.
+        let iso = Some(due.value.as_str()).filter(|text| text.starts_with('P'));
+        let span: Option<Span> = iso
+            .and_then(|text| text.parse().ok())
+            .filter(|span: &Span| span.is_positive());
+        if span.is_none() {
+            self.error(
+                Mistake::InvalidValue(Words::new(&due.value, &[])),
+                Some(due.referenced),
+                "due",
+                "not a positive ISO 8601 duration such as P30D (30 days) or P1M (a month)",
+            );
+        }
+        span
+    }
+
+    fn target(&mut self, to: To, locals: &[String]) -> Option<Target> {
+        let app = self.parsed(&to.app, "to.app");
+        let owner = self.owner(to.owner, locals);
+        let mode = self.mode(to.mode, to.stamp);
+        let root = match to.root {
+            None => Some("model".to_owned()),
+            Some(root) if xml::is_name(&root.value) => Some(root.value),
+            Some(root) => {
+                self.error(
+                    Mistake::InvalidValue(Words::new(&root.value, &[])),
+                    Some(root.referenced),
+                    "to.root",
+                    "not the name of an XML element",
+                );
+                None
+            }
+        };
+        let schema = match to.schema {
+            None => None,
+            Some(file) => {
+                let path = self
+                    .path
+                    .parent()
+                    .unwrap_or(Path::new("."))
+                    .join(&file.value);
+                match Schema::read(&path) {
+                    Ok(schema) => Some(schema),
+                    Err(error) => {
+                        self.error(
+                            Mistake::Schema(file.value, Box::new(error.clone())),
+                            Some(file.referenced),
+                            "to.schema",
+                            error.to_string(),
+                        );
+                        None
+                    }
+                }
+            }
+        };
+        Some(Target {
+            app: app?,
+            owner: owner?,
+            data_type: to.data_type,
+            root: root?,
+            schema,
+            mode: mode?,
+        })
+    }
+
+    fn owner(&mut self, owner: Spanned<Owner>, locals: &[String]) -> Option<OwnerRule> {
+        let place = owner.referenced;
+        let Owner {
+            organisation,
+            person,
+            party,
+        } = owner.value;
+        let (kind, text, field): (fn(Expression) -> OwnerRule, _, _) =
+            match (organisation, person, party) {
+                (Some(text), None, None) => {
+                    (OwnerRule::Organisation, text, "to.owner.organisation")
+                }
+                (None, Some(text), None) => (OwnerRule::Person, text, "to.owner.person"),
+                (None, None, Some(text)) => (OwnerRule::Party, text, "to.owner.party"),
+                _ => {
+                    self.error(
+                        Mistake::Contradiction,
+                        Some(place),
+                        "to.owner",
+                        "give one of `organisation`, `person` and `party`",
+                    );
+                    return None;
+                }
+            };
+        let Tree::Scalar(expression) = &text.value else {
+            let wrong = Expected::Expression;
+            let mistake = Mistake::WrongKind(wrong);
+            self.error(mistake, Some(text.referenced), field, wrong.problem());
+            return None;
+        };
+        self.expression(expression, text.referenced, field, locals)
+            .map(kind)
+    }
+
+    fn expression(
+        &mut self,
+        text: &str,
+        place: Location,
+        field: &str,
+        locals: &[String],
+    ) -> Option<Expression> {
+        self.end_of_expression(text, 0, place, field, locals)
+    }
+
+    /// Compiles what follows the first `skipped` bytes of a scalar's text.
+    fn end_of_expression(
+        &mut self,
+        text: &str,
+        skipped: usize,
+        place: Location,
+        field: &str,
+        locals: &[String],
+    ) -> Option<Expression> {
+        Expression::compile(text.get(skipped..).unwrap_or_default(), locals)
+            .map_err(|error| {
+                let whole = |range: Range<usize>| skipped + range.start..skipped + range.end;
+                let inside = error.range.map(whole);
+                let written = inside.and_then(|inside| self.written(text, inside, place));
+                let before = written
+                    .as_ref()
+                    .filter(|_| error.mistake == Mistake::ExpressionSyntax)
+                    .map_or(0, |written| self.characters_before(written.start, place));
+                self.add(RouteError {
+                    at: Some((place.line(), place.column() + before)),
+                    field: Some(field.to_owned()),
+                    help: error.help.map(str::to_owned),
+                    range: written.or_else(|| bytes(place)),
+                    ..RouteError::new(self.path, error.mistake, error.problem)
+                });
+            })
+            .ok()
+    }
+
+    /// Where in the file a piece of a scalar's text stands.
+    fn written(&self, text: &str, piece: Range<usize>, place: Location) -> Option<Range<usize>> {
+        span::range(self.text, bytes(place)?.start, text, piece)
+    }
+
+    /// How many characters of the file stand between a scalar's start and the byte `end`.
+    fn characters_before(&self, end: usize, place: Location) -> u64 {
+        let before = bytes(place).and_then(|scalar| self.text.get(scalar.start..end));
+        before.unwrap_or_default().chars().count() as u64
+    }
+
+    fn model(&mut self, model: Spanned<Tree>, locals: &mut Vec<String>) -> Option<Group> {
+        match model.value {
+            Tree::Map(fields) => self.group(fields, "model", locals),
+            _ => {
+                self.error(
+                    Mistake::WrongKind(Expected::Group),
+                    Some(model.referenced),
+                    "model",
+                    "must be a group of fields",
+                );
+                None
+            }
+        }
+    }
+
+    fn group(
+        &mut self,
+        fields: Vec<(Spanned<String>, Spanned<Tree>)>,
+        path: &str,
+        locals: &mut Vec<String>,
+    ) -> Option<Group> {
+        let mut group = Vec::new();
+        let mut whole = true;
+        for (name, tree) in fields {
+            let field = format!("{path}.{}", name.value);
+            if !xml::is_name(&name.value) {
+                let (mistake, problem) = if name.value == "$each" {
+                    (
+                        Mistake::MisplacedEach,
+                        "`$each` belongs into a field of `model`, not beside it".into(),
+                    )
+                } else {
+                    let help = "letters, digits, `_`, `-` and `.`, first a letter or `_`";
+                    (
+                        Mistake::ElementName,
+                        with_help("not the name of an XML element", help),
+                    )
+                };
+                self.error(mistake, Some(name.referenced), &field, problem);
+                whole = false;
+                continue;
+            }
+            match self.node(tree, &field, locals) {
+                Some(node) => group.push((name.value, node)),
+                None => whole = false,
+            }
+        }
+        whole.then_some(group)
+    }
+
+    fn node(&mut self, tree: Spanned<Tree>, field: &str, locals: &mut Vec<String>) -> Option<Node> {
+        let place = tree.referenced;
+        match tree.value {
+            Tree::Scalar(text) => self
+                .expression(&text, place, field, locals)
+                .map(Node::Field),
+            Tree::Map(mut fields) => {
+                match fields.iter().position(|(name, _)| name.value == "$each") {
+                    None => self.group(fields, field, locals).map(Node::Group),
+                    Some(index) => {
+                        let (_, each) = fields.remove(index);
+                        self.repeat(each, fields, field, locals)
+                    }
+                }
+            }
+            Tree::List => {
+                self.error(
+                    Mistake::List,
+                    Some(place),
+                    field,
+                    "a list is written as a group with `$each: item in data.model.items`",
+                );
+                None
+            }
+            Tree::Nothing => {
+                self.error(
+                    Mistake::NoExpression,
+                    Some(place),
+                    field,
+                    with_help("no expression", "`none` leaves the element out"),
+                );
+                None
+            }
+        }
+    }
+
+    fn repeat(
+        &mut self,
+        each: Spanned<Tree>,
+        fields: Vec<(Spanned<String>, Spanned<Tree>)>,
+        field: &str,
+        locals: &mut Vec<String>,
+    ) -> Option<Node> {
+        let each_field = format!("{field}.$each");
+        let text = match &each.value {
+            Tree::Scalar(text) => text,
+            _ => "",
+        };
+        let (name, list) = self.binding(text, each.referenced, &each_field, locals)?;
+        locals.push(name.clone());
+        let group = self.group(fields, field, locals);
+        locals.pop();
+        Some(Node::Repeat {
+            name,
+            list: list?,
+            group: group?,
+        })
+    }
+
+    /// `name in list`: a name that has no meaning yet, and the list; `None` for the list if only that is wrong.
+    fn binding(
+        &mut self,
+        text: &str,
+        place: Location,
+        field: &str,
+        locals: &[String],
+    ) -> Option<(String, Option<Expression>)> {
+        const FORM: &str = "must be `name in list`, such as `decision in data.model.decisions`";
+        let is_name = |name: &str| {
+            let mut bytes = name.bytes();
+            bytes
+                .next()
+                .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+                && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
+        let parts = text
+            .split_once(" in ")
+            .map(|(name, list)| (name.trim(), list.trim_start()));
+        let Some((name, list)) = parts.filter(|(name, _)| is_name(name)) else {
+            self.error(Mistake::EachForm, Some(place), field, FORM);
+            return None;
+        };
+        // `true` and the like are words of the expression language, which no name takes over.
+        let is_free = Expression::compile(&format!("{name}.x"), &[name.to_owned()])
+            .is_ok_and(|it| it.paths().next().is_some());
+        if !is_free
+            || ["data", "instance"].contains(&name)
+            || locals.iter().any(|local| local == name)
+        {
+            self.error(
+                Mistake::NameTaken(name.to_owned()),
+                Some(place),
+                field,
+                format!("`{name}` has a meaning here already"),
+            );
+            return None;
+        }
+        let skipped = text.len() - list.len();
+        let list = self.end_of_expression(text, skipped, place, field, locals);
+        Some((name.to_owned(), list))
+    }
+
+    /// The fan-out, and the names that it binds, which hold even where it is broken otherwise.
+    fn each(
+        &mut self,
+        each: Option<Spanned<String>>,
+        key: Option<Spanned<String>>,
+    ) -> (Option<Each>, Vec<String>) {
+        let Some(each) = each else {
+            if let Some(key) = key {
+                self.error(
+                    Mistake::Contradiction,
+                    Some(key.referenced),
+                    "key",
+                    "belongs to `each`, which is missing",
+                );
+            }
+            return (None, Vec::new());
+        };
+        let Some((name, list)) = self.binding(&each.value, each.referenced, "each", &[]) else {
+            return (None, Vec::new());
+        };
+        let locals = vec![name.clone()];
+        let Some(key) = key else {
+            self.error(
+                Mistake::MissingKey("key".into()),
+                Some(each.referenced),
+                "key",
+                with_help(
+                    "missing",
+                    "with `each`, what makes a value itself, such as `heir.id`",
+                ),
+            );
+            return (None, locals);
+        };
+        let key = self.expression(&key.value, key.referenced, "key", &locals);
+        let each = list.zip(key).map(|(list, key)| Each { name, list, key });
+        (each, locals)
+    }
+
+    fn mode(
+        &mut self,
+        mode: Option<Spanned<String>>,
+        stamp: Option<Spanned<String>>,
+    ) -> Option<Mode> {
+        match (mode, stamp) {
+            (None, None) => Some(Mode::Complete),
+            (Some(mode), Some(stamp)) if mode.value == "prefill" => {
+                let whole = !stamp.value.is_empty() && stamp.value.split('.').all(xml::is_name);
+                if whole {
+                    return Some(Mode::Prefill { stamp: stamp.value });
+                }
+                self.error(
+                    Mistake::InvalidValue(Words::new(&stamp.value, &[])),
+                    Some(stamp.referenced),
+                    "to.stamp",
+                    "not a field of B's form, such as `soknad.relay`",
+                );
+                None
+            }
+            (Some(mode), None) if mode.value == "prefill" => {
+                self.error(
+                    Mistake::MissingKey("stamp".into()),
+                    Some(mode.referenced),
+                    "to.stamp",
+                    with_help("missing", "with `mode: prefill`, the field of B's form that carries the relay's id, which B's dataFields must show"),
+                );
+                None
+            }
+            (Some(mode), _) => {
+                self.error(
+                    Mistake::InvalidValue(Words::new(&mode.value, &["prefill"])),
+                    Some(mode.referenced),
+                    "to.mode",
+                    "the only mode that can be named is `prefill`",
+                );
+                None
+            }
+            (None, Some(stamp)) => {
+                self.error(
+                    Mistake::Contradiction,
+                    Some(stamp.referenced),
+                    "to.stamp",
+                    with_help(
+                        "belongs to `mode: prefill`",
+                        "without it every B is stamped",
+                    ),
+                );
+                None
+            }
+        }
+    }
+
+    /// The simplified request carries flat texts and nothing else.
+    fn fits_prefill(&mut self, model: Option<&Group>, attachments: &[AttachmentRule]) {
+        if !attachments.is_empty() {
+            self.error(
+                Mistake::Contradiction,
+                None,
+                "attachments",
+                "`mode: prefill` cannot carry any",
+            );
+        }
+        if model.is_some_and(has_repeat) {
+            self.error(
+                Mistake::Contradiction,
+                None,
+                "model",
+                "`mode: prefill` cannot fill a repeating group (`$each`)",
+            );
+        }
+    }
+}
+
+fn has_repeat(group: &Group) -> bool {
+    group.iter().any(|(_, node)| match node {
+        Node::Field(_) => false,
+        Node::Group(group) => has_repeat(group),
+        Node::Repeat { .. } => true,
+    })
+}
