@@ -7,6 +7,8 @@ use local_world::deployment::{sample_apps, sample_routes};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::story::{CASEWORK, PERMIT};
+
 /// A folder that is removed when it is dropped.
 #[derive(Debug)]
 pub struct Folder(TempDir);
@@ -70,6 +72,24 @@ impl Folder {
 pub fn permit_route() -> String {
     std::fs::read_to_string(sample_routes().join("permit-to-casework.yaml"))
         .expect("the sample route can be read")
+}
+
+/// A route that gives each measure of a permit a case.
+#[must_use]
+pub fn measures_route(name: &str) -> String {
+    format!(
+        "name: {name}
+from: {{ app: {PERMIT}, when: {{ process: completed }}, since: 2026-11-01 }}
+to:
+  app: {CASEWORK}
+  owner: {{ organisation: \"'310075728'\" }}
+  root: melding
+model:
+  soknad: {{ tittel: tiltak.beskrivelse, referanse: instance.id, merknad: tiltak.kode }}
+each: tiltak in data.model.tiltak
+key: tiltak.kode
+"
+    )
 }
 
 /// A directory with these routes, by file name, and the schema that the sample route uses.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use testbed::wire::{Exchange, On};
 use tokio::time::{Instant, sleep};
 
-use crate::{Attachment, BInstance};
+use crate::{Attachment, BInstance, Folder};
 
 /// App A of the samples.
 pub const PERMIT: &str = "ttd/permit";
@@ -123,6 +123,16 @@ impl Story {
     /// When the deployment cannot be set up.
     pub async fn of_the_permit() -> Self {
         Self::begin(permit_alone()).await
+    }
+
+    /// Begins with the permit's sample and these routes.
+    ///
+    /// # Panics
+    /// When it cannot be set up.
+    pub async fn on(routes: &Folder) -> Self {
+        let mut plan = permit_alone();
+        plan.routes = routes.path().to_owned();
+        Self::begin(plan).await
     }
 
     /// Shuts the deployment down as Lambda would.

@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use local_altinn::Stage;
 use serde_json::{Value, json};
 use testbed::wire::{Action, CannedResponse, On};
-use tests::{CASEWORK, Folder, PERMIT, ROUTE, Story, permit_alone, permit_route, posts, routes};
+use tests::{CASEWORK, Folder, PERMIT, ROUTE, Story, permit_route, posts, routes};
 
 const THEN: &str = "
 then:
@@ -14,9 +14,7 @@ then:
 
 async fn story_with(route: String) -> (Story, Folder) {
     let folder = routes([(ROUTE, route)]);
-    let mut plan = permit_alone();
-    plan.routes = folder.path().to_owned();
-    (Story::begin(plan).await, folder)
+    (Story::on(&folder).await, folder)
 }
 
 async fn story() -> (Story, Folder) {

@@ -1,9 +1,8 @@
-//! What the cost table is computed from, counted where it is used.
+//! The table "What it costs" of `infra/OPERATE.md`: its arithmetic, and its amounts, counted where they are used.
 
 use std::collections::BTreeSet;
 
 use local_aws::lambda::Function;
-use local_world::cost::Inputs;
 use local_world::deployment::Deployment;
 use serde_json::{Value, json};
 use testbed::wire::{Journal, On};
@@ -65,19 +64,144 @@ impl Used {
     }
 }
 
-/// The input is what was measured, or somewhat more.
+const PAGE: &str = include_str!("../../infra/OPERATE.md");
+
+/// A line of the table.
+#[derive(Debug)]
+struct Line {
+    what: &'static str,
+    /// US dollars for one.
+    price: f64,
+    /// How many a deployment uses a month without relays.
+    idle: f64,
+    /// How many each relay adds.
+    per_relay: f64,
+    /// US dollars as the page shows them: without relays, with a thousand, with a million.
+    shown: Vec<f64>,
+}
+
+/// The lines of the table, and the sums below them.
+fn table() -> (Vec<Line>, Vec<f64>) {
+    let (_, section) = PAGE.split_once("## What it costs").expect("a section");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter(|it| it.starts_with('|')).skip(2);
+    let (mut lines, mut sums) = (Vec::new(), Vec::new());
+    for row in rows {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [what, price, idle, thousand, shown @ ..] = cells.as_slice() else {
+            panic!("{row}");
+        };
+        let shown = shown.iter().map(|cell| number(cell)).collect();
+        if what.contains("together") {
+            sums = shown;
+            continue;
+        }
+        let (dollars, per) = match price.split_once(' ') {
+            None => (*price, 1.0),
+            Some((dollars, "a million")) => (dollars, 1_000_000.0),
+            Some((dollars, per)) => (dollars, number(per.trim_start_matches("per "))),
+        };
+        lines.push(Line {
+            what,
+            price: number(dollars) / per,
+            idle: number(idle),
+            per_relay: number(thousand) / 1_000.0,
+            shown,
+        });
+    }
+    (lines, sums)
+}
+
+fn number(text: &str) -> f64 {
+    let digits = text.trim_matches(['*', '$']).replace(',', "");
+    digits
+        .parse()
+        .unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn line<'a>(lines: &'a [Line], what: &str) -> &'a Line {
+    lines.iter().find(|line| line.what == what).expect(what)
+}
+
+#[test]
+fn the_cost_table_adds_up() {
+    let (lines, sums) = table();
+    let mut totals = [0.0; 3];
+    for line in &lines {
+        for (index, relays) in [0.0, 1_000.0, 1_000_000.0].into_iter().enumerate() {
+            let dollars = line.price * (line.idle + relays * line.per_relay);
+            assert_cents(line.what, line.shown[index], dollars);
+            totals[index] += dollars;
+        }
+    }
+    for (shown, total) in sums.iter().zip(totals) {
+        assert_cents("together", *shown, total);
+    }
+    assert_eq!((lines.len(), sums.len()), (17, 3));
+}
+
 #[track_caller]
-fn covers(what: &str, input: f64, measured: usize) {
+fn assert_cents(what: &str, shown: f64, dollars: f64) {
+    let near = (shown - dollars).abs() < 0.005 + 1e-9;
+    assert!(near, "{what}: the page says {shown}, it is {dollars}");
+}
+
+#[test]
+fn the_cost_table_knows_what_the_templates_make() {
+    let templates = [
+        include_str!("../../template.yaml"),
+        include_str!("../../infra/watch.yaml"),
+    ]
+    .concat();
+    let count = |text: &str| templates.matches(text).count() as f64;
+    let (lines, _) = table();
+    let idle = |what| line(&lines, what).idle;
+    // Only alarms name metrics in YAML.
+    assert_eq!(idle("alarmed metrics"), count("MetricName: "));
+    assert_eq!(
+        idle("dashboards"),
+        count("Type: AWS::CloudWatch::Dashboard")
+    );
+    // The Maskinporten key's is made by hand, and given as a parameter.
+    assert_eq!(
+        idle("secrets"),
+        count("Type: AWS::SecretsManager::Secret") + 1.0
+    );
+    assert_eq!(
+        idle("Scheduler invocations"),
+        30.0 * 24.0 * 60.0 / RUN_MINUTES
+    );
+    for line in [
+        "ScheduleExpression: rate(5 minutes)",
+        "MemorySize: 256",
+        "Default: 90",
+    ] {
+        assert!(templates.lines().any(|it| it.trim() == line), "{line}");
+    }
+}
+
+/// Bytes.
+const GIGABYTE: f64 = 1e9;
+/// How long the ledger keeps an item.
+const LEDGER_DAYS: f64 = 400.0;
+/// Minutes between two runs of `reconcile`.
+const RUN_MINUTES: f64 = 5.0;
+
+/// The page's amount is what was measured, or somewhat more.
+#[track_caller]
+fn covers(what: &str, amount: f64, measured: usize) {
     let measured = measured as f64;
     assert!(
-        input >= measured && input <= 2.0 * measured,
-        "{what}: infra/cost.yaml says {input}, and {measured} was measured"
+        amount >= measured * (1.0 - 1e-9) && amount <= 2.0 * measured,
+        "{what}: infra/OPERATE.md says {amount}, and {measured} was measured"
     );
 }
 
 #[tokio::test]
-async fn the_inputs_of_the_cost_table_are_what_a_relay_and_an_idle_run_use() {
-    let inputs = Inputs::default_file().unwrap();
+async fn the_amounts_of_the_cost_table_are_what_a_relay_and_an_idle_run_use() {
+    let (lines_of_page, _) = table();
+    let page = |what| line(&lines_of_page, what);
+    let runs = page("Scheduler invocations").idle;
     let mut plan = permit_alone();
     plan.code = binaries().code();
     let story = Story::begin(plan).await;
@@ -104,7 +228,7 @@ async fn the_inputs_of_the_cost_table_are_what_a_relay_and_an_idle_run_use() {
     // Each write of an item changes its entry in the index of open relays: makes it, removes it.
     covers(
         "write units of a relay",
-        inputs.relay.write_units,
+        page("DynamoDB write units").per_relay,
         2 * relay.puts,
     );
     assert_eq!(
@@ -114,19 +238,19 @@ async fn the_inputs_of_the_cost_table_are_what_a_relay_and_an_idle_run_use() {
     // Received and deleted by Lambda.
     covers(
         "requests to SQS",
-        inputs.relay.queue_requests,
+        page("SQS requests").per_relay,
         relay.sends + 2,
     );
     assert!(bytes(&item) < 1_000, "a write of an item is one unit");
     covers(
         "bytes of an item",
-        inputs.relay.item_kilobytes * 1_000.0,
+        page("DynamoDB GB").per_relay * GIGABYTE * 30.0 / LEDGER_DAYS,
         bytes(&item),
     );
     let logs = relay.log_bytes + 2 * PLATFORM + ACCESS;
     covers(
         "bytes of logs of a relay",
-        inputs.relay.log_kilobytes * 1_000.0,
+        page("log GB, written").per_relay * GIGABYTE,
         logs,
     );
 
@@ -135,25 +259,27 @@ async fn the_inputs_of_the_cost_table_are_what_a_relay_and_an_idle_run_use() {
     let run = Used::by(&story).since(before);
     covers(
         "write units of a run",
-        inputs.reconcile.write_units,
+        page("DynamoDB write units").idle / runs,
         run.puts,
     );
     covers(
         "read units of a run",
-        inputs.reconcile.read_units,
+        page("DynamoDB read units").idle / runs,
         run.reads,
     );
     let logs = run.log_bytes + PLATFORM;
     covers(
         "bytes of logs of a run",
-        inputs.reconcile.log_kilobytes * 1_000.0,
+        page("log GB, written").idle / runs * GIGABYTE,
         logs,
     );
 
     let seen = metrics(&story).len();
-    let of_one_route =
-        inputs.deployment.metrics_of_all_routes + inputs.deployment.metrics_per_route;
-    covers("custom metrics of one route", of_one_route, seen);
+    covers(
+        "custom metrics of one route",
+        page("custom metrics").idle,
+        seen,
+    );
     story.end().await;
 }
 

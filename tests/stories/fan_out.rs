@@ -7,8 +7,8 @@ use local_altinn::{App, FormContent, Stage, Submission, SubmissionOwner};
 use serde_json::{Value, json};
 use testbed::wire::{Action, CannedResponse};
 use tests::{
-    BInstance, CASEWORK, DEADLINE, Folder, PERMIT, Story, app, binaries, permit_alone, posts,
-    routes, stamp,
+    BInstance, CASEWORK, DEADLINE, Folder, Story, app, binaries, measures_route, permit_alone,
+    posts, routes, stamp,
 };
 
 const ESTATE: &str = "ttd/estate";
@@ -277,25 +277,10 @@ async fn an_heir_removed_during_the_relay_keeps_the_case_and_is_reported() {
 #[tokio::test]
 async fn each_measure_of_a_permit_gets_one_case_with_the_permit_attached() {
     const ROUTE: &str = "measures";
-    let text = format!(
-        "name: {ROUTE}
-from: {{ app: {PERMIT}, when: {{ process: completed }}, since: 2026-11-01 }}
-to:
-  app: {CASEWORK}
-  owner: {{ organisation: \"'310075728'\" }}
-  root: melding
-model:
-  soknad: {{ tittel: tiltak.beskrivelse, referanse: instance.id, merknad: tiltak.kode }}
-each: tiltak in data.model.tiltak
-key: tiltak.kode
-attachments:
-  - {{ from: ref-data-as-pdf, to: vedlegg, required: true }}
-"
-    );
+    let attached = "attachments:\n  - { from: ref-data-as-pdf, to: vedlegg, required: true }\n";
+    let text = measures_route(ROUTE) + attached;
     let folder = routes([(ROUTE, text)]);
-    let mut plan = permit_alone();
-    plan.routes = folder.path().to_owned();
-    let story = Story::begin(plan).await;
+    let story = Story::on(&folder).await;
     let a = story.import("two-measures");
     story.trigger(&a).await;
     story.reaches(ROUTE, &a, "done").await;

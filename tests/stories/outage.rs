@@ -194,9 +194,7 @@ async fn a_route_is_corrected_while_its_messages_wait() {
     assert_ne!(mistaken, permit_route());
     let mistaken = routes([(ROUTE, mistaken)]);
     let right: Folder = routes([(ROUTE, permit_route())]);
-    let mut plan = permit_alone();
-    plan.routes = mistaken.path().to_owned();
-    let story = Story::begin(plan).await;
+    let story = Story::on(&mistaken).await;
     let all: Vec<String> = (0..3).map(|_| story.fill_in(Stage::Ended)).collect();
     try_join_all(all.iter().map(async |a| {
         story.trigger(a).await;

@@ -29,9 +29,7 @@ const PLENTY: Duration = Duration::from_secs(120);
 
 async fn story_with(route: String) -> (Story, Folder) {
     let folder = routes([(ROUTE, route)]);
-    let mut plan = permit_alone();
-    plan.routes = folder.path().to_owned();
-    (Story::begin(plan).await, folder)
+    (Story::on(&folder).await, folder)
 }
 
 /// The sample route, with `size` instances on a page of Storage's lists.

@@ -7,34 +7,14 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use testbed::wire::{Action, CannedResponse, Gate, On};
 use tests::{
-    CASEWORK, DEADLINE, Folder, PERMIT, ROUTE, Story, guid, permit_alone, permit_route, posts,
-    routes, stamp,
+    DEADLINE, Folder, ROUTE, Story, guid, measures_route, permit_route, posts, routes, stamp,
 };
 
 const MEASURES: &str = "measures";
 
-/// A route that gives each measure of a permit a case.
-fn measures() -> String {
-    format!(
-        "name: {MEASURES}
-from: {{ app: {PERMIT}, when: {{ process: completed }}, since: 2026-11-01 }}
-to:
-  app: {CASEWORK}
-  owner: {{ organisation: \"'310075728'\" }}
-  root: melding
-model:
-  soknad: {{ tittel: tiltak.beskrivelse, referanse: instance.id, merknad: tiltak.kode }}
-each: tiltak in data.model.tiltak
-key: tiltak.kode
-"
-    )
-}
-
 async fn story_with<'a>(files: impl IntoIterator<Item = (&'a str, String)>) -> (Story, Folder) {
     let folder = routes(files);
-    let mut plan = permit_alone();
-    plan.routes = folder.path().to_owned();
-    (Story::begin(plan).await, folder)
+    (Story::on(&folder).await, folder)
 }
 
 /// The API's response to a caller with this token.
@@ -147,7 +127,11 @@ async fn app_a_sees_the_reason_of_a_relay_that_cannot_proceed() {
 
 #[tokio::test]
 async fn app_a_sees_each_case_of_a_permit_by_the_digest_of_its_key() {
-    let (story, _routes) = story_with([(ROUTE, permit_route()), (MEASURES, measures())]).await;
+    let (story, _routes) = story_with([
+        (ROUTE, permit_route()),
+        (MEASURES, measures_route(MEASURES)),
+    ])
+    .await;
     let busy = CannedResponse::status(StatusCode::TOO_MANY_REQUESTS);
     let busy = busy.header(header::RETRY_AFTER, HeaderValue::from_static("2"));
     story

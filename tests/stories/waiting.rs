@@ -3,9 +3,7 @@
 use bytes::Bytes;
 use local_altinn::{Fault, Stage};
 use local_world::deployment::sample_apps;
-use tests::{
-    Attachment, CASEWORK, Folder, PERMIT, ROUTE, Story, permit_alone, permit_route, routes,
-};
+use tests::{Attachment, CASEWORK, Folder, PERMIT, ROUTE, Story, permit_route, routes};
 
 fn task(id: &str) -> Stage {
     Stage::Task(id.to_owned())
@@ -20,9 +18,7 @@ fn route_at(task: &str) -> String {
 
 async fn story_with(route: String) -> (Story, Folder) {
     let folder = routes([(ROUTE, route)]);
-    let mut plan = permit_alone();
-    plan.routes = folder.path().to_owned();
-    (Story::begin(plan).await, folder)
+    (Story::on(&folder).await, folder)
 }
 
 #[tokio::test]

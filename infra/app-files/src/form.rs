@@ -142,19 +142,6 @@ impl Model {
         json::read(&self.classes, 0, &Json::from(value), "$").map(Form)
     }
 
-    /// Reads the JSON that a patch made from `before`, written by [`Model::to_json`] with row ids. Numbers that the patch did
-    /// not change keep all their digits.
-    ///
-    /// # Errors
-    /// [`FormError`] for a value that the class cannot hold.
-    pub fn read_patched(&self, before: &Form, value: &JsonValue) -> Result<Form, FormError> {
-        let mut json = Json::from(value);
-        if let Ok(before) = Json::parse(self.to_json_text(before, true).as_bytes()) {
-            json.keep_digits(&before);
-        }
-        json::read(&self.classes, 0, &json, "$").map(Form)
-    }
-
     /// The JSON in the app's response, with every digit of a number.
     #[must_use]
     pub fn to_json_text(&self, form: &Form, include_row_id: bool) -> String {

@@ -3,7 +3,6 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::instance::without_nulls;
 use crate::library::Library;
 
 /// The metadata as an app sends it. Only the field `altinnNugetVersion` depends on the library.
@@ -49,29 +48,6 @@ pub(crate) fn from_app(document: &Value, library: Library) -> Value {
             ("lastChangedBy", Value::Null),
         ],
     )
-}
-
-/// The metadata as Storage sends it: without nulls, and without the fields that only an app has.
-pub(crate) fn from_storage(document: &Value, registered: jiff::Timestamp) -> Value {
-    let mut view = from_app(document, Library::TODAY);
-    if let Some(view) = view.as_object_mut() {
-        for app_field in [
-            "features",
-            "onEntry",
-            "logo",
-            "altinnNugetVersion",
-            "externalApiIds",
-        ] {
-            view.shift_remove(app_field);
-        }
-        for moment in ["validFrom", "created", "lastChanged"] {
-            if view.get(moment).is_none_or(Value::is_null) {
-                view.insert(moment.to_owned(), json!(registered));
-            }
-        }
-    }
-    without_nulls(&mut view);
-    view
 }
 
 fn completed(document: &Value, fields: &[(&str, Value)]) -> Value {

@@ -1,4 +1,4 @@
-//! The API of the apps, at `/{org}/{app}`.
+//! The API of the apps, at `/{org}/{app}`, as far as Stafett calls it.
 
 mod calls;
 mod create;
@@ -13,7 +13,6 @@ mod metadata;
 mod new_instance;
 mod owner;
 mod parts;
-mod patch;
 mod process;
 mod request;
 mod template;
@@ -46,7 +45,6 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .merge(instances::routes())
         .merge(process::routes())
         .merge(data::routes())
-        .merge(validation::routes())
         .merge(metadata::routes())
         .layer(middleware::from_fn(responses::constrain_ids))
         .layer(middleware::from_fn(app_headers))

@@ -1,4 +1,4 @@
-//! Altinn Authentication: the exchange of Maskinporten tokens, and the metadata and keys.
+//! Altinn Authentication: the exchange of Maskinporten tokens.
 //!
 //! Source of the rules: Altinn/altinn-authentication: src/Authentication/Controllers/AuthenticationController.cs.
 
@@ -12,8 +12,7 @@ use axum::routing::get;
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
 
-use crate::faults::Fault;
-use crate::responses::{self, HandlerResult};
+use crate::responses;
 use crate::token::bearer;
 use crate::world::World;
 
@@ -23,38 +22,11 @@ const TOKEN_LIFETIME: i64 = 30 * 60;
 const SKEW: i64 = 10;
 
 pub(crate) fn routes() -> Router<Arc<World>> {
-    Router::new()
-        .route("/authentication/api/v1/exchange/{provider}", get(exchange))
-        .route("/authentication/api/v1/refresh", get(refresh))
-        .route(
-            "/authentication/api/v1/openid/.well-known/openid-configuration",
-            get(metadata),
-        )
-        .route(
-            "/authentication/api/v1/openid/.well-known/openid-configuration/jwks",
-            get(jwks),
-        )
+    Router::new().route("/authentication/api/v1/exchange/{provider}", get(exchange))
 }
 
 fn base(world: &World) -> String {
     format!("{}/authentication/api/v1", world.public_url)
-}
-
-async fn metadata(State(world): State<Arc<World>>) -> Response {
-    let base = base(&world);
-    let document = json!({
-        "issuer": format!("{base}/openid/"), "jwks_uri": format!("{base}/openid/.well-known/openid-configuration/jwks"),
-        "authorization_endpoint": format!("{base}/authorize"), "token_endpoint": format!("{base}/token"),
-        "response_types_supported": ["token"], "subject_types_supported": ["pairwise"], "id_token_signing_alg_values_supported": ["RS256"],
-    });
-    responses::json_value(StatusCode::OK, &document)
-}
-
-async fn jwks(State(world): State<Arc<World>>) -> Response {
-    responses::json_value(
-        StatusCode::OK,
-        &json!({ "keys": [world.altinn_key.altinn_jwk()] }),
-    )
 }
 
 async fn exchange(
@@ -79,9 +51,6 @@ async fn exchange(
         );
     }
     let refused = || responses::empty(StatusCode::UNAUTHORIZED);
-    if world.faults.strikes(None, &Fault::ExchangeUnauthorized) {
-        return refused();
-    }
     let Some(claims) = bearer(&headers).and_then(|token| world.maskinporten.verify(token)) else {
         return refused();
     };
@@ -129,11 +98,6 @@ async fn exchange(
     exchanged["urn:altinn:authenticatemethod"] = json!("maskinporten");
     exchanged["urn:altinn:authlevel"] = json!(3);
     issue(&world, exchanged, &headers)
-}
-
-async fn refresh(State(world): State<Arc<World>>, headers: HeaderMap) -> HandlerResult {
-    let caller = world.caller(&headers)?;
-    Ok(issue(&world, caller.claims, &headers))
 }
 
 /// Signs claims as an Altinn token.

@@ -30,9 +30,6 @@ pub struct Config {
     pub events: EventSettings,
     /// The domain of the environment in the sources of events: `https://{org}.apps.{domain}/…`.
     pub domain: String,
-    /// Whether Storage refuses writes without a subscription key, as the API gateway does. Default: yes, because clients must write
-    /// through the app.
-    pub gateway_guards_storage: bool,
 }
 
 impl Default for Config {
@@ -46,7 +43,6 @@ impl Default for Config {
             seed: 0,
             events: EventSettings::default(),
             domain: "local.altinn.cloud".to_owned(),
-            gateway_guards_storage: true,
         }
     }
 }

@@ -19,14 +19,6 @@ pub enum Fault {
     PartsRefused(u16),
     /// The caller's token expires right after the instance was created: later steps and the clean-up are refused.
     TokenExpiresInside,
-    /// Storage waits this long (real time) between reading the instance and writing data values or presentation texts.
-    WriteBackDelayed(Duration),
-    /// Storage's GET of an instance answers 404 because of an internal failure.
-    StorageReadNotFound,
-    /// Storage's GET of a data element's bytes answers 404 because the blob is missing.
-    StorageDataNotFound,
-    /// The token exchange answers 401 because of an internal failure.
-    ExchangeUnauthorized,
     /// An app cannot reach the register: it answers 404 for an owner by number, and 403 for an owner by party id.
     RegisterDown,
     /// An app cannot reach the policy decision point: 403 where the controller asks it, 500 where ASP.NET does.
@@ -41,10 +33,6 @@ pub enum Fault {
     EventLost,
     /// An app publishes no events, as if its settings said so.
     EventsOff,
-    /// An event is not delivered to a subscriber, and the delivery is not retried.
-    DeliveryLost,
-    /// An event is delivered to a subscriber twice.
-    DeliveryDuplicated,
 }
 
 /// A step of a creation, in app-lib's order: a call to Storage, or to the workflow engine if there is one
@@ -120,16 +108,6 @@ impl Fault {
     #[must_use]
     pub fn at(step: CreationStep, call_fault: CallFault) -> Self {
         Self::Creation(vec![(step, call_fault)])
-    }
-
-    /// A creation in which each call is delayed by this much, by the world's clock.
-    #[must_use]
-    pub fn each_step_delayed(by: Duration) -> Self {
-        Self::Creation(
-            CreationStep::ALL
-                .map(|step| (step, CallFault::Delayed(by)))
-                .to_vec(),
-        )
     }
 
     /// Adds a fault to the same creation. Has no effect on other kinds of faults.

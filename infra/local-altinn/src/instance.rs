@@ -34,7 +34,6 @@ pub(crate) struct Instance {
     pub(crate) created_by: String,
     pub(crate) last_changed: Timestamp,
     pub(crate) last_changed_by: String,
-    pub(crate) lock: Option<Lock>,
     pub(crate) history: History,
     pub(crate) workflow: Workflow,
 }
@@ -102,12 +101,6 @@ pub(crate) struct Substatus {
 pub(crate) struct Confirmation {
     pub(crate) stakeholder: String,
     pub(crate) at: Timestamp,
-}
-
-#[derive(Clone)]
-pub(crate) struct Lock {
-    pub(crate) token: String,
-    pub(crate) until: Timestamp,
 }
 
 /// A data element with its bytes.
@@ -267,18 +260,9 @@ impl Instance {
 
     /// The instance as Storage serializes it (Newtonsoft): without nulls, and with `readStatus` as a word.
     pub(crate) fn storage_view(&self, platform: &str) -> Value {
-        self.storage_view_with(Some(platform))
-    }
-
-    /// The instance in Storage's response to a change of its texts: without links.
-    pub(crate) fn changed_storage_view(&self) -> Value {
-        self.storage_view_with(None)
-    }
-
-    fn storage_view_with(&self, platform: Option<&str>) -> Value {
         let mut view = self.app_view(&Links {
             app_host: None,
-            platform,
+            platform: Some(platform),
         });
         view["status"]["readStatus"] = json!(match self.status.read_status {
             0 => "Unread",
@@ -322,27 +306,6 @@ impl Instance {
             "lastChanged": element.last_changed,
             "lastChangedBy": element.last_changed_by,
         })
-    }
-
-    pub(crate) fn element_storage_view(&self, element: &Element, platform: &str) -> Value {
-        self.element_storage_view_with(element, Some(platform))
-    }
-
-    /// A data element as Storage lists it: without links.
-    pub(crate) fn changed_element_storage_view(&self, element: &Element) -> Value {
-        self.element_storage_view_with(element, None)
-    }
-
-    fn element_storage_view_with(&self, element: &Element, platform: Option<&str>) -> Value {
-        let mut view = self.element_app_view(
-            element,
-            &Links {
-                app_host: None,
-                platform,
-            },
-        );
-        without_nulls(&mut view);
-        view
     }
 
     fn links(&self, links: &Links<'_>, element: Option<Uuid>) -> Value {

@@ -194,7 +194,6 @@ impl DocumentReader<'_> {
             created_by: by("createdBy")?,
             last_changed,
             last_changed_by: by("lastChangedBy")?,
-            lock: None,
             history: History::default(),
             workflow: Workflow::default(),
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use serde_json::{Value, json};
 
@@ -16,7 +16,6 @@ const DEVELOPMENT_KEYS: &str = include_str!("development-keys.json");
 pub struct DevelopmentKey {
     kid: String,
     jwk: BTreeMap<String, String>,
-    x5c: Option<String>,
     signing: EncodingKey,
 }
 
@@ -62,7 +61,6 @@ impl DevelopmentKey {
                 .cloned()
                 .ok_or_else(|| damaged("has no kid"))?,
             jwk,
-            x5c: all[name]["x5c"].as_str().map(str::to_owned),
             signing: EncodingKey::from_rsa_der(&pkcs1),
         })
     }
@@ -111,22 +109,6 @@ impl DevelopmentKey {
 
     pub(crate) fn verifying(&self) -> jsonwebtoken::errors::Result<DecodingKey> {
         verifying_key(&self.public_jwk())
-    }
-
-    /// The public key as Altinn publishes it: `n` and `e` in base64 instead of base64url (Altinn/altinn-authentication:
-    /// src/Authentication/Controllers/OpenIdController.cs).
-    pub(crate) fn altinn_jwk(&self) -> Value {
-        let ordinary = |name: &str| {
-            let bytes = self
-                .jwk
-                .get(name)
-                .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
-                .unwrap_or_default();
-            STANDARD.encode(bytes)
-        };
-        json!({
-            "kty": "RSA", "use": "sig", "kid": self.kid, "e": ordinary("e"), "n": ordinary("n"), "x5c": self.x5c.iter().collect::<Vec<_>>(),
-        })
     }
 }
 

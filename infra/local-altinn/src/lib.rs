@@ -134,7 +134,7 @@ impl LocalAltinn {
         let router = Router::new()
             .merge(maskinporten::routes())
             .merge(authentication::routes())
-            .merge(storage::routes(&world))
+            .merge(storage::routes())
             .merge(events::routes())
             .merge(apps::routes())
             .layer(DefaultBodyLimit::max(DEFAULT_BODY_LIMIT))
@@ -361,6 +361,12 @@ impl LocalAltinn {
     /// instance.
     pub fn forget_confirmed(&self, id: &str) -> bool {
         self.change_row(id, |row| row.confirmed = None)
+    }
+
+    /// Takes an element away that no app would delete. False where there is no such instance.
+    pub fn remove_element(&self, id: &str, element: &str) -> bool {
+        let is_other = |it: &instance::Element| it.id.to_string() != element;
+        self.change_row(id, |row| row.instance.data.retain(is_other))
     }
 
     /// The column `lastChanged` of an instance, by which Storage filters and sorts.

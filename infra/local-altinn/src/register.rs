@@ -130,15 +130,6 @@ impl Register {
             .any(|person| person.user_id.to_string() == actor)
     }
 
-    /// The name of the organisation with this number, or the given text if there is none.
-    pub(crate) fn name_of<'r>(&'r self, actor: &'r str) -> &'r str {
-        self.by_organisation_number(actor)
-            .map_or(actor, |party| match party {
-                Party::Organisation(organisation) => organisation.name.as_str(),
-                Party::Person(person) => person.name.as_str(),
-            })
-    }
-
     pub(crate) fn service_owner_by_number(&self, number: &str) -> Option<&ServiceOwner> {
         self.service_owners
             .iter()

@@ -125,7 +125,7 @@ pub(crate) async fn constrain_ids(request: Request, next: Next) -> Response {
         .find(|segment| *segment == "instances")
         .and_then(|_| segments.next().zip(segments.next()));
     let fits = ids.is_none_or(|(party, guid)| {
-        party.parse::<i32>().is_ok() && (guid == "active" || guid.parse::<uuid::Uuid>().is_ok())
+        party.parse::<i32>().is_ok() && guid.parse::<uuid::Uuid>().is_ok()
     });
     if fits {
         next.run(request).await

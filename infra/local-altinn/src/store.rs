@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::instance::{Instance, Lock};
+use crate::instance::Instance;
 
 /// All instances.
 #[derive(Default)]
@@ -117,26 +117,6 @@ impl Store {
             }
             changes
         })
-    }
-
-    /// Takes the lock of an instance for `time_to_live`. Returns `None` if the lock is held, or if there is no such instance.
-    pub(crate) fn take_lock(
-        &self,
-        guid: Uuid,
-        now: Timestamp,
-        time_to_live: SignedDuration,
-    ) -> Option<Lock> {
-        self.change(guid, |instance| {
-            if instance.lock.as_ref().is_some_and(|lock| lock.until > now) {
-                return None;
-            }
-            let lock = Lock {
-                token: Uuid::new_v4().simple().to_string(),
-                until: now.checked_add(time_to_live).unwrap_or(Timestamp::MAX),
-            };
-            instance.lock = Some(lock.clone());
-            Some(lock)
-        })?
     }
 
     /// Changes an instance's row. Returns `None` if there is no such instance.

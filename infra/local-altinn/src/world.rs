@@ -34,7 +34,6 @@ pub(crate) struct World {
     pub(crate) public_url: String,
     /// The domain in the sources of events: `https://{org}.apps.{domain}/…`.
     pub(crate) domain: String,
-    pub(crate) gateway_guards_storage: bool,
     pub(crate) register: Register,
     pub(crate) apps: BTreeMap<String, App>,
     pub(crate) maskinporten: Maskinporten,
@@ -44,8 +43,6 @@ pub(crate) struct World {
     pub(crate) events: Events,
     pub(crate) faults: Arc<Faults>,
     pub(crate) rng: Mutex<fastrand::Rng>,
-    /// When the apps were registered: the start of this Altinn.
-    pub(crate) started: jiff::Timestamp,
 }
 
 impl World {
@@ -58,11 +55,9 @@ impl World {
         let altinn_key = DevelopmentKey::named("altinn")?;
         let apps = config.apps.into_iter();
         Ok(Self {
-            started: config.clock.now(),
             clock: config.clock,
             public_url: public_url.trim_end_matches('/').to_owned(),
             domain: config.domain,
-            gateway_guards_storage: config.gateway_guards_storage,
             register: config.register,
             apps: apps.map(|app| (app.id().to_owned(), app)).collect(),
             maskinporten: Maskinporten::new()?,

@@ -3,6 +3,5 @@
 //!
 //! Everything speaks the real protocols over real HTTP; only Altinn and AWS themselves are local.
 
-pub mod cost;
 pub mod deployment;
 pub mod timeline;

@@ -6,10 +6,9 @@
     reason = "a terminal is what this writes to"
 )]
 
-use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
+use std::{error::Error, process::ExitCode, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
-use local_world::cost::{self, Inputs};
+use clap::{Parser, Subcommand};
 use stafett_core::causes::Causes;
 
 mod author_commands;
@@ -47,33 +46,6 @@ enum Command {
     Compare(compare::Arguments),
     Graph(graph::Arguments),
     Subscribe(subscribe::Arguments),
-    Cost(Cost),
-}
-
-/// What relays cost a month on AWS: list prices times what they use.
-#[derive(Debug, Args)]
-struct Cost {
-    /// So many relays a month; can be given more than once [default: 1000 and 1000000]
-    #[arg(long, value_name = "N")]
-    relays: Vec<u64>,
-    /// Other prices and amounts than those of infra/cost.yaml, in a file like it.
-    #[arg(long, value_name = "FILE")]
-    inputs: Option<PathBuf>,
-}
-
-impl Cost {
-    fn print(&self) -> Result<bool, Failure> {
-        let inputs = match &self.inputs {
-            Some(path) => Inputs::read(path)?,
-            None => Inputs::default_file()?,
-        };
-        let relays = match self.relays.as_slice() {
-            [] => &[1_000, 1_000_000],
-            some => some,
-        };
-        terminal::print(&cost::table(&inputs, relays))?;
-        Ok(true)
-    }
 }
 
 /// How long work that cannot be interrupted may delay the program's exit.
@@ -101,7 +73,6 @@ async fn run(arguments: Stafett) -> ExitCode {
         Some(Command::Graph(arguments)) => return graph::run(arguments),
         Some(Command::Schema(schema)) => schema.print(),
         Some(Command::Subscribe(arguments)) => subscribe::run(arguments).await,
-        Some(Command::Cost(cost)) => cost.print(),
         None => return run::run(arguments.run).await.unwrap_or_else(failed),
     };
     match outcome {

@@ -6,28 +6,12 @@ use local_altinn::{
     CallFault, CreationStep, Fault, FormContent, Stage, Submission, SubmissionOwner,
 };
 use serde_json::{Value, json};
-use tests::{CASEWORK, PERMIT, Story, permit_alone, routes};
+use tests::{CASEWORK, PERMIT, Story, measures_route, routes};
 
 use super::{HOUR, b_meets, live, nothing_is_left, pass};
 
 const ROUTE: &str = "measures";
 const CODES: [&str; 6] = ["TB", "GA", "NB", "RI", "FA", "BR"];
-
-fn route() -> String {
-    format!(
-        "name: {ROUTE}
-from: {{ app: {PERMIT}, when: {{ process: completed }}, since: 2026-11-01 }}
-to:
-  app: {CASEWORK}
-  owner: {{ organisation: \"'310075728'\" }}
-  root: melding
-model:
-  soknad: {{ tittel: tiltak.beskrivelse, referanse: instance.id, merknad: tiltak.kode }}
-each: tiltak in data.model.tiltak
-key: tiltak.kode
-"
-    )
-}
 
 /// A permit with six measures.
 fn fill_in(story: &Story) -> String {
@@ -51,10 +35,8 @@ fn fill_in(story: &Story) -> String {
 
 #[tokio::test]
 async fn six_cases_are_created_although_storage_answers_two_with_429() {
-    let folder = routes([(ROUTE, route())]);
-    let mut plan = permit_alone();
-    plan.routes = folder.path().to_owned();
-    let story = Story::begin(plan).await;
+    let folder = routes([(ROUTE, measures_route(ROUTE))]);
+    let story = Story::on(&folder).await;
     for step in [CreationStep::PresentationTexts, CreationStep::Process] {
         b_meets(&story, Fault::at(step, CallFault::Refused(429)));
     }

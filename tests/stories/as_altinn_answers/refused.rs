@@ -3,7 +3,7 @@
 
 use local_altinn::Library;
 use serde_json::json;
-use tests::{CASEWORK, ROUTE, Story, mistaken_route, permit_alone, permit_route, routes};
+use tests::{CASEWORK, ROUTE, Story, mistaken_route, permit_route, routes};
 
 use super::{HOUR, item, live, pass, triggered, whole};
 
@@ -13,9 +13,7 @@ const WRITES_VALUES: Library = Library::new(8, 5, 0);
 
 async fn refused_by(library: Library, delete: bool) {
     let folder = mistaken_route();
-    let mut plan = permit_alone();
-    plan.routes = folder.path().to_owned();
-    let story = Story::begin(plan).await;
+    let story = Story::on(&folder).await;
     let b = story.altinn.app(CASEWORK).expect("it runs");
     b.run_on(library);
     if delete {

@@ -2,7 +2,7 @@
 
 use local_altinn::Stage;
 use serde_json::{Value, json};
-use tests::{CASEWORK, Folder, ROUTE, Story, permit_alone, permit_route, routes, stamp};
+use tests::{CASEWORK, Folder, ROUTE, Story, permit_route, routes, stamp};
 
 use super::{GRACE, HOUR, run, text};
 
@@ -147,9 +147,7 @@ async fn foreign_stamps_are_ignored() {
 async fn a_double_is_reported_only_for_its_own_route() {
     let other = permit_route().replace(ROUTE, "another-route");
     let folder = routes([(ROUTE, permit_route()), ("another-route", other)]);
-    let mut plan = permit_alone();
-    plan.routes = folder.path().to_owned();
-    let story = Story::begin(plan).await;
+    let story = Story::on(&folder).await;
     let (a, _) = relayed(&story).await;
     story.reaches("another-route", &a, "done").await;
     let _other = by_hand(&story, json!({"stafett.relay": stamp(ROUTE, &a)}));

@@ -16,7 +16,7 @@ use stafett_runtime::{
     ledger::{Ledger, Put, RelayStatus, Reopened, Reopening},
     settings::{Environment, LedgerSettings},
 };
-use tests::{CASEWORK, PERMIT, ROUTE, Story, permit_alone, routes, stamp};
+use tests::{CASEWORK, ROUTE, Story, measures_route, permit_alone, routes, stamp};
 use uuid::Uuid;
 
 use super::{GRACE, HOUR, MINUTE, doubles::by_hand, run, text};
@@ -166,26 +166,9 @@ async fn a_dry_run_reopens_nothing() {
     story.end().await;
 }
 
-/// A route that gives each measure of a permit a case.
-fn measures() -> String {
-    format!(
-        "name: {ROUTE}
-from: {{ app: {PERMIT}, when: {{ process: completed }}, since: 2026-11-01 }}
-to:
-  app: {CASEWORK}
-  owner: {{ organisation: \"'310075728'\" }}
-  root: melding
-model:
-  soknad: {{ tittel: tiltak.beskrivelse, referanse: instance.id, merknad: tiltak.kode }}
-each: tiltak in data.model.tiltak
-key: tiltak.kode
-"
-    )
-}
-
 #[tokio::test]
 async fn only_the_deleted_case_of_a_set_is_created_again() {
-    let routes = routes([(ROUTE, measures())]);
+    let routes = routes([(ROUTE, measures_route(ROUTE))]);
     let mut plan = permit_alone();
     plan.routes = routes.path().to_owned();
     let story = settling(plan).await;

@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use local_altinn::Stage;
 use serde_json::{Value, json};
 use testbed::wire::{Action, CannedResponse, Gate, On};
-use tests::{PERMIT, ROUTE, Story, eventually, guid, permit_alone, permit_route, routes};
+use tests::{PERMIT, ROUTE, Story, eventually, guid, permit_route, routes};
 
 use super::{GRACE, HOUR, Observed, PLENTY, ago, lists, old_permit, position};
 
@@ -126,9 +126,7 @@ async fn a_token_failure_only_delays_what_is_found() {
 async fn the_failure_of_one_route_does_not_affect_the_others() {
     let other = permit_route().replace(ROUTE, "another-route");
     let folder = routes([(ROUTE, permit_route()), ("another-route", other)]);
-    let mut plan = permit_alone();
-    plan.routes = folder.path().to_owned();
-    let story = Story::begin(plan).await;
+    let story = Story::on(&folder).await;
     let observed = Observed::new(&story).await;
     let a = old_permit(&story, ago(&story, HOUR), |_| {});
     // Fails the first list of the first route, including all quick repeats.

@@ -52,6 +52,12 @@ async fn stands(system: &System, route: &str, key: Option<&str>, record: Record)
     relay
 }
 
+/// Puts on record that the permit's case is made.
+async fn is_done(system: &System) {
+    let done = record(State::Done, None, Some(B));
+    stands(system, "permit-to-casework", None, done).await;
+}
+
 fn relay(
     route: &str,
     key: Option<&str>,
@@ -70,13 +76,7 @@ async fn app_a_sees_the_status_of_each_relay_of_its_instance_and_no_key() {
     let system = System::start().await;
     let waiting = record(State::Waiting, Some(Reason::GateClosed), None);
     stands(&system, "permit-to-archive", None, waiting).await;
-    stands(
-        &system,
-        "permit-to-casework",
-        None,
-        record(State::Done, None, Some(B)),
-    )
-    .await;
+    is_done(&system).await;
     let failed = record(State::Failed, Some(Reason::OwnerUnknown), None);
     let heir = stands(&system, "permit-to-heirs", Some("12837832290"), failed).await;
     let reply = system.call(system.relays(INSTANCE)).await;
@@ -112,13 +112,7 @@ async fn app_a_sees_the_status_of_each_relay_of_its_instance_and_no_key() {
 #[tokio::test]
 async fn a_malformed_instance_id_and_an_unknown_instance_get_the_same_answer() {
     let system = System::start().await;
-    stands(
-        &system,
-        "permit-to-casework",
-        None,
-        record(State::Done, None, Some(B)),
-    )
-    .await;
+    is_done(&system).await;
     let unknown = system.call(system.relays(OTHER)).await;
     let detail = unknown.problem(404, "no-relay");
     assert!(detail.contains("on record"), "{detail}");
@@ -148,13 +142,7 @@ async fn a_malformed_instance_id_and_an_unknown_instance_get_the_same_answer() {
 #[tokio::test]
 async fn the_caller_is_checked_before_anything_is_looked_up() {
     let system = System::start().await;
-    stands(
-        &system,
-        "permit-to-casework",
-        None,
-        record(State::Done, None, Some(B)),
-    )
-    .await;
+    is_done(&system).await;
     let now = Timestamp::now();
     let bearer = |changes: Value| {
         let mut claims = system.issuer.claims(now);
@@ -204,13 +192,7 @@ async fn the_caller_is_checked_before_anything_is_looked_up() {
 #[tokio::test]
 async fn a_caller_is_asked_to_try_again_while_the_ledger_is_down() {
     let system = System::start().await;
-    stands(
-        &system,
-        "permit-to-casework",
-        None,
-        record(State::Done, None, Some(B)),
-    )
-    .await;
+    is_done(&system).await;
     let faults = system.ledger_wire.faults();
     let down = CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE);
     for action in [Action::Answer(down), Action::ResetBefore] {
@@ -229,13 +211,7 @@ async fn a_caller_is_asked_to_try_again_while_the_ledger_is_down() {
 #[tokio::test]
 async fn a_caller_is_not_asked_to_try_again_for_an_unreadable_record() {
     let system = System::start().await;
-    stands(
-        &system,
-        "permit-to-casework",
-        None,
-        record(State::Done, None, Some(B)),
-    )
-    .await;
+    is_done(&system).await;
     let guid = INSTANCE.split('/').next_back().unwrap();
     let dynamodb = aws_sdk_dynamodb::Client::new(&system.aws.endpoints().sdk_config());
     dynamodb

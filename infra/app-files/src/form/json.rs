@@ -60,30 +60,6 @@ impl Json {
             _ => Self::Number(text.to_owned()),
         })
     }
-
-    /// Restores the digits of each number that, as a double, equals the number at the same position in `before`.
-    pub(super) fn keep_digits(&mut self, before: &Self) {
-        match (self, before) {
-            (Self::Number(after), Self::Number(before))
-                if after.parse::<f64>() == before.parse::<f64>() =>
-            {
-                after.clone_from(before);
-            }
-            (Self::List(after), Self::List(before)) => {
-                for (after, before) in after.iter_mut().zip(before) {
-                    after.keep_digits(before);
-                }
-            }
-            (Self::Object(after), Self::Object(before)) => {
-                for (name, after) in after {
-                    if let Some((_, before)) = before.iter().find(|(known, _)| known == name) {
-                        after.keep_digits(before);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
 }
 
 impl From<&serde_json::Value> for Json {

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::data_rules::{self, DataChange, DataRefusal};
 use super::instances::STORAGE_UNREACHABLE;
-use super::{AppRequest, form, parts, patch};
+use super::{AppRequest, form, parts};
 use crate::app::DataType;
 use crate::content_disposition;
 use crate::instance::{Element, Instance};
@@ -26,33 +26,19 @@ use crate::library::Library;
 use crate::responses::{self, HandlerResult, Refusal};
 use crate::world::World;
 
-/// Kestrel's default limit for endpoints that set no other one.
-pub(super) const DEFAULT_LIMIT: usize = 30_000_000;
-
-pub(super) type InstancePath = Path<(String, String, String, String)>;
-pub(super) type ElementPath = Path<(String, String, String, String, String)>;
+type InstancePath = Path<(String, String, String, String)>;
+type ElementPath = Path<(String, String, String, String, String)>;
 
 pub(super) fn routes() -> Router<Arc<World>> {
     const DATA: &str = "/{org}/{app}/instances/{party}/{guid}/data";
-    Router::new()
-        .route(DATA, post(add_by_query).patch(patch::patch_several))
-        .route(&format!("{DATA}/type/{{data_type}}"), post(add))
-        .route(
-            &format!("{DATA}/{{data}}"),
-            get(read)
-                .put(replace)
-                .patch(patch::patch_one)
-                .delete(delete)
-                .post(add),
-        )
-        .route(
-            &format!("{DATA}/{{data}}/type/{{data_type}}"),
-            get(read_typed),
-        )
+    Router::new().route(DATA, post(add)).route(
+        &format!("{DATA}/{{data}}"),
+        get(read).put(replace).delete(delete),
+    )
 }
 
 /// Finds the instance of a request, and checks that the caller may perform the action on it.
-pub(super) fn enter(request: &AppRequest, guid: &str, action: &str) -> Result<Instance, Refusal> {
+fn enter(request: &AppRequest, guid: &str, action: &str) -> Result<Instance, Refusal> {
     if request.world.faults.storage_is_down(&request.app.id) {
         return Err(request.exception(STORAGE_UNREACHABLE).into());
     }
@@ -67,7 +53,7 @@ pub(super) fn enter(request: &AppRequest, guid: &str, action: &str) -> Result<In
     Ok(instance)
 }
 
-pub(super) fn require_active(instance: &Instance) -> Result<(), DataRefusal> {
+fn require_active(instance: &Instance) -> Result<(), DataRefusal> {
     if !instance.is_active() {
         let detail = format!(
             "Cannot update data element of archived or deleted instance {}",
@@ -89,7 +75,7 @@ pub(super) fn require_active(instance: &Instance) -> Result<(), DataRefusal> {
     Ok(())
 }
 
-pub(super) fn find(instance: &Instance, data: &str) -> Result<Element, Refusal> {
+fn find(instance: &Instance, data: &str) -> Result<Element, Refusal> {
     let element = data
         .parse::<Uuid>()
         .ok()
@@ -108,7 +94,7 @@ pub(super) fn find(instance: &Instance, data: &str) -> Result<Element, Refusal> 
     })
 }
 
-pub(super) fn type_of<'v>(request: &'v AppRequest, id: &str) -> Result<&'v DataType, DataRefusal> {
+fn type_of<'v>(request: &'v AppRequest, id: &str) -> Result<&'v DataType, DataRefusal> {
     request.app.data_type(id).ok_or_else(|| {
         DataRefusal::new(
             StatusCode::BAD_REQUEST,
@@ -128,7 +114,7 @@ fn require_type(request: &AppRequest, id: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, DataRefusal> {
+async fn read_body(body: Body, limit: usize) -> Result<Bytes, DataRefusal> {
     let too_large = |_| {
         DataRefusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -143,7 +129,7 @@ pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, DataRef
         .map_err(too_large)
 }
 
-async fn add_by_query(
+async fn add(
     State(world): State<Arc<World>>,
     Path((org, app, _party, guid)): InstancePath,
     RawQuery(query): RawQuery,
@@ -173,26 +159,6 @@ async fn add_by_query(
         }
         Err(refusal) => Ok(refusal.text()),
     }
-}
-
-async fn add(
-    State(world): State<Arc<World>>,
-    Path((org, app, _party, guid, data_type)): ElementPath,
-    headers: HeaderMap,
-    body: Body,
-) -> HandlerResult {
-    let request = AppRequest::new(world, &org, &app, &Method::POST, headers)?;
-    let instance = enter(&request, &guid, "write")?;
-    require_type(&request, &data_type)?;
-    let (instance, element) = add_element(&request, instance, &data_type, body).await?;
-    let models: Vec<Value> = form_as_json(&request, &element, false)
-        .map(|data| json!({"dataElementId": element.id, "data": data}))
-        .into_iter()
-        .collect();
-    let response = json!({
-        "newDataElementId": element.id, "instance": request.view(&instance), "validationIssues": [], "newDataModels": models,
-    });
-    Ok(responses::json_value(StatusCode::OK, &response))
 }
 
 async fn add_element(
@@ -308,14 +274,6 @@ fn created(view: &Value) -> Response {
     )
 }
 
-/// The form of an element as JSON. `None` for binary data.
-fn form_as_json(request: &AppRequest, element: &Element, include_row_id: bool) -> Option<Value> {
-    let model = request.app.models.get(&element.data_type)?;
-    form::decode(model, element)
-        .ok()
-        .map(|form| model.to_json(&form, include_row_id))
-}
-
 async fn read(
     State(world): State<Arc<World>>,
     Path((org, app, _party, guid, data)): ElementPath,
@@ -323,44 +281,18 @@ async fn read(
     headers: HeaderMap,
 ) -> HandlerResult {
     let request = AppRequest::new(world, &org, &app, &Method::GET, headers)?;
-    element_response(&request, &guid, &data, None, query.as_deref())
-}
-
-async fn read_typed(
-    State(world): State<Arc<World>>,
-    Path((org, app, _party, guid, data, data_type)): Path<(
-        String,
-        String,
-        String,
-        String,
-        String,
-        String,
-    )>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> HandlerResult {
-    let request = AppRequest::new(world, &org, &app, &Method::GET, headers)?;
-    element_response(&request, &guid, &data, Some(&data_type), query.as_deref())
+    element_response(&request, &guid, &data, query.as_deref())
 }
 
 fn element_response(
     request: &AppRequest,
     guid: &str,
     data: &str,
-    data_type: Option<&str>,
     query: Option<&str>,
 ) -> HandlerResult {
     let instance = enter(request, guid, "read")?;
     let element = find(&instance, data)?;
     let owner = instance.owner.party_id;
-    if data_type.is_some_and(|data_type| data_type != element.data_type) {
-        return Err(DataRefusal::new(
-            StatusCode::BAD_REQUEST,
-            "Bad request",
-            "The element is of another data type",
-        )
-        .into());
-    }
     let known = request.app.data_type(&element.data_type);
     if known
         .and_then(|known| known.action_required_to_read.as_deref())
@@ -491,7 +423,7 @@ async fn replace(
 }
 
 /// Saves a changed element. Storage refuses to change a locked one.
-pub(super) fn save(
+fn save(
     request: &AppRequest,
     changed: &Instance,
     mut element: Element,

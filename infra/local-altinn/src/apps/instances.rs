@@ -8,7 +8,6 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware;
 use axum::routing::{get, post, put};
-use serde_json::{Value, json};
 
 use super::AppRequest;
 use crate::instance::Instance;
@@ -24,7 +23,6 @@ type InstancePath = Path<(String, String, String, String)>;
 pub(super) fn routes() -> Router<Arc<World>> {
     const INSTANCE: &str = "/{org}/{app}/instances/{party}/{guid}";
     Router::new()
-        .route("/{org}/{app}/instances/{party}/active", get(active))
         .route(INSTANCE, get(read).delete(delete))
         .route(&format!("{INSTANCE}/complete"), post(complete))
         .route(&format!("{INSTANCE}/substatus"), put(substatus))
@@ -63,32 +61,6 @@ async fn read(
         view["instanceOwner"]["party"] = request.world.party_view(party);
     }
     Ok(responses::json_value(StatusCode::OK, &view))
-}
-
-async fn active(
-    State(world): State<Arc<World>>,
-    Path((org, app, party)): Path<(String, String, String)>,
-    headers: HeaderMap,
-) -> HandlerResult {
-    let request = AppRequest::new(world, &org, &app, &Method::GET, headers)?;
-    let party: u32 = party
-        .parse()
-        .map_err(|_| responses::empty(StatusCode::NOT_FOUND))?;
-    request.authorize(party, "read")?;
-    let store = request.world.store.lock();
-    let mine = |instance: &&Instance| {
-        instance.app_id == request.app.id
-            && instance.owner.party_id == party
-            && instance.is_active()
-    };
-    let view = |instance: &Instance| {
-        json!({
-            "id": instance.id(), "presentationTexts": instance.presentation_texts, "dueBefore": instance.due_before,
-            "lastChanged": instance.last_changed, "lastChangedBy": request.world.register.name_of(&instance.last_changed_by),
-        })
-    };
-    let instances: Value = store.instances().filter(mine).map(view).collect();
-    Ok(responses::json_value(StatusCode::OK, &instances))
 }
 
 async fn delete(

@@ -74,7 +74,6 @@ pub(super) fn new_instance(
         created_by: actor.to_owned(),
         last_changed: now,
         last_changed_by: actor.to_owned(),
-        lock: None,
         history: History::default(),
         workflow: Workflow::default(),
     }

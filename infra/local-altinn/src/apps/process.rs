@@ -10,23 +10,17 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post, put};
-use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::engine::{Actor, ProcessError};
 use super::instances::STORAGE_UNREACHABLE;
 use super::{AppRequest, workflow};
 use crate::faults::Fault;
+use crate::instance::Instance;
 use crate::instance::document::field;
-use crate::instance::{Instance, Lock};
 use crate::library::Library;
 use crate::responses::{self, HandlerResult, Refusal};
 use crate::world::World;
-
-/// The longest time for which one `next` locks the instance.
-const LOCK_TTL: SignedDuration = SignedDuration::from_mins(5);
-/// The largest number of tasks that `completeProcess` ends, in case the process has a cycle.
-const MOST_STEPS: usize = 100;
 
 type InstancePath = Path<(String, String, String, String)>;
 
@@ -35,10 +29,8 @@ pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route(PROCESS, get(read))
         .route(&format!("{PROCESS}/history"), get(history))
-        .route(&format!("{PROCESS}/start"), post(start))
         .route(&format!("{PROCESS}/resume"), post(resume))
-        .route(&format!("{PROCESS}/next"), get(next_elements).put(next))
-        .route(&format!("{PROCESS}/completeProcess"), put(complete))
+        .route(&format!("{PROCESS}/next"), put(next))
 }
 
 fn enter(request: &AppRequest, guid: &str) -> Result<Instance, Refusal> {
@@ -79,41 +71,6 @@ async fn history(
     ))
 }
 
-async fn start(
-    State(world): State<Arc<World>>,
-    Path((org, app, _party, guid)): InstancePath,
-    headers: HeaderMap,
-) -> HandlerResult {
-    let request = AppRequest::new(world, &org, &app, &Method::POST, headers)?;
-    let instance = enter(&request, &guid)?;
-    request.authorize(instance.owner.party_id, "instantiate")?;
-    if instance.process.is_some() {
-        return Err(responses::problem(
-            StatusCode::CONFLICT,
-            "Conflict",
-            "Process is already started. Use next.",
-        )
-        .into());
-    }
-    let Some(process) = request.engine().start() else {
-        return Err(
-            responses::problem(StatusCode::CONFLICT, "Conflict", "No start event found").into(),
-        );
-    };
-    let now = request.world.clock.now();
-    let started = request.world.store.change(instance.guid, |stored| {
-        stored.process = Some(process);
-        stored.record_process(request.caller.performer());
-        stored.touch(now, request.caller.actor());
-        stored.clone()
-    });
-    let instance = started.ok_or_else(|| responses::empty(StatusCode::NOT_FOUND))?;
-    Ok(responses::json_value(
-        StatusCode::OK,
-        &state(&request, &instance),
-    ))
-}
-
 async fn resume(
     State(world): State<Arc<World>>,
     Path((org, app, _party, guid)): InstancePath,
@@ -127,17 +84,6 @@ async fn resume(
         StatusCode::OK,
         &state(&request, &instance),
     ))
-}
-
-async fn next_elements(
-    State(world): State<Arc<World>>,
-    Path((org, app, _party, guid)): InstancePath,
-    headers: HeaderMap,
-) -> HandlerResult {
-    let request = AppRequest::new(world, &org, &app, &Method::GET, headers)?;
-    let instance = enter(&request, &guid)?;
-    request.authorize(instance.owner.party_id, "read")?;
-    Ok(responses::json_value(StatusCode::OK, &json!([])))
 }
 
 async fn next(
@@ -159,82 +105,11 @@ async fn next(
         }
     };
     workflow::require_idle(&instance)?;
-    let _lock = take_lock(&request, &instance)?;
     let instance = step(&request, &instance, action.as_deref())?;
     Ok(responses::json_value(
         StatusCode::OK,
         &state(&request, &instance),
     ))
-}
-
-async fn complete(
-    State(world): State<Arc<World>>,
-    Path((org, app, _party, guid)): InstancePath,
-    headers: HeaderMap,
-) -> HandlerResult {
-    let request = AppRequest::new(world, &org, &app, &Method::PUT, headers)?;
-    let mut instance = enter(&request, &guid)?;
-    workflow::require_idle(&instance)?;
-    let _lock = take_lock(&request, &instance)?;
-    for _ in 0..MOST_STEPS {
-        instance = step(&request, &instance, None)?;
-        if instance.current_task().is_none() {
-            return Ok(responses::json_value(
-                StatusCode::OK,
-                &state(&request, &instance),
-            ));
-        }
-    }
-    Err(responses::problem(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "Internal error",
-        "More than 100 steps",
-    )
-    .into())
-}
-
-/// The instance's lock in Storage, held until dropped.
-struct InstanceLock<'v> {
-    request: &'v AppRequest,
-    guid: uuid::Uuid,
-    token: String,
-}
-
-impl Drop for InstanceLock<'_> {
-    fn drop(&mut self) {
-        self.request.world.store.change(self.guid, |stored| {
-            if stored
-                .lock
-                .as_ref()
-                .is_some_and(|lock| lock.token == self.token)
-            {
-                stored.lock = None;
-            }
-        });
-    }
-}
-
-fn take_lock<'v>(
-    request: &'v AppRequest,
-    instance: &Instance,
-) -> Result<InstanceLock<'v>, Refusal> {
-    match request
-        .world
-        .store
-        .take_lock(instance.guid, request.world.clock.now(), LOCK_TTL)
-    {
-        Some(Lock { token, .. }) => Ok(InstanceLock {
-            request,
-            guid: instance.guid,
-            token,
-        }),
-        None => Err(responses::problem(
-            StatusCode::CONFLICT,
-            "Conflict",
-            "Another process operation holds the instance lock",
-        )
-        .into()),
-    }
 }
 
 fn step(

@@ -1,18 +1,10 @@
-//! Validation of a task and its elements.
+//! Validation of a task before it ends.
 
-use std::sync::Arc;
-
-use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Method, StatusCode};
-use axum::routing::get;
 use serde_json::{Value, json};
 
-use super::{AppRequest, form};
+use super::form;
 use crate::app::AppDefinition;
 use crate::instance::{Element, Instance};
-use crate::responses::{self, HandlerResult};
-use crate::world::World;
 
 /// A validation issue. Its text never contains form data.
 #[derive(Debug)]
@@ -49,18 +41,6 @@ impl Issue {
         }
         view
     }
-}
-
-pub(super) fn routes() -> Router<Arc<World>> {
-    Router::new()
-        .route(
-            "/{org}/{app}/instances/{party}/{guid}/validate",
-            get(validate),
-        )
-        .route(
-            "/{org}/{app}/instances/{party}/{guid}/data/{data}/validate",
-            get(validate_element),
-        )
 }
 
 /// The issues that prevent a task from ending: wrong numbers of elements, and forms that violate their schema.
@@ -138,58 +118,4 @@ fn indexed(path: &str) -> String {
         field.push_str(segment);
     }
     field
-}
-
-async fn validate(
-    State(world): State<Arc<World>>,
-    Path((org, app, _party, guid)): Path<(String, String, String, String)>,
-    method: Method,
-    headers: HeaderMap,
-) -> HandlerResult {
-    let request = AppRequest::new(world, &org, &app, &method, headers)?;
-    let instance = request
-        .instance(&guid)
-        .ok_or_else(|| responses::empty(StatusCode::NOT_FOUND))?;
-    request.authorize(instance.owner.party_id, "read")?;
-    let Some(task) = instance.current_task() else {
-        return Ok(no_task());
-    };
-    let issues = task_issues(&request.app, &instance, &task.element_id);
-    Ok(responses::json_value(
-        StatusCode::OK,
-        &issues.iter().map(Issue::view).collect(),
-    ))
-}
-
-async fn validate_element(
-    State(world): State<Arc<World>>,
-    Path((org, app, _party, guid, data)): Path<(String, String, String, String, String)>,
-    method: Method,
-    headers: HeaderMap,
-) -> HandlerResult {
-    let request = AppRequest::new(world, &org, &app, &method, headers)?;
-    let instance = request
-        .instance(&guid)
-        .ok_or_else(|| responses::empty(StatusCode::NOT_FOUND))?;
-    request.authorize(instance.owner.party_id, "read")?;
-    if instance.current_task().is_none() {
-        return Ok(no_task());
-    }
-    let element = data.parse().ok().and_then(|id| instance.element(id));
-    let element = element.ok_or_else(|| responses::empty(StatusCode::NOT_FOUND))?;
-    Ok(responses::json_value(
-        StatusCode::OK,
-        &element_issues(&request.app, element)
-            .iter()
-            .map(Issue::view)
-            .collect(),
-    ))
-}
-
-fn no_task() -> axum::response::Response {
-    responses::problem(
-        StatusCode::CONFLICT,
-        "Validation error",
-        "Unable to validate instance without a started process.",
-    )
 }

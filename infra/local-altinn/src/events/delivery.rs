@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::app_of_resource;
-use crate::faults::Fault;
 use crate::world::World;
 use crate::world::events::{Lookup, Subscription};
 
@@ -29,23 +28,13 @@ pub(super) fn deliver(world: &Arc<World>, event: &Value, at: Timestamp) {
         let resource = event["resource"].as_str().unwrap_or_default();
         let denied = app_of_resource(world, resource)
             .is_some_and(|app| !app.permits(Some(&subscription.consumer), "read"));
-        if denied || world.faults.strikes(None, &Fault::DeliveryLost) {
+        if denied {
             continue;
         }
-        let times = if world.faults.strikes(None, &Fault::DeliveryDuplicated) {
-            2
-        } else {
-            1
-        };
-        for _ in 0..times {
-            let body = body_for(&subscription.request.end_point, event);
-            tokio::spawn(keep_trying(
-                Arc::clone(world),
-                subscription.request.end_point.clone(),
-                body,
-                Untried::new(world),
-            ));
-        }
+        let end_point = subscription.request.end_point;
+        let body = body_for(&end_point, event);
+        let untried = Untried::new(world);
+        tokio::spawn(keep_trying(Arc::clone(world), end_point, body, untried));
     }
 }
 

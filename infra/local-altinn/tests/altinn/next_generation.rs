@@ -105,7 +105,6 @@ async fn a_workflow_that_was_not_accepted_never_starts() {
     assert!(altinn.local.history(&id(&altinn)).is_empty());
     assert_eq!(process(&altinn).await["workflow"]["status"], "idle");
     call(&altinn, Method::POST, "resume").await.expect(409);
-    call(&altinn, Method::POST, "start").await.expect(409);
 }
 
 #[tokio::test]

@@ -83,6 +83,19 @@ impl Bench {
         text(&answer.text().await.unwrap())
     }
 
+    /// Waits until a page has this text; the page.
+    async fn shows(&self, path: &str, text: &str) -> String {
+        eventually(async || {
+            let page = self.get(path).await;
+            if page.contains(text) {
+                Ok(page)
+            } else {
+                Err(page)
+            }
+        })
+        .await
+    }
+
     async fn try_post(&self, path: &str, form: &[(&str, &str)]) -> Response {
         let url = format!("{}{path}", self.playground.url());
         let request = self
@@ -407,26 +420,11 @@ async fn a_relay_that_failed_for_good_is_inspected_fixed_and_redriven() {
     let mistake =
         |text: String| text.replace("~ data.model.soker.navn", "~ data.model.soker.fulltNavn");
     let bench = Bench::open_with(|_| {}, mistake).await;
-    let page = eventually(async || {
-        let page = bench.get("/routes").await;
-        if page.contains("fulltNavn") {
-            Ok(page)
-        } else {
-            Err(page)
-        }
-    });
-    assert!(page.await.contains("read at the start"));
+    let page = bench.shows("/routes", "fulltNavn").await;
+    assert!(page.contains("read at the start"));
     let a = bench.submit_and_tell().await;
     bench.until(&a, |item| item["state"] == "failed").await;
-    let page = eventually(async || {
-        let page = bench.get("/tables").await;
-        if page.contains("Dead letters: 1") {
-            Ok(page)
-        } else {
-            Err(page)
-        }
-    })
-    .await;
+    let page = bench.shows("/tables", "Dead letters: 1").await;
     assert!(page.contains("mapping_failed"), "{page}");
 
     let page = bench.post("/tables/inspect", &[]).await;
@@ -437,15 +435,7 @@ async fn a_relay_that_failed_for_good_is_inspected_fixed_and_redriven() {
     );
 
     bench.edit(|text| text.replace("fulltNavn", "navn"));
-    eventually(async || {
-        let page = bench.get("/routes").await;
-        if page.contains("The routes are deployed") {
-            Ok(())
-        } else {
-            Err(page)
-        }
-    })
-    .await;
+    bench.shows("/routes", "The routes are deployed").await;
 
     // The button of the group on the inspect page.
     let group = [("route", ROUTE), ("reason", "mapping_failed")];
@@ -475,15 +465,7 @@ async fn a_rejection_without_a_gateway_reports_that_the_process_has_ended() {
 async fn an_edited_route_is_deployed_and_a_broken_one_is_not() {
     let bench = Bench::open().await;
     bench.edit(|text| text.replace("Byggesøknad fra", "Ny søknad fra"));
-    eventually(async || {
-        let page = bench.get("/routes").await;
-        if page.contains("The routes are deployed") {
-            Ok(())
-        } else {
-            Err(page)
-        }
-    })
-    .await;
+    bench.shows("/routes", "The routes are deployed").await;
     let first = bench.submit_and_tell().await;
     bench.until(&first, |item| item["state"] == "done").await;
     assert!(bench.form(&bench.the_b(&first)).contains("Ny søknad fra"));
@@ -492,15 +474,7 @@ async fn an_edited_route_is_deployed_and_a_broken_one_is_not() {
         text.replace("Ny søknad fra", "Enda nyere fra")
             .replace("model:\n", "modell:\n")
     });
-    let page = eventually(async || {
-        let page = bench.get("/routes").await;
-        if page.contains("NOT deployed") {
-            Ok(page)
-        } else {
-            Err(page)
-        }
-    })
-    .await;
+    let page = bench.shows("/routes", "NOT deployed").await;
     assert!(
         page.contains("modell") && page.contains("class=\"line error\""),
         "{page}"
@@ -513,15 +487,7 @@ async fn an_edited_route_is_deployed_and_a_broken_one_is_not() {
     );
 
     bench.edit(|text| text.replace("modell:\n", "model:\n"));
-    eventually(async || {
-        let page = bench.get("/routes").await;
-        if page.contains("The routes are deployed") {
-            Ok(())
-        } else {
-            Err(page)
-        }
-    })
-    .await;
+    bench.shows("/routes", "The routes are deployed").await;
     let third = bench.submit_and_tell().await;
     bench.until(&third, |item| item["state"] == "done").await;
     assert!(bench.form(&bench.the_b(&third)).contains("Enda nyere fra"));

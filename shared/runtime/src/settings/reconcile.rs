@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::environment::{Environment, SettingError, Variable};
 
 /// Instances on a page of Storage's list where nobody says otherwise: about 1.2 MB of JSON. Storage scans from the
-/// start of each page, so few pages are cheap; `cargo bench --bench lists` measures sizes.
+/// start of each page, so few pages are cheap.
 pub const PAGE_SIZE: usize = 1_000;
 
 const DEFAULT_GRACE: Duration = Duration::from_secs(600);

@@ -114,8 +114,6 @@ impl<'c> Stage<'c> {
         let config = Config {
             apps,
             register: Register::load(&folder().join("apps/register.yaml")).unwrap(),
-            // The recorded Storage had no gateway.
-            gateway_guards_storage: false,
             ..Config::default()
         };
         let mut stage = Self {
@@ -232,10 +230,11 @@ impl<'c> Stage<'c> {
     /// Storage's view of the instance `{a}`.
     async fn read_storage(&mut self) -> Reply {
         let guid = self.bindings.get("a").unwrap().to_owned();
+        let party = self.bindings.get("party").unwrap().to_owned();
         self.call(
             "GET",
             "storage",
-            &format!("/storage/api/v1/instances/{guid}"),
+            &format!("/storage/api/v1/instances/{party}/{guid}"),
             "owner",
             None,
         )
