@@ -12,17 +12,15 @@ use serde_json::json;
 use stafett_core::{instance::Instance, relay::RelayId};
 use stafett_runtime::{
     altinn::{
-        Altinn, Budget, Connection,
+        Altinn, Budget, Call, Connection,
         cursor::Cursor,
         list::{InstanceQuery, ProcessFilter},
     },
     clock::Clock,
-    settings::Source,
+    settings::Environment,
 };
 use tests::{Folder, PERMIT, ROUTE, Story, permit_alone};
 use uuid::Uuid;
-
-const DOING: &str = "list the instances of ttd/permit";
 
 #[tokio::main]
 async fn main() {
@@ -60,7 +58,7 @@ async fn main() {
 
 async fn client(story: &Story) -> Altinn {
     let settings = &story.reconcile.settings().environment;
-    let source = Source::new(|name| settings.get(name).cloned());
+    let source = Environment::new(|name| settings.get(name).cloned());
     let connection = Connection::read(&source).expect("the settings are complete");
     let clock = story.altinn.clock().clone();
     let clock = Clock::reading(move || clock.now());
@@ -123,10 +121,11 @@ impl Walk {
 async fn by_next(altinn: &Altinn, size: usize, count: usize) {
     let budget = Budget::new(Duration::from_secs(3_600));
     let query = ended(size);
+    let call = Call::ListInstances(query.app.clone());
     let (mut walk, mut next) = (Walk::default(), None);
     loop {
         let began = Instant::now();
-        let page = altinn.page(&budget, DOING, &query, next.as_deref(), |_| true);
+        let page = altinn.page(&budget, &call, &query, next.as_deref(), |_| true);
         let page = page.await.expect("Storage answers");
         walk.take(began, &page.instances);
         next = page.next;
@@ -140,10 +139,11 @@ async fn by_next(altinn: &Altinn, size: usize, count: usize) {
 async fn by_cursor(altinn: &Altinn, size: usize, count: usize) {
     let budget = Budget::new(Duration::from_secs(3_600));
     let mut cursor = Cursor::new(ended(size));
+    let call = Call::ListInstances(cursor.list().app.clone());
     let mut walk = Walk::default();
     while !cursor.is_finished() {
         let began = Instant::now();
-        let page = cursor.page(altinn, &budget, DOING, |_| true).await;
+        let page = cursor.page(altinn, &budget, &call, |_| true).await;
         walk.take(began, &page.expect("Storage answers").instances);
     }
     assert_eq!((walk.seen.len(), walk.twice), (count, 0));

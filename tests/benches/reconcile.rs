@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use stafett_core::relay::{Holder, Record, RelayId, State};
 use stafett_runtime::{
     ledger::{Ledger, Put},
-    settings::{LedgerSettings, Source},
+    settings::{Environment, LedgerSettings},
 };
 use testbed::wire::On;
 use tests::{Binaries, CASEWORK, Folder, PERMIT, ROUTE, Story, peak_memory, permit_alone, stamp};
@@ -140,7 +140,7 @@ fn import(story: &Story, folder: &Folder, instance: &Value) -> String {
 /// The ledger has them as finished.
 async fn record(story: &Story, relayed: &[(String, String)]) {
     let settings = &story.instantiate.settings().environment;
-    let source = Source::new(|name| settings.get(name).cloned());
+    let source = Environment::new(|name| settings.get(name).cloned());
     let settings = LedgerSettings::read(&source).expect("the settings are complete");
     let ledger = Ledger::new(&story.aws.endpoints().sdk_config(), &settings);
     let now = Timestamp::now();

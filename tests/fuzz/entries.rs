@@ -12,7 +12,7 @@ use stafett_core::{
     completeness, instance::Instance, metadata::ApplicationMetadata, preflight, process::Progress,
     relay::decide::Engine, route::Routes, transform, trigger::Trigger,
 };
-use stafett_runtime::{clock::Clock, invocation::Invocation, settings::Source};
+use stafett_runtime::{clock::Clock, invocation::Invocation, settings::Environment};
 use tempfile::TempDir;
 
 const ROUTE: &str = include_str!("../../infra/routes/permit-to-casework.yaml");
@@ -168,7 +168,7 @@ impl Inbound {
         file("casework.schema.json", SCHEMA);
         file("route.yaml", &route);
         let directory = routes.path().display().to_string();
-        let settings = Source::new(|name| {
+        let settings = Environment::new(|name| {
             let value = match name {
                 "STAFETT_ROUTES" => &directory,
                 // Nobody listens there, should anything be sent after all.

@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use local_aws::Endpoints;
 use reconcile::{CLOSING, Reconcile};
 use serde_json::{Value, json};
-use stafett_runtime::{clock::Clock, invocation::Invocation, settings::Source};
+use stafett_runtime::{clock::Clock, invocation::Invocation, settings::Environment};
 use testbed::wire::On;
 use tests::{Folder, PERMIT, ROUTE, Story, permit_alone, permit_route, routes};
 
@@ -74,7 +74,7 @@ impl<'s> Observed<'s> {
         let queue = queue.await.expect("SQS answers").queue_url;
         let queue = queue.expect("a queue has a URL");
         let settings = &story.reconcile.settings().environment;
-        let source = Source::new(|name| match name {
+        let source = Environment::new(|name| match name {
             "STAFETT_QUEUE_URL" => Some(queue.clone()),
             _ => settings.get(name).cloned(),
         });

@@ -20,7 +20,8 @@ use stafett_core::relay::{Holder, Reason, Record, RelayId, State};
 use stafett_runtime::{
     invocation::Invocation,
     ledger::Ledger,
-    settings::{LedgerSettings, Source},
+    settings::{Environment, LedgerSettings},
+    telemetry::Causes,
 };
 use testbed::clock::Clock;
 use testbed::wire::{Action, CannedResponse, Faults, On, RuleId, Wire};
@@ -60,7 +61,7 @@ impl Desk {
             sqs: sqs_wire.url().to_owned(),
         };
         let resources = aws.resources().clone();
-        let source = Source::new(|name| match name {
+        let source = Environment::new(|name| match name {
             "STAFETT_ROUTES" => Some(sample_routes().display().to_string()),
             "STAFETT_TABLE" => Some(resources.table.clone()),
             "STAFETT_QUEUE_URL" => Some(resources.queue.url.clone()),
@@ -163,7 +164,7 @@ impl Desk {
             .redrive
             .handle(request, &Invocation::lasting(TIME))
             .await;
-        answer.expect_err("it is refused").to_string()
+        Causes(&answer.expect_err("it is refused")).to_string()
     }
 
     /// How many messages show, and how many somebody has taken.

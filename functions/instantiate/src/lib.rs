@@ -31,7 +31,7 @@ use stafett_runtime::{
     ledger::Ledger,
     metrics::{Outcome, Relayed},
     queue::Queue,
-    settings::{LedgerSettings, QueueSettings, RouteSettings, Source},
+    settings::{Environment, LedgerSettings, QueueSettings, RouteSettings},
     start::StartError,
     telemetry::{Causes, Trace},
 };
@@ -58,7 +58,7 @@ impl Instantiate {
     /// # Errors
     /// [`StartError`]: one line that names the setting or the route file.
     pub async fn new(
-        environment: &Source<'_>,
+        environment: &Environment<'_>,
         aws: &SdkConfig,
         clock: Clock,
     ) -> Result<Self, StartError> {
@@ -136,7 +136,7 @@ impl Instantiate {
             Disposition::GiveUp => Duration::ZERO,
         };
         if let Some(receipt) = &message.receipt_handle
-            && let Err(error) = self.queue.put_back(receipt, wait).await
+            && let Err(error) = self.queue.delay(receipt, wait).await
         {
             tracing::warn!(message_id = message.message_id, reason = %Causes(&error), "not put back");
         }

@@ -425,7 +425,7 @@ fn not_followed(error: &AltinnError) -> Failure {
         Reason::AfterStepUnavailable
     };
     Failure::new(reason)
-        .because(error.to_string())
+        .because(Causes(error).to_string())
         .after(error.retry_after())
 }
 

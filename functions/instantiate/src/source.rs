@@ -14,7 +14,10 @@ use stafett_core::{
     route::Route,
     transform::{self, TransformError},
 };
-use stafett_runtime::altinn::{Altinn, AltinnError, Budget, Trouble};
+use stafett_runtime::{
+    altinn::{Altinn, AltinnError, AltinnErrorKind, Budget},
+    telemetry::Causes,
+};
 
 /// What B shall be, checked against B's metadata.
 #[derive(Debug)]
@@ -63,7 +66,7 @@ pub(crate) async fn prepare(
     let metadata = metadata.map_err(|error| {
         NotReady::Unavailable(
             Failure::new(Reason::TargetUnavailable)
-                .because(error.to_string())
+                .because(Causes(&error).to_string())
                 .after(error.retry_after()),
         )
     })?;
@@ -87,7 +90,7 @@ pub(crate) async fn prepare(
 }
 
 fn no_draft(error: &TransformError) -> NotReady {
-    if error.is_passing() {
+    if error.is_transient() {
         NotReady::NotYet(error.failure())
     } else {
         NotReady::Never(error.failure())
@@ -119,11 +122,11 @@ async fn form_data(
 
 /// What it means that A could not be read.
 pub(crate) fn unread(error: &AltinnError) -> Failure {
-    let reason = match (error.status(), &error.trouble) {
+    let reason = match (error.status(), &error.kind) {
         (Some(StatusCode::NOT_FOUND), _) => Reason::SourceMissing,
         (Some(StatusCode::FORBIDDEN), _) => Reason::SourceForbidden,
         // An answer that broke off on its way reads so, too, so it is asked for again before the relay fails.
-        (_, Trouble::Malformed(_) | Trouble::TooLong) => Reason::SourceUnreadable,
+        (_, AltinnErrorKind::Malformed(_) | AltinnErrorKind::TooLong) => Reason::SourceUnreadable,
         _ => Reason::SourceUnavailable,
     };
     Failure::new(reason)

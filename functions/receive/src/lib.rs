@@ -46,7 +46,7 @@ use stafett_runtime::{
     ledger::Ledger,
     queue::Queue,
     settings::{
-        CallerSettings, EventsSettings, LedgerSettings, QueueSettings, RouteSettings, Source,
+        CallerSettings, Environment, EventsSettings, LedgerSettings, QueueSettings, RouteSettings,
     },
     start::StartError,
 };
@@ -71,7 +71,7 @@ impl Receive {
     /// # Errors
     /// [`StartError`]: one line that names the setting or the route file.
     pub async fn new(
-        environment: &Source<'_>,
+        environment: &Environment<'_>,
         aws: &SdkConfig,
         clock: Clock,
     ) -> Result<Self, StartError> {

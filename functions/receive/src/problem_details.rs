@@ -14,6 +14,7 @@ use stafett_runtime::{
     caller::{CallerError, MissingRight},
     ledger::LedgerError,
     queue::QueueError,
+    telemetry::Causes,
 };
 use thiserror::Error;
 
@@ -36,7 +37,7 @@ pub(crate) enum ProblemDetails {
         "The call needs a Maskinporten access token; send it in the header Authorization: Bearer <token>."
     )]
     NoToken,
-    #[error("The caller is not let in: {0}.")]
+    #[error("The caller is not let in: {}.", Causes(.0))]
     Caller(CallerError),
     #[error(
         "Nobody can check access tokens just now; send the same call again after the seconds in Retry-After."
@@ -87,9 +88,7 @@ impl From<CallerError> for ProblemDetails {
 impl From<LedgerError> for ProblemDetails {
     fn from(error: LedgerError) -> Self {
         match error {
-            LedgerError::Unreadable { .. } | LedgerError::Malformed { .. } => {
-                Self::Unreadable(error)
-            }
+            LedgerError::Unreadable { .. } => Self::Unreadable(error),
             error => Self::Ledger(error),
         }
     }

@@ -9,7 +9,7 @@ use stafett_core::{
     id::{InstanceId, RouteName},
     relay::Reason,
 };
-use stafett_runtime::ledger::Standing;
+use stafett_runtime::ledger::RelayStatus;
 
 #[derive(Debug)]
 pub(crate) enum Response {
@@ -26,7 +26,7 @@ pub(crate) enum Response {
     /// An event that starts nothing. It is accepted, because Altinn would send a refused one again for two days.
     NothingToDo,
     /// The status of each relay of an A instance.
-    Relays(Vec<Standing>),
+    Relays(Vec<RelayStatus>),
     Healthy {
         routes: usize,
     },
@@ -70,7 +70,7 @@ fn triggered(instance: InstanceId, routes: &[RouteName]) -> Vec<Value> {
 }
 
 /// One relay on record. Its key is shown as its digest, because the key may be personal.
-fn relay(standing: &Standing) -> Value {
+fn relay(standing: &RelayStatus) -> Value {
     json!({
         "route": standing.relay.route(),
         "key": standing.relay.digest(),

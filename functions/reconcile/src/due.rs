@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use stafett_core::relay::State;
-use stafett_runtime::ledger::{DueKey, Standing};
+use stafett_runtime::ledger::{DueKey, RelayStatus};
 
 use crate::{
     error::RunError,
@@ -56,7 +56,7 @@ impl DueRelays {
 pub(crate) async fn wake(
     run: &Run<'_>,
     route_run: &mut RouteRun<'_>,
-    relays: &[Standing],
+    relays: &[RelayStatus],
 ) -> Result<(), RunError> {
     let sources: Vec<_> = relays.iter().map(|relay| relay.source).collect();
     run.enqueue(route_run.route, &sources).await?;

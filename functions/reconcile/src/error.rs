@@ -2,10 +2,9 @@
 
 use stafett_core::{id::InstanceId, relay::RelayId};
 use stafett_runtime::{
-    altinn::{self, AltinnError, Budget},
+    altinn::{AltinnError, AltinnErrorKind, Budget},
     ledger::LedgerError,
     queue::QueueError,
-    telemetry::Causes,
 };
 use thiserror::Error;
 
@@ -16,7 +15,7 @@ pub(crate) enum RunError {
     Altinn(#[from] AltinnError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    #[error("{}", Causes(.0))]
+    #[error(transparent)]
     Queue(#[from] QueueError),
     /// Storage has listed an instance that a filter excludes: it does not know the filter, or has dropped it.
     #[error(
@@ -34,7 +33,7 @@ pub(crate) enum RunError {
     )]
     Contended(RelayId),
     /// A position cannot be written as JSON. With its fields this cannot happen.
-    #[error("a position cannot be written ({0})")]
+    #[error("a position cannot be written")]
     Position(#[from] serde_json::Error),
 }
 
@@ -43,7 +42,7 @@ impl RunError {
     pub(crate) fn is_out_of_time(&self, budget: &Budget) -> bool {
         match self {
             Self::Altinn(error) => {
-                budget.left().is_zero() || matches!(error.trouble, altinn::Trouble::OutOfTime)
+                budget.left().is_zero() || matches!(error.kind, AltinnErrorKind::OutOfTime)
             }
             _ => false,
         }

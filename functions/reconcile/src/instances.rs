@@ -13,7 +13,7 @@ use stafett_core::{
     route::{Mode, Route},
     transform::open_since,
 };
-use stafett_runtime::ledger::Standing;
+use stafett_runtime::ledger::RelayStatus;
 
 use crate::{
     due::wake,
@@ -46,7 +46,7 @@ pub(crate) async fn relay_missing(
         .iter()
         .map(|id| RelayId::new(route.name.clone(), *id))
         .collect();
-    let standings = run.context.ledger.standings(&relays).await?;
+    let standings = run.context.ledger.statuses(&relays).await?;
     let (mut missing, mut open) = (Vec::new(), Vec::new());
     let (mut failed, mut done, mut in_hand) = (0, 0, 0);
     for (instance, standing) in ready.iter().zip(standings) {
@@ -110,7 +110,7 @@ pub(crate) async fn compare_stamps(
         .filter_map(|b| Some((b, stamp(route_run.route, b, &keys)?)))
         .collect();
     let relays: Vec<RelayId> = stamped.iter().map(|(_, relay)| relay.clone()).collect();
-    let standings = run.context.ledger.standings(&relays).await?;
+    let standings = run.context.ledger.statuses(&relays).await?;
     // The recorded instances that were read; none for one that is gone.
     let mut live: BTreeMap<InstanceId, Option<Instance>> = BTreeMap::new();
     for ((b, relay), standing) in stamped.into_iter().zip(standings) {
@@ -137,7 +137,7 @@ pub(crate) async fn compare_stamps(
 }
 
 /// The recorded B of a relay, if it has been created.
-fn on_record(standing: Standing) -> Option<(Standing, InstanceId)> {
+fn on_record(standing: RelayStatus) -> Option<(RelayStatus, InstanceId)> {
     let is_made = matches!(standing.state, State::Created | State::Done);
     let instance = standing.instance.filter(|_| is_made)?;
     Some((standing, instance))
@@ -197,9 +197,9 @@ async fn report_restamped(
         .iter()
         .map(|(_, source)| RelayId::new(route.name.clone(), *source))
         .collect();
-    let standings = run.context.ledger.standings(&whole).await?;
+    let standings = run.context.ledger.statuses(&whole).await?;
     for ((b, source), standing) in suspects.into_iter().zip(standings) {
-        let is_of_b = |standing: &Standing| standing.instance == Some(b.id);
+        let is_of_b = |standing: &RelayStatus| standing.instance == Some(b.id);
         let recorded = match standing {
             Some(standing) if route.each.is_some() && !is_of_b(&standing) => {
                 let all = run.context.ledger.of_source(source).await?;

@@ -6,7 +6,11 @@ use std::{
 };
 
 use stafett_core::route::Route;
-use stafett_runtime::{altinn::Budget, metrics::Reconciled, telemetry::Trace};
+use stafett_runtime::{
+    altinn::Budget,
+    metrics::Reconciled,
+    telemetry::{Causes, Trace},
+};
 
 use crate::{
     due::DueRelays,
@@ -76,7 +80,7 @@ pub(crate) async fn carry_out<'a>(
             Ok(TurnEnd::ShareUsed) => jobs.push_back((index, job)),
             Err(error) if error.is_out_of_time(&route_run.budget) => {}
             Err(error) => {
-                let error = error.to_string();
+                let error = Causes(&error).to_string();
                 tracing::error!(
                     route = %route_run.route.name,
                     reason = error,

@@ -32,7 +32,7 @@ use stafett_runtime::{
     ledger::Ledger,
     metrics,
     queue::Queue,
-    settings::{LedgerSettings, QueueSettings, ReconcileSettings, RouteSettings, Source},
+    settings::{Environment, LedgerSettings, QueueSettings, ReconcileSettings, RouteSettings},
     start::StartError,
 };
 
@@ -76,7 +76,7 @@ impl Reconcile {
     /// # Errors
     /// [`StartError`]: one line that names the setting or the route file.
     pub async fn new(
-        environment: &Source<'_>,
+        environment: &Environment<'_>,
         aws: &SdkConfig,
         clock: Clock,
     ) -> Result<Self, StartError> {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use stafett_core::route::{Gate, Route};
 use stafett_runtime::altinn::{
+    Call,
     cursor::{Cursor, Place},
     list::{InstanceQuery, Page, ProcessFilter},
 };
@@ -273,11 +274,11 @@ impl<'a> Pass<'a> {
         window: &mut Window,
     ) -> Result<Page, RunError> {
         let query = window.cursor.list().clone();
-        let doing = format!("list the instances of {}", query.app);
+        let call = Call::ListInstances(query.app.clone());
         let altinn = &run.context.altinn;
         let page = window
             .cursor
-            .page(altinn, &route_run.budget, &doing, |_| true)
+            .page(altinn, &route_run.budget, &call, |_| true)
             .await?;
         let report = &mut route_run.report;
         report.pages += 1;

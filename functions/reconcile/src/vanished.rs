@@ -12,7 +12,7 @@ use stafett_core::{
     relay::{RelayId, Sent, State, decide::MAX_RECEIVES},
     route::Mode,
 };
-use stafett_runtime::ledger::{Reopened, Reopening, Standing};
+use stafett_runtime::ledger::{RelayStatus, Reopened, Reopening};
 
 use crate::{error::RunError, route_run::RouteRun, run::Run};
 
@@ -27,7 +27,7 @@ pub(crate) async fn deal_with(
     run: &Run<'_>,
     route_run: &mut RouteRun<'_>,
     b: &Instance,
-    standing: Standing,
+    standing: RelayStatus,
 ) -> Result<(), RunError> {
     let relay = standing.relay.clone();
     let Some(sent) = request_of(b, run.context.settle).filter(|_| standing.attempts < MOST_CLAIMS)
@@ -55,7 +55,7 @@ async fn open(
     run: &Run<'_>,
     route_run: &RouteRun<'_>,
     b: &Instance,
-    mut standing: Standing,
+    mut standing: RelayStatus,
     sent: Sent,
 ) -> Result<bool, RunError> {
     let ledger = &run.context.ledger;
@@ -67,7 +67,7 @@ async fn open(
     let stamped_late = matches!(route_run.route.to.mode, Mode::Prefill { .. });
     for _ in 0..TRIES {
         let set = match &of_set {
-            Some(set) => ledger.standings(std::slice::from_ref(set)).await?.pop(),
+            Some(set) => ledger.statuses(std::slice::from_ref(set)).await?.pop(),
             None => None,
         };
         let reopening = Reopening {
@@ -87,7 +87,7 @@ async fn open(
             Reopened::Doubt => return Ok(false),
             Reopened::Conflict => {}
         }
-        let now = ledger.standings(std::slice::from_ref(&relay)).await?.pop();
+        let now = ledger.statuses(std::slice::from_ref(&relay)).await?.pop();
         match now.flatten() {
             Some(now)
                 if now.instance == Some(b.id)

@@ -5,7 +5,7 @@ use stafett_core::{
     relay::{Reason, RelayId, State},
     trigger::{MessageError, Trigger},
 };
-use stafett_runtime::ledger::Standing;
+use stafett_runtime::ledger::RelayStatus;
 
 /// What is known of a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Finding {
     /// Combines a trigger with its relay's record, and with whether its route is deployed.
     pub(crate) fn of(
         trigger: &Result<Trigger, MessageError>,
-        standing: Option<&Standing>,
+        standing: Option<&RelayStatus>,
         deployed: bool,
     ) -> Self {
         let Ok(trigger) = trigger else {
@@ -99,8 +99,8 @@ mod tests {
         )
     }
 
-    fn standing(state: State, reason: Option<Reason>) -> Standing {
-        Standing {
+    fn standing(state: State, reason: Option<Reason>) -> RelayStatus {
+        RelayStatus {
             relay: relay(&trigger()),
             source: trigger().instance,
             rev: 1,
@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    fn found(standing: Option<&Standing>, deployed: bool) -> (Option<State>, Option<Reason>) {
+    fn found(standing: Option<&RelayStatus>, deployed: bool) -> (Option<State>, Option<Reason>) {
         let finding = Finding::of(&Ok(trigger()), standing, deployed);
         assert_eq!(finding.route, Some(trigger().route));
         assert_eq!(finding.instance, Some(trigger().instance));

@@ -4,9 +4,8 @@ use std::fmt;
 
 use aws_config::SdkConfig;
 use stafett_runtime::{
-    altinn::{Altinn, Connection},
+    altinn::{Altinn, Connection, ConnectionError},
     clock::Clock,
-    start::StartError,
 };
 use tokio::sync::OnceCell;
 
@@ -29,7 +28,7 @@ impl LazyAltinn {
         }
     }
 
-    pub(crate) async fn get(&self) -> Result<&Altinn, StartError> {
+    pub(crate) async fn get(&self) -> Result<&Altinn, ConnectionError> {
         self.altinn
             .get_or_try_init(|| self.connection.open(&self.aws, self.clock.clone()))
             .await

@@ -7,7 +7,8 @@ use stafett_core::{relay::RelayId, route::Routes};
 use stafett_runtime::{
     clock::Clock,
     dead_letters::{DeadLetter, DeadLetters, batches},
-    ledger::{Ledger, LedgerError, Standing},
+    ledger::{Ledger, LedgerError, RelayStatus},
+    telemetry::Causes,
 };
 
 use crate::{
@@ -157,8 +158,8 @@ impl Letters<'_> {
         &self,
         walk: &mut Walk<'_>,
         relays: &[RelayId],
-    ) -> Option<Vec<Option<Standing>>> {
-        let mut error = match self.ledger.standings(relays).await {
+    ) -> Option<Vec<Option<RelayStatus>>> {
+        let mut error = match self.ledger.statuses(relays).await {
             Ok(standings) => return Some(standings),
             Err(error) => error,
         };
@@ -166,7 +167,7 @@ impl Letters<'_> {
         if let LedgerError::Unreadable { .. } = error {
             let mut standings = Vec::with_capacity(relays.len());
             for relay in relays {
-                match self.ledger.standings(std::slice::from_ref(relay)).await {
+                match self.ledger.statuses(std::slice::from_ref(relay)).await {
                     Ok(found) => standings.extend(found),
                     Err(unreadable @ LedgerError::Unreadable { .. }) => {
                         walk.note(unreadable);
@@ -207,7 +208,7 @@ async fn finish(
     total: usize,
 ) -> Result<(Reach, usize), WalkError> {
     let end = walk.end().await;
-    let trouble: Vec<String> = end.errors.iter().map(ToString::to_string).collect();
+    let trouble: Vec<String> = end.errors.iter().map(|it| Causes(it).to_string()).collect();
     if let (0, Some(Stopped::Trouble), Some(first)) =
         (total, end.stopped, end.errors.into_iter().next())
     {

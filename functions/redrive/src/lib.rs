@@ -22,7 +22,7 @@ use stafett_runtime::{
     dead_letters::DeadLetters,
     invocation::Invocation,
     ledger::Ledger,
-    settings::{DeadLetterSettings, LedgerSettings, QueueSettings, RouteSettings, Source},
+    settings::{DeadLetterSettings, Environment, LedgerSettings, QueueSettings, RouteSettings},
     start::StartError,
 };
 use thiserror::Error;
@@ -76,7 +76,7 @@ impl Redrive {
     /// # Errors
     /// [`StartError`]: one line that names the setting or the route file.
     pub async fn new(
-        environment: &Source<'_>,
+        environment: &Environment<'_>,
         aws: &SdkConfig,
         clock: Clock,
     ) -> Result<Self, StartError> {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use redrive::Redrive;
 use serde_json::Value;
-use stafett_runtime::{invocation::Invocation, start};
+use stafett_runtime::{invocation::Invocation, start, telemetry::Causes};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -13,7 +13,8 @@ async fn main() -> ExitCode {
         let redrive = Redrive::new(environment, aws, clock).await?;
         lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
             let invocation = Invocation::from(&event.context);
-            Ok::<_, Error>(redrive.handle(event.payload, &invocation).await?)
+            let response = redrive.handle(event.payload, &invocation).await;
+            response.map_err(|error| Error::from(Causes(&error).to_string()))
         }))
         .await
     })

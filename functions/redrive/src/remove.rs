@@ -17,7 +17,7 @@ use stafett_core::{
 };
 use stafett_runtime::{
     altinn::{Altinn, AltinnError, Budget, repair::Repair},
-    ledger::{Ledger, Standing},
+    ledger::{Ledger, RelayStatus},
 };
 
 use crate::{
@@ -104,8 +104,8 @@ impl Remove<'_> {
     }
 
     /// The relay's record, and its B.
-    async fn on_record(&self, relay: &RelayId) -> Result<(Standing, InstanceId), RemoveError> {
-        let standings = self.ledger.standings(std::slice::from_ref(relay)).await?;
+    async fn on_record(&self, relay: &RelayId) -> Result<(RelayStatus, InstanceId), RemoveError> {
+        let standings = self.ledger.statuses(std::slice::from_ref(relay)).await?;
         let standing = standings.into_iter().flatten().next();
         let Some((standing, instance)) = standing.and_then(|it| it.instance.map(|b| (it, b)))
         else {
@@ -121,7 +121,7 @@ impl Remove<'_> {
     }
 
     /// Refuses to put another B on a record that was written a short while ago.
-    fn check_age(&self, standing: &Standing) -> Result<(), RemoveError> {
+    fn check_age(&self, standing: &RelayStatus) -> Result<(), RemoveError> {
         let age = self.now.duration_since(standing.updated);
         let age = Duration::try_from(age).unwrap_or_default();
         match UNDER_WAY.checked_sub(age) {

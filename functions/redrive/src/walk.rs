@@ -13,6 +13,7 @@ use stafett_runtime::{
         BATCH, CALL, DeadLetter, DeadLetters, DeadLettersError, HIDDEN_FOR, Receipt, SentBack,
     },
     ledger::LedgerError,
+    telemetry::Causes,
 };
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
@@ -138,7 +139,7 @@ impl<'a> Walk<'a> {
     /// Remembers an error for the response.
     pub(crate) fn note(&mut self, error: impl Into<WalkError>) {
         let error = error.into();
-        tracing::warn!(reason = %error, "trouble on the way through the dead-letter queue");
+        tracing::warn!(reason = %Causes(&error), "trouble on the way through the dead-letter queue");
         if self.errors.len() < MOST_ERRORS {
             self.errors.push(error);
         }

@@ -1,4 +1,5 @@
-//! An app's C#: never run, only asked for the XML root elements of its models, and listed.
+//! An app's C# project. The code is never run: it gives the XML root elements of the models, and each file with code of
+//! the app's own is reported as unsupported.
 
 use std::{
     collections::BTreeMap,
@@ -8,12 +9,12 @@ use std::{
 
 use regex::Regex;
 
-use super::{AppFilesError, Unheeded, layout, text};
+use crate::{error::AppFilesError, layout, text, unsupported::Unsupported};
 
-/// How deep a C# project's folders are looked into.
-const DEEPEST: usize = 12;
-/// Folders with what a build makes, or with tests of the app.
-const NOT_OURS: [&str; 5] = ["bin", "obj", "node_modules", "wwwroot", "ui"];
+/// How many levels of folders are searched in a C# project.
+const MAX_DEPTH: usize = 12;
+/// Folders with build output, packages or static web files.
+const SKIPPED_FOLDERS: [&str; 5] = ["bin", "obj", "node_modules", "wwwroot", "ui"];
 
 static CLASS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
@@ -29,25 +30,24 @@ static ELEMENT_NAME: LazyLock<Option<Regex>> =
 static REGISTRATION: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"services\s*\.\s*Add\w+\s*<\s*([^>(]+)>").ok());
 
-/// What is known of an app's C#.
+/// What was found in an app's C#.
 #[derive(Debug, Default)]
 pub(super) struct Code {
     /// XML root element by class.
     roots: BTreeMap<String, String>,
-    pub(super) unheeded: Vec<Unheeded>,
+    pub(super) unsupported: Vec<Unsupported>,
 }
 
 impl Code {
-    /// The XML root element of a class; without a word of the class it is its name, as
-    /// .NET's `XmlSerializer` has it.
+    /// The XML root element of a class. A class without `XmlRoot` uses its own name, as .NET's `XmlSerializer` does.
     pub(super) fn root(&self, class: &str) -> Option<String> {
         self.roots.get(class).cloned()
     }
 
-    /// Looks through a C# project.
+    /// Reads the `.cs` files of a C# project.
     pub(super) fn read(project: &Path) -> Result<Self, AppFilesError> {
         let mut files = Vec::new();
-        collect(project, DEEPEST, &mut files)?;
+        collect(project, MAX_DEPTH, &mut files)?;
         let models = project.join("models");
         let mut code = Self::default();
         for file in files {
@@ -73,19 +73,19 @@ impl Code {
                 })
             };
             if let Some(what) = what {
-                code.leave_out(file, what);
+                code.add_unsupported(file, what);
             }
         }
         Ok(code)
     }
 
-    fn leave_out(&mut self, file: PathBuf, what: String) {
+    fn add_unsupported(&mut self, file: PathBuf, what: String) {
         let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
-        self.unheeded.push(Unheeded { file, what });
+        self.unsupported.push(Unsupported { file, what });
     }
 }
 
-/// What a `Program.cs` registers beyond the template's.
+/// The services that a `Program.cs` registers. The template's own registers none this way.
 fn registrations(source: &str) -> Option<String> {
     let registered: Vec<&str> = REGISTRATION
         .as_ref()?
@@ -97,6 +97,7 @@ fn registrations(source: &str) -> Option<String> {
         .then(|| format!("C# is not run here: registers {}", registered.join("; ")))
 }
 
+/// A class declaration.
 struct Class<'s> {
     name: &'s str,
     root: Option<&'s str>,
@@ -128,6 +129,7 @@ fn classes(source: &str) -> Vec<Class<'_>> {
         .collect()
 }
 
+/// Collects the `.cs` files of a folder and of its subfolders.
 fn collect(folder: &Path, deeper: usize, files: &mut Vec<PathBuf>) -> Result<(), AppFilesError> {
     for path in layout::entries(folder)? {
         let name = path
@@ -135,7 +137,7 @@ fn collect(folder: &Path, deeper: usize, files: &mut Vec<PathBuf>) -> Result<(),
             .and_then(|name| name.to_str())
             .unwrap_or_default();
         if path.is_dir() {
-            if deeper > 0 && !NOT_OURS.contains(&name) {
+            if deeper > 0 && !SKIPPED_FOLDERS.contains(&name) {
                 collect(&path, deeper - 1, files)?;
             }
         } else if path.extension().is_some_and(|extension| extension == "cs") {
@@ -150,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_root_element_of_a_class_stands_in_its_attribute_or_is_its_name() {
+    fn the_root_element_of_a_class_comes_from_its_attribute() {
         let source = r#"
             namespace Altinn.App.Models
             {
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_registers_is_told_and_the_template_registers_nothing() {
+    fn registered_services_are_reported_and_the_template_registers_none() {
         assert_eq!(
             registrations(
                 "void Register(IServiceCollection services) { services.AddSwaggerGen(c => {}); }"

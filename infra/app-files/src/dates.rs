@@ -1,10 +1,13 @@
-//! Dates and times in the forms that .NET's `DateTime.Parse` accepts from Altinn's callers.
+//! Dates and times in the formats that .NET's `DateTime.Parse` accepts.
 
-use jiff::Timestamp;
-use jiff::civil::{Date, DateTime, Time};
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{Date, DateTime, Time},
+    tz::Offset,
+};
 
-/// A moment from `2026-08-20`, `2026-08-20T10:00[:00[.5]][Z|+02:00]`, or a lone time of day (its day does not matter to anyone).
-/// Without offset the text means UTC.
+/// Parses `2026-08-20`, `2026-08-20T10:00[:00[.5]][Z|+02:00]`, or a time of day alone, whose date is then arbitrary.
+/// A text without an offset is UTC.
 #[must_use]
 pub fn parse(text: &str) -> Option<Timestamp> {
     let text = text.trim();
@@ -25,12 +28,12 @@ pub fn parse(text: &str) -> Option<Timestamp> {
     let (time, offset_seconds) = split_offset(time)?;
     let moment = utc(date.to_datetime(parse_time(time)?))?;
     moment
-        .checked_sub(jiff::SignedDuration::from_secs(offset_seconds))
+        .checked_sub(SignedDuration::from_secs(offset_seconds))
         .ok()
 }
 
 fn utc(civil: DateTime) -> Option<Timestamp> {
-    jiff::tz::Offset::UTC.to_timestamp(civil).ok()
+    Offset::UTC.to_timestamp(civil).ok()
 }
 
 /// `HH:mm[:ss[.fffffff]]`.
@@ -85,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_usual_forms_are_read() {
+    fn the_usual_formats_are_parsed() {
         let read = |text| parse(text).map(|at| at.to_string());
         assert_eq!(read("2026-08-20").as_deref(), Some("2026-08-20T00:00:00Z"));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Why the files of an app cannot be used.
+//! The errors of reading an app's files.
 
 use std::{io, path::PathBuf};
 
@@ -10,24 +10,24 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum AppFilesError {
     /// A file or folder cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A file's content is not what it should be.
+    /// The content of a file is invalid.
     #[error("{}{}: {problem}", path.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
     Content {
         /// The file.
         path: PathBuf,
-        /// 1-based, where it is known.
+        /// The 1-based line, if known.
         line: Option<usize>,
-        /// What is wrong there.
+        /// What is wrong.
         problem: String,
     },
-    /// No app is in a folder.
+    /// A folder contains no app.
     #[error(
         "{} holds no app: neither it nor a folder up to two levels below has an \
          App/config/applicationmetadata.json or an applicationmetadata.json",
@@ -37,14 +37,14 @@ pub enum AppFilesError {
         /// The folder.
         folder: PathBuf,
     },
-    /// Two folders hold the same app.
+    /// Two folders contain the same app.
     #[error("{} and {} are both the app {id}: keep one of them", first.display(), second.display())]
-    Twice {
+    Duplicate {
         /// The app.
         id: AppId,
-        /// One folder.
+        /// The first folder.
         first: PathBuf,
-        /// The other one.
+        /// The other folder.
         second: PathBuf,
     },
 }

@@ -1,30 +1,30 @@
-//! Where an app's files lie.
+//! Where to find an app's files.
 
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
-use super::AppFilesError;
+use crate::error::AppFilesError;
 
-/// How deep below a given folder apps are looked for.
-const DEEPEST: usize = 2;
-/// The folders between an app's folder and its `config` and `models`, a repository's first.
+/// How many levels below a given folder are searched for apps.
+const MAX_DEPTH: usize = 2;
+/// Where a repository's `config` and `models` folders can be, relative to its root; the first that matches is used.
 const APP_FOLDERS: [&str; 2] = ["App", ""];
 
-/// Where one app's files lie; not all of them need to be there.
+/// The paths of one app's files. Only the metadata is known to exist.
 pub(super) struct Layout {
     pub(super) metadata: PathBuf,
     pub(super) process: PathBuf,
     pub(super) policy: PathBuf,
     pub(super) models: PathBuf,
     pub(super) settings: PathBuf,
-    /// The C# project, where it is an app's repository.
+    /// The folder of the C# project; `None` for a flat folder.
     pub(super) project: Option<PathBuf>,
 }
 
 impl Layout {
-    /// The layout of the app in a folder, if there is one.
+    /// The layout of the app in `folder`, or `None` if the folder is not an app's.
     pub(super) fn of(folder: &Path) -> Option<Self> {
         let settings = folder.join("app.yaml");
         for project in APP_FOLDERS.map(|name| folder.join(name)) {
@@ -53,25 +53,26 @@ impl Layout {
     }
 }
 
-/// The folders of all apps in a folder, itself included.
+/// All app folders in `folder`, which may be one itself.
 pub(super) fn app_folders(folder: &Path) -> Result<Vec<PathBuf>, AppFilesError> {
     let mut found = Vec::new();
-    look(folder, DEEPEST, &mut found)?;
+    search(folder, MAX_DEPTH, &mut found)?;
     Ok(found)
 }
 
-fn look(folder: &Path, deeper: usize, found: &mut Vec<PathBuf>) -> Result<(), AppFilesError> {
+/// Adds the app folders in `folder` and up to `levels` levels below it.
+fn search(folder: &Path, levels: usize, found: &mut Vec<PathBuf>) -> Result<(), AppFilesError> {
     if Layout::of(folder).is_some() {
         found.push(folder.to_owned());
-    } else if let Some(deeper) = deeper.checked_sub(1) {
+    } else if let Some(levels) = levels.checked_sub(1) {
         for path in entries(folder)?.into_iter().filter(|path| path.is_dir()) {
-            look(&path, deeper, found)?;
+            search(&path, levels, found)?;
         }
     }
     Ok(())
 }
 
-/// What is in a folder, by name, without hidden files.
+/// The entries of a folder, sorted by name, without hidden ones.
 pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, AppFilesError> {
     let failed = |source: io::Error| AppFilesError::Read {
         path: folder.into(),

@@ -1,4 +1,4 @@
-//! `process.bpmn`: the tasks that an instance goes through.
+//! `process.bpmn`: the tasks of an app's process.
 //!
 //! (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Process/ProcessReader.cs and
 //! Elements/AltinnExtensionProperties/AltinnTaskExtension.cs. Before version 8 the task type was an
@@ -6,19 +6,42 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use super::{AppFilesError, Task, Unheeded, xml, xml::Element};
+use serde::Deserialize;
+
+use crate::{
+    error::AppFilesError,
+    unsupported::Unsupported,
+    xml_tree::{self, Element},
+};
+
+/// A task of an app's process.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// Its element id in the BPMN, such as `Task_1`.
+    pub id: String,
+    /// Altinn's task type, such as `data` or `confirmation`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its display name.
+    pub name: String,
+    /// Whether a gateway follows: then `reject` moves the process back. Without a gateway `reject` moves it forward, as
+    /// every action does (measured, tests/recorded/app-process-next-reject.json).
+    #[serde(default)]
+    pub gateway: bool,
+}
 
 /// What a `process.bpmn` says.
 pub(super) struct Process {
-    /// The tasks on the way from the start to the end.
+    /// The tasks from the start event to an end event, in order.
     pub(super) tasks: Vec<Task>,
-    /// The tasks that can be rejected, and behind which no gateway asks whether they were.
-    pub(super) unheeded_rejections: Vec<String>,
-    pub(super) unheeded: Vec<Unheeded>,
+    /// The ids of the tasks that can be rejected but have no gateway after them.
+    pub(super) ignored_rejections: Vec<String>,
+    pub(super) unsupported: Vec<Unsupported>,
 }
 
 pub(super) fn read(path: &Path, bpmn: &str) -> Result<Process, AppFilesError> {
-    let definitions = xml::parse(path, bpmn)?;
+    let definitions = xml_tree::parse(path, bpmn)?;
     let wrong = |line, problem: String| AppFilesError::content(path, Some(line), problem);
     let process = definitions
         .first("process")
@@ -30,38 +53,22 @@ pub(super) fn read(path: &Path, bpmn: &str) -> Result<Process, AppFilesError> {
         path,
         process,
         seen: BTreeSet::new(),
-        unheeded: Vec::new(),
+        unsupported: Vec::new(),
     };
     let mut tasks: Vec<Task> = Vec::new();
     let mut node = walk.after(start)?;
     while let Some(here) = node {
         match here.name.as_str() {
             "endEvent" => break,
-            // Altinn runs these itself and goes on.
+            // Altinn runs a service task without waiting for a user.
             "serviceTask" => {
                 let kind = task_type(here).unwrap_or("unknown");
-                walk.leave_out(&format!(
+                walk.add_unsupported(&format!(
                     "the service task `{}` ({kind}) is not run: the process goes past it",
                     id(here)
                 ));
             }
-            name if is_task(name) => tasks.push(Task {
-                id: id(here).to_owned(),
-                kind: task_type(here)
-                    .ok_or_else(|| {
-                        wrong(
-                            here.line,
-                            format!("the task `{}` has no altinn:taskType", id(here)),
-                        )
-                    })?
-                    .to_owned(),
-                name: here
-                    .attribute("name")
-                    .filter(|name| !name.trim().is_empty())
-                    .unwrap_or(id(here))
-                    .to_owned(),
-                gateway: false,
-            }),
+            name if is_task(name) => tasks.push(task(path, here)?),
             "exclusiveGateway" => {
                 if let Some(task) = tasks.last_mut() {
                     task.gateway = true;
@@ -74,33 +81,44 @@ pub(super) fn read(path: &Path, bpmn: &str) -> Result<Process, AppFilesError> {
     if tasks.is_empty() {
         return Err(wrong(
             process.line,
-            "no task on the way from the start event to an end event".to_owned(),
+            "no task between the start event and an end event".to_owned(),
         ));
     }
-    let aside = process.children.iter().filter(|node| {
-        is_task(&node.name) && node.name != "serviceTask" && !walk.seen.contains(id(node))
-    });
-    let aside: Vec<&str> = aside.map(id).collect();
-    if !aside.is_empty() {
-        walk.leave_out(&format!(
-            "the process never comes to `{}` here, which only other ways through its gateways reach",
-            aside.join("`, `")
-        ));
-    }
+    walk.report_unreached();
     let can_reject = process.children.iter().filter(|node| can_be_rejected(node));
-    let unheeded_rejections = can_reject
-        .filter(|task| walk.seen.contains(id(task)) && !is_before_a_gateway(process, task))
+    let ignored_rejections = can_reject
+        .filter(|task| walk.seen.contains(id(task)) && !is_followed_by_gateway(process, task))
         .map(|task| id(task).to_owned())
         .collect();
     Ok(Process {
         tasks,
-        unheeded_rejections,
-        unheeded: walk.unheeded,
+        ignored_rejections,
+        unsupported: walk.unsupported,
     })
 }
 
-/// Whether a task lists the action `reject`, or is a confirmation that lists no actions: the policy alone
-/// decides then.
+fn task(path: &Path, node: &Element) -> Result<Task, AppFilesError> {
+    let kind = task_type(node).ok_or_else(|| {
+        AppFilesError::content(
+            path,
+            Some(node.line),
+            format!("the task `{}` has no altinn:taskType", id(node)),
+        )
+    })?;
+    let name = node
+        .attribute("name")
+        .filter(|name| !name.trim().is_empty())
+        .unwrap_or(id(node));
+    Ok(Task {
+        id: id(node).to_owned(),
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        gateway: false,
+    })
+}
+
+/// Whether a task lists the action `reject`, or is a confirmation that lists no actions, for which the policy alone
+/// decides.
 fn can_be_rejected(task: &Element) -> bool {
     if !is_task(&task.name) {
         return false;
@@ -116,11 +134,10 @@ fn can_be_rejected(task: &Element) -> bool {
     }
 }
 
-/// Whether a gateway decides what comes after a node, or conditions on its flows do. Service tasks in between
-/// decide nothing.
-fn is_before_a_gateway(process: &Element, node: &Element) -> bool {
+/// Whether a gateway, or conditions on several flows, decide which node follows. Service tasks in between are skipped.
+fn is_followed_by_gateway(process: &Element, node: &Element) -> bool {
     let mut here = node;
-    // No process has more nodes in a row than it has nodes.
+    // Bounded by the number of nodes, because the flows may form a circle.
     for _ in &process.children {
         let mut flows = process
             .all("sequenceFlow")
@@ -138,17 +155,17 @@ fn is_before_a_gateway(process: &Element, node: &Element) -> bool {
     false
 }
 
-/// The way through a process.
+/// Follows the flows of a process from node to node.
 struct Walk<'p> {
     path: &'p Path,
     process: &'p Element,
     seen: BTreeSet<String>,
-    unheeded: Vec<Unheeded>,
+    unsupported: Vec<Unsupported>,
 }
 
 impl<'p> Walk<'p> {
-    /// What comes after a node: behind a gateway the first that was not there before, since the way
-    /// back after a rejection is one of a gateway's flows, too.
+    /// The node after `node`. After a gateway that is the first node that was not visited before, because one of the flows
+    /// leads back after a rejection.
     fn after(&mut self, node: &'p Element) -> Result<Option<&'p Element>, AppFilesError> {
         self.seen.insert(id(node).to_owned());
         let flows: Vec<&Element> = self
@@ -169,17 +186,31 @@ impl<'p> Walk<'p> {
             })?);
         }
         if flows.len() > 1 {
-            self.leave_out(&format!(
-                "the conditions of `{}` are not evaluated: the first of its flows that leads on is taken",
+            self.add_unsupported(&format!(
+                "the conditions of `{}` are not evaluated: the first flow to a new node is taken",
                 id(node)
             ));
         }
-        let on = |node: &&Element| !self.seen.contains(id(node));
-        Ok(targets.into_iter().find(on))
+        let is_new = |node: &&Element| !self.seen.contains(id(node));
+        Ok(targets.into_iter().find(is_new))
     }
 
-    fn leave_out(&mut self, what: &str) {
-        self.unheeded.push(Unheeded {
+    /// Reports the tasks that were not visited.
+    fn report_unreached(&mut self) {
+        let unreached = self.process.children.iter().filter(|node| {
+            is_task(&node.name) && node.name != "serviceTask" && !self.seen.contains(id(node))
+        });
+        let unreached: Vec<&str> = unreached.map(id).collect();
+        if !unreached.is_empty() {
+            self.add_unsupported(&format!(
+                "the process never reaches `{}` here: only other paths through its gateways lead there",
+                unreached.join("`, `")
+            ));
+        }
+    }
+
+    fn add_unsupported(&mut self, what: &str) {
+        self.unsupported.push(Unsupported {
             file: self.path.to_owned(),
             what: what.to_owned(),
         });
@@ -190,7 +221,7 @@ fn id(node: &Element) -> &str {
     node.attribute("id").unwrap_or_default()
 }
 
-/// BPMN has eight kinds of task; Altinn looks at none of them but the service task.
+/// Whether an element is a task. Of BPMN's eight kinds of task Altinn treats only the service task differently.
 fn is_task(name: &str) -> bool {
     name == "task" || name.ends_with("Task")
 }
@@ -236,7 +267,7 @@ mod tests {
     const ENDS: &str = r#"<bpmn:startEvent id="S"/><bpmn:endEvent id="E"/>"#;
 
     #[test]
-    fn tasks_come_in_the_order_of_the_flows_not_of_the_file() {
+    fn tasks_are_in_the_order_of_the_flows_and_not_of_the_file() {
         let body = [
             ENDS,
             &task("Task_2", "confirmation"),
@@ -259,37 +290,37 @@ mod tests {
                 ("Task_2", "confirmation", "Name of Task_2")
             ]
         );
-        assert_eq!(process.unheeded, []);
+        assert_eq!(process.unsupported, []);
     }
 
     #[test]
-    fn a_gateway_is_passed_by_the_flow_that_leads_on_and_what_is_aside_is_told() {
+    fn the_first_flow_to_a_new_node_is_taken_after_a_gateway_and_unreached_tasks_are_reported() {
         let body = [
             ENDS,
             r#"<bpmn:exclusiveGateway id="G"/>"#,
             &task("Task_1", "data"),
             &task("Task_2", "confirmation"),
-            &task("Aside", "signing"),
+            &task("Unreached", "signing"),
             &flow("S", "Task_1"),
             &flow("Task_1", "G"),
             &flow("G", "Task_1"),
             &flow("G", "Task_2"),
-            &flow("G", "Aside"),
+            &flow("G", "Unreached"),
             &flow("Task_2", "E"),
         ]
         .concat();
         let process = read(&body).unwrap();
         let ids: Vec<_> = process.tasks.iter().map(|task| &*task.id).collect();
         assert_eq!(ids, ["Task_1", "Task_2"]);
-        let [gateway, aside] = &process.unheeded[..] else {
-            panic!("{:?}", process.unheeded)
+        let [gateway, unreached] = &process.unsupported[..] else {
+            panic!("{:?}", process.unsupported)
         };
         assert!(gateway.what.contains("`G`"), "{}", gateway.what);
-        assert!(aside.what.contains("`Aside`"), "{}", aside.what);
+        assert!(unreached.what.contains("`Unreached`"), "{}", unreached.what);
     }
 
     #[test]
-    fn a_rejection_is_heeded_where_a_gateway_comes_next() {
+    fn a_rejection_is_ignored_unless_a_gateway_follows() {
         let actions = |actions: &str| {
             task("Task_2", "confirmation").replace(
                 "</altinn:taskType>",
@@ -298,23 +329,23 @@ mod tests {
         };
         let confirm = "<altinn:action>confirm</altinn:action>";
         let reject = "<altinn:action>reject</altinn:action>";
-        let unheeded = |second: &str, between: &str, flows: &[(&str, &str)]| {
+        let ignored = |second: &str, between: &str, flows: &[(&str, &str)]| {
             let flows: String = flows.iter().map(|(from, to)| flow(from, to)).collect();
             let first = task("Task_1", "data");
             read(&[ENDS, &first, second, between, &flow("S", "Task_1"), &flows].concat())
                 .unwrap()
-                .unheeded_rejections
+                .ignored_rejections
         };
         let straight = [("Task_1", "Task_2"), ("Task_2", "E")];
         let both = actions(&format!("{confirm}{reject}"));
-        assert_eq!(unheeded(&both, "", &straight), ["Task_2"]);
+        assert_eq!(ignored(&both, "", &straight), ["Task_2"]);
         // An older app lists no actions.
         assert_eq!(
-            unheeded(&task("Task_2", "confirmation"), "", &straight),
+            ignored(&task("Task_2", "confirmation"), "", &straight),
             ["Task_2"]
         );
-        assert!(unheeded(&actions(confirm), "", &straight).is_empty());
-        assert!(unheeded(&task("Task_2", "data"), "", &straight).is_empty());
+        assert!(ignored(&actions(confirm), "", &straight).is_empty());
+        assert!(ignored(&task("Task_2", "data"), "", &straight).is_empty());
         let gateway = r#"<bpmn:exclusiveGateway id="G"/>"#;
         let back = [
             ("Task_1", "Task_2"),
@@ -322,7 +353,7 @@ mod tests {
             ("G", "Task_1"),
             ("G", "E"),
         ];
-        assert!(unheeded(&both, gateway, &back).is_empty());
+        assert!(ignored(&both, gateway, &back).is_empty());
         let service = format!(r#"{gateway}<bpmn:serviceTask id="P"/>"#);
         let through = [
             ("Task_1", "Task_2"),
@@ -330,9 +361,9 @@ mod tests {
             ("P", "G"),
             ("G", "E"),
         ];
-        assert!(unheeded(&both, &service, &through).is_empty());
-        let past = [("Task_1", "Task_2"), ("Task_2", "P"), ("P", "E")];
-        assert_eq!(unheeded(&both, &service, &past), ["Task_2"]);
+        assert!(ignored(&both, &service, &through).is_empty());
+        let no_gateway = [("Task_1", "Task_2"), ("Task_2", "P"), ("P", "E")];
+        assert_eq!(ignored(&both, &service, &no_gateway), ["Task_2"]);
     }
 
     #[test]
@@ -350,10 +381,10 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_cannot_be_followed_is_refused_with_its_line() {
+    fn an_invalid_process_is_refused_with_its_line() {
         for (body, problem) in [
             ("", "no start event"),
-            (ENDS, "no task on the way"),
+            (ENDS, "no task between"),
             (
                 &*[ENDS, &flow("S", "Nowhere")].concat(),
                 "leads to `Nowhere`",
@@ -370,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_declares_entities_is_refused_unread() {
+    fn a_file_with_entity_declarations_is_refused() {
         let bomb = r#"<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><x>&b;</x>"#;
         let error = super::read(Path::new("p.bpmn"), bomb)
             .map(|_| ())

@@ -1,28 +1,28 @@
-//! `app.yaml`: what a flat folder's other files do not tell.
+//! `app.yaml`, which gives what the other files of a flat folder do not, and the switch for events in `appsettings.json`.
 
 use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 
-use super::{AppFilesError, Policy, Prefill, Task, text};
+use crate::{error::AppFilesError, model_files::Prefill, policy::Policy, process::Task, text};
 
-/// The content of `app.yaml`. Everything in it may be left out.
+/// The content of `app.yaml`. Every field is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct Settings {
     /// Whether the app publishes events: `AppSettings:RegisterEventsWithEventsComponent`.
     pub(super) events: Option<bool>,
-    /// Whether the app runs in ASP.NET's environment `Production`.
+    /// Whether the app runs in the ASP.NET environment `Production`.
     pub(super) production: bool,
-    /// Whether data elements may be written only in the task that owns them.
+    /// Whether a data element may be written only in the task it belongs to.
     pub(super) enforce_tasks: bool,
-    /// The tasks, in order, where there is no `process.bpmn`.
+    /// The tasks, in order; used if there is no `process.bpmn`.
     pub(super) tasks: Option<Vec<Task>>,
-    /// Who may do what, where there is no `policy.xml`.
+    /// Who may do what; used if there is no `policy.xml`.
     pub(super) policy: Option<Policy>,
-    /// XML root element by form data type, where there is no C#.
+    /// XML root element by form data type; used if there is no C#.
     pub(super) roots: BTreeMap<String, String>,
-    /// Prefill by form data type, where there is no `models/{data type}.prefill.json`.
+    /// Prefill by form data type; used if there is no `models/{data type}.prefill.json`.
     pub(super) prefill: BTreeMap<String, Prefill>,
 }
 
@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path) -> Result<Settings, AppFilesError> {
     serde_saphyr::from_str_with_options(&yaml, options).map_err(|error| {
         let line = error.location().and_then(|it| it.line().try_into().ok());
         let problem = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
-        // The place stands before it already.
+        // The error already begins with the line.
         let problem = problem
             .rsplit_once(" at line ")
             .map_or(&*problem, |(it, _)| it);
@@ -45,13 +45,13 @@ pub(super) fn read(path: &Path) -> Result<Settings, AppFilesError> {
     })
 }
 
-/// Whether `appsettings.json` switches on events; the environments' own files of that name are for
-/// Altinn's machines.
+/// Whether `appsettings.json` turns on events. The files for single environments (`appsettings.{name}.json`) are not
+/// read: they configure the app on Altinn's servers.
 pub(super) fn events(path: &Path) -> Result<Option<bool>, AppFilesError> {
     let Some(json) = text::read_if_there(path)? else {
         return Ok(None);
     };
-    // Comments are common in it: a file that is not plain JSON is no reason to refuse the app.
+    // The file often has comments, so it is not an error if it is not plain JSON.
     let Ok(settings) = serde_json::from_str::<serde_json::Value>(&json) else {
         return Ok(None);
     };

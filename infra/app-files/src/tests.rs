@@ -1,6 +1,10 @@
-//! Folders of apps, as people have them.
+//! Reads folders of apps in each layout.
 
-use std::fs;
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use tempfile::TempDir;
 
@@ -27,7 +31,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 }
 
 #[test]
-fn a_repository_tells_all_of_an_app_and_its_code_is_listed() {
+fn a_repository_describes_the_whole_app_and_its_code_is_reported_as_unsupported() {
     let folder = folder(&[
         (
             "App/config/applicationmetadata.json",
@@ -57,9 +61,9 @@ fn a_repository_tells_all_of_an_app_and_its_code_is_listed() {
     assert!(app.schema_files["model"].ends_with("Bod.schema.json"));
     assert_eq!(app.prefill["model"].person["Name"], "navn");
     assert_eq!(app.events, Some(true));
-    assert_eq!(app.policy, None, "no file tells");
+    assert_eq!(app.policy, None, "no file describes it");
     let told: Vec<String> = app
-        .unheeded
+        .unsupported
         .iter()
         .map(|it| format!("{}: {}", it.file.file_name().unwrap().display(), it.what))
         .collect();
@@ -78,7 +82,7 @@ fn a_repository_tells_all_of_an_app_and_its_code_is_listed() {
 }
 
 #[test]
-fn a_flat_folder_may_tell_the_rest_in_its_settings() {
+fn app_yaml_completes_a_flat_folder() {
     let folder = folder(&[
         ("applicationmetadata.json", METADATA),
         ("process.bpmn", BPMN),
@@ -90,7 +94,7 @@ fn a_flat_folder_may_tell_the_rest_in_its_settings() {
     ]);
     let app = AppFiles::read(folder.path()).unwrap();
     assert_eq!(app.roots["model"], "melding");
-    assert_eq!(app.tasks.unwrap().len(), 1, "process.bpmn goes before");
+    assert_eq!(app.tasks.unwrap().len(), 1, "process.bpmn takes precedence");
     assert_eq!(
         app.policy.unwrap().service_owner,
         ["read".to_owned()].into()
@@ -99,7 +103,7 @@ fn a_flat_folder_may_tell_the_rest_in_its_settings() {
 }
 
 #[test]
-fn apps_are_found_in_themselves_among_repositories_and_under_their_organisations() {
+fn apps_are_found_in_their_own_folder_and_up_to_two_levels_above() {
     let folder = folder(&[
         ("ttd/bod/applicationmetadata.json", METADATA),
         ("ttd/.git/applicationmetadata.json", METADATA),
@@ -113,21 +117,21 @@ fn apps_are_found_in_themselves_among_repositories_and_under_their_organisations
 }
 
 #[test]
-fn the_same_app_twice_in_a_folder_is_refused_and_in_two_folders_the_first_is_taken() {
+fn the_same_app_twice_in_a_folder_is_refused_and_of_two_folders_the_first_is_used() {
     let other = METADATA.replace("Task_1", "Task_2");
     let both = folder(&[
         ("a/applicationmetadata.json", METADATA),
         ("b/applicationmetadata.json", &other),
     ]);
     let error = Apps::read_all(&[both.path().to_owned()]).unwrap_err();
-    assert!(matches!(error, AppFilesError::Twice { .. }), "{error}");
+    assert!(matches!(error, AppFilesError::Duplicate { .. }), "{error}");
     let apps = Apps::read_all(&[both.path().join("b"), both.path().join("a")]).unwrap();
     let app = apps.iter().next().unwrap();
     assert!(app.folder.ends_with("b"), "{}", app.folder.display());
 }
 
 #[test]
-fn a_broken_file_is_named_with_its_line() {
+fn an_error_names_the_file_and_the_line() {
     for (name, content, told) in [
         (
             "applicationmetadata.json",
@@ -180,29 +184,29 @@ fn a_broken_file_is_named_with_its_line() {
 }
 
 #[test]
-fn the_files_that_are_not_there_are_told_unless_another_tells_the_same() {
-    let absent = |files: &[(&str, &str)]| {
+fn missing_files_are_listed_unless_another_file_has_their_content() {
+    let missing = |files: &[(&str, &str)]| {
         let folder = folder(files);
         let app = AppFiles::read(folder.path()).unwrap();
-        let name = |it: &Absent| it.file.file_name().map(ToOwned::to_owned).unwrap();
-        app.absent.iter().map(name).collect::<Vec<_>>()
+        let name = |it: &MissingFile| it.file.file_name().map(ToOwned::to_owned).unwrap();
+        app.missing.iter().map(name).collect::<Vec<_>>()
     };
     let metadata = ("applicationmetadata.json", METADATA);
     assert_eq!(
-        absent(&[metadata]),
+        missing(&[metadata]),
         ["model.schema.json", "process.bpmn", "policy.xml"]
     );
     let told = "policy: {}\ntasks: [{ id: Task_1, type: data, name: Task }]\n";
     let schema = ("models/model.schema.json", SCHEMA);
-    assert!(absent(&[metadata, ("app.yaml", told), schema]).is_empty());
+    assert!(missing(&[metadata, ("app.yaml", told), schema]).is_empty());
 }
 
 #[test]
-fn a_long_document_is_read_in_time_that_grows_with_it_alone() {
+fn a_long_document_is_parsed_in_linear_time() {
     let long = format!("<a>{}</a>", "<b/>\n".repeat(100_000));
-    let started = std::time::Instant::now();
-    let root = xml::parse(Path::new("policy.xml"), &long).unwrap();
+    let started = Instant::now();
+    let root = xml_tree::parse(Path::new("policy.xml"), &long).unwrap();
     assert_eq!(root.children.last().map(|it| it.line), Some(100_000));
-    // Counted from the start for each element, the lines alone would take minutes.
-    assert!(started.elapsed() < std::time::Duration::from_secs(30));
+    // Counting the lines from the start for each element would take minutes.
+    assert!(started.elapsed() < Duration::from_secs(30));
 }

@@ -1,4 +1,4 @@
-//! Files as text, bounded.
+//! Reads files as text or JSON, with a size limit.
 
 use std::{
     fs::File,
@@ -14,33 +14,33 @@ use serde_json::Value;
 use serde_path_to_error::{Path as FieldPath, Segment};
 use stafett_core::tolerant::Tolerant;
 
-use super::AppFilesError;
+use crate::error::AppFilesError;
 
-/// No file of an app that is read here is larger: 16 MiB.
-const LARGEST: u64 = 16 * 1024 * 1024;
+/// The largest file that is read, in bytes: 16 MiB.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// A file's text, without the byte order mark that Altinn Studio often puts before it.
+/// Reads a file's text, without the byte order mark that Altinn Studio often writes.
 pub(super) fn read(path: &Path) -> Result<String, AppFilesError> {
     let failed = |source| AppFilesError::Read {
         path: path.into(),
         source,
     };
-    // To open a pipe is to wait for who writes into it.
+    // Opening a pipe would block until somebody writes to it.
     if !path.metadata().map_err(failed)?.is_file() {
         return Err(failed(io::Error::other("it is no file")));
     }
     let mut bytes = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
         .map_err(failed)?;
-    if bytes.len() as u64 > LARGEST {
+    if bytes.len() as u64 > MAX_BYTES {
         return Err(failed(io::Error::other(format!(
             "the file is larger than {} MiB",
-            LARGEST / 1024 / 1024
+            MAX_BYTES / 1024 / 1024
         ))));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
-        let line = lines(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let line = last_line(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
         AppFilesError::content(path, Some(line), "not UTF-8: save the file as UTF-8")
     })?;
     Ok(match text.strip_prefix('\u{feff}') {
@@ -49,7 +49,7 @@ pub(super) fn read(path: &Path) -> Result<String, AppFilesError> {
     })
 }
 
-/// A file's text, or `None` where there is no such file.
+/// Reads a file's text; `None` if the file does not exist.
 pub(super) fn read_if_there(path: &Path) -> Result<Option<String>, AppFilesError> {
     match read(path) {
         Ok(text) => Ok(Some(text)),
@@ -60,7 +60,7 @@ pub(super) fn read_if_there(path: &Path) -> Result<Option<String>, AppFilesError
     }
 }
 
-/// A file's JSON.
+/// Reads a file's JSON.
 pub(super) fn read_json(path: &Path) -> Result<Value, AppFilesError> {
     json(path, &read(path)?)
 }
@@ -71,7 +71,7 @@ pub(super) fn json(path: &Path, text: &str) -> Result<Value, AppFilesError> {
     })
 }
 
-/// What a document of Altinn's says, read as Altinn itself reads it. `text` is the document as it is written.
+/// Deserializes a JSON document of Altinn's as leniently as Altinn does. `text` is its source, in which errors are located.
 pub(super) fn typed<'de, T: Deserialize<'de>>(
     path: &Path,
     text: &str,
@@ -84,25 +84,25 @@ pub(super) fn typed<'de, T: Deserialize<'de>>(
     })
 }
 
-/// The 1-based line on which the field stands that a path leads to, or the group that lacks it.
+/// The 1-based line of the field at a path, or of the end of the group that lacks it.
 fn line_of(text: &str, path: &FieldPath) -> Option<usize> {
-    let steps: Vec<&Segment> = path.iter().collect();
+    let segments: Vec<&Segment> = path.iter().collect();
     let mut document = serde_json::Deserializer::from_str(text);
-    let stopped = Walk(&steps).deserialize(&mut document).err()?;
+    let stopped = PathFollower(&segments).deserialize(&mut document).err()?;
     Some(stopped.line()).filter(|line| *line > 0)
 }
 
-/// Follows a path through a document, and stops with an error where it ends: the error knows the line.
+/// Follows a path through a document and fails at its end, because only a `serde_json` error gives the line.
 #[derive(Clone, Copy)]
-struct Walk<'a>(&'a [&'a Segment]);
+struct PathFollower<'a>(&'a [&'a Segment]);
 
-impl Walk<'_> {
+impl PathFollower<'_> {
     fn stop<E: serde::de::Error>() -> E {
         E::custom("the end of the path")
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
+impl<'de> DeserializeSeed<'de> for PathFollower<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -114,7 +114,7 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Walk<'_> {
+impl<'de> Visitor<'de> for PathFollower<'_> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -125,7 +125,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
         while let Some(name) = map.next_key::<String>()? {
             match self.0 {
                 [Segment::Map { key }, rest @ ..] if key.eq_ignore_ascii_case(&name) => {
-                    map.next_value_seed(Walk(rest))?;
+                    map.next_value_seed(PathFollower(rest))?;
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -140,12 +140,12 @@ impl<'de> Visitor<'de> for Walk<'_> {
         for _ in 0..*index {
             seq.next_element::<IgnoredAny>()?;
         }
-        seq.next_element_seed(Walk(rest))?;
+        seq.next_element_seed(PathFollower(rest))?;
         Err(Self::stop())
     }
 }
 
 /// The 1-based line on which these bytes end.
-pub(super) fn lines(bytes: &[u8]) -> usize {
+pub(super) fn last_line(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte == b'\n').count() + 1
 }

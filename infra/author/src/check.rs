@@ -72,7 +72,7 @@ impl Report {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CheckError {
     /// There is no such directory, it cannot be read, or no route is in it.
-    #[error("{0}")]
+    #[error(transparent)]
     NoRoutes(#[from] RouteErrors),
 }
 

@@ -180,7 +180,7 @@ impl Explain<'_> {
     }
 
     /// The parts of the A instance; as they would be if the gate had just opened, where it is closed.
-    fn drafts(&self) -> Result<Vec<transform::Part>, TransformError> {
+    fn drafts(&self) -> Result<Vec<transform::KeyedDraft>, TransformError> {
         let instance = &self.source.instance;
         let since = transform::open_since(&self.route().gate, instance)
             .or(instance.last_changed)

@@ -260,7 +260,7 @@ impl Part {
     fn of(
         written: Written<'_>,
         source: &Source,
-        part: transform::Part,
+        part: transform::KeyedDraft,
         b: Option<&ApplicationMetadata>,
     ) -> Self {
         let relay = relay(written.route, source.instance.id, part.key.as_deref());

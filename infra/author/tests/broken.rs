@@ -16,7 +16,7 @@ use author::{
     render::{self, Look},
 };
 use jiff::Timestamp;
-use stafett_core::route::file_schema::file_schema;
+use stafett_core::route::file_schema;
 
 /// The files and folders with one mistake each.
 fn cases() -> Vec<PathBuf> {

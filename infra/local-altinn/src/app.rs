@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use app_files::model::Model;
+use app_files::form::Model;
 use app_files::{AppFiles, Policy, Prefill, Task};
 use serde_json::Value;
 
@@ -195,7 +195,7 @@ impl AppDefinition {
         *self.library.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether Storage's copy of the metadata has a data type.
+    /// Whether Storage's copy of the metadata contains a data type.
     pub(crate) fn storage_knows(&self, data_type: &str) -> bool {
         self.data_type(data_type).is_some() && !self.unknown_to_storage().contains(data_type)
     }

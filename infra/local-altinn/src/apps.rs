@@ -1,4 +1,4 @@
-//! The API that every Altinn app has, at `/{org}/{app}`.
+//! The API of the apps, at `/{org}/{app}`.
 
 mod calls;
 mod create;

@@ -52,8 +52,8 @@ impl ContentDisposition {
     }
 }
 
-/// The name under which Storage keeps a file that an app gives it by this one. It decodes names twice, `+` as a space
-/// (measured, tests/recorded/app-data-post-filename-twice.json). None for a name with a quotation mark, which it cannot read.
+/// The name under which Storage stores a file that an app sends with this name. Storage decodes the name twice, and reads `+` as a space
+/// (measured, tests/recorded/app-data-post-filename-twice.json). `None` for a name with a quotation mark, which Storage cannot read.
 pub(crate) fn stored_filename(name: &str) -> Option<String> {
     let decoded = |name: &str| {
         percent_decode_str(&name.replace('+', " "))
@@ -63,7 +63,7 @@ pub(crate) fn stored_filename(name: &str) -> Option<String> {
     (!name.contains('"')).then(|| decoded(&decoded(name)))
 }
 
-/// The characters that stand for themselves in an extended parameter (RFC 5987, `attr-char`).
+/// The characters that an extended parameter need not encode (RFC 5987, `attr-char`).
 const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')

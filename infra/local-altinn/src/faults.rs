@@ -19,7 +19,7 @@ pub enum Fault {
     PartsRefused(u16),
     /// The caller's token expires right after the instance was created: later steps and the clean-up are refused.
     TokenExpiresInside,
-    /// A write of data values or presentation texts waits this long (real time) between reading the instance and writing it back.
+    /// Storage waits this long (real time) between reading the instance and writing data values or presentation texts.
     WriteBackDelayed(Duration),
     /// Storage's GET of an instance answers 404 because of an internal failure.
     StorageReadNotFound,
@@ -37,7 +37,7 @@ pub enum Fault {
     SenderTooSlow,
     /// Making the PDF fails when a task ends.
     PdfFails,
-    /// An app fails to publish an event; it only logs that.
+    /// An app fails to publish an event. The app only logs the failure.
     EventLost,
     /// An app publishes no events, as if its settings said so.
     EventsOff,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use app_files::dates;
+use app_files::form::Model;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -199,6 +200,17 @@ impl DocumentReader<'_> {
         };
         let by = instance.created_by.clone();
         instance.record_process(&by);
+        instance.data = self.elements(&app, &instance, document)?;
+        Ok(instance)
+    }
+
+    /// Reads the data elements that are not deleted, with their files.
+    fn elements(
+        &self,
+        app: &AppDefinition,
+        instance: &Instance,
+        document: &Value,
+    ) -> Result<Vec<Element>, LoadError> {
         let elements = match tolerant::field(document, "data") {
             Value::Array(elements) => elements.as_slice(),
             Value::Null => &[],
@@ -209,6 +221,7 @@ impl DocumentReader<'_> {
                 path: self.folder.to_owned(),
                 source,
             })?;
+        let mut read = Vec::new();
         for (index, element) in elements.iter().enumerate() {
             if is_deleted(element) {
                 continue;
@@ -224,10 +237,10 @@ impl DocumentReader<'_> {
                 );
                 self.wrong(&field, &problem)
             });
-            let element = self.element(&app, &instance, element, &field, file)?;
-            instance.data.push(element);
+            let element = self.element(app, instance, element, &field, file)?;
+            read.push(element);
         }
-        Ok(instance)
+        Ok(read)
     }
 
     fn owner(&self, value: &Value) -> Result<Owner, LoadError> {
@@ -374,45 +387,8 @@ impl DocumentReader<'_> {
         };
         let filename = self.text(value, &in_field("filename"), "filename")?;
         let file = file?;
-        let bytes = std::fs::read(file).map_err(|source| LoadError::Read {
-            path: file.to_owned(),
-            source,
-        })?;
-        let implied = || {
-            mime_guess::from_path(file)
-                .first_raw()
-                .unwrap_or("application/octet-stream")
-        };
         let given_type = self.text(value, &in_field("contentType"), "contentType")?;
-        let (content_type, bytes) = match app.models.get(data_type) {
-            None => (
-                given_type.unwrap_or_else(implied).to_owned(),
-                Bytes::from(bytes),
-            ),
-            Some(model) => {
-                let bytes = form_text(file, &bytes)?;
-                let is_json_file = is_json(file, bytes);
-                let form = if is_json_file {
-                    model.read_json(bytes)
-                } else {
-                    model.read_xml(bytes)
-                };
-                let form = form.map_err(|error| LoadError::Content {
-                    path: file.to_owned(),
-                    message: error.without_values(),
-                })?;
-                let stored_as_json = given_type.is_some_and(|given| given.contains("json"));
-                match (is_json_file, stored_as_json) {
-                    (true, false) => ("application/xml".to_owned(), model.to_xml(&form)),
-                    (false, true) => (
-                        "application/json".to_owned(),
-                        Bytes::from(model.to_json_text(&form, false)),
-                    ),
-                    (true, true) => ("application/json".to_owned(), Bytes::copy_from_slice(bytes)),
-                    (false, false) => ("application/xml".to_owned(), Bytes::copy_from_slice(bytes)),
-                }
-            }
-        };
+        let (content_type, bytes) = content(app.models.get(data_type), given_type, file)?;
         let created = self
             .time(value, &in_field("created"), "created")?
             .unwrap_or(instance.created);
@@ -444,6 +420,52 @@ impl DocumentReader<'_> {
     }
 }
 
+/// The content type and the bytes of an element, as Altinn would have stored the file. A form is checked against its model.
+fn content(
+    model: Option<&Model>,
+    given_type: Option<&str>,
+    file: &Path,
+) -> Result<(String, Bytes), LoadError> {
+    let bytes = std::fs::read(file).map_err(|source| LoadError::Read {
+        path: file.to_owned(),
+        source,
+    })?;
+    let implied = || {
+        mime_guess::from_path(file)
+            .first_raw()
+            .unwrap_or("application/octet-stream")
+    };
+    Ok(match model {
+        None => (
+            given_type.unwrap_or_else(implied).to_owned(),
+            Bytes::from(bytes),
+        ),
+        Some(model) => {
+            let bytes = form_text(file, &bytes)?;
+            let is_json_file = is_json(file, bytes);
+            let form = if is_json_file {
+                model.read_json(bytes)
+            } else {
+                model.read_xml(bytes)
+            };
+            let form = form.map_err(|error| LoadError::Content {
+                path: file.to_owned(),
+                message: error.without_values(),
+            })?;
+            let stored_as_json = given_type.is_some_and(|given| given.contains("json"));
+            match (is_json_file, stored_as_json) {
+                (true, false) => ("application/xml".to_owned(), model.to_xml(&form)),
+                (false, true) => (
+                    "application/json".to_owned(),
+                    Bytes::from(model.to_json_text(&form, false)),
+                ),
+                (true, true) => ("application/json".to_owned(), Bytes::copy_from_slice(bytes)),
+                (false, false) => ("application/xml".to_owned(), Bytes::copy_from_slice(bytes)),
+            }
+        }
+    })
+}
+
 /// Whether an element is deleted and only listed until it is purged. Storage does not give its bytes any more.
 fn is_deleted(element: &Value) -> bool {
     let status = tolerant::field(element, "deleteStatus");
@@ -451,7 +473,7 @@ fn is_deleted(element: &Value) -> bool {
 }
 
 fn generated_from(references: &Value) -> Option<String> {
-    // `RelationType.GeneratedFrom` is the first of the enumeration.
+    // `RelationType.GeneratedFrom` is the first value of the enumeration, so its number is 0.
     let is_generated = |reference: &&Value| match tolerant::field(reference, "relation") {
         Value::String(relation) => relation.eq_ignore_ascii_case("GeneratedFrom"),
         relation => relation.as_u64() == Some(0),

@@ -72,12 +72,12 @@ impl DevelopmentKey {
         &self.kid
     }
 
-    /// The private key as a JWK (RFC 7517), the form of the setting `MASKINPORTEN_JWK`.
+    /// The private key as a JWK (RFC 7517), as the setting `MASKINPORTEN_JWK` has it.
     pub fn private_jwk(&self) -> String {
         json!(self.jwk).to_string()
     }
 
-    /// The public half as a JWK, the form in which a client registers it with Maskinporten.
+    /// The public key as a JWK, as a client registers it with Maskinporten.
     pub fn public_jwk(&self) -> Value {
         let private = ["d", "p", "q", "dp", "dq", "qi"];
         self.jwk

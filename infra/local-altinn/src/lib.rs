@@ -74,7 +74,7 @@ const DEFAULT_BODY_LIMIT: usize = 30_000_000;
 /// Storage purges an archived instance that was hard-deleted this long after its owner organisation confirmed it.
 const PURGE_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// What a client of the local Maskinporten needs.
+/// The settings of a client of the local Maskinporten.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DevelopmentClient {
@@ -155,7 +155,7 @@ impl LocalAltinn {
         })
     }
 
-    /// The URL at which this server itself listens, without trailing slash.
+    /// The URL of the address on which this server listens, without trailing slash.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -170,7 +170,7 @@ impl LocalAltinn {
         &self.world.clock
     }
 
-    /// The switches for failures.
+    /// The faults, which tests switch on and off.
     pub fn faults(&self) -> &Faults {
         &self.world.faults
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 #[non_exhaustive]
 pub enum LoadError {
     /// A file or folder cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,

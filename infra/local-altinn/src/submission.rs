@@ -20,7 +20,7 @@ use crate::world::World;
 pub struct Submission {
     /// `org/app`.
     pub app: String,
-    /// Who fills it in.
+    /// The owner, who fills it in.
     pub owner: SubmissionOwner,
     /// Forms by data type.
     pub forms: Vec<(String, FormContent)>,
@@ -72,7 +72,7 @@ pub struct Attachment {
     pub bytes: Bytes,
 }
 
-/// A point in a process.
+/// A stage of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// The process is in this task.
@@ -107,7 +107,7 @@ pub enum SubmitError {
     Process {
         /// `{party}/{guid}`.
         instance: String,
-        /// Why not.
+        /// The reason.
         problem: String,
     },
 }

@@ -32,7 +32,7 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     /// Without trailing slash.
     pub(crate) public_url: String,
-    /// The domain below `apps.` in the sources of events.
+    /// The domain in the sources of events: `https://{org}.apps.{domain}/…`.
     pub(crate) domain: String,
     pub(crate) gateway_guards_storage: bool,
     pub(crate) register: Register,

@@ -51,16 +51,16 @@ const SECRET_ACCESS_KEY: &str = "local";
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No free port, or no network at all.
-    #[error("cannot listen on 127.0.0.1: {0}")]
+    #[error("cannot listen on 127.0.0.1")]
     Listen(#[source] std::io::Error),
     /// The embedded database did not start.
-    #[error("cannot start the embedded DynamoDB: {0}")]
+    #[error("cannot start the embedded DynamoDB")]
     Database(#[source] dynoxide::DynoxideError),
     /// The template asks for something that the local AWS does not have.
     #[error(transparent)]
     Template(#[from] TemplateError),
     /// A resource of the template could not be made.
-    #[error("cannot make {what}: {source}")]
+    #[error("cannot make {what}")]
     Create {
         /// Kind and name of the resource.
         what: String,

@@ -25,7 +25,9 @@ pub enum TemplateError {
     #[error("template.yaml has no resource {0}")]
     NoResource(String),
     /// A resource has a property, or a value, that the local AWS does not know how to follow.
-    #[error("template.yaml, resource {resource}: {source}; teach infra/local-aws about it")]
+    #[error(
+        "template.yaml: the local AWS does not know all properties of resource {resource}; teach infra/local-aws about it"
+    )]
     Properties {
         /// The resource's logical id.
         resource: String,
@@ -674,7 +676,8 @@ Resources:
         for expression in ["rate(0 hours)", "rate(5 weeks)", "cron(0 12 * * ? *)"] {
             let template = Template::parse(&SMALL.replace("rate(1 hour)", expression)).unwrap();
             let error = template.schedule("Work", &values()).unwrap_err();
-            assert!(error.to_string().contains(expression), "{error}");
+            let error = stafett_core::causes::Causes(&error).to_string();
+            assert!(error.contains(expression), "{error}");
         }
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 #[derive(Debug, thiserror::Error)]
 pub enum YamlError {
     /// Not YAML at all.
-    #[error("the template is not valid YAML: {0}")]
+    #[error("the template is not valid YAML")]
     Syntax(#[from] granit_parser::ScanError),
     /// YAML that CloudFormation does not take.
     #[error("line {line}: {what}")]

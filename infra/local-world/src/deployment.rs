@@ -97,7 +97,7 @@ pub enum DeployError {
     #[error(transparent)]
     Api(#[from] HttpApiError),
     /// Altinn.
-    #[error("cannot start the local Altinn: {0}")]
+    #[error("cannot start the local Altinn")]
     Altinn(#[from] io::Error),
     /// An app, or the register.
     #[error(transparent)]
@@ -106,7 +106,7 @@ pub enum DeployError {
     #[error(transparent)]
     Function(#[from] StartError),
     /// The system has no more threads.
-    #[error("cannot kill a function: {0}")]
+    #[error("cannot kill a function")]
     Kill(#[source] io::Error),
     /// The functions run in processes of their own.
     #[error("only functions that run in this process can be deployed anew")]

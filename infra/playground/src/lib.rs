@@ -67,7 +67,7 @@ pub struct Scene {
 #[derive(Debug, Error)]
 pub enum PlaygroundError {
     /// No port.
-    #[error("the playground cannot listen on 127.0.0.1, {}: {source}; choose another with --port, 0 for any", ports(*.first, *.last))]
+    #[error("the playground cannot listen on 127.0.0.1, {}; choose another with --port, 0 for any", ports(*.first, *.last))]
     Port {
         /// The first that was tried.
         first: u16,
@@ -81,7 +81,13 @@ pub enum PlaygroundError {
     Texts(#[from] CatalogueError),
     /// A template.
     #[error("a template of the playground is broken: {0:#}")]
-    Template(#[from] minijinja::Error),
+    Template(minijinja::Error),
+}
+
+impl From<minijinja::Error> for PlaygroundError {
+    fn from(error: minijinja::Error) -> Self {
+        Self::Template(error)
+    }
 }
 
 /// A running playground. It ends when it is dropped.
@@ -352,7 +358,7 @@ mod tests {
         // Somebody else may have it; then it is just as much in use.
         let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, u16::MAX)).await;
         let error = listen(u16::MAX).await.unwrap_err().to_string();
-        assert!(error.contains("127.0.0.1, port 65535: "), "{error}");
+        assert!(error.contains("127.0.0.1, port 65535; "), "{error}");
         assert!(error.contains("--port"), "{error}");
     }
 }

@@ -8,6 +8,7 @@ use std::{
 use app_files::{AppFilesError, Apps};
 use clap::ValueEnum;
 use local_world::deployment;
+use stafett_core::causes::Causes;
 
 use crate::{Failure, terminal};
 
@@ -65,7 +66,7 @@ pub(crate) fn exit(outcome: Result<bool, Failure>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            terminal::note(&error.to_string());
+            terminal::note(&Causes(&*error).to_string());
             ExitCode::from(2)
         }
     }

@@ -15,7 +15,7 @@ use clap::Args;
 use jiff::Timestamp;
 use stafett_core::{
     id::AppId,
-    route::{Routes, file_schema::file_schema},
+    route::{Routes, file_schema},
 };
 
 use crate::{

@@ -11,6 +11,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use local_altinn::InstanceFolderReader;
 use serde_json::json;
+use stafett_core::causes::Causes;
 
 use crate::{
     Failure,
@@ -88,7 +89,7 @@ fn compare(arguments: &Arguments) -> Result<bool, Failure> {
         match source {
             Ok(Some(source)) => comparison.add(&source),
             Ok(None) => comparison.skip(),
-            Err(error) => unread.note(&error.to_string()),
+            Err(error) => unread.note(&Causes(&*error).to_string()),
         }
     }
     progress.finish_and_clear();

@@ -6,14 +6,14 @@ use secrecy::SecretString;
 use stafett_runtime::{
     altinn::{Altinn, Connection},
     clock::Clock,
-    settings::{SecretError, SecretSource, Source},
+    settings::{Environment, SecretError, SecretSource},
 };
 
 use crate::Failure;
 
 /// A client with tokens of the functions' own Maskinporten client.
-pub(crate) async fn altinn(source: &Source<'_>) -> Result<Altinn, Failure> {
-    let connection = Connection::read(source)?;
+pub(crate) async fn altinn(environment: &Environment<'_>) -> Result<Altinn, Failure> {
+    let connection = Connection::read(environment)?;
     let aws = aws(connection.key()).await;
     Ok(connection.open(&aws, Clock::system()).await?)
 }

@@ -58,15 +58,15 @@ pub(crate) enum FetchError {
         base: String,
     },
     /// The HTTP client cannot be set up.
-    #[error("cannot set up the HTTP client: {0}")]
+    #[error("cannot set up the HTTP client")]
     Client(#[source] reqwest::Error),
     /// No whole answer came.
-    #[error("no answer from {url}: {}", cause(source))]
+    #[error("no answer from {url}: {why}")]
     NoAnswer {
         /// What was asked.
         url: String,
         /// Why.
-        source: reqwest::Error,
+        why: String,
     },
     /// The app does not give its metadata, without which nothing else is known of it.
     #[error("{url}: {why}")]
@@ -77,7 +77,7 @@ pub(crate) enum FetchError {
         why: String,
     },
     /// A file cannot be stored.
-    #[error("cannot store {}: {source}", path.display())]
+    #[error("cannot store {}", path.display())]
     Store {
         /// The file or folder.
         path: PathBuf,
@@ -231,9 +231,9 @@ impl Fetching<'_> {
 
     /// The text of a file, or why the app does not give it.
     async fn text(&self, url: &str, form: Form) -> Result<Result<String, String>, FetchError> {
-        let no_answer = |source: reqwest::Error| FetchError::NoAnswer {
+        let no_answer = |error: reqwest::Error| FetchError::NoAnswer {
             url: url.to_owned(),
-            source: source.without_url(),
+            why: cause(&error.without_url()),
         };
         let request = self.client.get(url).header(header::ACCEPT, form.accept());
         let mut response = request.send().await.map_err(no_answer)?;

@@ -10,6 +10,7 @@ use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use local_world::cost::{self, Inputs};
+use stafett_core::causes::Causes;
 
 mod bench;
 mod check;
@@ -111,6 +112,6 @@ async fn run(arguments: Stafett) -> ExitCode {
 }
 
 fn failed(error: Failure) -> ExitCode {
-    terminal::note(&error.to_string());
+    terminal::note(&Causes(&*error).to_string());
     ExitCode::FAILURE
 }

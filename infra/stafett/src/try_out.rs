@@ -18,7 +18,7 @@ use clap::Args;
 use futures_util::future::try_join_all;
 use local_altinn::InstanceFolderReader;
 use serde_json::{Map, Value};
-use stafett_core::{id::InstanceId, metadata::ApplicationMetadata, route::Route};
+use stafett_core::{causes::Causes, id::InstanceId, metadata::ApplicationMetadata, route::Route};
 use stafett_runtime::{
     altinn::{Altinn, Budget},
     settings,
@@ -124,14 +124,15 @@ async fn read(
     let path = Path::new(named);
     let source = match named.parse::<InstanceId>() {
         Ok(id) if !path.exists() => {
-            let altinn = connect::altinn(&settings::Source::environment()).await?;
+            let altinn = connect::altinn(&settings::Environment::process()).await?;
             let budget = Budget::new(PATIENCE);
             let source = from_altinn(&altinn, &budget, route, id).await?;
             let b = match altinn.metadata(&budget, &route.to.app).await {
                 Ok(metadata) => Some(metadata),
                 Err(error) => {
                     terminal::note(&format!(
-                        "{error}; B is judged by its files, where these are at hand"
+                        "{}; B is judged by its files, where these are at hand",
+                        Causes(&error)
                     ));
                     files()
                 }

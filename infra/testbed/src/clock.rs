@@ -1,4 +1,4 @@
-//! The clock that everything in the local world reads.
+//! The clock of the local world.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
-/// An adjustable clock: real time plus an offset, or standing still.
+/// An adjustable clock. It shows real time plus an offset, or stands still.
 ///
-/// Clones share one setting. Token lifetimes, event visibility, retry schedules the schedule and every timestamp of the local Altinn follow it.
+/// Clones share one setting. Token lifetimes, retries, the schedule and all timestamps of the local Altinn follow it.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     inner: Arc<Inner>,
@@ -23,14 +23,14 @@ struct Inner {
 #[derive(Clone, Copy, Debug, Default)]
 struct Setting {
     offset: SignedDuration,
-    standing: Option<Timestamp>,
+    stopped_at: Option<Timestamp>,
 }
 
 impl Clock {
-    /// The current time, in whole units of 100 ns (the resolution of .NET, hence of everything Altinn writes).
+    /// The current time in whole units of 100 ns, because .NET has this resolution and Altinn's timestamps do, too.
     pub fn now(&self) -> Timestamp {
         let setting = self.setting();
-        let now = match setting.standing {
+        let now = match setting.stopped_at {
             Some(at) => at,
             None => Timestamp::now()
                 .checked_add(setting.offset)
@@ -44,40 +44,40 @@ impl Clock {
         self.shift(SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX));
     }
 
-    /// Moves the clock forward, or back where `by` is negative.
+    /// Moves the clock forward, or back if `by` is negative.
     pub fn shift(&self, by: SignedDuration) {
         self.change(|setting| {
             setting.offset = setting.offset.saturating_add(by);
-            setting.standing = setting.standing.and_then(|at| at.checked_add(by).ok());
+            setting.stopped_at = setting.stopped_at.and_then(|at| at.checked_add(by).ok());
         });
     }
 
     /// Stops the clock at `at`, until [`Clock::run`].
     pub fn stand_at(&self, at: Timestamp) {
-        self.change(|setting| setting.standing = Some(at));
+        self.change(|setting| setting.stopped_at = Some(at));
     }
 
-    /// Lets the clock run on from the time it shows.
+    /// Lets a stopped clock run again from the time that it shows.
     pub fn run(&self) {
         self.change(|setting| {
-            if let Some(at) = setting.standing.take() {
+            if let Some(at) = setting.stopped_at.take() {
                 setting.offset = at.duration_since(Timestamp::now());
             }
         });
     }
 
-    /// Waits until the clock shows `at` or later; a change of the clock is noticed at once.
+    /// Waits until the clock shows `at` or later. If the clock is moved, it is checked again at once.
     pub async fn wait_until(&self, at: Timestamp) {
         loop {
             let changed = self.inner.changed.notified();
             tokio::pin!(changed);
-            // Registered before the clock is read: a change in between is not missed.
+            // Registered before the clock is read, so that no change in between is missed.
             changed.as_mut().enable();
             let left = at.duration_since(self.now());
             if !left.is_positive() {
                 return;
             }
-            if self.setting().standing.is_some() {
+            if self.setting().stopped_at.is_some() {
                 changed.await;
                 continue;
             }
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_standing_clock_moves_only_when_told() {
+    fn a_stopped_clock_moves_only_when_it_is_moved() {
         let clock = Clock::default();
         let start: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
         clock.stand_at(start);

@@ -1,5 +1,4 @@
-//! What the local world needs to be tried and tested: a clock that can be moved, and a wire that records calls
-//! and breaks them.
+//! Tools to test the local world with: a clock that can be moved, and a wire that records calls and makes them fail.
 
 pub mod clock;
 pub mod wire;

@@ -1,11 +1,10 @@
-//! A wire between a client and a local server, on which everything can go wrong on purpose.
+//! A wire between a client and a local server, which injects network failures.
 //!
-//! A [`Wire`] is a reverse proxy: it passes requests on to its upstream and streams both bodies
-//! through. Its [`Faults`] say which requests shall be late, cut off, answered by someone else or
-//! held; its [`Journal`] has every request that came.
+//! A [`Wire`] is a reverse proxy: it forwards requests to its upstream and streams both bodies. Its [`Faults`] delay requests, reset
+//! connections, replace responses or hold requests back. Its [`Journal`] records every request.
 //!
-//! A request that has been passed on runs to its end in the upstream even when the client has gone
-//! away, as with real servers: that is how an effect comes late.
+//! The upstream completes a forwarded request even if the client has disconnected, as real servers do. The effect of such a request
+//! comes late.
 
 mod body;
 mod faults;
@@ -36,14 +35,14 @@ pub use faults::{
 use journal::Entry;
 pub use journal::{Exchange, Journal};
 
-/// Why a wire could not be laid.
+/// Why a wire could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// The upstream is not an address.
     #[error("a wire's upstream must be an address as http://127.0.0.1:8080, not {0:?}")]
     Upstream(String),
     /// No free port, or no network at all.
-    #[error("cannot listen on 127.0.0.1: {0}")]
+    #[error("cannot listen on 127.0.0.1")]
     Listen(#[source] io::Error),
 }
 
@@ -57,11 +56,11 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Lays a wire from a free port of 127.0.0.1 to `upstream`, as `http://127.0.0.1:8080`.
+    /// Starts a wire from a free port of 127.0.0.1 to `upstream`, such as `http://127.0.0.1:8080`.
     ///
     /// # Errors
     ///
-    /// An upstream that is not an address, or no free port.
+    /// When the upstream is not an address, or no port is free.
     pub async fn start(upstream: &str) -> Result<Self, WireError> {
         let authority = upstream
             .strip_prefix("http://")
@@ -71,7 +70,7 @@ impl Wire {
             .await
             .map_err(WireError::Listen)?;
         let port = listener.local_addr().map_err(WireError::Listen)?.port();
-        // A wire that waits for more to send would be slow where the real network is not.
+        // Nagle's algorithm would make the wire slower than the real network.
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let relay = Relay {
@@ -91,19 +90,19 @@ impl Wire {
         })
     }
 
-    /// Where clients call, as `http://127.0.0.1:40123`.
+    /// The URL for clients, such as `http://127.0.0.1:40123`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The rules of what goes wrong.
+    /// The rules for failures.
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.faults
     }
 
-    /// What has gone over the wire.
+    /// The requests that have gone over the wire.
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.journal
@@ -132,7 +131,7 @@ async fn serve(stream: TcpStream, relay: Arc<Relay>) {
         let (relay, cut) = (Arc::clone(&relay), Arc::clone(&cut));
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
-            // On its own, so that it goes on when this connection ends.
+            // Spawned, so that it continues after this connection has ended.
             tokio::spawn(async move {
                 let _ = answer.send(relay.exchange(request).await);
             });
@@ -149,7 +148,7 @@ async fn serve(stream: TcpStream, relay: Arc<Relay>) {
         tracing::debug!(%error, "a connection on a wire ended early");
     }
     if cut.load(Ordering::Relaxed) {
-        // Closing then sends a reset, not an orderly end.
+        // Closing the connection then sends a reset.
         let _ = connection.into_parts().io.into_inner().set_zero_linger();
     }
 }
@@ -163,7 +162,7 @@ struct Relay {
 }
 
 impl Relay {
-    /// One request from its head to the head of its answer.
+    /// Handles one request, up to the head of its response.
     async fn exchange(&self, request: Request<Incoming>) -> Result<Response<RelayedBody>, Cut> {
         let (parts, body) = request.into_parts();
         let (head, entry) = self.journal.begin(&parts);
@@ -178,7 +177,7 @@ impl Relay {
         match &plan.action {
             Some(Action::ResetBefore) => return Err(Cut),
             Some(Action::Answer(answer)) => {
-                // Read to its end: a client that still writes would not see the answer.
+                // The body is read to its end, because a client that still writes would not see the response.
                 let mut body = body::request(body, Arc::clone(&entry));
                 while let Some(Ok(_)) = body.frame().await {}
                 return Ok(made_up(answer, &entry));
@@ -193,7 +192,7 @@ impl Relay {
         }
 
         if let Some(Action::AnswerMeanwhile(answer)) = &plan.action {
-            // Whole before it is passed on: the client sends nothing more once it has its answer.
+            // The whole body is read before it is forwarded, because the client stops sending when it has its response.
             let body = body::request(body, Arc::clone(&entry)).collect().await;
             let body = body.map_err(|_| Cut)?.to_bytes();
             let upstream = self.upstream_request(parts, body::whole(body))?;
@@ -236,8 +235,7 @@ impl Relay {
         ))
     }
 
-    /// The same request to the upstream; `Host` stays the client's, as links in answers are made
-    /// from it.
+    /// The request to the upstream. It keeps the client's `Host`, from which the upstream builds links.
     fn upstream_request(
         &self,
         mut parts: http::request::Parts,
@@ -265,7 +263,7 @@ fn made_up(answer: &CannedResponse, entry: &Arc<Entry>) -> Response<RelayedBody>
     response
 }
 
-/// RFC 9110, section 7.6.1: these are about one connection, not about the message.
+/// Removes the headers that apply to one connection only (RFC 9110, section 7.6.1).
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)

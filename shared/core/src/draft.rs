@@ -1,4 +1,4 @@
-//! A draft: what B shall be. A pure function of the route and A's data.
+//! A draft: what the B instance will contain. It depends only on the route and A's data.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// What B shall be. Holds personal data, and so does not print it.
+/// What the B instance will contain. `Debug` omits the data, which may be personal.
 #[derive(Clone, PartialEq)]
 pub struct Draft {
     /// Who owns B.
     pub owner: Owner,
     /// B's form, in the order of the route's `model:`.
     pub model: Map<String, Value>,
-    /// The elements of A that B gets.
+    /// The elements of A that are copied to B.
     pub attachments: Vec<Attachment>,
     /// When B is due.
     pub due: Option<Timestamp>,
@@ -28,7 +28,7 @@ impl fmt::Debug for Draft {
     }
 }
 
-/// Who owns an instance. Does not print a number.
+/// The owner of an instance. `Debug` omits the number, which may be personal.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Owner {
     /// A nine-digit organisation number.
@@ -50,26 +50,26 @@ impl fmt::Debug for Owner {
 }
 
 impl Owner {
-    /// The `instanceOwner` of an instance template.
+    /// The `instanceOwner` for the request that creates the instance.
     #[must_use]
     pub fn template(&self) -> Value {
         match self {
             Self::Organisation(number) => json!({"organisationNumber": number}),
             Self::Person(number) => json!({"personNumber": number}),
-            // Altinn wants the party id of an owner as text.
+            // Altinn expects the party id as text.
             Self::Party(id) => json!({"partyId": id.to_string()}),
         }
     }
 }
 
-/// An element of A that B gets.
+/// An element of A that is copied to B.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Attachment {
-    /// The element of A.
+    /// The id of the element in A.
     pub element: Uuid,
-    /// B's data type.
+    /// The data type in B.
     pub data_type: String,
-    /// Its name in B.
+    /// Its filename in B.
     pub filename: String,
     /// Its media type.
     pub content_type: String,
@@ -87,10 +87,10 @@ impl fmt::Debug for Attachment {
     }
 }
 
-/// A filename as B stores it: what no file system takes becomes `_`
+/// The filename under which B stores a file: characters that file systems do not allow become `_`
 /// (Altinn/app-lib-dotnet: src/Altinn.App.Api/Helpers/RequestHandling/MultipartRequestReader.cs).
 #[must_use]
-pub fn storable(filename: &str) -> String {
+pub fn storable_filename(filename: &str) -> String {
     let illegal = |c: char| {
         c.is_control() || matches!(c, '"' | '<' | '>' | '|' | ':' | '*' | '?' | '\\' | '/')
     };

@@ -1,7 +1,7 @@
-//! An Altinn instance, in one model for both of its JSON forms.
+//! An Altinn instance, read from either of its two JSON formats.
 //!
-//! The app writes nulls and numeric enums, Storage leaves nulls out and writes enums
-//! as text (Altinn/app-lib-dotnet: src/Altinn.App.Api/Models/InstanceResponse.cs;
+//! The app writes nulls and numeric enums; Storage omits nulls and writes enums as text
+//! (Altinn/app-lib-dotnet: src/Altinn.App.Api/Models/InstanceResponse.cs;
 //! Altinn/altinn-storage: src/Storage.Interface/Models/Instance.cs).
 
 use std::{collections::BTreeMap, fmt};
@@ -11,37 +11,39 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::tolerant;
-use crate::id::{AppId, InstanceId};
+use crate::{
+    id::{AppId, InstanceId},
+    tolerant,
+};
 
-/// An instance. Holds personal data, and so does not print it.
+/// An instance. `Debug` omits the data, which may be personal.
 #[derive(Clone)]
 pub struct Instance {
     /// Its id.
     pub id: InstanceId,
     /// Its app.
     pub app: AppId,
-    /// Where its process is.
+    /// The state of its process.
     pub process: Process,
     /// Whether it is archived or deleted.
     pub status: Status,
     /// Its data elements, in no particular order.
     pub data: Vec<DataElement>,
-    /// What its creator and its app noted on it.
+    /// Key-value pairs set by its creator and its app.
     pub data_values: BTreeMap<String, String>,
-    /// What its app copied from its form for the inbox.
+    /// Texts for the inbox, which its app copied from the form.
     pub presentation_texts: BTreeMap<String, String>,
-    /// Who has confirmed that it is dealt with: organisation codes.
+    /// The codes of the organisations that have confirmed it complete.
     pub confirmed_by: Vec<String>,
-    /// When it was made.
+    /// When it was created.
     pub created: Option<Timestamp>,
     /// When it last changed.
     pub last_changed: Option<Timestamp>,
-    /// Who made it: an organisation number, or a user's id.
+    /// Who created it: an organisation number or a user's id.
     pub created_by: Option<String>,
-    /// Who changed it last, likewise.
+    /// Who changed it last: an organisation number or a user's id.
     pub last_changed_by: Option<String>,
-    /// The whole instance, as Altinn gave it.
+    /// The JSON that Altinn returned.
     pub raw: Value,
 }
 
@@ -54,14 +56,14 @@ impl fmt::Debug for Instance {
     }
 }
 
-/// Where an instance's process is.
+/// The state of an instance's process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Process {
     /// When it ended.
-    #[serde(deserialize_with = "tolerant::moment")]
+    #[serde(deserialize_with = "tolerant::timestamp")]
     pub ended: Option<Timestamp>,
-    /// The task in which it stands.
+    /// Its current task.
     #[serde(deserialize_with = "task")]
     pub current_task: Option<Task>,
 }
@@ -75,14 +77,14 @@ pub struct Task {
     pub started: Option<Timestamp>,
 }
 
-/// A task without an id is none that a route could name.
+/// Reads a task. A task without an id is ignored, because no route can name it.
 fn task<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Task>, D::Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Wire {
         #[serde(default)]
         element_id: Option<String>,
-        #[serde(default, deserialize_with = "tolerant::moment")]
+        #[serde(default, deserialize_with = "tolerant::timestamp")]
         started: Option<Timestamp>,
     }
     let wire = Option::<Wire>::deserialize(deserializer)?;
@@ -105,18 +107,18 @@ fn task<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Task>, D::E
 pub struct Status {
     /// Its process has ended.
     pub is_archived: bool,
-    /// What its owner sees beside it.
+    /// The substatus that its owner sees in the inbox.
     pub substatus: Option<Substatus>,
-    /// Its owner put it into the bin.
+    /// Its owner has moved it to the bin.
     pub is_soft_deleted: bool,
-    /// It is gone, and is only listed until it is purged.
+    /// It is deleted for good, and is listed only until it is purged.
     pub is_hard_deleted: bool,
-    /// When that was.
-    #[serde(deserialize_with = "tolerant::moment")]
+    /// When it was deleted for good.
+    #[serde(deserialize_with = "tolerant::timestamp")]
     pub hard_deleted: Option<Timestamp>,
 }
 
-/// What an instance's owner sees beside it.
+/// The substatus that an instance's owner sees in the inbox.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Substatus {
@@ -128,7 +130,7 @@ pub struct Substatus {
 
 impl fmt::Debug for Substatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Somebody else may have written a name into it.
+        // The service owner may have written personal data into it.
         f.write_str("Substatus")
     }
 }
@@ -141,7 +143,7 @@ pub struct DataElement {
     pub id: Uuid,
     /// Its data type.
     pub data_type: String,
-    /// The name under which it was uploaded.
+    /// The filename of the upload.
     #[serde(default)]
     pub filename: Option<String>,
     /// Its media type.
@@ -151,18 +153,18 @@ pub struct DataElement {
     #[serde(default)]
     pub size: u64,
     /// When it was stored.
-    #[serde(default, deserialize_with = "tolerant::moment")]
+    #[serde(default, deserialize_with = "tolerant::timestamp")]
     pub created: Option<Timestamp>,
-    /// What it was made from: a PDF names the task whose form it shows.
+    /// What it was generated from; a PDF refers to the task whose form it shows.
     #[serde(default)]
     pub references: Vec<Reference>,
-    /// What the virus scan said: `NotApplicable`, `Pending`, `Clean` or `Infected`.
+    /// The result of the virus scan: `NotApplicable`, `Pending`, `Clean` or `Infected`.
     #[serde(default)]
     pub file_scan_result: Option<Enumeration>,
     /// Whether it is being deleted.
     #[serde(default)]
     pub delete_status: Option<DeleteStatus>,
-    /// Its task has ended, and Storage takes no change of it (409; Altinn/altinn-storage:
+    /// Its task has ended, and Storage refuses to change it (409; Altinn/altinn-storage:
     /// src/Storage/Controllers/DataController.cs).
     #[serde(default)]
     pub locked: bool,
@@ -178,10 +180,10 @@ impl fmt::Debug for DataElement {
     }
 }
 
-/// What a data element was made from.
+/// What a data element was generated from.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Reference {
-    /// The id of that: a task's id for `GeneratedFrom`.
+    /// The id of what it refers to: a task's id for `GeneratedFrom`.
     #[serde(default)]
     pub value: Option<String>,
 }
@@ -190,7 +192,7 @@ pub struct Reference {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DeleteStatus {
-    /// It is gone, and is only listed until it is purged.
+    /// It is deleted for good, and is listed only until it is purged.
     pub is_hard_deleted: bool,
 }
 
@@ -205,21 +207,21 @@ pub enum Enumeration {
 }
 
 impl DataElement {
-    /// The virus scan is not done yet (`FileScanResult.Pending`, 1).
+    /// Whether the virus scan has not finished (`FileScanResult.Pending`, 1).
     #[must_use]
     pub fn is_being_scanned(&self) -> bool {
-        self.scan_says("Pending", 1)
+        self.scan_result_is("Pending", 1)
     }
 
-    /// The virus scan found something (`FileScanResult.Infected`, 3).
+    /// Whether the virus scan found something (`FileScanResult.Infected`, 3).
     #[must_use]
     pub fn is_infected(&self) -> bool {
-        self.scan_says("Infected", 3)
+        self.scan_result_is("Infected", 3)
     }
 
-    fn scan_says(&self, text: &str, number: i64) -> bool {
+    fn scan_result_is(&self, text: &str, number: i64) -> bool {
         match &self.file_scan_result {
-            // .NET reads the name in any case, and the number also as text.
+            // .NET accepts the name in any case, and the number as text too.
             Some(Enumeration::Text(result)) => {
                 result.eq_ignore_ascii_case(text) || result.parse() == Ok(number)
             }
@@ -228,7 +230,7 @@ impl DataElement {
         }
     }
 
-    /// The element is there, not on its way out.
+    /// Whether the element is not being deleted.
     #[must_use]
     pub fn is_live(&self) -> bool {
         !self
@@ -261,9 +263,9 @@ struct Wire {
     presentation_texts: BTreeMap<String, String>,
     #[serde(default)]
     complete_confirmations: Vec<Confirmation>,
-    #[serde(default, deserialize_with = "tolerant::moment")]
+    #[serde(default, deserialize_with = "tolerant::timestamp")]
     created: Option<Timestamp>,
-    #[serde(default, deserialize_with = "tolerant::moment")]
+    #[serde(default, deserialize_with = "tolerant::timestamp")]
     last_changed: Option<Timestamp>,
     #[serde(default)]
     created_by: Option<String>,
@@ -271,7 +273,7 @@ struct Wire {
     last_changed_by: Option<String>,
 }
 
-/// A dictionary of texts. An entry that is none hides nothing of the instance.
+/// Reads a dictionary of texts. An entry that is not a text is skipped, so that it does not make the instance unreadable.
 fn texts<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
 where
     D: Deserializer<'de>,
@@ -290,10 +292,10 @@ where
 }
 
 impl Instance {
-    /// Reads an instance in either form.
+    /// Reads an instance in either format.
     ///
     /// # Errors
-    /// What is not an instance. The error's text may quote values: do not log it.
+    /// If the JSON is not an instance. The message may contain values: do not log it.
     pub fn from_json(raw: Value) -> serde_json::Result<Self> {
         let wire: Wire = tolerant::read(&raw)?;
         Ok(Self {
@@ -317,7 +319,7 @@ impl Instance {
         })
     }
 
-    /// Whether an organisation, by its code, has confirmed that the instance is dealt with.
+    /// Whether the organisation with this code has confirmed the instance complete.
     #[must_use]
     pub fn is_confirmed_by(&self, org: &str) -> bool {
         self.confirmed_by
@@ -325,7 +327,7 @@ impl Instance {
             .any(|stakeholder| stakeholder == org)
     }
 
-    /// The elements of a data type that are not on their way out, oldest first.
+    /// The elements of a data type that are not being deleted, oldest first.
     #[must_use]
     pub fn elements(&self, data_type: &str) -> Vec<&DataElement> {
         let mut elements: Vec<_> = self
@@ -373,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_are_the_same_instance() {
+    fn both_formats_give_the_same_instance() {
         let app = Instance::from_json(app_form()).unwrap();
         let mut storage_form = without_nulls(&app_form());
         storage_form["status"]["readStatus"] = json!("Unread");
@@ -405,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_of_a_dictionary_that_is_no_text_hides_nothing() {
+    fn a_dictionary_entry_that_is_not_a_text_is_skipped() {
         let mut form = app_form();
         form["dataValues"] =
             json!({"stafett.relay": "r:1", "links": {"apps": "x"}, "none": null, "count": 3});
@@ -420,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_element_does_not_count() {
+    fn a_deleted_element_is_not_listed() {
         let mut form = app_form();
         form["data"][0]["deleteStatus"] = json!({"isHardDeleted": true});
         assert!(
@@ -432,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_is_printed() {
+    fn debug_omits_the_name_of_the_owner() {
         let instance = Instance::from_json(app_form()).unwrap();
         assert!(!format!("{instance:?}").contains("EKSEMPEL"));
     }

@@ -1,15 +1,13 @@
-//! What an app says of itself: its `applicationmetadata.json`.
+//! An app's metadata: its `applicationmetadata.json`.
 //!
 //! (Altinn/altinn-storage: src/Storage.Interface/Models/Application.cs, DataType.cs.)
 
 use serde::Deserialize;
-
 use serde_json::Value;
 
-use super::tolerant;
-use crate::id::AppId;
+use crate::{id::AppId, tolerant};
 
-/// An app's metadata, as far as creation depends on it.
+/// An app's metadata, as far as creating an instance depends on it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ApplicationMetadata {
@@ -18,13 +16,13 @@ pub struct ApplicationMetadata {
     /// Its data types.
     #[serde(default)]
     pub data_types: Vec<DataType>,
-    /// Fields of its forms that it copies to `dataValues` when a form is saved.
+    /// The fields of its forms that it copies to `dataValues` when a form is saved.
     #[serde(default)]
     pub data_fields: Vec<DataField>,
-    /// Fields of its forms that it copies to `presentationTexts`, likewise.
+    /// The fields of its forms that it copies to `presentationTexts` when a form is saved.
     #[serde(default)]
     pub presentation_fields: Vec<DataField>,
-    /// Whose instances it may have; all four false or absent admits everybody.
+    /// Who may own its instances; if all four are false or absent, anybody may.
     #[serde(default)]
     pub party_types_allowed: PartyTypesAllowed,
 }
@@ -33,9 +31,9 @@ pub struct ApplicationMetadata {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DataField {
-    /// The key there.
+    /// The key in `dataValues` or `presentationTexts`.
     pub id: String,
-    /// The field, dotted.
+    /// The field, as a dotted path.
     #[serde(default)]
     pub path: Option<String>,
     /// The form's data type.
@@ -47,22 +45,22 @@ pub struct DataField {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(from = "Wire")]
 pub struct DataType {
-    /// Its id, which names the part of a multipart request, case-sensitive.
+    /// Its id, which is also the name of the part in a multipart request; case-sensitive.
     pub id: String,
-    /// Media types that it admits, compared exactly; an empty list admits all.
+    /// The allowed media types, compared exactly; an empty list allows all.
     pub allowed_content_types: Vec<String>,
-    /// Who may add elements: `org:{code}`, `orgno:{number}`, `app:owned`; an empty list admits all.
+    /// Who may add elements: `org:{code}`, `orgno:{number}`, `app:owned`; an empty list allows everybody.
     pub allowed_contributors: Vec<String>,
     /// Set for form data.
     pub app_logic: Option<AppLogic>,
-    /// The largest element in MiB; 0 is without limit.
+    /// The maximum size of an element in MiB; 0 means no limit.
     pub max_size: u64,
-    /// The most elements; 0 is without limit.
+    /// The maximum number of elements; 0 means no limit.
     pub max_count: u64,
 }
 
-/// A data type as it is written. Libraries before 8.6.0 write the first spelling of the contributors, later ones
-/// both, usually one of them null (measured, tests/recorded/app-metadata-casework.json).
+/// The JSON of a data type. Libraries before 8.6.0 write `allowedContributers`, later ones both spellings, usually with
+/// one of them null (measured, tests/recorded/app-metadata-casework.json).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
@@ -75,7 +73,7 @@ struct Wire {
     allowed_contributors: Vec<String>,
     #[serde(default)]
     app_logic: Option<AppLogic>,
-    /// Zero or below is without limit, here and in `max_count`.
+    /// Zero or less means no limit, also in `max_count`.
     #[serde(default)]
     max_size: i64,
     #[serde(default)]
@@ -100,8 +98,8 @@ impl From<Wire> for DataType {
     }
 }
 
-/// Who may add elements of a data type, from the two spellings of the list: `allowedContributors`, or the older
-/// `allowedContributers` where the first names nobody.
+/// Who may add elements of a data type: `allowedContributors`, or the older spelling `allowedContributers` if that list is
+/// empty.
 #[must_use]
 pub fn contributors<'a>(
     allowed_contributors: &'a [String],
@@ -118,14 +116,14 @@ impl ApplicationMetadata {
     /// Reads the metadata of an app on a library of any age.
     ///
     /// # Errors
-    /// What is no metadata.
+    /// If the JSON is not an app's metadata.
     pub fn from_json(json: &Value) -> serde_json::Result<Self> {
         tolerant::read(json)
     }
 }
 
 impl DataType {
-    /// Whether its elements are form data: typed, and read by the app's model.
+    /// Whether its elements are form data, which the app reads as a class.
     #[must_use]
     pub fn is_form(&self) -> bool {
         self.app_logic
@@ -134,7 +132,7 @@ impl DataType {
     }
 }
 
-/// How an app treats the elements of a form data type.
+/// How an app processes the elements of a form data type.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AppLogic {
@@ -143,13 +141,13 @@ pub struct AppLogic {
     pub class_ref: Option<String>,
 }
 
-/// Whose instances an app may have.
+/// Who may own instances of an app.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PartyTypesAllowed {
     /// Persons and self-identified users.
     pub person: bool,
-    /// Organisations that are no subunit.
+    /// Organisations that are not subunits.
     pub organisation: bool,
     /// Subunits.
     pub sub_unit: bool,
@@ -170,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn each_spelling_of_the_contributors_is_read_and_the_newer_one_counts() {
+    fn both_spellings_of_the_contributors_are_read_and_the_newer_takes_precedence() {
         for (newer, older, expected) in [
             (json!(["org:ttd"]), json!(null), "org:ttd"),
             (json!(null), json!(["org:ttd"]), "org:ttd"),
@@ -198,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_below_zero_is_none() {
+    fn a_limit_below_zero_means_no_limit() {
         let read = data_type(json!({"id": "a", "maxCount": -1, "maxSize": -1}));
         assert_eq!((read.max_count, read.max_size), (0, 0));
     }

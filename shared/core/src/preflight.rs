@@ -1,42 +1,42 @@
-//! Refuse locally what B would refuse late: a late refusal is what leaves orphans.
+//! Checks a draft before it is sent. B refuses some requests only after it has created an instance, which then stays
+//! behind as an orphan.
 //!
 //! The draft is checked against B's own metadata by the rules that B applies to a
 //! multipart request (Altinn/app-lib-dotnet: src/Altinn.App.Api/Helpers/RequestHandling/
 //! RequestPartValidator.cs, src/Altinn.App.Core/Helpers/AllowedContributorsHelper.cs), and
-//! against B's JSON schema where the route names one.
+//! against B's JSON schema if the route names one.
 
+mod objection;
 mod prefill;
 
 use std::{collections::BTreeMap, fmt};
 
-use thiserror::Error;
-
 use crate::{
     draft::{Attachment, Draft, Owner},
     metadata::{ApplicationMetadata, DataType},
-    relay::{Reason, decide::Failure},
     route::{Mode, Target},
-    xml::{self, XmlError},
+    xml,
 };
+use objection::MAX_REQUEST;
+pub use objection::{Objection, Objections};
 
-/// The media type of the form part.
+/// The media type of the part with the form.
 pub const FORM_CONTENT_TYPE: &str = "application/xml";
-/// B takes no larger request (Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs).
-const MAX_REQUEST: u64 = 2000 * 1024 * 1024;
 /// The key of the stamp in B's `dataValues`.
 pub const STAMP: &str = "stafett.relay";
 /// The key of A's instance id in B's `dataValues`.
 pub const SOURCE: &str = "stafett.source";
-/// What a part without its content takes at most.
+/// The maximum size of a part without its content, in bytes.
 const PART_OVERHEAD: u64 = 1024;
 const MIB: u64 = 1024 * 1024;
-/// Only the app itself may write these (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Data/DataElementAccessChecker.cs).
+/// The data type of PDFs, which only the app itself may write
+/// (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Data/DataElementAccessChecker.cs).
 const APP_OWNED: &str = "ref-data-as-pdf";
 
-/// A draft that B will take, as far as B's metadata and schema tell. Does not print its data.
+/// A draft that B will accept, as far as its metadata and schema show. `Debug` omits the data.
 #[derive(Clone)]
 pub struct CheckedDraft {
-    /// What B shall be.
+    /// The draft.
     pub draft: Draft,
     /// B's form data type.
     pub form_type: String,
@@ -47,15 +47,15 @@ pub struct CheckedDraft {
 /// B's form, and how it is sent.
 #[derive(Clone)]
 pub enum Form {
-    /// As XML, in the one multipart request.
+    /// As XML, in one multipart request.
     Xml(String),
-    /// As texts by dotted path, in the simplified request. The relay's id is one of them.
+    /// As texts by dotted path, in the simplified request.
     Prefill {
-        /// The texts.
+        /// The texts, without the relay's id.
         texts: BTreeMap<String, String>,
         /// The field that carries the relay's id.
         stamp: String,
-        /// The key of B's `dataValues` to which B copies that field.
+        /// The key in B's `dataValues` to which B copies that field.
         key: String,
     },
 }
@@ -69,75 +69,12 @@ impl fmt::Debug for CheckedDraft {
     }
 }
 
-/// One thing that B would refuse. Names data types and fields, never values.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Objection {
-    /// The route names no form data type, and B does not have exactly one.
-    #[error("B has {0} data types with app logic: name one in to.dataType")]
-    FormType(usize),
-    /// B has no such data type, or one that cannot be used so.
-    #[error("data type `{data_type}`: {problem}")]
-    DataType {
-        /// B's data type.
-        data_type: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// B's schema does not admit the form.
-    #[error("{0}")]
-    Schema(crate::schema::Violation),
-    /// B does not show the field that carries the relay's id.
-    #[error(
-        "to.stamp: B's dataFields show no field `{0}` of its form: add it to B's applicationmetadata, or leave `mode: prefill`"
-    )]
-    Stamp(String),
-    /// A value that is no text.
-    #[error("{0}: `mode: prefill` carries texts, numbers and true/false only")]
-    NotFlat(String),
-    /// A text that B would not read from `mode: prefill` as it is meant.
-    #[error("{field}: {problem}")]
-    Prefill {
-        /// The field, as a dotted path.
-        field: String,
-        /// What the text is, and what B makes of it.
-        problem: &'static str,
-    },
-    /// XML cannot carry the form.
-    #[error("{0}")]
-    Xml(#[from] XmlError),
-    /// B does not admit such owners.
-    #[error("B admits no {0} as owner (partyTypesAllowed)")]
-    Owner(&'static str),
-    /// All of it together is too large.
-    #[error("the request would have {0} bytes, B takes {MAX_REQUEST}")]
-    TooLarge(u64),
-}
-
-/// All that B would refuse.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub struct Objections(pub Vec<Objection>);
-
-impl fmt::Display for Objections {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<_> = self.0.iter().map(ToString::to_string).collect();
-        f.write_str(&lines.join("; "))
-    }
-}
-
-impl Objections {
-    /// The problem that stands in the relay's way.
-    #[must_use]
-    pub fn failure(&self) -> Failure {
-        Failure::new(Reason::DraftRefused).because(self.to_string())
-    }
-}
-
-/// Checks a draft for `target`, whose metadata this is.
+/// Checks a draft for `target`, the app with this metadata.
 ///
 /// # Errors
-/// Everything that B would refuse.
+/// All reasons why B would refuse the draft.
 pub fn check(
-    draft: Draft,
+    mut draft: Draft,
     target: &Target,
     metadata: &ApplicationMetadata,
 ) -> Result<CheckedDraft, Objections> {
@@ -146,8 +83,8 @@ pub fn check(
         org: target.app.org(),
         objections: Vec::new(),
     };
-    let mut draft = draft;
-    // A prefilled form is a part of B's, which B completes and orders itself: there the schema tells the types of fields alone.
+    // A prefilled form is only a part of B's form, which B completes and orders itself. There the schema gives only the types
+    // of the fields.
     if let Some(schema) = &target.schema
         && target.mode == Mode::Complete
     {
@@ -177,7 +114,7 @@ pub fn check(
     };
     check.attachments(&draft.attachments);
     check.owner(&draft.owner);
-    // Sizes are A's word: their sum may be more than any number holds.
+    // The sizes come from A, so their sum may overflow.
     let size = draft
         .attachments
         .iter()
@@ -198,7 +135,7 @@ pub fn check(
 
 struct Check<'a> {
     metadata: &'a ApplicationMetadata,
-    /// B's organisation, whose token we have.
+    /// B's organisation, in whose name the request is made.
     org: &'a str,
     objections: Vec<Objection>,
 }
@@ -211,6 +148,7 @@ impl<'a> Check<'a> {
         });
     }
 
+    /// B's data type with this id; objects if there is none.
     fn data_type(&mut self, id: &str) -> Option<&'a DataType> {
         let found = self
             .metadata
@@ -232,6 +170,7 @@ impl<'a> Check<'a> {
         found
     }
 
+    /// The data type of B's form; objects if there is none, or no single one.
     fn form_type(&mut self, named: Option<&str>) -> Option<&'a DataType> {
         if let Some(id) = named {
             let data_type = self.data_type(id)?;
@@ -259,7 +198,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// What goes for every part.
+    /// Checks what applies to every part.
     fn part(&mut self, data_type: &DataType, content_type: &str, size: u64) {
         let allowed = &data_type.allowed_content_types;
         if !allowed.is_empty() && !allowed.iter().any(|allowed| allowed == content_type) {
@@ -280,7 +219,7 @@ impl<'a> Check<'a> {
         }
         let contributors = &data_type.allowed_contributors;
         let ours = format!("org:{}", self.org);
-        // Who is admitted by number cannot be told here.
+        // Our organisation number is unknown here, so any number may be ours.
         let admitted = |c: &String| c.eq_ignore_ascii_case(&ours) || c.starts_with("orgno:");
         if !contributors.is_empty() && !contributors.iter().any(admitted) {
             self.object(
@@ -372,7 +311,7 @@ impl<'a> Check<'a> {
             Owner::Person(_) if !allowed.person => {
                 self.objections.push(Objection::Owner("person"));
             }
-            // Which kind of organisation a number is, only the register tells.
+            // Only the register knows which kind of organisation a number belongs to.
             Owner::Organisation(_)
                 if !(allowed.organisation || allowed.sub_unit || allowed.bankruptcy_estate) =>
             {
@@ -384,7 +323,7 @@ impl<'a> Check<'a> {
 }
 
 impl CheckedDraft {
-    /// The key of B's `dataValues` that holds the stamp.
+    /// The key of the stamp in B's `dataValues`.
     #[must_use]
     pub fn stamp_key(&self) -> &str {
         match &self.form {

@@ -1,4 +1,4 @@
-//! B's JSON schema: the draft is validated against it, and its elements are ordered by it.
+//! B's JSON schema, which validates the draft and gives the order of its elements.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,7 +22,7 @@ impl fmt::Debug for Schema {
     }
 }
 
-/// A schema that cannot be used.
+/// Why a schema cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SchemaError {
     /// The file cannot be read.
@@ -33,7 +33,7 @@ pub enum SchemaError {
         /// Why.
         problem: String,
     },
-    /// Not JSON, or not a JSON schema that stands for itself.
+    /// The file is not JSON, or not a JSON schema that is complete in one file.
     #[error("{file} is not a JSON schema that stands for itself: {problem}")]
     Invalid {
         /// The file.
@@ -53,45 +53,45 @@ pub struct Violation {
     pub problem: String,
 }
 
-/// What kind of single value a field holds, as far as a schema tells.
+/// The type of a field's value, as far as a schema gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FieldType {
     /// A text.
     Text,
-    /// A date, which Altinn's classes hold as a text.
+    /// A date, which is a string in Altinn's classes.
     Date,
     /// A date and time.
-    Moment,
+    DateTime,
     /// A number.
     Number,
     /// A whole number.
-    Whole,
+    Integer,
     /// True or false.
     Boolean,
-    /// The schema does not tell.
-    Open,
+    /// The schema does not give a single type.
+    Unknown,
 }
 
 impl Schema {
-    /// What kind of value the field at this path holds.
+    /// The type of the field at this path.
     #[must_use]
-    pub fn kind(&self, path: &[&str]) -> Kind {
+    pub fn field_type(&self, path: &[&str]) -> FieldType {
         let mut schema = &self.document;
         for name in path {
             let properties = self.properties(schema);
             let Some((_, found)) = properties.into_iter().find(|(known, _)| known == name) else {
-                return Kind::Open;
+                return FieldType::Unknown;
             };
             schema = found;
         }
         let (mut types, mut format) = (HashSet::new(), None);
-        self.parts(schema, &mut |part| {
+        self.subschemas(schema, &mut |part| {
             match part.get("type") {
                 Some(Value::String(one)) => drop(types.insert(one.as_str())),
                 Some(Value::Array(several)) => {
                     types.extend(several.iter().filter_map(Value::as_str));
                 }
-                // Lists of values, in schemas made from an XSD, stand without a type.
+                // In schemas made from an XSD an `enum` has no `type`.
                 _ => {
                     let listed = part.get("enum").and_then(Value::as_array);
                     if listed.is_some_and(|values| values.iter().all(Value::is_string)) {
@@ -104,18 +104,17 @@ impl Schema {
         types.remove("null");
         let mut types = types.into_iter();
         match (types.next(), types.next(), format) {
-            (Some("string"), None, Some("date")) => Kind::Date,
-            (Some("string"), None, Some("date-time")) => Kind::Moment,
-            (Some("string"), None, _) => Kind::Text,
-            (Some("number"), None, _) => Kind::Number,
-            (Some("integer"), None, _) => Kind::Whole,
-            (Some("boolean"), None, _) => Kind::Boolean,
-            _ => Kind::Open,
+            (Some("string"), None, Some("date")) => FieldType::Date,
+            (Some("string"), None, Some("date-time")) => FieldType::DateTime,
+            (Some("string"), None, _) => FieldType::Text,
+            (Some("number"), None, _) => FieldType::Number,
+            (Some("integer"), None, _) => FieldType::Integer,
+            (Some("boolean"), None, _) => FieldType::Boolean,
+            _ => FieldType::Unknown,
         }
     }
 
-    /// Reads and compiles a schema. References are resolved within the document only,
-    /// nothing is ever fetched.
+    /// Reads and compiles a schema. Only references within the document are resolved; nothing is fetched.
     ///
     /// # Errors
     /// [`SchemaError`].
@@ -126,7 +125,7 @@ impl Schema {
             problem: error.to_string(),
         })?;
         let invalid = |problem| SchemaError::Invalid { file, problem };
-        // Files of apps often begin with a byte order mark.
+        // The files of apps often begin with a byte order mark.
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
         match serde_json::from_slice(text) {
             Ok(document) => Self::compile(document).map_err(invalid),
@@ -144,14 +143,14 @@ impl Schema {
         })
     }
 
-    /// The schema as it is written.
+    /// The JSON of the schema.
     #[must_use]
     pub fn document(&self) -> &Value {
         &self.document
     }
 
-    /// Everything that the schema does not allow in `model`, fields that it does not know included: B
-    /// would drop those silently.
+    /// Everything in `model` that the schema does not allow. That includes unknown fields, because B would drop them
+    /// silently.
     #[must_use]
     pub fn violations(&self, model: &Map<String, Value>) -> Vec<Violation> {
         let value = Value::Object(model.clone());
@@ -163,11 +162,11 @@ impl Schema {
                 problem: error.masked().to_string(),
             })
             .collect();
-        self.unknown(&value, &self.document, "model", &mut found);
+        self.unknown_fields(&value, &self.document, "model", &mut found);
         found
     }
 
-    /// `model` with its fields in the schema's order, in every group.
+    /// `model` with the fields of every group in the schema's order.
     #[must_use]
     pub fn ordered(&self, model: Map<String, Value>) -> Map<String, Value> {
         match self.order(Value::Object(model), &self.document) {
@@ -199,11 +198,18 @@ impl Schema {
         }
     }
 
-    fn unknown(&self, value: &Value, schema: &Value, path: &str, found: &mut Vec<Violation>) {
+    /// Adds the fields that the schema does not know.
+    fn unknown_fields(
+        &self,
+        value: &Value,
+        schema: &Value,
+        path: &str,
+        found: &mut Vec<Violation>,
+    ) {
         match value {
             Value::Object(fields) => {
                 let properties = self.properties(schema);
-                // A schema that says nothing of a group's fields allows any.
+                // A schema without `properties` allows any field.
                 if properties.is_empty() {
                     return;
                 }
@@ -211,7 +217,7 @@ impl Schema {
                 for (name, value) in fields {
                     let field = format!("{path}.{name}");
                     match properties.get(name.as_str()) {
-                        Some(schema) => self.unknown(value, schema, &field, found),
+                        Some(schema) => self.unknown_fields(value, schema, &field, found),
                         None => found.push(Violation {
                             field,
                             problem: "B's schema has no such field, B would drop it silently"
@@ -223,18 +229,18 @@ impl Schema {
             Value::Array(items) => {
                 let schema = self.items(schema);
                 for (index, item) in items.iter().enumerate() {
-                    self.unknown(item, schema, &format!("{path}[{index}]"), found);
+                    self.unknown_fields(item, schema, &format!("{path}[{index}]"), found);
                 }
             }
             _ => {}
         }
     }
 
-    /// The fields that a schema names, in its order, through `$ref`, `allOf`, `anyOf` and `oneOf`.
+    /// The fields of a schema in its order, including those from `$ref`, `allOf`, `anyOf` and `oneOf`.
     fn properties<'a>(&'a self, schema: &'a Value) -> Vec<(&'a str, &'a Value)> {
         let mut found: Vec<(&str, &Value)> = Vec::new();
         let mut known: HashSet<&str> = HashSet::new();
-        self.parts(schema, &mut |part| {
+        self.subschemas(schema, &mut |part| {
             for (name, schema) in part
                 .get("properties")
                 .and_then(Value::as_object)
@@ -249,9 +255,10 @@ impl Schema {
         found
     }
 
+    /// The schema of a list's items.
     fn items<'a>(&'a self, schema: &'a Value) -> &'a Value {
         let mut items = &Value::Null;
-        self.parts(schema, &mut |part| {
+        self.subschemas(schema, &mut |part| {
             if let Some(found) = part.get("items") {
                 items = found;
             }
@@ -259,8 +266,8 @@ impl Schema {
         items
     }
 
-    /// The schema itself and every schema that it is made of, each once.
-    fn parts<'a>(&'a self, schema: &'a Value, visit: &mut dyn FnMut(&'a Value)) {
+    /// Visits the schema and every schema that it refers to or combines, each once.
+    fn subschemas<'a>(&'a self, schema: &'a Value, visit: &mut dyn FnMut(&'a Value)) {
         let mut seen: Vec<&Value> = Vec::new();
         let mut due = vec![schema];
         while let Some(part) = due.pop() {
@@ -288,7 +295,7 @@ impl Schema {
     }
 }
 
-/// A JSON pointer as the dotted path that the rest of the messages use.
+/// Converts a JSON pointer to a dotted path, as used in the other messages.
 fn dotted(pointer: &str) -> String {
     let mut path = String::from("model");
     for segment in pointer.split('/').skip(1) {
@@ -332,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_come_in_the_order_of_the_schema_at_every_depth() {
+    fn elements_are_ordered_by_the_schema_at_every_level() {
         let model = map(
             json!({"rows": [{"area": 1, "code": "A"}], "self": {"rows": [], "title": "x"}, "title": "y"}),
         );
@@ -343,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_violation_names_the_field_and_the_rule_and_no_value() {
+    fn a_violation_names_the_field_and_the_rule_but_no_value() {
         let model = map(
             json!({"title": "hemmelig hemmelig", "rows": [{"code": "hemmelig"}], "titel": "hemmelig"}),
         );
@@ -360,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kind_of_a_field_is_told_through_references_and_parts() {
+    fn the_type_of_a_field_is_found_through_references_and_combined_schemas() {
         let schema = Schema::compile(json!({
             "allOf": [{"$ref": "#/$defs/Form"}],
             "$defs": {
@@ -375,25 +382,29 @@ mod tests {
             },
         }))
         .unwrap();
-        for (name, kind) in [
-            ("text", Kind::Text),
-            ("date", Kind::Date),
-            ("moment", Kind::Moment),
-            ("number", Kind::Number),
-            ("whole", Kind::Whole),
-            ("flag", Kind::Boolean),
-            ("code", Kind::Text),
-            ("gone", Kind::Open),
+        for (name, expected) in [
+            ("text", FieldType::Text),
+            ("date", FieldType::Date),
+            ("moment", FieldType::DateTime),
+            ("number", FieldType::Number),
+            ("whole", FieldType::Integer),
+            ("flag", FieldType::Boolean),
+            ("code", FieldType::Text),
+            ("gone", FieldType::Unknown),
         ] {
-            assert_eq!(schema.kind(&["group", name]), kind, "{name}");
+            assert_eq!(schema.field_type(&["group", name]), expected, "{name}");
         }
-        for open in ["several", "any", "group"] {
-            assert_eq!(schema.kind(&[open]), Kind::Open, "{open}");
+        for unknown in ["several", "any", "group"] {
+            assert_eq!(
+                schema.field_type(&[unknown]),
+                FieldType::Unknown,
+                "{unknown}"
+            );
         }
     }
 
     #[test]
-    fn a_schema_that_refers_to_itself_ends() {
+    fn a_schema_that_refers_to_itself_terminates() {
         let cyclic = Schema::compile(
             json!({"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a"}]}}}),
         );
@@ -409,6 +420,6 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let remote = json!({"$ref": format!("http://{address}/schema.json")});
         assert!(Schema::compile(remote).is_err());
-        assert!(listener.accept().is_err(), "the trap must stay unvisited");
+        assert!(listener.accept().is_err(), "nothing may be fetched");
     }
 }

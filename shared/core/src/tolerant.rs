@@ -1,17 +1,16 @@
-//! Altinn's JSON as Altinn's own readers take it.
+//! Deserializes Altinn's JSON as leniently as Altinn's own readers do.
 //!
-//! The same document is written in several ways: apps write nulls and enumerations as numbers, Storage leaves
-//! nulls out and writes enumerations as text, and each generation of the library adds, drops or renames fields.
-//! Altinn's readers (Newtonsoft, and System.Text.Json with its web defaults) take all of them. So does [`read`]:
+//! The same document is written in several ways: apps write nulls, and enumerations as numbers; Storage omits nulls and
+//! writes enumerations as text; and each generation of the library adds, drops or renames fields. Altinn's readers
+//! (Newtonsoft, and System.Text.Json with its web defaults) accept all of them. So does [`read`]:
 //!
-//! * `null` is absent, and an absent list or group is an empty one,
-//! * unknown fields are nothing, in any order, and of a field that is there twice the last one that is not null counts,
-//! * the case of a field's name does not matter where the reader names the field,
+//! * `null` means absent; `null` instead of a list or group means an empty one,
+//! * unknown fields are ignored, fields may be in any order, and of a repeated field the last value that is not null counts,
+//! * the names of a struct's fields are case-insensitive,
 //! * a number may be written as text and a text as a number; so may `true` and `false` as text.
 //!
-//! What a reader requires beyond that, it says in its types: a field that is no `Option` and has no default must be
-//! there. Dates are read with [`moment`], enumerations into
-//! [`Enumeration`](super::instance::Enumeration).
+//! A field that is not an `Option` and has no default is still required. Dates are read with [`timestamp`], enumerations
+//! into [`Enumeration`](crate::instance::Enumeration).
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde::{
@@ -24,15 +23,15 @@ use serde::{
 };
 use serde_json::{Error, Map, Value};
 
-/// Reads a value of Altinn's.
+/// Reads a value from Altinn's JSON.
 ///
 /// # Errors
-/// What is not such a value. The error's text may quote the document, which may be somebody's form: do not log it.
+/// If the JSON is not such a value. The message may quote the document, which may contain personal data: do not log it.
 pub fn read<'de, T: Deserialize<'de>>(json: &'de Value) -> Result<T, Error> {
     T::deserialize(Tolerant(json))
 }
 
-/// A document as [`read`] takes it, for readers that wrap a deserializer of their own around it.
+/// The deserializer behind [`read`], for callers that wrap it in another one.
 #[derive(Debug, Clone, Copy)]
 pub struct Tolerant<'de>(pub &'de Value);
 
@@ -46,7 +45,7 @@ impl<'de> Tolerant<'de> {
         }
     }
 
-    /// The number that is meant: one with a fraction of zero, or one within a text, is the plain number.
+    /// The integer that a number with a fraction of zero, or a text, stands for.
     fn integer(self) -> Option<Value> {
         match self.0 {
             Value::Number(number) if number.is_f64() => whole(number.as_f64()?),
@@ -63,7 +62,7 @@ impl<'de> Tolerant<'de> {
 }
 
 fn whole(number: f64) -> Option<Value> {
-    // Beyond 2^53 a double does not tell which whole number was meant.
+    // Beyond 2^53 several integers are the same double.
     let is_exact = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
     #[expect(clippy::cast_possible_truncation, reason = "whole, and within 2^53")]
     is_exact.then(|| Value::from(number as i64))
@@ -77,7 +76,7 @@ impl<'de> IntoDeserializer<'de, Error> for Tolerant<'de> {
     }
 }
 
-/// A field's name, as text that lives as long as the document.
+/// The name of a field, borrowed for the lifetime of the document.
 struct Name<'de>(&'de str);
 
 impl<'de> IntoDeserializer<'de, Error> for Name<'de> {
@@ -88,8 +87,8 @@ impl<'de> IntoDeserializer<'de, Error> for Name<'de> {
     }
 }
 
-/// The fields of a group that a reader names, each once.
-fn named<'de>(
+/// The fields of an object with one of these names, each once.
+fn known_fields<'de>(
     object: &'de Map<String, Value>,
     names: &'static [&'static str],
 ) -> Vec<(&'static str, &'de Value)> {
@@ -106,7 +105,7 @@ fn named<'de>(
     found
 }
 
-/// Reads a whole number after what [`Tolerant::integer`] makes of it.
+/// Deserializes an integer from what [`Tolerant::integer`] returns.
 macro_rules! whole_numbers {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -140,7 +139,7 @@ impl<'de> Deserializer<'de> for Tolerant<'de> {
     ) -> Result<V::Value, Error> {
         let fields = match self.0 {
             Value::Null => Vec::new(),
-            Value::Object(object) => named(object, names),
+            Value::Object(object) => known_fields(object, names),
             other => return other.deserialize_map(visitor),
         };
         let fields = fields
@@ -225,7 +224,7 @@ impl<'de> Deserializer<'de> for Tolerant<'de> {
     }
 }
 
-/// A field of a group by its name, in any case; null where there is none.
+/// The field of an object with this name, in any case; null if there is none.
 #[must_use]
 pub fn field<'v>(group: &'v Value, name: &str) -> &'v Value {
     static NULL: Value = Value::Null;
@@ -241,29 +240,30 @@ pub fn field<'v>(group: &'v Value, name: &str) -> &'v Value {
     exact.or_else(alike).unwrap_or(&NULL)
 }
 
-/// A date as .NET writes it: 0 to 7 digits of fraction, with an offset or without one, which is UTC then.
+/// Deserializes a date and time as .NET writes it: with 0 to 7 decimals, and UTC if it has no offset.
 ///
 /// # Errors
-/// What is no date.
-pub fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+/// If the value is not a date and time.
+pub fn timestamp<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else {
         return Ok(None);
     };
-    let moment = parse_moment(&text);
-    moment
+    parse_timestamp(&text)
         .map(Some)
         .ok_or_else(|| D::Error::custom("not a date and time"))
 }
 
-/// See [`moment`].
+/// Parses a date and time as [`timestamp`] does.
 #[must_use]
-pub fn parse_moment(text: &str) -> Option<Timestamp> {
+pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let text = text.trim();
-    if let Ok(moment) = text.parse() {
-        return Some(moment);
+    if let Ok(timestamp) = text.parse() {
+        return Some(timestamp);
     }
     let local: DateTime = text.trim_end_matches(['Z', 'z']).parse().ok()?;
-    // .NET's `DateTime.MaxValue` is later than the latest moment here.
+    // .NET's `DateTime.MaxValue` is later than `Timestamp::MAX`.
     let zoned = local.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
     Some(zoned.unwrap_or(Timestamp::MAX))
 }
@@ -282,12 +282,12 @@ mod tests {
         is_read: bool,
         #[serde(default)]
         names: Vec<String>,
-        #[serde(default, deserialize_with = "moment")]
+        #[serde(default, deserialize_with = "timestamp")]
         created: Option<Timestamp>,
     }
 
     #[test]
-    fn the_last_of_several_fields_counts_unless_it_is_null() {
+    fn the_last_of_repeated_fields_counts_unless_it_is_null() {
         for (document, expected) in [
             (json!({"id": 1, "Id": 2}), 2),
             (json!({"Id": 2, "id": null}), 2),
@@ -322,8 +322,8 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_without_an_offset_is_utc() {
-        let moment = |text: &str| parse_moment(text).map(|moment| moment.to_string());
+    fn a_date_and_time_without_an_offset_is_utc() {
+        let parsed = |text: &str| parse_timestamp(text).map(|timestamp| timestamp.to_string());
         for (text, expected) in [
             ("2026-11-29T09:15:30", "2026-11-29T09:15:30Z"),
             (
@@ -335,14 +335,14 @@ mod tests {
             ("2026-11-29", "2026-11-29T00:00:00Z"),
             ("0001-01-01T00:00:00", "0001-01-01T00:00:00Z"),
         ] {
-            assert_eq!(moment(text).as_deref(), Some(expected), "{text}");
+            assert_eq!(parsed(text).as_deref(), Some(expected), "{text}");
         }
         assert_eq!(
-            parse_moment("9999-12-31T23:59:59.9999999Z"),
+            parse_timestamp("9999-12-31T23:59:59.9999999Z"),
             Some(Timestamp::MAX)
         );
         for text in ["", "i går", "2026-13-01T00:00:00Z", "29.11.2026"] {
-            assert_eq!(moment(text), None, "{text}");
+            assert_eq!(parsed(text), None, "{text}");
         }
     }
 }

@@ -1,7 +1,6 @@
-//! From a route and A's data to the draft of B.
+//! Builds the draft of B from a route and A's data.
 //!
-//! Pure: the same route and data give the same draft. No clock, no randomness, no
-//! environment.
+//! The same route and data always give the same draft: nothing here depends on a clock, randomness or the environment.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -10,25 +9,28 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::{
-    draft::{Attachment, Draft, Owner, storable},
+    draft::{Attachment, Draft, Owner, storable_filename},
     instance::{DataElement, Instance},
     relay::{Reason, decide::Failure},
-    route::{AttachmentRule, EvaluationError, Gate, MappingError, OwnerRule, Route, Scope, model},
+    route::{
+        AttachmentRule, EvaluationError, Expression, Gate, MappingError, OwnerRule, Route, Scope,
+        model,
+    },
 };
 
-/// A's PDF of a form (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Pdf/PdfService.cs).
+/// The data type of the PDFs that A's app makes of its forms (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Pdf/PdfService.cs).
 const PDF: &str = "ref-data-as-pdf";
 
-/// No draft, and why. Names fields and data types, never values.
+/// Why there is no draft. Names fields and data types, never values.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TransformError {
     /// A field of B could not be filled.
-    #[error("route {route}: {source}")]
+    #[error("route {route}: {problem}")]
     Mapping {
         /// The route.
         route: String,
-        /// The field, and why.
-        source: MappingError,
+        /// The field, and the reason.
+        problem: MappingError,
     },
     /// B's owner could not be determined.
     #[error("route {route}: to.owner.{kind}: {problem}")]
@@ -40,16 +42,16 @@ pub enum TransformError {
         /// Why.
         problem: String,
     },
-    /// An element that the route requires is not there.
+    /// A has no element of a data type that the route requires.
     #[error("A has no `{0}`, which the route requires")]
     AttachmentMissing(String),
-    /// An element's virus scan is not done.
+    /// The virus scan of an element has not finished.
     #[error("the virus scan of a `{0}` is not done")]
     AttachmentScanned(String),
-    /// An element's virus scan found something.
+    /// The virus scan of an element found something.
     #[error("the virus scan found something in a `{0}`")]
     AttachmentInfected(String),
-    /// The values of `each` cannot be told apart.
+    /// A value of `each` has no key, or the same key as another value.
     #[error("route {route}: key: {problem}")]
     Keys {
         /// The route.
@@ -57,7 +59,7 @@ pub enum TransformError {
         /// Why.
         problem: String,
     },
-    /// The due date lies outside of all calendars.
+    /// The due date is outside the range of dates.
     #[error("route {route}: due: gives no date")]
     Due {
         /// The route.
@@ -66,16 +68,16 @@ pub enum TransformError {
 }
 
 impl TransformError {
-    /// Whether the draft may come about later, without anybody changing anything.
+    /// Whether the error may go away without a change to the route or the data.
     #[must_use]
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         matches!(
             self,
             Self::AttachmentMissing(_) | Self::AttachmentScanned(_)
         )
     }
 
-    /// The problem that stands in the relay's way.
+    /// The problem that stops the relay.
     #[must_use]
     pub fn failure(&self) -> Failure {
         let reason = match self {
@@ -89,7 +91,7 @@ impl TransformError {
     }
 }
 
-/// When the route's gate opened for this A instance; `None` if it is not open.
+/// When the gate opened for this A instance; `None` if it has not opened.
 #[must_use]
 pub fn open_since(gate: &Gate, source: &Instance) -> Option<Timestamp> {
     let ended = source.process.ended;
@@ -106,38 +108,39 @@ pub fn open_since(gate: &Gate, source: &Instance) -> Option<Timestamp> {
     }
 }
 
-/// One relay's share of an A instance.
-pub struct Part {
-    /// What tells it from the route's other relays of the instance; may be personal. `None` without `each`.
+/// The draft of one relay, with the relay's key.
+pub struct KeyedDraft {
+    /// The key that distinguishes the route's relays of one A instance; may be personal. `None` if the route has no `each`.
     pub key: Option<String>,
-    /// Its draft.
+    /// The draft, or why there is none.
     pub draft: Result<Draft, TransformError>,
 }
 
-impl fmt::Debug for Part {
+impl fmt::Debug for KeyedDraft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Part")
+        f.debug_struct("KeyedDraft")
             .field("draft", &self.draft)
             .finish_non_exhaustive()
     }
 }
 
-/// The drafts of the B that an A instance leads to: one, or one per value of the route's `each`.
-/// `data` is A's form data by data type: an object, or a list where A has several.
+/// Builds the drafts for an A instance: one, or one per value of the route's `each`.
+/// `data` is A's form data by data type: an object, or a list if A has several forms of the type.
 ///
 /// # Errors
-/// [`TransformError`] when the values cannot be told apart; what is wrong with one of them stands in its part.
+/// [`TransformError`] if the keys of the values are missing or not unique. An error in a single draft is in its
+/// [`KeyedDraft`].
 pub fn drafts(
     route: &Route,
     source: &Instance,
     data: Map<String, Value>,
     open_since: Timestamp,
-) -> Result<Vec<Part>, TransformError> {
+) -> Result<Vec<KeyedDraft>, TransformError> {
     let paths = route.paths();
     let scope = Scope::new(source.raw.clone(), data, paths.iter().map(String::as_str));
     let Some(each) = &route.each else {
         let draft = draft(route, source, &scope, open_since);
-        return Ok(vec![Part { key: None, draft }]);
+        return Ok(vec![KeyedDraft { key: None, draft }]);
     };
     let refused = |problem: String| TransformError::Keys {
         route: route.name.to_string(),
@@ -148,29 +151,32 @@ pub fn drafts(
         .each(&each.name, &scope)
         .map_err(|error| refused(error.to_string()))?;
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let mut parts = Vec::new();
+    let mut drafts = Vec::new();
     for (index, scope) in scopes.iter().enumerate() {
-        let key = match each.key.evaluate(scope) {
-            Ok(Some(Value::String(text))) if !text.trim().is_empty() => text.trim().to_owned(),
-            Ok(Some(Value::Number(number))) => number.to_string(),
-            Ok(_) => {
-                return Err(refused(format!(
-                    "value {index} of `each` has no key: a text or a number is needed"
-                )));
-            }
-            Err(error) => return Err(refused(format!("value {index} of `each`: {error}"))),
-        };
+        let key = key(&each.key, index, scope).map_err(refused)?;
         if let Some(first) = seen.insert(key.clone(), index) {
             return Err(refused(format!(
                 "values {first} and {index} of `each` have the same key"
             )));
         }
-        parts.push(Part {
+        drafts.push(KeyedDraft {
             key: Some(key),
             draft: draft(route, source, scope, open_since),
         });
     }
-    Ok(parts)
+    Ok(drafts)
+}
+
+/// The key of the value of `each` with this index, or what is wrong with it.
+fn key(expression: &Expression, index: usize, scope: &Scope) -> Result<String, String> {
+    match expression.evaluate(scope) {
+        Ok(Some(Value::String(text))) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
+        Ok(Some(Value::Number(number))) => Ok(number.to_string()),
+        Ok(_) => Err(format!(
+            "value {index} of `each` has no key: a text or a number is needed"
+        )),
+        Err(error) => Err(format!("value {index} of `each`: {error}")),
+    }
 }
 
 fn draft(
@@ -185,9 +191,9 @@ fn draft(
         kind,
         problem,
     })?;
-    let model = model::fill(&route.model, scope).map_err(|source| TransformError::Mapping {
+    let model = model::fill(&route.model, scope).map_err(|problem| TransformError::Mapping {
         route: name(),
-        source,
+        problem,
     })?;
     let mut attachments = Vec::new();
     for rule in &route.attachments {
@@ -211,6 +217,7 @@ fn draft(
     })
 }
 
+/// The owner that a rule names; otherwise the kind of owner and what is wrong.
 fn owner(rule: &OwnerRule, scope: &Scope) -> Result<Owner, (&'static str, String)> {
     let digits = |value: &Value, count: usize| {
         let text = match value {
@@ -232,7 +239,7 @@ fn owner(rule: &OwnerRule, scope: &Scope) -> Result<Owner, (&'static str, String
         OwnerRule::Organisation(_) => digits(&value("organisation")?, 9)
             .map(Owner::Organisation)
             .ok_or(("organisation", "not nine digits".into())),
-        // As a number it may have lost its leading zero: text only.
+        // Only a text: a number would have lost a leading zero.
         OwnerRule::Person(_) => match value("person")? {
             text @ Value::String(_) => digits(&text, 11).map(Owner::Person),
             _ => None,
@@ -251,7 +258,7 @@ fn owner(rule: &OwnerRule, scope: &Scope) -> Result<Owner, (&'static str, String
     }
 }
 
-/// The elements of A that a rule names: of PDFs the newest of each task, of all else every one.
+/// The elements of A that a rule selects: the newest PDF of each task, or all elements of another data type.
 fn pick(rule: &AttachmentRule, source: &Instance) -> Result<Vec<Attachment>, TransformError> {
     let mut elements = source.elements(&rule.from);
     if rule.from == PDF {
@@ -285,7 +292,7 @@ fn attachment(rule: &AttachmentRule, element: &DataElement) -> Attachment {
         .content_type
         .clone()
         .unwrap_or_else(|| "application/octet-stream".into());
-    // An element that is added to an instance must have a name with an ending
+    // B requires a filename with an extension for an element that is added to an instance
     // (Altinn/app-lib-dotnet: src/Altinn.App.Api/Helpers/RequestHandling/DataRestrictionValidation.cs).
     let mut filename = element
         .filename
@@ -305,8 +312,8 @@ fn attachment(rule: &AttachmentRule, element: &DataElement) -> Attachment {
     Attachment {
         element: element.id,
         data_type: rule.to.clone(),
-        // As B would name it anyway: nothing in it means anything to a header.
-        filename: storable(&filename),
+        // The name that B would give it anyway; it has no characters that are special in a header.
+        filename: storable_filename(&filename),
         content_type,
         size: element.size,
     }

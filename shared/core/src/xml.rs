@@ -1,38 +1,38 @@
-//! B's form as XML, as .NET's `XmlSerializer` reads it: elements in the draft's order,
-//! lists as repeated elements, empty fields left out, numbers and dates plain.
+//! Writes B's form as XML that .NET's `XmlSerializer` reads: elements in the draft's order, lists as repeated elements,
+//! null fields omitted, numbers without exponents.
 
 use quick_xml::escape::escape;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-/// A draft that XML cannot carry. Names the field, never a value.
+/// Why a draft cannot be written as XML. Names the field, never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum XmlError {
-    /// A character that XML 1.0 has no way to write.
+    /// A text contains a character that XML 1.0 does not allow.
     #[error(
         "{field}: has the character U+{character:04X}, which XML cannot carry: remove it in the expression with `| replace`, or correct A's data"
     )]
     Character {
-        /// The field, dotted.
+        /// The field, as a dotted path.
         field: String,
         /// The character's code point.
         character: u32,
     },
-    /// A name from A's data that cannot name an element.
+    /// A name from A's data is not a valid element name.
     #[error("{field}: a field's name is not the name of an XML element")]
     Name {
-        /// The group that has it, dotted.
+        /// The group that contains it, as a dotted path.
         field: String,
     },
-    /// A list in a list, for which a form has no place.
+    /// A list contains a list, which has no form in XML.
     #[error("{field}: a list in a list has no place in a form")]
     NestedList {
-        /// The field, dotted.
+        /// The field, as a dotted path.
         field: String,
     },
 }
 
-/// Whether `name` can name an element of a form: an XML name without colon.
+/// Whether `name` is a valid element name for a form: an XML name without a colon.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     let mut characters = name.chars();
@@ -42,12 +42,12 @@ pub fn is_name(name: &str) -> bool {
         && characters.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
 }
 
-/// Whether XML 1.0 can carry `character` (XML 1.0, production 2).
-fn is_carried(character: char) -> bool {
+/// Whether XML 1.0 allows `character` (production 2).
+fn is_allowed(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
-/// Writes the document.
+/// Writes the XML document of a form, with `root` as its root element.
 ///
 /// # Errors
 /// [`XmlError`], which names the field.
@@ -104,13 +104,13 @@ fn write_element(
     match value {
         Value::Object(fields) => write_fields(document, fields, field)?,
         Value::String(text) => {
-            if let Some(character) = text.chars().find(|c| !is_carried(*c)) {
+            if let Some(character) = text.chars().find(|c| !is_allowed(*c)) {
                 return Err(XmlError::Character {
                     field: field.to_owned(),
                     character: character.into(),
                 });
             }
-            // A parser reads a bare carriage return as a line feed (XML 1.0, 2.11).
+            // A parser would read an unescaped carriage return as a line feed (XML 1.0, 2.11).
             document.push_str(&escape(text.as_str()).replace('\r', "&#13;"));
         }
         Value::Number(number) => document.push_str(&plain(number)),
@@ -127,7 +127,7 @@ fn close(document: &mut String, name: &str) {
     document.push('>');
 }
 
-/// A number without exponent, and without a fraction that says nothing.
+/// Writes a number without an exponent, and without a fraction of zero.
 pub(crate) fn plain(number: &serde_json::Number) -> String {
     match (number.as_i64(), number.as_u64(), number.as_f64()) {
         (Some(integer), _, _) => integer.to_string(),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_is_written_in_its_order_with_lists_repeated_and_nothing_for_nothing() {
+    fn a_form_is_written_in_order_with_repeated_lists_and_without_nulls() {
         let model = json!({"z": {"b": "x", "a": 3}, "rows": [{"k": "A"}, {"k": "B"}], "no": [], "null": null, "yes": true});
         assert_eq!(
             written(model).unwrap(),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_plain() {
+    fn numbers_have_no_exponent_and_no_zero_fraction() {
         let model =
             json!({"n": [1, 2.0, 1234.5, 1e21, 0.000_000_1, -0.5, 18_446_744_073_709_551_615_u64]});
         assert_eq!(
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_xml_cannot_carry_is_refused_by_field_and_code_point_only() {
+    fn an_error_gives_the_field_and_the_code_point_but_no_value() {
         let error = written(json!({"a": [{"b": "hemmelig \u{8}"}]})).unwrap_err();
         assert_eq!(
             error,
@@ -198,7 +198,7 @@ mod tests {
         );
     }
 
-    /// The text of the only `t` element, as a real parser reads it.
+    /// The text of the only `t` element, as read by a real parser.
     fn read_back(document: &str) -> String {
         let mut reader = Reader::from_str(document);
         let mut text = String::new();
@@ -218,11 +218,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_back_as_it_was_or_refused(text in any::<String>()) {
+        fn any_text_is_read_back_unchanged_or_refused(text in any::<String>()) {
             match written(json!({"t": text})) {
                 Ok(document) => prop_assert_eq!(read_back(&document), text),
                 Err(XmlError::Character { character, .. }) => {
-                    prop_assert!(text.chars().any(|c| u32::from(c) == character && !is_carried(c)));
+                    prop_assert!(text.chars().any(|c| u32::from(c) == character && !is_allowed(c)));
                 }
                 Err(other) => prop_assert!(false, "{}", other),
             }

@@ -1,6 +1,6 @@
-//! Who calls us: verifies the Maskinporten access token of an inbound call.
+//! Authenticates callers: verifies the Maskinporten access token of an inbound call.
 //!
-//! The checks are those that Maskinporten asks of an API
+//! These are the checks that Maskinporten requires of an API
 //! (docs.digdir.no/docs/Maskinporten/maskinporten_guide_apitilbyder).
 
 mod keys;
@@ -29,16 +29,16 @@ pub struct Caller {
     pub organisation: String,
 }
 
-/// A caller that is not let in. No variant holds any part of the token.
+/// A caller that is refused. No variant holds any part of the token.
 #[derive(Debug, Error)]
 pub enum CallerError {
-    /// The token proves nothing: 401.
-    #[error("the access token is not accepted: {0}")]
+    /// The token is not valid: 401.
+    #[error("the access token is not accepted")]
     Unauthorized(#[from] TokenFault),
-    /// The token is good, but not for this: 403.
-    #[error("the access token gives no right to this call: {0}")]
+    /// The token is valid, but does not allow this call: 403.
+    #[error("the access token gives no right to this call")]
     Forbidden(#[from] MissingRight),
-    /// The issuer's keys cannot be had, so nobody can tell: 503.
+    /// The issuer's keys cannot be read, so the token cannot be checked: 503.
     #[error("the access token cannot be checked now")]
     Unavailable {
         /// Why not.
@@ -70,23 +70,23 @@ pub enum TokenFault {
     /// A claim is missing or of another type.
     #[error("a claim is missing or not of its type; iss and exp are required")]
     Claims,
-    /// `iss` is another.
+    /// `iss` names another issuer.
     #[error("it was issued by another issuer than this API trusts")]
     Issuer,
     /// `exp` has passed.
     #[error("it has expired; get a new one")]
     Expired,
-    /// `nbf` has not come.
+    /// `nbf` is in the future.
     #[error("it is not valid yet; check the clocks")]
     NotYetValid,
-    /// `aud` is another.
+    /// `aud` names another audience.
     #[error(
         "it is meant for another audience; ask Maskinporten for a token with this API as resource"
     )]
     Audience,
 }
 
-/// What a good token lacks.
+/// What a valid token lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum MissingRight {
     /// Not the scope.
@@ -109,7 +109,7 @@ pub struct CallerVerifier {
 }
 
 impl CallerVerifier {
-    /// Reads nothing yet: keys are asked for when the first token comes.
+    /// Reads nothing yet; the keys are read when the first token comes.
     ///
     /// # Errors
     /// [`reqwest::Error`] when TLS cannot be set up on this machine.
@@ -123,14 +123,14 @@ impl CallerVerifier {
     /// The organisation that `token` speaks for, at the time `now`.
     ///
     /// # Errors
-    /// [`CallerError`], by what the caller is to be told.
+    /// [`CallerError`], by the status that the caller gets.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, CallerError> {
         let claims = self.authentic(token, now).await?;
         claims.check_validity(&self.settings, now)?;
         Ok(claims.caller(&self.settings)?)
     }
 
-    /// The claims of a token that the issuer signed; whether they hold is not yet looked at.
+    /// The claims of a token that the issuer signed. They are not checked yet.
     async fn authentic(&self, token: &str, now: Timestamp) -> Result<Claims, CallerError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenFault::NotAToken)?;
         let ours = [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512];
@@ -149,8 +149,8 @@ impl CallerVerifier {
                 });
             }
         };
-        // The library checks the signature only: its claim checks read the machine's clock and pass
-        // over claims that are missing.
+        // The library checks only the signature: its checks of claims read the machine's clock and skip
+        // missing claims.
         let mut signature_only = Validation::new(header.alg);
         signature_only.required_spec_claims.clear();
         signature_only.validate_exp = false;
@@ -256,7 +256,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_token_holds_between_nbf_and_exp_with_ten_seconds_on_either_side(
+        fn a_token_is_valid_between_nbf_and_exp_with_ten_seconds_of_leeway(
             exp in 0..4_000_000_000_i64, life in 0..200_i64, early in -300..300_i64
         ) {
             let nbf = exp - life;
@@ -284,7 +284,7 @@ mod tests {
         }
 
         #[test]
-        fn only_a_number_on_the_list_is_a_caller(number in "(0192:)?[0-9]{8,10}|310075728") {
+        fn only_an_organisation_on_the_list_is_a_caller(number in "(0192:)?[0-9]{8,10}|310075728") {
             let token = claims(&format!(
                 r#""exp":1,"scope":"ttd:stafett.trigger","consumer":{{"ID":"0192:{number}"}}"#
             ));

@@ -1,7 +1,7 @@
-//! Where the functions take the time from.
+//! The clock of the functions.
 //!
-//! In Lambda that is the system. A host program that runs the functions in its own process may give
-//! them another clock, so that a night can pass in a moment.
+//! In Lambda it is the system's. A host program that runs the functions in its own process may give them another clock,
+//! to let a night pass in a moment.
 
 use std::{fmt, sync::Arc};
 
@@ -18,7 +18,7 @@ impl Clock {
         Self(None)
     }
 
-    /// A clock that shows what `read` gives. It must not run backwards by more than clocks of different
+    /// A clock that shows the time that `read` returns. It must not run backwards by more than the clocks of different
     /// machines differ.
     #[must_use]
     pub fn reading(read: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {

@@ -1,41 +1,42 @@
 //! The dead-letter queue, as an operator works on it: take, look, send back, delete, put back.
 //!
-//! Whoever takes a dead letter hides it from everybody else. It shows again by itself after
-//! [`HIDDEN_FOR`], should the one who took it come to harm. A dead letter that is sent back is
-//! deleted only afterwards: one that is in both queues is harmless, one that is in neither is lost.
+//! A dead letter that is taken is hidden from everybody else. It becomes visible again after [`HIDDEN_FOR`], in case the
+//! process that took it dies. A dead letter is deleted only after it was sent back: in both queues it does no harm, in
+//! neither it would be lost.
 
-use std::{fmt, ops::Range, time::Duration};
+use std::time::Duration;
 
 use aws_sdk_sqs::{
     Client,
     config::{retry::RetryConfig, timeout::TimeoutConfig},
-    error::DisplayErrorContext,
     types::{
         BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
-        DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName,
+        DeleteMessageBatchRequestEntry, MessageSystemAttributeName,
         MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
         SendMessageBatchRequestEntry,
     },
 };
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use serde_json::Value;
-use stafett_core::trigger::{Cause, MessageError, Trigger};
 use thiserror::Error;
 
-use crate::settings::{DeadLetterSettings, QueueSettings};
+use crate::{
+    settings::{DeadLetterSettings, QueueSettings},
+    telemetry::Causes,
+};
 
-/// The most messages that one call may carry (Amazon SQS API Reference).
-pub const BATCH: usize = 10;
-/// How long a dead letter is hidden that was taken, unless this is renewed or it is put back.
+mod batch;
+mod letter;
+
+pub use batch::{BATCH, batches};
+pub use letter::{DeadLetter, Receipt};
+
+/// How long a dead letter that was taken is hidden, unless this is renewed or it is put back.
 pub const HIDDEN_FOR: Duration = Duration::from_secs(120);
-/// How long a call waits for a first dead letter. Any wait makes SQS ask all of its servers, so that
-/// no answer means an empty queue (Amazon SQS Developer Guide, "Short and long polling").
+/// How long a call waits for a first dead letter. A wait makes SQS ask all of its servers, so that an empty answer means
+/// an empty queue (Amazon SQS Developer Guide, "Short and long polling").
 pub const POLL: Duration = Duration::from_secs(2);
 
-/// The most bytes of bodies in one call (Amazon SQS API Reference, SendMessageBatch, as it was before
-/// 2025, which some endpoints still hold). A single message may be larger, and then goes alone.
-const BATCH_BYTES: usize = 256 * 1024;
 /// Batches that are under way at the same time.
 const BATCHES_AT_ONCE: usize = 8;
 
@@ -47,7 +48,7 @@ pub const CALL: Duration = Duration::from_secs(10);
 
 /// One of the two queues did not do what was asked.
 #[derive(Debug, Error)]
-#[error("cannot {doing}; see that {setting} names the queue and sqs:{permission} is allowed on it: {}", DisplayErrorContext(source.as_ref()))]
+#[error("cannot {doing}; see that {setting} names the queue and sqs:{permission} is allowed on it")]
 pub struct DeadLettersError {
     /// What was being done.
     doing: &'static str,
@@ -56,6 +57,7 @@ pub struct DeadLettersError {
     /// What the function's role needs for it.
     permission: &'static str,
     /// What the SDK said.
+    #[source]
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
@@ -74,125 +76,12 @@ impl DeadLettersError {
     }
 }
 
-/// A message of the dead-letter queue that we have taken. Whoever sent it may have put anything in its
-/// body, so that this is neither given out nor printed.
-#[derive(Clone)]
-pub struct DeadLetter {
-    id: String,
-    receipt: Receipt,
-    body: String,
-    trace: Option<String>,
-    sent: Timestamp,
-}
-
-/// What a dead letter that was taken is deleted or put back by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt(String);
-
-impl fmt::Debug for DeadLetter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeadLetter")
-            .field("id", &self.id)
-            .field("sent", &self.sent)
-            .finish_non_exhaustive()
-    }
-}
-
-impl DeadLetter {
-    /// SQS names every message and gives a receipt for it; one without could not be worked on.
-    fn read(message: Message, now: Timestamp) -> Option<Self> {
-        use MessageSystemAttributeName::{AwsTraceHeader, SentTimestamp};
-        let mut attributes = message.attributes.unwrap_or_default();
-        let sent = attributes
-            .get(&SentTimestamp)
-            .and_then(|ms| Timestamp::from_millisecond(ms.parse().ok()?).ok());
-        Some(Self {
-            id: message.message_id?,
-            receipt: Receipt(message.receipt_handle?),
-            body: message.body.unwrap_or_default(),
-            trace: attributes.remove(&AwsTraceHeader),
-            // One of unknown age is not taken for an old one.
-            sent: sent.unwrap_or(now),
-        })
-    }
-
-    /// The name that SQS gave it. It keeps it on its way from the queue to the dead-letter queue.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// What it is deleted or put back by.
-    #[must_use]
-    pub fn receipt(&self) -> &Receipt {
-        &self.receipt
-    }
-
-    /// When it was sent to the queue, which its way to the dead-letter queue does not change
-    /// (Amazon SQS Developer Guide, "Using dead-letter queues": the enqueue timestamp is unchanged).
-    #[must_use]
-    pub fn sent(&self) -> Timestamp {
-        self.sent
-    }
-
-    /// How long its body is, in bytes.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.body.len()
-    }
-
-    /// The trigger that it carries.
-    ///
-    /// # Errors
-    /// [`MessageError`] for one that carries none.
-    pub fn trigger(&self) -> Result<Trigger, MessageError> {
-        Trigger::from_message(&self.body)
-    }
-}
-
-/// The body that is sent back: a trigger with the cause `redrive` and all else, unknown fields too, as
-/// it is; what is no trigger, unchanged.
-fn sent_back(body: &str) -> String {
-    let changed = Trigger::from_message(body).ok().and_then(|_| {
-        let mut message: Value = serde_json::from_str(body).ok()?;
-        *message.get_mut("cause")? = Cause::Redrive.as_str().into();
-        Some(message.to_string())
-    });
-    changed.unwrap_or_else(|| body.to_owned())
-}
-
-/// The parts of a list whose members have these sizes, each as long as one call may carry, but at most
-/// `most` members.
-fn parts(sizes: impl Iterator<Item = usize>, most: usize) -> Vec<Range<usize>> {
-    let most = most.clamp(1, BATCH);
-    let (mut parts, mut start, mut bytes, mut end) = (Vec::new(), 0, 0, 0);
-    for size in sizes {
-        if end > start && (end - start == most || bytes + size > BATCH_BYTES) {
-            parts.push(start..end);
-            (start, bytes) = (end, 0);
-        }
-        bytes += size;
-        end += 1;
-    }
-    if end > start {
-        parts.push(start..end);
-    }
-    parts
-}
-
-/// Cuts `letters` into what one call of [`DeadLetters::send_back`] may carry, `most` each at most.
-pub fn batches(letters: &[DeadLetter], most: usize) -> impl Iterator<Item = &[DeadLetter]> {
-    parts(letters.iter().map(DeadLetter::size), most)
-        .into_iter()
-        .filter_map(|part| letters.get(part))
-}
-
 /// What became of one dead letter that was to be sent back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SentBack {
     /// It is in the queue, under this name.
     Confirmed(String),
-    /// The queue refused it, with this code, or said nothing of it.
+    /// The queue refused it with this code, or did not mention it.
     Refused(String),
 }
 
@@ -228,8 +117,8 @@ impl DeadLetters {
         }
     }
 
-    /// How many dead letters somebody has taken and neither deleted nor put back: roughly, as SQS knows
-    /// it, and up to a minute late.
+    /// How many dead letters somebody has taken and neither deleted nor put back: approximately, and up to a minute
+    /// late.
     ///
     /// # Errors
     /// [`DeadLettersError`].
@@ -249,10 +138,10 @@ impl DeadLetters {
         Ok(count.and_then(|it| it.parse().ok()).unwrap_or_default())
     }
 
-    /// Takes up to `most` dead letters, ten at most; none where the queue has none that shows.
+    /// Takes up to `most` dead letters, ten at most; none if the queue has no visible ones.
     ///
-    /// Asks once: where the answer is lost, dead letters may be hidden of which the caller does not
-    /// know, and it is for the caller to say so.
+    /// Asks only once. If the answer is lost, dead letters may be hidden without the caller's knowledge, and the caller
+    /// has to say so.
     ///
     /// # Errors
     /// [`DeadLettersError`].
@@ -288,11 +177,11 @@ impl DeadLetters {
             .collect())
     }
 
-    /// Sends dead letters to the queue that they came from, with the cause `redrive` and the trace that
-    /// they belong to: as many as one of [`batches`] holds. One answer each, in their order.
+    /// Sends dead letters to the queue that they came from, with the cause `redrive` and their own trace: as many as one
+    /// of [`batches`] has. Returns an outcome for each, in their order.
     ///
     /// # Errors
-    /// [`DeadLettersError`]; all or some may then be in the queue nevertheless.
+    /// [`DeadLettersError`]; some or all may be in the queue nevertheless.
     pub async fn send_back(
         &self,
         letters: &[DeadLetter],
@@ -305,7 +194,7 @@ impl DeadLetters {
         for (position, letter) in letters.iter().enumerate() {
             let mut entry = SendMessageBatchRequestEntry::builder()
                 .id(position.to_string())
-                .message_body(sent_back(&letter.body));
+                .message_body(letter::sent_back(&letter.body));
             if let Some(trace) = &letter.trace {
                 let value = MessageSystemAttributeValue::builder()
                     .data_type("String")
@@ -338,7 +227,7 @@ impl DeadLetters {
         Ok((0..letters.len()).map(outcome).collect())
     }
 
-    /// Deletes dead letters; says of each, in their order, whether SQS confirmed it.
+    /// Deletes dead letters. Returns for each, in their order, whether SQS confirmed it.
     pub async fn delete(&self, receipts: &[Receipt]) -> Vec<bool> {
         self.in_batches(receipts, async |batch| {
             let mut entries = Vec::with_capacity(batch.len());
@@ -355,14 +244,14 @@ impl DeadLetters {
         .await
     }
 
-    /// Hides dead letters that were taken for another [`HIDDEN_FOR`]; says of each, in their order,
-    /// whether that is so.
+    /// Hides dead letters that were taken for another [`HIDDEN_FOR`]. Returns for each, in their order, whether SQS
+    /// confirmed it.
     pub async fn renew(&self, receipts: &[Receipt]) -> Vec<bool> {
         self.hide(receipts, HIDDEN_FOR).await
     }
 
-    /// Makes dead letters that were taken show again at once; says of each, in their order, whether
-    /// they do. Those that do not show again by themselves after [`HIDDEN_FOR`] at most.
+    /// Makes dead letters that were taken visible again at once. Returns for each, in their order, whether it is visible;
+    /// the others become so after [`HIDDEN_FOR`] at most.
     pub async fn put_back(&self, receipts: &[Receipt]) -> Vec<bool> {
         self.hide(receipts, Duration::ZERO).await
     }
@@ -387,7 +276,7 @@ impl DeadLetters {
         .await
     }
 
-    /// Works on ten at a time, some tens at once; `work` gives the positions that were confirmed.
+    /// Works on batches of ten, several at the same time. `work` returns the positions that were confirmed.
     async fn in_batches(
         &self,
         receipts: &[Receipt],
@@ -395,9 +284,8 @@ impl DeadLetters {
     ) -> Vec<bool> {
         let batches = receipts.chunks(BATCH).map(async |batch| {
             let confirmed = work(batch).await.unwrap_or_else(|error| {
-                let reason = DisplayErrorContext(&error).to_string();
                 tracing::warn!(
-                    reason,
+                    reason = %Causes(&error),
                     letters = batch.len(),
                     "dead letters were not changed"
                 );
@@ -411,7 +299,7 @@ impl DeadLetters {
     }
 }
 
-/// Whether SQS says that the message shows already, or is deleted: then there is nothing to change.
+/// Whether SQS says that the message is visible already, or deleted, so that there is nothing to change.
 fn is_gone(refusal: &BatchResultErrorEntry) -> bool {
     refusal.sender_fault
 }
@@ -419,64 +307,4 @@ fn is_gone(refusal: &BatchResultErrorEntry) -> bool {
 /// Whole seconds, as SQS takes them.
 fn seconds(time: Duration) -> i32 {
     i32::try_from(time.as_secs()).unwrap_or(i32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::{collection::vec, prelude::*};
-    use serde_json::json;
-
-    use super::*;
-
-    const MESSAGE: &str = r#"{"v":1,"route":"permit-to-casework","later":{"b":1,"a":[1.50]},"instance":"50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77","cause":"event","id":"7f8d6a4e","at":"2026-11-22T10:00:00Z"}"#;
-
-    #[test]
-    fn a_trigger_is_sent_back_as_it_is_but_for_its_cause() {
-        let back = sent_back(MESSAGE);
-        let mut expected: Value = serde_json::from_str(MESSAGE).unwrap();
-        expected["cause"] = json!("redrive");
-        assert_eq!(serde_json::from_str::<Value>(&back).unwrap(), expected);
-        assert_eq!(Trigger::from_message(&back).unwrap().cause, Cause::Redrive);
-    }
-
-    #[test]
-    fn what_is_no_trigger_is_sent_back_unchanged() {
-        for body in [
-            "",
-            "{ this is not JSON <&> ",
-            r#"{"cause":"app"}"#,
-            r#"{"v":2, "cause": "app"}"#,
-            &MESSAGE.replace("event", "a-cause-to-come"),
-        ] {
-            assert_eq!(sent_back(body), body);
-        }
-    }
-
-    #[test]
-    fn a_dead_letter_is_printed_without_its_body() {
-        let message = Message::builder()
-            .message_id("m-1")
-            .receipt_handle("r-1")
-            .body("12837832290");
-        let letter = DeadLetter::read(message.build(), Timestamp::UNIX_EPOCH).unwrap();
-        assert!(!format!("{letter:?}").contains("12837832290"));
-        assert_eq!(letter.sent(), Timestamp::UNIX_EPOCH);
-    }
-
-    proptest! {
-        #[test]
-        fn every_part_fits_into_one_call_and_none_is_left_out(
-            sizes in vec(0usize..400_000, 0..60), most in 0usize..20,
-        ) {
-            let parts = parts(sizes.iter().copied(), most);
-            let all: Vec<usize> = parts.iter().cloned().flatten().collect();
-            prop_assert_eq!(all, (0..sizes.len()).collect::<Vec<_>>());
-            for part in parts {
-                let length = part.len();
-                prop_assert!((1..=most.clamp(1, 10)).contains(&length));
-                let bytes: usize = sizes[part].iter().sum();
-                prop_assert!(length == 1 || bytes <= 256 * 1024);
-            }
-        }
-    }
 }

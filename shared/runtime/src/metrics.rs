@@ -1,11 +1,11 @@
 //! Metrics: one record a line on the same output as the logs, in CloudWatch's embedded metric format.
 //!
-//! Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format". CloudWatch takes the
-//! numbers out of the log; no call is made for them.
+//! CloudWatch reads the numbers from the log, so no call is made for them (Amazon CloudWatch User Guide,
+//! "Specification: Embedded metric format").
 //!
-//! A record is built of route names, reason codes and numbers alone, so that nothing personal can be in
-//! one. It is an event of `tracing` with a target of its own ([`TARGET`]) and one field, the finished
-//! line: [`crate::telemetry`] writes it, and a host program with another subscriber decides for itself.
+//! A record contains only route names, reason codes and numbers, so it cannot contain personal data. It is a
+//! `tracing` event with its own target ([`TARGET`]) and one field, the finished line. [`crate::telemetry`] writes it;
+//! a host program with another subscriber may do otherwise.
 //!
 //! | metric | unit | dimensions | counts |
 //! |---|---|---|---|
@@ -14,24 +14,27 @@
 //! | `Incomplete` | Count | none; Route | B that lack something that cannot be made afterwards |
 //! | `Waiting` | Count | Route | deliveries that ended with the relay waiting |
 //! | `Failed` | Count | Route; Route, Reason | relays that were refused for good |
-//! | `Doubles` | Count | none; Route | second live B of one relay, which must never be |
+//! | `Doubles` | Count | none; Route | second live B of one relay, which must never happen |
 //! | `SecondsToB` | Seconds | Route | from the moment that the gate opened to B |
 //! | `AltinnCalls` | Count | Route | calls to Altinn that a delivery made |
 //! | `AltinnMilliseconds` | Milliseconds | Route | how long these took, one after the other |
-//! | `Reconciled` | Count | Route | runs of reconcile that came to the end of the route's A and B |
-//! | `Missed` | Count | none; Route | relays that nobody had triggered, found by reconcile |
-//! | `Due` | Count | none; Route | relays that stood still, enqueued again by reconcile |
-//! | `Vanished` | Count | none; Route | B that are on record and deleted |
-//! | `RunsFinished` | Count | none | runs of reconcile that came to the end of all routes |
+//! | `Reconciled` | Count | Route | runs of reconcile that read all of the route's A and B |
+//! | `Missed` | Count | none; Route | relays without a trigger that reconcile found |
+//! | `Due` | Count | none; Route | relays that made no progress and that reconcile enqueued again |
+//! | `Vanished` | Count | none; Route | B on record that were deleted |
+//! | `RunsFinished` | Count | none | runs of reconcile that finished all routes |
 //!
-//! What an alarm is on is counted without a dimension as well: an alarm cannot add routes up.
+//! A metric that has an alarm is also counted without a dimension, because an alarm cannot add up routes.
 
-use std::{sync::OnceLock, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
-
 use stafett_core::{id::RouteName, relay::Reason};
+
+mod record;
+
+pub(crate) use record::set_namespace;
+use record::{Record, Unit};
 
 /// The target of the events that carry a record.
 pub const TARGET: &str = "stafett::metrics";
@@ -39,25 +42,7 @@ pub const TARGET: &str = "stafett::metrics";
 /// The name of the one field of these events: the record, one line of JSON.
 pub(crate) const FIELD: &str = "record";
 
-/// The variable that names the namespace of all metrics, so that two deployments in one account are told
-/// apart.
-const NAMESPACE_VARIABLE: &str = "STAFETT_METRICS_NAMESPACE";
-/// The namespace where none is named.
-const NAMESPACE: &str = "Stafett";
-
-fn namespace() -> &'static str {
-    static NAMED: OnceLock<String> = OnceLock::new();
-    NAMED.get_or_init(|| {
-        let named = std::env::var(NAMESPACE_VARIABLE).ok();
-        let named = named.filter(|name| !name.is_empty());
-        named.unwrap_or_else(|| NAMESPACE.to_owned())
-    })
-}
-
-const ROUTE: &str = "Route";
-const REASON: &str = "Reason";
-
-/// What one delivery of a trigger came to.
+/// How one delivery of a trigger ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// B was made.
@@ -68,8 +53,8 @@ pub enum Outcome {
     Failed(Reason),
     /// The relay waits.
     Waiting,
-    /// Nothing new: the relay was finished or had failed before, another delivery works on it, or only
-    /// its after-steps were to be done.
+    /// Nothing new: the relay was done or had failed before, another delivery is working on it, or only its
+    /// after-steps were left.
     Unchanged,
 }
 
@@ -78,21 +63,20 @@ pub enum Outcome {
 pub struct Relayed<'a> {
     /// The route.
     pub route: &'a RouteName,
-    /// What it came to.
+    /// How it ended.
     pub outcome: Outcome,
     /// More than one live B carries the relay's stamp.
     pub doubled: bool,
-    /// B was put on record though it lacks something that cannot be made afterwards.
+    /// The B on record lacks something that cannot be added afterwards.
     pub incomplete: bool,
-    /// From the moment that the gate opened to B, in seconds, where B was made or adopted.
+    /// The time from the gate's opening to B, in seconds, if B was made or adopted.
     pub seconds_to_b: Option<f64>,
-    /// How many calls to Altinn it made, and how long these took, one after the other; `None` where
-    /// another record tells it.
+    /// How many calls to Altinn it made, and how long these took together; `None` if another record counts them.
     pub altinn: Option<(u32, Duration)>,
 }
 
 impl Relayed<'_> {
-    /// Tells it to CloudWatch as of `now`.
+    /// Publishes it with the time `now`.
     pub fn emit(&self, now: Timestamp) {
         emit(&self.record(now));
     }
@@ -131,31 +115,31 @@ impl Relayed<'_> {
     }
 }
 
-/// What one run of reconcile came to for one route.
+/// What one run of reconcile found for one route.
 #[derive(Debug, Clone, Copy)]
 pub struct Reconciled<'a> {
     /// The route.
     pub route: &'a RouteName,
-    /// The run came to the end of the route's A and B. One that stopped before its deadline, or met
-    /// trouble, goes on from there the next time.
+    /// The run read all of the route's A and B. After a run that stopped at its deadline or at an error, the next
+    /// one continues where it stopped.
     pub finished: bool,
-    /// Relays that nobody had triggered.
+    /// Relays without a trigger.
     pub missed: u64,
-    /// Relays that stood still and were enqueued again.
+    /// Relays that made no progress and were enqueued again.
     pub due: u64,
     /// Second live B of one relay.
     pub doubles: u64,
-    /// B that are on record and deleted.
+    /// B on record that were deleted.
     pub vanished: u64,
 }
 
 impl Reconciled<'_> {
-    /// Tells it to CloudWatch as of `now`.
+    /// Publishes it with the time `now`.
     pub fn emit(&self, now: Timestamp) {
         emit(&self.record(now));
     }
 
-    /// Zeros are told as well: an alarm can then tell "none" from "nobody looked".
+    /// Zeros are published too, so that an alarm can tell "none found" from "did not look".
     fn record(&self, now: Timestamp) -> Record {
         let record = Record::new(self.route, now)
             .totalled("Missed", self.missed)
@@ -170,7 +154,7 @@ impl Reconciled<'_> {
     }
 }
 
-/// Tells CloudWatch as of `now` that a run of reconcile came to the end of all routes.
+/// Publishes, with the time `now`, that a run of reconcile finished all routes.
 pub fn run_finished(now: Timestamp) {
     emit(&Record::of_all_routes(now).totalled("RunsFinished", 1));
 }
@@ -179,126 +163,8 @@ fn emit(record: &Record) {
     if record.is_empty() {
         return;
     }
-    // The lowest level: whoever does not know this target does not print it among other lines.
+    // The lowest level, so that a subscriber that does not know this target does not print it among other lines.
     tracing::trace!(target: TARGET, record = record.line().as_str());
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Unit {
-    Count,
-    Seconds,
-    Milliseconds,
-}
-
-impl Unit {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Count => "Count",
-            Self::Seconds => "Seconds",
-            Self::Milliseconds => "Milliseconds",
-        }
-    }
-}
-
-/// One record: what CloudWatch is to take out of it, and the members that it takes it from.
-struct Record {
-    at: Timestamp,
-    members: Map<String, Value>,
-    total: Vec<Value>,
-    by_route: Vec<Value>,
-    by_reason: Vec<Value>,
-}
-
-impl Record {
-    fn new(route: &RouteName, at: Timestamp) -> Self {
-        let mut record = Self::of_all_routes(at);
-        record
-            .members
-            .insert(ROUTE.to_owned(), route.as_str().into());
-        record
-    }
-
-    fn of_all_routes(at: Timestamp) -> Self {
-        Self {
-            at,
-            members: Map::new(),
-            total: Vec::new(),
-            by_route: Vec::new(),
-            by_reason: Vec::new(),
-        }
-    }
-
-    /// Whether it has nothing to tell.
-    fn is_empty(&self) -> bool {
-        self.total.is_empty() && self.by_route.is_empty() && self.by_reason.is_empty()
-    }
-
-    /// Counted without a dimension, and by route where the record is of one.
-    fn totalled(mut self, name: &'static str, count: u64) -> Self {
-        self.members.insert(name.to_owned(), count.into());
-        self.total.push(definition(name, Unit::Count));
-        self
-    }
-
-    fn counted(mut self, name: &'static str, count: u64) -> Self {
-        self.members.insert(name.to_owned(), count.into());
-        self.by_route.push(definition(name, Unit::Count));
-        self
-    }
-
-    /// A measurement; one that clocks of different machines have made negative counts as zero, and one
-    /// that is no number is left out.
-    fn measured(mut self, name: &'static str, unit: Unit, value: f64) -> Self {
-        if value.is_finite() {
-            self.members.insert(name.to_owned(), value.max(0.0).into());
-            self.by_route.push(definition(name, unit));
-        }
-        self
-    }
-
-    fn failed(mut self, reason: Reason) -> Self {
-        const FAILED: &str = "Failed";
-        self.members.insert(REASON.to_owned(), reason.code().into());
-        self.members.insert(FAILED.to_owned(), 1.into());
-        self.by_reason.push(definition(FAILED, Unit::Count));
-        self
-    }
-
-    /// The line. It names a moment and a level as Lambda reads them, the highest there is: a function
-    /// whose application log level is above `INFO` would else lose its metrics with its logs (AWS Lambda
-    /// Developer Guide, "Log-level filtering").
-    fn line(&self) -> String {
-        let directive = |dimensions: Value, metrics: &[Value]| {
-            (!metrics.is_empty()).then(
-                || json!({ "Namespace": namespace(), "Dimensions": dimensions, "Metrics": metrics }),
-            )
-        };
-        let total = match self.members.contains_key(ROUTE) {
-            true => json!([[], [ROUTE]]),
-            false => json!([[]]),
-        };
-        let directives: Vec<Value> = [
-            directive(total, &self.total),
-            directive(json!([[ROUTE]]), &self.by_route),
-            directive(json!([[ROUTE], [ROUTE, REASON]]), &self.by_reason),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let mut line = Map::new();
-        line.insert("timestamp".to_owned(), self.at.to_string().into());
-        line.insert("level".to_owned(), "FATAL".into());
-        line.insert(
-            "_aws".to_owned(),
-            json!({ "Timestamp": self.at.as_millisecond(), "CloudWatchMetrics": directives }),
-        );
-        line.extend(self.members.clone());
-        Value::Object(line).to_string()
-    }
-}
-
-fn definition(name: &str, unit: Unit) -> Value {
-    json!({ "Name": name, "Unit": unit.as_str() })
 }
 
 #[cfg(test)]
@@ -306,6 +172,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use proptest::{collection::vec, option, prelude::*, sample::select};
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! The queue of triggers.
 //!
-//! A trigger that is sent twice is harmless, one that is lost is not: whoever
-//! cannot send says so to its own caller, who then repeats the whole call.
+//! Sending a trigger twice is harmless, losing one is not. So a function that cannot send tells its caller, who then
+//! repeats the whole call.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -26,13 +26,14 @@ use crate::{settings::QueueSettings, telemetry::Trace};
 /// The most messages that one call may carry (Amazon SQS API Reference, SendMessageBatch).
 const BATCH: usize = 10;
 
-/// A little less than twelve hours, since the receipt lies some minutes back.
-const LONGEST_WAIT_SECONDS: u128 = 11 * 3600;
+/// The longest delay: SQS keeps a message invisible for twelve hours at most, counted from when it was received
+/// (Amazon SQS API Reference, ChangeMessageVisibility), and that was some minutes ago.
+const LONGEST_DELAY_SECONDS: u128 = 11 * 3600;
 
 const CONNECT: Duration = Duration::from_secs(1);
 const ATTEMPT: Duration = Duration::from_secs(2);
 const ATTEMPTS: u32 = 3;
-/// `receive` has ten seconds in all, and may have spent five on the issuer's keys.
+/// The function `receive` has ten seconds in all, and may have spent five on the issuer's keys.
 const CALL: Duration = Duration::from_secs(4);
 
 /// Triggers that did not get into the queue.
@@ -73,7 +74,7 @@ pub enum QueueError {
 #[error(
     "a message could not be put back when it was to be; it comes again after the queue's own visibility timeout; see that sqs:ChangeMessageVisibility is allowed"
 )]
-pub struct PutBackError(#[source] Box<SdkError<ChangeMessageVisibilityError>>);
+pub struct DelayError(#[source] Box<SdkError<ChangeMessageVisibilityError>>);
 
 /// The queue that `instantiate` reads.
 #[derive(Debug, Clone)]
@@ -101,14 +102,12 @@ impl Queue {
         }
     }
 
-    /// Makes a received message visible again after `wait`, in whole seconds; at once if zero.
+    /// Makes a received message visible again after `wait`, rounded up to whole seconds; at once if it is zero.
     ///
     /// # Errors
-    /// [`PutBackError`]; the message then comes again after the queue's own visibility timeout.
-    pub async fn put_back(&self, receipt: &str, wait: Duration) -> Result<(), PutBackError> {
-        // SQS keeps a message invisible for twelve hours at most, counted from its receipt
-        // (Amazon SQS API Reference, ChangeMessageVisibility).
-        let seconds = wait.as_millis().div_ceil(1000).min(LONGEST_WAIT_SECONDS);
+    /// [`DelayError`]; then SQS delivers the message again after the queue's own visibility timeout.
+    pub async fn delay(&self, receipt: &str, wait: Duration) -> Result<(), DelayError> {
+        let seconds = wait.as_millis().div_ceil(1000).min(LONGEST_DELAY_SECONDS);
         self.client
             .change_message_visibility()
             .queue_url(&self.url)
@@ -117,17 +116,18 @@ impl Queue {
             .send()
             .await
             .map(drop)
-            .map_err(|error| PutBackError(Box::new(error)))
+            .map_err(|error| DelayError(Box::new(error)))
     }
 
-    /// Sends each trigger as one message, ten a call, with the trace header of whoever sends it
-    /// (`AWSTraceHeader`, Amazon SQS Developer Guide, "Message system attributes"). A header that is none
-    /// is left out: SQS would refuse the messages.
+    /// Sends each trigger as one message, ten in a call, with the sender's trace header (`AWSTraceHeader`, Amazon SQS
+    /// Developer Guide, "Message system attributes"). A malformed header is left out, since SQS would refuse the
+    /// messages.
     ///
-    /// A batch that is refused in part does not stop the ones after it; a call that fails does.
+    /// If the queue refuses some messages of a batch, the next batches are sent all the same; if a call fails, they are
+    /// not.
     ///
     /// # Errors
-    /// [`QueueError`] when any trigger was not queued. Others of the same call may have been.
+    /// [`QueueError`] if any trigger was not queued. Other triggers may have been.
     pub async fn send(&self, triggers: &[Trigger], trace: Option<&str>) -> Result<(), QueueError> {
         let total = triggers.len();
         let trace = trace
@@ -165,7 +165,7 @@ impl Queue {
             sent += answer.successful.len();
             refusal = refusal.or(answer.failed.into_iter().next().map(|entry| entry.code));
         }
-        // Counted by what the queue confirmed, so that an answer that names neither counts as not queued.
+        // Only confirmed messages count as queued, not those that the answer does not mention.
         if sent >= total {
             return Ok(());
         }

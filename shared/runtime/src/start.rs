@@ -7,9 +7,9 @@ use stafett_core::route::{Mistake, RouteError, RouteErrors};
 use thiserror::Error;
 
 use crate::{
-    altinn::{HttpError, token::KeyError},
+    altinn::{ConnectionError, HttpError},
     clock::Clock,
-    settings::{SecretError, SettingError, Source},
+    settings::{Environment, SecretError, SettingError},
     telemetry::{self, Causes},
 };
 
@@ -22,24 +22,28 @@ pub enum StartError {
     /// A secret cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// The client's key cannot sign.
+    /// The client of Altinn cannot be made.
     #[error(transparent)]
-    Key(#[from] KeyError),
-    /// A route file is broken, or there is none where the setting says.
-    #[error("{setting}{0}", setting = setting(.0))]
-    Routes(#[from] RouteErrors),
+    Altinn(#[from] ConnectionError),
+    /// A route file is broken.
+    #[error(transparent)]
+    Routes(RouteErrors),
+    /// There is no directory of routes where the setting says.
+    #[error("STAFETT_ROUTES must name a directory of routes")]
+    NoRoutes(#[source] RouteErrors),
     /// No HTTP client.
     #[error("TLS cannot be set up")]
     Http(#[from] HttpError),
 }
 
-/// The setting that has to be corrected, where it is not a file.
-fn setting(errors: &RouteErrors) -> &'static str {
-    let is_elsewhere = |error: &RouteError| error.mistake == Mistake::NoRoutes;
-    if errors.0.iter().any(is_elsewhere) {
-        "STAFETT_ROUTES: "
-    } else {
-        ""
+impl From<RouteErrors> for StartError {
+    fn from(errors: RouteErrors) -> Self {
+        let is_elsewhere = |error: &RouteError| error.mistake == Mistake::NoRoutes;
+        if errors.0.iter().any(is_elsewhere) {
+            Self::NoRoutes(errors)
+        } else {
+            Self::Routes(errors)
+        }
     }
 }
 
@@ -47,11 +51,11 @@ fn setting(errors: &RouteErrors) -> &'static str {
 /// serve its invocations until Lambda stops it. What ended it is logged.
 pub async fn run<S>(serve: S) -> ExitCode
 where
-    S: AsyncFnOnce(&Source<'_>, &SdkConfig, Clock) -> Result<(), Box<dyn Error + Send + Sync>>,
+    S: AsyncFnOnce(&Environment<'_>, &SdkConfig, Clock) -> Result<(), Box<dyn Error + Send + Sync>>,
 {
     telemetry::start();
     let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-    let environment = Source::environment();
+    let environment = Environment::process();
     // Boxed: the compiler lays out futures only so deep.
     match Box::pin(serve(&environment, &aws, Clock::system())).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -70,10 +74,10 @@ mod tests {
     use stafett_core::route::Routes;
 
     #[test]
-    fn a_directory_without_routes_is_said_with_the_setting_that_names_it() {
+    fn an_error_about_the_directory_of_routes_names_its_setting() {
         let error = Routes::load(Path::new("/nowhere")).map(drop).unwrap_err();
-        let start = "STAFETT_ROUTES: /nowhere: the directory of routes cannot be read: ";
-        let line = StartError::from(error).to_string();
+        let start = "STAFETT_ROUTES must name a directory of routes: /nowhere: the directory of routes cannot be read: ";
+        let line = Causes(&StartError::from(error)).to_string();
         assert!(line.starts_with(start), "{line}");
     }
 }

@@ -1,14 +1,13 @@
 //! Logs: one JSON object a line on standard output, which Lambda hands to CloudWatch.
 //!
-//! Only our own crates log below `warn`. Others do not, whatever level is asked
-//! for: at `debug` and `trace` the HTTP stack, the AWS SDK and the Lambda runtime
-//! write headers, paths and bodies, and with them tokens, the events secret and
-//! people's data.
+//! Only our own crates log below `warn`. Others never do, whatever level is set: at `debug` and `trace` the HTTP
+//! stack, the AWS SDK and the Lambda runtime write headers, paths and bodies, and with them tokens, the events secret
+//! and personal data.
 //!
-//! The records of [`crate::metrics`] go the same way, each a line of its own, whatever the level.
+//! The records of [`crate::metrics`] are written to the same output, each on a line of its own, at every level but
+//! `off`.
 
 use std::{
-    error::Error,
     fmt,
     io::{self, Write},
 };
@@ -24,9 +23,17 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt},
 };
 
-use crate::metrics;
+use crate::{
+    metrics,
+    settings::{Environment, LogSettings, MetricSettings},
+};
 
-/// The crates whose lines follow the level asked for.
+mod trace;
+
+pub use stafett_core::causes::Causes;
+pub use trace::Trace;
+
+/// The crates that log at the level that is set.
 const OURS: [&str; 6] = [
     "stafett_core",
     "stafett_runtime",
@@ -36,43 +43,26 @@ const OURS: [&str; 6] = [
     "redrive",
 ];
 
-/// The one span of the Lambda runtime that is wanted: it holds the request id and nothing of the event
+/// The one span of the Lambda runtime that is kept: it holds the request id and nothing of the event
 /// (aws/aws-lambda-rust-runtime: lambda-runtime/src/layers/trace.rs).
 const INVOCATION_SPAN: &str = "lambda_runtime::layers::trace";
 
-/// Starts logging to standard output, at the level of `AWS_LAMBDA_LOG_LEVEL`, else of `RUST_LOG`,
-/// else `info`. Where a process logs already, it goes on as it does.
+/// Starts logging to standard output, as [`LogSettings`] and [`MetricSettings`] of the process environment say. A
+/// process that has a subscriber already keeps it.
 pub fn start() {
-    let level = level(|name| std::env::var(name).ok());
-    // An error says that a subscriber is set already: then a host program decides on its logs.
+    let environment = Environment::process();
+    metrics::set_namespace(MetricSettings::read(&environment));
+    let LogSettings { level } = LogSettings::read(&environment);
+    // An error means that a host program has set its own subscriber.
     let _ = tracing::subscriber::set_global_default(subscriber(level, io::stdout));
-    // What a panic says may quote what it was working on.
+    // A panic's message may quote the data that was being processed.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "panicked");
     }));
 }
 
-/// The level asked for: one word (`trace`, `debug`, `info`, `warn`, `error`, `fatal`, `off`, in any
-/// case). Anything else, such as a list of directives that could raise other crates' levels, is `info`.
-fn level(variable: impl Fn(&str) -> Option<String>) -> LevelFilter {
-    let word = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"]
-        .into_iter()
-        .find_map(variable)
-        .unwrap_or_default();
-    match word.trim().to_ascii_lowercase().as_str() {
-        "trace" => LevelFilter::TRACE,
-        "debug" => LevelFilter::DEBUG,
-        "warn" => LevelFilter::WARN,
-        // Lambda's own levels end with FATAL, which tracing does not have
-        // (AWS Lambda Developer Guide, "Log-level filtering").
-        "error" | "fatal" => LevelFilter::ERROR,
-        "off" => LevelFilter::OFF,
-        _ => LevelFilter::INFO,
-    }
-}
-
-/// JSON lines to `writer`: our crates at `level`, all others at `warn` at most; and the metrics, unless
+/// Writes JSON lines to `writer`: of our crates at `level`, of others at `warn` and above, and the metrics unless
 /// `level` is off.
 pub fn subscriber<W>(level: LevelFilter, writer: W) -> impl Subscriber + Send + Sync
 where
@@ -124,8 +114,7 @@ where
         let mut line = Line(String::new());
         event.record(&mut line);
         line.0.push('\n');
-        // In one piece, so that no other line comes in between. Where nobody reads any more, there is
-        // nobody to tell either.
+        // In one piece, so that no other line comes in between. An error means that nobody reads the output any more.
         let _ = self
             .0
             .make_writer_for(event.metadata())
@@ -133,7 +122,7 @@ where
     }
 }
 
-/// A record, read from the event that carries it.
+/// The record that an event carries.
 struct Line(String);
 
 impl Visit for Line {
@@ -143,84 +132,14 @@ impl Visit for Line {
         }
     }
 
-    // A record is a text, which `record_str` gets.
+    // A record is a string, so `record_str` receives it.
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
-}
-
-/// An error with all its causes, for one field of a log line: `cannot …: connection refused`.
-#[derive(Debug, Clone, Copy)]
-pub struct Causes<'a>(pub &'a (dyn Error + 'static));
-
-impl fmt::Display for Causes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
-}
-
-/// A trace header of AWS X-Ray, `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=…;Sampled=1`, by which the
-/// steps of one relay are found across functions and queue.
-///
-/// It begins with whoever calls, who may write what they like into it: only what names
-/// the trace is kept, and only in its form (AWS X-Ray Developer Guide, "Tracing header").
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trace(String);
-
-impl Trace {
-    /// Reads a header; none where no trace is named.
-    #[must_use]
-    pub fn read(header: &str) -> Option<Self> {
-        let field = |name: &str, is_in_form: fn(&str) -> bool| {
-            let mut named = header.split(';').map(str::trim).filter(|field| {
-                let value = field.strip_prefix(name);
-                value.is_some_and(is_in_form)
-            });
-            named.next()
-        };
-        let fields = [
-            Some(field("Root=", is_trace_id)?),
-            field("Parent=", |value| is_hex(value, 16)),
-            field("Sampled=", |value| matches!(value, "0" | "1" | "?")),
-        ];
-        let fields: Vec<&str> = fields.into_iter().flatten().collect();
-        Some(Self(fields.join(";")))
-    }
-
-    /// The header.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Trace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// `1-`, the time in 8 hexadecimal digits, `-`, and 24 more.
-fn is_trace_id(text: &str) -> bool {
-    let Some((time, unique)) = text.strip_prefix("1-").and_then(|id| id.split_once('-')) else {
-        return false;
-    };
-    is_hex(time, 8) && is_hex(unique, 24)
-}
-
-fn is_hex(text: &str, digits: usize) -> bool {
-    text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -314,63 +233,6 @@ mod tests {
             .first()
             .and_then(|line| line.pointer("/spans/0/requestId"));
         assert_eq!(request, Some(&json!("8476a536")));
-    }
-
-    #[test]
-    fn an_error_is_logged_with_its_causes() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("cannot read the keys")]
-        struct Outer(#[source] io::Error);
-        let error = Outer(io::Error::other("connection refused"));
-        assert_eq!(
-            Causes(&error).to_string(),
-            "cannot read the keys: connection refused"
-        );
-    }
-
-    const HEADER: &str =
-        "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
-
-    #[test]
-    fn a_trace_header_is_kept_as_it_came() {
-        assert_eq!(Trace::read(HEADER).unwrap().as_str(), HEADER);
-        let root = "Root=1-5759e988-bd862e3fe1be46a994272793";
-        assert_eq!(Trace::read(root).unwrap().to_string(), root);
-        assert_eq!(Trace::read("Parent=53995c3f42cd8ad8;Sampled=1"), None);
-        assert_eq!(Trace::read(&root.replace('9', "g")), None);
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_a_caller_adds_to_a_trace_header_goes_no_further(name in "\\PC{0,12}", text in "\\PC{0,40}") {
-            prop_assume!(!["Root", "Parent", "Sampled"].contains(&name.trim()));
-            let _ = Trace::read(&text);
-            for header in [
-                format!("{HEADER};{name}={text}hemmelig"),
-                format!("{name}=hemmelig{text};{HEADER}"),
-                format!("hemmelig;{HEADER};Root=hemmelig;Sampled=hemmelig"),
-            ] {
-                let trace = Trace::read(&header).unwrap();
-                prop_assert_eq!(trace.as_str().split(';').count(), 3, "{}", trace);
-                prop_assert!(!trace.as_str().contains("hemmelig"));
-            }
-        }
-    }
-
-    #[test]
-    fn the_level_is_one_word_and_lambdas_own_setting_wins() {
-        let of = |lambda: Option<&str>, rust: Option<&str>| {
-            level(|name| match name {
-                "AWS_LAMBDA_LOG_LEVEL" => lambda.map(str::to_owned),
-                _ => rust.map(str::to_owned),
-            })
-        };
-        assert_eq!(of(None, None), LevelFilter::INFO);
-        assert_eq!(of(Some("DEBUG"), Some("error")), LevelFilter::DEBUG);
-        assert_eq!(of(None, Some("warn")), LevelFilter::WARN);
-        assert_eq!(of(Some("FATAL"), None), LevelFilter::ERROR);
-        assert_eq!(of(None, Some("hyper=trace")), LevelFilter::INFO);
-        assert_eq!(of(None, Some("trace,hyper=trace")), LevelFilter::INFO);
     }
 
     #[test]

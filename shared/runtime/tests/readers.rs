@@ -260,7 +260,7 @@ fn set_clocks(json: &mut Value, clock: Clock) {
     each_group(json, "", &mut |_, fields| {
         for value in fields.values_mut() {
             let Some(text) = value.as_str() else { continue };
-            let is_moment = tolerant::parse_moment(text).is_some() && text.len() > 18;
+            let is_moment = tolerant::parse_timestamp(text).is_some() && text.len() > 18;
             if is_moment {
                 *value = clock.written(&text[..19]).into();
             }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use stafett_core::relay::{Holder, Record, RelayId, State};
 use stafett_runtime::{
     ledger::{Ledger, Put},
-    settings::{LedgerSettings, Source},
+    settings::{Environment, LedgerSettings},
 };
 use tests::{ROUTE, Story, permit_route};
 use uuid::Uuid;
@@ -145,7 +145,7 @@ async fn a_document_younger_than_its_place_is_counted_and_stops_nothing() {
 /// The ledger has these as relayed.
 async fn relayed<'i>(story: &Story, instances: impl Iterator<Item = &'i String>) {
     let settings = &story.instantiate.settings().environment;
-    let source = Source::new(|name| settings.get(name).cloned());
+    let source = Environment::new(|name| settings.get(name).cloned());
     let settings = LedgerSettings::read(&source).expect("the settings are complete");
     let ledger = Ledger::new(&story.aws.endpoints().sdk_config(), &settings);
     let now = story.altinn.clock().now();

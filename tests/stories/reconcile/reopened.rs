@@ -13,8 +13,8 @@ use stafett_core::{
 use stafett_runtime::{
     altinn::{Budget, Connection, repair::Repair},
     clock::Clock,
-    ledger::{Ledger, Put, Reopened, Reopening, Standing},
-    settings::{LedgerSettings, Source},
+    ledger::{Ledger, Put, RelayStatus, Reopened, Reopening},
+    settings::{Environment, LedgerSettings},
 };
 use tests::{CASEWORK, PERMIT, ROUTE, Story, permit_alone, routes, stamp};
 use uuid::Uuid;
@@ -48,7 +48,7 @@ async fn relayed(story: &Story) -> (String, String) {
 /// B's app deletes an instance with the token of its maker, as it does where a creation fails.
 async fn its_app_deletes(story: &Story, b: &str) {
     let settings = &story.reconcile.settings().environment;
-    let source = Source::new(|name| settings.get(name).cloned());
+    let source = Environment::new(|name| settings.get(name).cloned());
     let connection = Connection::read(&source).expect("the settings are complete");
     let clock = story.altinn.clock().clone();
     let clock = Clock::reading(move || clock.now());
@@ -228,7 +228,7 @@ async fn put(
     source: InstanceId,
     (rev, state): (u64, State),
     sent: Option<Sent>,
-) -> Standing {
+) -> RelayStatus {
     let now = Timestamp::now();
     let record = Record {
         rev,
@@ -250,8 +250,8 @@ async fn put(
     standing(ledger, relay).await
 }
 
-async fn standing(ledger: &Ledger, relay: &RelayId) -> Standing {
-    let standings = ledger.standings(std::slice::from_ref(relay)).await;
+async fn standing(ledger: &Ledger, relay: &RelayId) -> RelayStatus {
+    let standings = ledger.statuses(std::slice::from_ref(relay)).await;
     let standing = standings.expect("DynamoDB answers").remove(0);
     standing.expect("it is there")
 }
@@ -260,7 +260,7 @@ async fn standing(ledger: &Ledger, relay: &RelayId) -> Standing {
 async fn a_relay_and_its_set_are_opened_together_or_not_at_all() {
     let story = story().await;
     let settings = &story.instantiate.settings().environment;
-    let source = Source::new(|name| settings.get(name).cloned());
+    let source = Environment::new(|name| settings.get(name).cloned());
     let settings = LedgerSettings::read(&source).expect("the settings are complete");
     let ledger = Ledger::new(&story.aws.endpoints().sdk_config(), &settings);
     let now = Timestamp::now();

@@ -11,7 +11,7 @@ use stafett_core::{
 };
 use stafett_runtime::{
     ledger::{Ledger, Put},
-    settings::{LedgerSettings, Source},
+    settings::{Environment, LedgerSettings},
 };
 use testbed::wire::{Action, CannedResponse, On};
 use tests::{Attachment, CASEWORK, PERMIT, ROUTE, Story, permit_route};
@@ -110,7 +110,7 @@ async fn what_was_enqueued_is_not_enqueued_again_at_once() {
 /// A function that claimed the relay an hour ago, and its message, are gone.
 async fn claimed(story: &Story, a: &str) {
     let settings = &story.instantiate.settings().environment;
-    let source = Source::new(|name| settings.get(name).cloned());
+    let source = Environment::new(|name| settings.get(name).cloned());
     let settings = LedgerSettings::read(&source).expect("the settings are complete");
     let direct: &Endpoints = story.aws.endpoints();
     let ledger = Ledger::new(&direct.sdk_config(), &settings);

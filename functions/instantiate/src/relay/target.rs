@@ -19,7 +19,10 @@ use stafett_core::{
         },
     },
 };
-use stafett_runtime::altinn::{AltinnError, repair::Repair};
+use stafett_runtime::{
+    altinn::{AltinnError, repair::Repair},
+    telemetry::Causes,
+};
 
 use super::{RelayRun, draft_missing};
 use crate::source::Ready;
@@ -273,7 +276,7 @@ fn unavailable(error: &AltinnError) -> Failure {
         _ => Reason::TargetUnavailable,
     };
     Failure::new(reason)
-        .because(error.to_string())
+        .because(Causes(error).to_string())
         .after(error.retry_after())
 }
 

@@ -18,7 +18,7 @@ use stafett_runtime::{
     clock::Clock,
     invocation::Invocation,
     ledger::Ledger,
-    settings::{LedgerSettings, Source},
+    settings::{Environment, LedgerSettings},
 };
 use tempfile::TempDir;
 use testbed::wire::{On, Wire};
@@ -60,7 +60,7 @@ impl System {
         endpoints.dynamodb = ledger_wire.url().to_owned();
         let issuer = Issuer::start().await;
         let settings = settings(&aws, &issuer, routes);
-        let environment = Source::new(|name| settings.get(name).cloned());
+        let environment = Environment::new(|name| settings.get(name).cloned());
         let receive = Receive::new(&environment, &endpoints.sdk_config(), Clock::system())
             .await
             .unwrap();
@@ -165,7 +165,7 @@ pub(crate) fn settings(aws: &LocalAws, issuer: &Issuer, routes: &Path) -> BTreeM
 
 fn table(aws: &LocalAws) -> LedgerSettings {
     let table = aws.resources().table.clone();
-    let source = Source::new(|name| (name == "STAFETT_TABLE").then(|| table.clone()));
+    let source = Environment::new(|name| (name == "STAFETT_TABLE").then(|| table.clone()));
     LedgerSettings::read(&source).unwrap()
 }
 

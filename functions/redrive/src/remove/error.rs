@@ -6,7 +6,10 @@ use stafett_core::{
     id::{AppId, InstanceId, RouteName},
     relay::{RelayId, State},
 };
-use stafett_runtime::{altinn::AltinnError, ledger::LedgerError, start::StartError};
+use stafett_runtime::{
+    altinn::{AltinnError, ConnectionError},
+    ledger::LedgerError,
+};
 use thiserror::Error;
 
 /// Why a B was not deleted. Unless the text says otherwise, nothing was deleted.
@@ -111,6 +114,6 @@ pub enum RemoveError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// The connection to Altinn could not be made.
-    #[error("Altinn cannot be called: {0}")]
-    Start(#[from] StartError),
+    #[error("Altinn cannot be called")]
+    Connection(#[from] ConnectionError),
 }

@@ -1,6 +1,9 @@
 //! Policies, and what they permit.
 
-use super::*;
+use super::{
+    xacml::{APP, ROLE},
+    *,
+};
 
 fn one(category: &str, attribute: &str, value: &str) -> String {
     format!(
@@ -18,8 +21,8 @@ fn any_of(alternatives: &[String]) -> String {
     format!("<AnyOf>{all_of}</AnyOf>")
 }
 
-/// A rule as Altinn Studio writes it; `place` limits it to a task.
-fn rule(effect: &str, subject: &str, place: &str, actions: &[&str]) -> String {
+/// A rule as Altinn Studio writes it; `task` limits it to a task.
+fn rule(effect: &str, subject: &str, task: &str, actions: &[&str]) -> String {
     let app = one(RESOURCE, ORG, "[ORG]") + &one(RESOURCE, APP, "[APP]");
     let actions: Vec<String> = actions
         .iter()
@@ -28,7 +31,7 @@ fn rule(effect: &str, subject: &str, place: &str, actions: &[&str]) -> String {
     format!(
         r#"<Rule RuleId="r" Effect="{effect}"><Target>{}{}{}</Target></Rule>"#,
         any_of(&[subject.to_owned()]),
-        any_of(&[app + place]),
+        any_of(&[app + task]),
         any_of(&actions)
     )
 }
@@ -52,7 +55,7 @@ fn names(actions: &BTreeSet<String>) -> Vec<&str> {
 }
 
 #[test]
-fn the_service_owner_may_do_what_its_rule_permits_and_nothing_of_a_role() {
+fn the_service_owner_has_the_actions_of_its_own_rules_and_not_those_of_a_role() {
     let file = policy(&[
         rule(
             "Permit",
@@ -65,16 +68,16 @@ fn the_service_owner_may_do_what_its_rule_permits_and_nothing_of_a_role() {
     assert_eq!(names(&file.policy.service_owner), ["instantiate", "read"]);
     assert!(file.policy.others.is_empty());
     assert!(file.limited.is_empty());
-    assert_eq!(file.unheeded, []);
+    assert_eq!(file.unsupported, []);
 }
 
 #[test]
-fn an_action_in_one_task_only_is_permitted_and_told_to_be_limited() {
-    let place = one(RESOURCE, TASK, "Task_1");
+fn an_action_in_one_task_is_permitted_and_listed_as_limited() {
+    let task = one(RESOURCE, TASK, "Task_1");
     let end = one(RESOURCE, END_EVENT, "EndEvent_1");
     let file = policy(&[
         rule("Permit", &org("ttd"), "", &["read"]),
-        rule("Permit", &org("ttd"), &place, &["write"]),
+        rule("Permit", &org("ttd"), &task, &["write"]),
         rule("Permit", &org("ttd"), &end, &["complete"]),
     ]);
     assert_eq!(
@@ -84,11 +87,11 @@ fn an_action_in_one_task_only_is_permitted_and_told_to_be_limited() {
     assert_eq!(names(&file.limited["write"]), ["Task_1"]);
     assert_eq!(names(&file.limited["complete"]), ["EndEvent_1"]);
     assert!(!file.limited.contains_key("read"));
-    assert_eq!(file.unheeded.len(), 2);
+    assert_eq!(file.unsupported.len(), 2);
 }
 
 #[test]
-fn a_denial_prevails_and_a_rule_about_events_permits_nothing_else() {
+fn a_denial_overrides_a_permit_and_a_rule_about_events_permits_nothing_else() {
     let events = one(RESOURCE, "urn:altinn:appresource", "events");
     let file = policy(&[
         rule("Permit", &org("ttd"), "", &["read", "delete"]),
@@ -99,7 +102,7 @@ fn a_denial_prevails_and_a_rule_about_events_permits_nothing_else() {
 }
 
 #[test]
-fn another_organisation_has_its_own_actions_and_that_all_others_have_them_is_told() {
+fn actions_of_another_organisation_are_given_to_all_others_and_that_is_reported() {
     let file = policy(&[
         rule("Permit", &org("ttd"), "", &["read", "write"]),
         rule("Permit", &org("skd"), "", &["instantiate"]),
@@ -107,20 +110,20 @@ fn another_organisation_has_its_own_actions_and_that_all_others_have_them_is_tol
     assert_eq!(names(&file.policy.service_owner), ["read", "write"]);
     assert_eq!(names(&file.policy.others), ["instantiate"]);
     assert!(
-        file.unheeded[0].what.contains("`skd`"),
+        file.unsupported[0].what.contains("`skd`"),
         "{:?}",
-        file.unheeded
+        file.unsupported
     );
 }
 
 #[test]
-fn what_cannot_be_evaluated_permits_nothing_and_is_told() {
+fn what_cannot_be_evaluated_permits_nothing_and_is_reported() {
     let by_number = one(SUBJECT, "urn:altinn:organizationnumber", "405003309");
     let conditional = rule("Permit", &org("ttd"), "", &["delete"])
         .replace("</Target></Rule>", "</Target><Condition/></Rule>");
     let file = policy(&[rule("Permit", &by_number, "", &["read"]), conditional]);
     assert!(file.policy.service_owner.is_empty());
-    let told: Vec<&str> = file.unheeded.iter().map(|it| it.what.as_str()).collect();
+    let told: Vec<&str> = file.unsupported.iter().map(|it| it.what.as_str()).collect();
     assert!(
         told.iter().any(|what| what.contains("condition")),
         "{told:?}"
@@ -136,7 +139,7 @@ fn what_cannot_be_evaluated_permits_nothing_and_is_told() {
 }
 
 #[test]
-fn a_policy_that_is_none_is_refused_with_its_line() {
+fn an_invalid_policy_is_refused_with_its_line() {
     let app = "ttd/casework".parse().unwrap();
     for (document, problem) in [
         ("<PolicySet/>", "this is `PolicySet`"),
@@ -152,7 +155,7 @@ fn a_policy_that_is_none_is_refused_with_its_line() {
 }
 
 #[test]
-fn a_person_has_every_role_and_an_obligation_names_the_level() {
+fn a_person_has_every_role_and_an_obligation_gives_the_minimum_level() {
     let rules = [
         rule(
             "Permit",

@@ -5,7 +5,7 @@ use stafett_core::{
     route::{Gate, Route},
 };
 
-use app_files::{AppFiles, Told};
+use app_files::{AppFiles, MissingContent};
 
 /// What of a route could not be compared with its apps, a line each; names the app and the file.
 pub(super) fn of(route: &Route, a: Option<&AppFiles>, b: Option<&AppFiles>) -> Vec<String> {
@@ -14,33 +14,36 @@ pub(super) fn of(route: &Route, a: Option<&AppFiles>, b: Option<&AppFiles>) -> V
     match a {
         None => lines.push(not_at_hand(&route.from)),
         Some(a) => lines.extend(missing(a, |what| match what {
-            Told::Tasks => matches!(route.gate, Gate::Task(_)),
-            Told::Policy => true,
-            Told::Fields(form) => read.contains(form.as_str()),
+            MissingContent::Tasks => matches!(route.gate, Gate::Task(_)),
+            MissingContent::Policy => true,
+            MissingContent::Fields(form) => read.contains(form.as_str()),
         })),
     }
     match b {
         None => lines.push(not_at_hand(&route.to.app)),
         Some(b) => lines.extend(missing(b, |what| match what {
             // A route depends on no task of B.
-            Told::Tasks => false,
-            Told::Policy => true,
-            Told::Fields(form) => route.to.data_type.as_ref().is_none_or(|it| it == form),
+            MissingContent::Tasks => false,
+            MissingContent::Policy => true,
+            MissingContent::Fields(form) => route.to.data_type.as_ref().is_none_or(|it| it == form),
         })),
     }
     lines
 }
 
-fn missing(app: &AppFiles, matters: impl Fn(&Told) -> bool) -> impl Iterator<Item = String> {
+fn missing(
+    app: &AppFiles,
+    matters: impl Fn(&MissingContent) -> bool,
+) -> impl Iterator<Item = String> {
     let absent = app
-        .absent
+        .missing
         .iter()
-        .filter(move |absent| matters(&absent.what));
+        .filter(move |absent| matters(&absent.content));
     absent.map(|absent| {
-        let what = match &absent.what {
-            Told::Tasks => "its tasks".to_owned(),
-            Told::Policy => "what its policy permits".to_owned(),
-            Told::Fields(form) => format!("the fields of its form `{form}`"),
+        let what = match &absent.content {
+            MissingContent::Tasks => "its tasks".to_owned(),
+            MissingContent::Policy => "what its policy permits".to_owned(),
+            MissingContent::Fields(form) => format!("the fields of its form `{form}`"),
         };
         format!(
             "{} has no file {}: {what} could not be compared with the routes",

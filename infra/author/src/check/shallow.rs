@@ -4,7 +4,7 @@ use std::{ops::Range, path::Path};
 
 use stafett_core::{
     id::{AppId, RouteName},
-    route::{Mistake, RouteError, Words, file_schema::file_schema},
+    route::{Mistake, RouteError, Words, file_schema},
 };
 
 use super::words::{nearest, quoted};

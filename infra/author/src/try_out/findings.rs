@@ -45,7 +45,7 @@ pub(super) fn of_instance(written: Written<'_>, source: &Source) -> Vec<Finding>
 /// Why there is no draft at all.
 pub(super) fn of_error(written: Written<'_>, error: &TransformError) -> Finding {
     match error {
-        TransformError::Mapping { source, .. } => of_mapping(written, source),
+        TransformError::Mapping { problem, .. } => of_mapping(written, problem),
         TransformError::Owner { kind, problem, .. } => {
             at(written, &format!("to.owner.{kind}"), "owner", problem)
         }
@@ -110,8 +110,8 @@ fn of_fields(written: Written<'_>, source: &Source, key: Option<&str>) -> Vec<Fi
 
 fn of_mapping(written: Written<'_>, error: &MappingError) -> Finding {
     match error {
-        MappingError::Expression { field, source } => {
-            unfilled(written, &fields::without_indexes(field), source)
+        MappingError::Expression { field, problem } => {
+            unfilled(written, &fields::without_indexes(field), problem)
         }
         MappingError::TooLarge { field } => at(
             written,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use app_files::model::{CsharpModels, Model};
+use app_files::form::{CsharpModels, Model};
 use app_files::{AppFiles, Apps};
 use serde_json::Value;
 use stafett_core::tolerant;
@@ -158,11 +158,11 @@ impl AppDefinition {
             let model = Model::compile(root, schema.clone()).map_err(|error| {
                 DefinitionError::new(AppPart::Schema(id.clone()), error.to_string())
             })?;
-            let model = model.of_class(csharp, data_type.class_name());
+            let model = model.with_class(csharp, data_type.class_name());
             let model = if given.is_some() {
                 model
             } else {
-                model.with_open_root()
+                model.with_any_root()
             };
             models.insert(id.clone(), model);
         }

@@ -24,13 +24,13 @@ pub(super) fn nothing_created(app: &str, party: u32) -> String {
     format!("Instantiation of appId {app} failed for party {party}")
 }
 
-/// A creation whose instance exists.
+/// A creation after Storage has created the instance.
 pub(super) struct Creation {
     pub(super) request: AppRequest,
     pub(super) calls: Calls,
     pub(super) guid: Uuid,
     pub(super) party: u32,
-    /// Values for every form that the first task creates by itself.
+    /// Values for every form that the first task creates automatically.
     pub(super) prefill: Vec<(String, String)>,
     pub(super) simplified: bool,
 }

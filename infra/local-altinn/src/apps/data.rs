@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use app_files::form::Model;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
@@ -25,7 +26,7 @@ use crate::library::Library;
 use crate::responses::{self, HandlerResult, Refusal};
 use crate::world::World;
 
-/// Kestrel's default limit, where an endpoint sets none of its own.
+/// Kestrel's default limit for endpoints that set no other one.
 pub(super) const DEFAULT_LIMIT: usize = 30_000_000;
 
 pub(super) type InstancePath = Path<(String, String, String, String)>;
@@ -243,7 +244,7 @@ async fn add_element(
     }
 }
 
-/// Reads the request's content into an element.
+/// Reads the request's body into an element.
 async fn fill(
     request: &AppRequest,
     instance: &mut Instance,
@@ -391,7 +392,17 @@ fn element_response(
             &content_disposition::attachment(&filename),
         ));
     };
-    let form = form::decode(model, &element).map_err(|error| {
+    form_response(request, model, &element, query)
+}
+
+/// The form of an element, as XML or JSON.
+fn form_response(
+    request: &AppRequest,
+    model: &Model,
+    element: &Element,
+    query: Option<&str>,
+) -> HandlerResult {
+    let form = form::decode(model, element).map_err(|error| {
         responses::problem(
             StatusCode::INTERNAL_SERVER_ERROR,
             "Internal error",
@@ -407,7 +418,7 @@ fn element_response(
         let response = responses::with_body(
             StatusCode::OK,
             Some("application/xml; charset=utf-8"),
-            Body::from(model.to_xml_answer(&form)),
+            Body::from(model.to_response_xml(&form)),
         );
         return Ok(response);
     }

@@ -3,6 +3,7 @@
 //! Rules: Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Data/DataElementAccessChecker.cs,
 //! src/Altinn.App.Api/Helpers/RequestHandling/DataRestrictionValidation.cs.
 
+use app_files::form::Form;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -13,7 +14,6 @@ use crate::content_disposition::ContentDisposition;
 use crate::instance::Instance;
 use crate::library::Library;
 use crate::responses::{self, Refusal};
-use app_files::model::Form;
 
 /// A change of a data element.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! Order of the steps at the end of a task: Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Process/ProcessEngine.cs.
 
 use app_files::Task;
+use app_files::form::FormError;
 use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
@@ -15,7 +16,6 @@ use crate::instance::{CurrentTask, Element, Instance, Mark, Process};
 use crate::pdf;
 use crate::token::Caller;
 use crate::world::World;
-use app_files::model::FormError;
 
 /// The event type of a process that ended.
 pub(crate) const PROCESS_COMPLETED: &str = "app.instance.process.completed";

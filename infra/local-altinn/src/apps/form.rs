@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use app_files::model::{Form, FormError, Model};
+use app_files::form::{Form, FormError, Model};
 use bytes::Bytes;
 
 use crate::app::{AppDefinition, DataField, DataType};

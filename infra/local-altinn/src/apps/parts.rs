@@ -29,6 +29,7 @@ pub(super) struct Part {
     pub(super) bytes: Bytes,
 }
 
+/// Reads the body of a creation. A body that is not multipart is one part without a name.
 pub(super) async fn read(request: &AppRequest, body: Body) -> Result<Vec<Part>, Refusal> {
     let content_type = match request
         .headers
@@ -68,6 +69,11 @@ pub(super) async fn read(request: &AppRequest, body: Body) -> Result<Vec<Part>, 
         }
         Err(_) => return Err(responses::close_connection()),
     };
+    read_parts(bytes, boundary).await
+}
+
+/// Reads the parts of a multipart body.
+async fn read_parts(bytes: Bytes, boundary: String) -> Result<Vec<Part>, Refusal> {
     let whole = futures_util::stream::once(async move { Ok::<_, Infallible>(bytes) });
     let mut multipart = multer::Multipart::new(whole, boundary);
     let mut parts = Vec::new();
@@ -133,7 +139,7 @@ fn broken(detail: &str) -> Refusal {
     responses::problem(StatusCode::BAD_REQUEST, "Error reading request", detail).into()
 }
 
-/// Takes the first part of a reserved name (`instance`, `notification`), or an unnamed JSON body for `instance`.
+/// Removes and returns the first part with a reserved name (`instance`, `notification`). A JSON body without name counts as `instance`.
 pub(super) fn take(parts: &mut Vec<Part>, name: &str) -> Option<Part> {
     let is_it = |part: &Part| match &part.name {
         Some(given) => given == name,

@@ -23,7 +23,7 @@ use crate::workflow::{FailedWorkflow, Workflow, engine_time};
 /// How long the app waits for the engine (Altinn/altinn-studio: src/App/backend, `WorkflowPollingTimeoutMs`).
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(100);
 
-/// A step of the engine that failed for good.
+/// A step of the engine that failed permanently.
 struct FailedStep {
     workflow: FailedWorkflow,
     error: CallError,

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use app_files::model::Model;
+use app_files::form::Model;
 use serde_json::{Map, Value};
 use stafett_core::tolerant;
 use tokio::sync::watch;

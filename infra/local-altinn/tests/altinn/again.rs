@@ -1,4 +1,4 @@
-//! Recorded conversations, put to the local Altinn again under conditions that a test makes.
+//! Replays recorded conversations against the local Altinn under the conditions of a test.
 
 use bytes::Bytes;
 use local_altinn::Config;
@@ -10,10 +10,10 @@ use crate::recorded::compare::{self, Difference};
 use crate::recorded::placeholders::Bindings;
 use crate::recorded::{Conversation, Left, folder, http};
 
-/// What placeholders stand for: `a` for `{a}`.
+/// The values of placeholders: `a` for `{a}`.
 pub(super) type Names<'n> = &'n [(&'n str, &'n str)];
 
-/// The conversation of this name, as `older/v8.0.0-create-orphan`. The two v9 apps of the recordings are `casework` here.
+/// The conversation with this name, such as `older/v8.0.0-create-orphan`. The two v9 apps of the recordings are `casework` here.
 #[track_caller]
 pub(super) fn case(name: &str) -> Conversation {
     let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
@@ -22,7 +22,7 @@ pub(super) fn case(name: &str) -> Conversation {
         .replace("casework9", "casework");
     let mut case: Conversation = serde_json::from_str(&text).unwrap();
     for left in case.left.iter_mut().flatten() {
-        // Storage's events are seen in the history.
+        // Storage's events are checked through the history.
         left.events = None;
     }
     case
@@ -34,7 +34,7 @@ pub(super) async fn altinn() -> Altinn {
 }
 
 impl Altinn {
-    /// Puts a recorded request, as the service owner.
+    /// Sends a recorded request as the service owner.
     pub(super) async fn replay(&self, case: &Conversation, names: Names<'_>) -> Reply {
         let mut bindings = bound(names);
         let address = self.local.url().trim_start_matches("http://").to_owned();
@@ -47,7 +47,7 @@ impl Altinn {
         }
     }
 
-    /// What creations in `app` left in Storage.
+    /// The instances that creations in `app` left in Storage.
     fn left(&self, app: &str) -> Vec<Left> {
         self.local.instances(app).iter().map(Left::of).collect()
     }
@@ -61,7 +61,7 @@ fn bound(names: Names<'_>) -> Bindings {
     bindings
 }
 
-/// Asserts that a creation left in `app` what it left when it was recorded.
+/// Asserts that a creation left the recorded instances in `app`.
 #[track_caller]
 pub(super) fn assert_left(altinn: &Altinn, app: &str, case: &Conversation) {
     let recorded = case.left.as_deref().unwrap();
@@ -69,7 +69,7 @@ pub(super) fn assert_left(altinn: &Altinn, app: &str, case: &Conversation) {
     assert_none(&case.name, &differences);
 }
 
-/// Asserts status and body of the recorded answer.
+/// Asserts the status and body of the recorded response.
 #[track_caller]
 pub(super) fn assert_answers(case: &Conversation, reply: &Reply, names: Names<'_>) {
     let (name, answer) = (&case.name, &case.answer);
@@ -90,7 +90,7 @@ pub(super) fn assert_answers(case: &Conversation, reply: &Reply, names: Names<'_
     assert_none(name, &differences);
 }
 
-/// Asserts that a value is as recorded.
+/// Asserts that a value equals the recorded one.
 #[track_caller]
 pub(super) fn assert_like(at: &str, recorded: &Value, seen: &Value) {
     let differences = compare::values_at(at, recorded, seen, &mut Bindings::default());

@@ -1,4 +1,4 @@
-//! Apps on libraries of many ages.
+//! Apps on different versions of app-lib.
 
 use local_altinn::{CallFault, CreationStep, Fault, Library};
 use reqwest::Method;
@@ -11,7 +11,7 @@ use crate::recorded::Conversation;
 const CASEWORK: &str = "ttd/casework";
 const CONTRACT: &str = "ttd/contract";
 
-/// The apps of the recordings on another library.
+/// The apps of the recordings on another version of the library.
 async fn on(library: Library) -> Altinn {
     let altinn = again::altinn().await;
     for app in [CASEWORK, CONTRACT, "ttd/permit"] {
@@ -28,7 +28,7 @@ fn library(name: &str) -> Library {
     Library::new(next(), next(), next())
 }
 
-/// Has a recorded creation again, and holds what it left against the recording.
+/// Replays a recorded creation, and compares the instances that it left with the recording.
 async fn creation(name: &str, fault: Option<Fault>) -> (Conversation, Reply) {
     let (altinn, case) = (on(library(name)).await, case(name));
     let app = case.request.at.clone();

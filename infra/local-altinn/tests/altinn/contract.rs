@@ -1,7 +1,7 @@
-//! The local Altinn answers as Altinn's own code did when it was recorded.
+//! The local Altinn responds as Altinn's own code did when it was recorded.
 //!
-//! Each recorded request is put to a local Altinn of its own, over HTTP and with a signed token. What may differ is named in
-//! [`differences`]; everything else is a failure, and so is a named difference that is gone.
+//! Each recorded request is sent to a new local Altinn, over HTTP and with a signed token. The known differences are listed in
+//! [`differences`]. Every other difference fails the test, and so does a listed difference that does not occur.
 
 mod differences;
 mod given;
@@ -11,16 +11,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 
 use futures_util::StreamExt as _;
+use local_altinn::{App, Library};
 
 use self::stage::Stage;
 use super::recorded::compare::Difference;
 use super::recorded::table::judge;
 use super::recorded::{Conversation, load};
-use local_altinn::{App, Library};
 
-/// App-lib of today, older ones, and the next generation.
+/// The current app-lib, older versions, and the next generation.
 const FOLDERS: [&str; 3] = ["", "older", "v9"];
-/// So many conversations at a time.
+/// The number of conversations that are replayed at a time.
 const AT_A_TIME: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -46,7 +46,7 @@ async fn the_local_altinn_answers_as_recorded() {
         .map(|conversation| {
             let apps = apps[&stage::library(&conversation.name)].clone();
             let name = conversation.name.clone();
-            // What `given` describes may be impossible here: that is a difference like any other.
+            // If the state that `given` describes cannot be set up here, that counts as a difference.
             let played =
                 tokio::spawn(async move { Stage::set(&conversation, apps).await.play().await });
             async move {

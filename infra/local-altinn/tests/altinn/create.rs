@@ -177,7 +177,7 @@ async fn refusals_before_the_creation_have_the_recorded_shape() {
         assert_eq!(reply.status, status, "{name}: {}", reply.text());
         assert!(reply.text().contains(words), "{name}: {}", reply.text());
     }
-    // The words of the metadata comparison come as a JSON string.
+    // The result of the metadata comparison is a JSON string.
     let reply = altinn
         .create(CASEWORK, &[instance(), part("x", "text/plain", b"x")])
         .await;
@@ -254,7 +254,7 @@ async fn parts_are_checked_before_the_party_and_the_party_before_the_policy() {
     altinn.create(CASEWORK, &[unknown]).await.expect(404);
     let refused = altinn.create(CASEWORK, &[instance()]).await.expect(403);
     assert_eq!(refused.json()["title"], "Forbidden");
-    // The policy comes before the party type, and that before the app's validator.
+    // The policy is checked before the party type, and the party type before the app's validator.
     let kari = format!(r#"{{"instanceOwner":{{"personNumber":"{KARI}"}}}}"#);
     let person = part("instance", "application/json", kari.as_bytes());
     let refused = altinn.create(CASEWORK, std::slice::from_ref(&person));

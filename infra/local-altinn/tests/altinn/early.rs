@@ -1,4 +1,4 @@
-//! Creations that stop early, go on late, or are undone late.
+//! Creations that stop early, continue late, or are cleaned up late.
 
 use std::time::Duration;
 
@@ -12,22 +12,22 @@ use super::support::{Altinn, MODEL, file, instance, model, read};
 const CASEWORK: &str = "ttd/casework";
 const PDF: &[u8] = b"%PDF-1.4";
 
-/// An Altinn whose next case has this trouble.
-async fn troubled(fault: Fault) -> Altinn {
+/// An Altinn in which the next creation of a case has this fault.
+async fn with_fault(fault: Fault) -> Altinn {
     let altinn = Altinn::start().await;
     altinn.local.faults().next(1, Some(CASEWORK), fault);
     altinn
 }
 
 impl Altinn {
-    /// A case with a form and an attachment; its creation meets the trouble.
+    /// Creates a case with a form and an attachment.
     async fn whole_case(&self) -> super::support::Reply {
         let pdf = file("vedlegg", "a.pdf", "application/pdf", PDF);
         self.create(CASEWORK, &[instance(), model(MODEL), pdf])
             .await
     }
 
-    /// The only case there is, as Storage has it.
+    /// The only case, as Storage gives it.
     #[track_caller]
     fn only_case(&self) -> Value {
         let mut cases = self.local.instances(CASEWORK);
@@ -76,7 +76,7 @@ async fn a_status_of_storage_is_passed_on_as_recorded() {
 
 #[tokio::test]
 async fn a_creation_that_fails_at_a_step_does_no_later_step() {
-    // Of each step: what is there when Storage refuses it.
+    // For each step: the elements that exist after Storage refused it.
     let steps = [
         (CreationStep::Instance, None),
         (CreationStep::ElementsFrom(0), Some((0, false, false))),
@@ -89,7 +89,7 @@ async fn a_creation_that_fails_at_a_step_does_no_later_step() {
     ];
     for (step, left) in steps {
         for status in [400, 401, 403, 404, 409, 413, 429, 500, 503] {
-            let altinn = troubled(Fault::at(step, CallFault::Refused(status))).await;
+            let altinn = with_fault(Fault::at(step, CallFault::Refused(status))).await;
             let reply = altinn.whole_case().await.expect(status).json();
             let text = reply.as_str().unwrap();
             assert!(text.starts_with(&format!("{status} - ")), "{text}");
@@ -150,7 +150,7 @@ async fn the_app_cleans_up_after_every_step_if_the_policy_permits_it() {
             CallFault::AnswerLost,
             CallFault::Unreachable,
         ] {
-            let altinn = troubled(Fault::at(step, trouble)).await;
+            let altinn = with_fault(Fault::at(step, trouble)).await;
             altinn.local.app(CASEWORK).unwrap().permit("delete");
             let reply = altinn.whole_case().await;
             if trouble == CallFault::Refused(429) {
@@ -203,7 +203,7 @@ async fn storage_refuses_an_unknown_data_type_after_the_instance_was_created() {
 
 #[tokio::test]
 async fn an_incomplete_case_can_move_on_if_it_has_its_form() {
-    let altinn = troubled(Fault::at(
+    let altinn = with_fault(Fault::at(
         CreationStep::PresentationTexts,
         CallFault::Refused(429),
     ))
@@ -235,7 +235,7 @@ async fn an_incomplete_case_can_move_on_if_it_has_its_form() {
 
 #[tokio::test]
 async fn a_case_without_its_form_cannot_move_on() {
-    let altinn = troubled(Fault::at(
+    let altinn = with_fault(Fault::at(
         CreationStep::ElementsFrom(0),
         CallFault::Refused(503),
     ))
@@ -253,7 +253,7 @@ async fn a_case_without_its_form_cannot_move_on() {
     );
 }
 
-/// Waits until `is_so` holds of the only case.
+/// Waits until the only case satisfies `is_so`.
 async fn until(altinn: &Altinn, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     loop {
@@ -267,8 +267,8 @@ async fn until(altinn: &Altinn, what: &str, is_so: impl Fn(&Value) -> bool) -> V
     }
 }
 
-/// Sends the creation, and hangs up when the instance is there.
-async fn hang_up(altinn: &Altinn) {
+/// Sends a creation, and disconnects when the instance exists.
+async fn disconnect(altinn: &Altinn) {
     let pdf = file("vedlegg", "a.pdf", "application/pdf", PDF);
     let request = altinn.creation(CASEWORK, &[instance(), model(MODEL), pdf]);
     let sent = tokio::spawn(request.send());
@@ -276,7 +276,7 @@ async fn hang_up(altinn: &Altinn) {
     sent.abort();
 }
 
-/// Winds the clock on by `step` until `is_so` holds of the only case: the app may not wait yet when that is first done.
+/// Advances the clock by `step` until the only case satisfies `is_so`. It repeats this, because the app may not yet wait at the first time.
 async fn wind_until(
     altinn: &Altinn,
     step: Duration,
@@ -307,8 +307,8 @@ async fn the_app_completes_a_creation_after_its_client_disconnected() {
         CreationStep::Process,
     ];
     let delays = steps.map(|step| (step, CallFault::Delayed(long))).to_vec();
-    let altinn = troubled(Fault::Creation(delays)).await;
-    hang_up(&altinn).await;
+    let altinn = with_fault(Fault::Creation(delays)).await;
+    disconnect(&altinn).await;
     let case = altinn.only_case();
     assert_eq!(case["data"], json!([]), "nothing else has happened yet");
     let has_data = |case: &Value| data_types(case).len() == 2;
@@ -329,9 +329,9 @@ fn history(altinn: &Altinn, case: &Value) -> Vec<Value> {
 async fn a_complete_instance_can_be_deleted_by_a_late_clean_up() {
     let late = Duration::from_secs(300);
     let fault = Fault::at(CreationStep::Process, CallFault::DoneThen(503));
-    let altinn = troubled(fault.and(CreationStep::CleanUp, CallFault::Delayed(late))).await;
+    let altinn = with_fault(fault.and(CreationStep::CleanUp, CallFault::Delayed(late))).await;
     altinn.local.app(CASEWORK).unwrap().permit("delete");
-    hang_up(&altinn).await;
+    disconnect(&altinn).await;
     let whole = |case: &Value| {
         data_types(case) == ["model", "vedlegg"]
             && case["presentationTexts"]["title"].is_string()
@@ -347,7 +347,7 @@ async fn a_complete_instance_can_be_deleted_by_a_late_clean_up() {
 #[tokio::test]
 async fn the_clean_up_can_fail() {
     let fault = Fault::at(CreationStep::ReadBack, CallFault::Refused(500));
-    let altinn = troubled(fault.and(CreationStep::CleanUp, CallFault::Refused(429))).await;
+    let altinn = with_fault(fault.and(CreationStep::CleanUp, CallFault::Refused(429))).await;
     altinn.local.app(CASEWORK).unwrap().permit("delete");
     let text = altinn.whole_case().await.expect(500).json();
     assert_eq!(

@@ -15,15 +15,15 @@ const SUBSCRIPTIONS: &str = "/events/api/v1/subscriptions";
 const COMPLETED: &str = "app.instance.process.completed";
 const PERMIT: &str = "urn:altinn:resource:app_ttd_permit";
 
-/// An endpoint that keeps what it gets, and answers what it is told.
+/// A webhook that records the events it gets, and responds with the given statuses.
 #[derive(Clone)]
-struct Hook {
+struct Webhook {
     url: String,
     seen: Arc<Mutex<Vec<Value>>>,
     answers: Arc<Mutex<Vec<u16>>>,
 }
 
-impl Hook {
+impl Webhook {
     async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
@@ -94,7 +94,7 @@ async fn start(cache: Duration) -> Altinn {
     Altinn::with(|config| config.events.subscription_cache = cache).await
 }
 
-async fn subscribe(altinn: &Altinn, hook: &Hook, filters: Value) -> Reply {
+async fn subscribe(altinn: &Altinn, hook: &Webhook, filters: Value) -> Reply {
     let mut body = json!({ "endPoint": hook.url });
     for (name, value) in filters.as_object().unwrap() {
         body[name] = value.clone();
@@ -102,7 +102,7 @@ async fn subscribe(altinn: &Altinn, hook: &Hook, filters: Value) -> Reply {
     altinn.send(Method::POST, SUBSCRIPTIONS, &body).await
 }
 
-async fn subscribe_and_wait(altinn: &Altinn, hook: &Hook, filters: Value) -> i64 {
+async fn subscribe_and_wait(altinn: &Altinn, hook: &Webhook, filters: Value) -> i64 {
     let id = subscribe(altinn, hook, filters).await.expect(201).json()["id"]
         .as_i64()
         .unwrap();
@@ -123,7 +123,7 @@ async fn subscribe_and_wait(altinn: &Altinn, hook: &Hook, filters: Value) -> i64
 #[tokio::test]
 async fn a_subscription_is_validated_before_it_gets_events() {
     let altinn = start(Duration::ZERO).await;
-    let hook = Hook::start().await;
+    let hook = Webhook::start().await;
     let reply = subscribe(
         &altinn,
         &hook,
@@ -190,7 +190,7 @@ async fn a_subscription_is_validated_before_it_gets_events() {
 #[tokio::test]
 async fn a_repeated_subscription_is_the_same_and_validated_again() {
     let altinn = start(Duration::ZERO).await;
-    let hook = Hook::start().await;
+    let hook = Webhook::start().await;
     altinn.local.clock().stand_at(altinn.local.clock().now());
     hook.answer(&[500; 8]);
     let first = subscribe(&altinn, &hook, json!({"resourceFilter": PERMIT}))
@@ -238,7 +238,7 @@ async fn a_repeated_subscription_is_the_same_and_validated_again() {
 #[tokio::test]
 async fn invalid_subscriptions_are_refused() {
     let mut altinn = start(Duration::ZERO).await;
-    let hook = Hook::start().await;
+    let hook = Webhook::start().await;
     let source = "https://ttd.apps.local.altinn.cloud/ttd/permit";
     for (filters, status) in [
         (
@@ -334,21 +334,21 @@ async fn invalid_subscriptions_are_refused() {
 #[tokio::test]
 async fn filters_are_exact() {
     let altinn = start(Duration::ZERO).await;
-    let hook = Hook::start().await;
+    let hook = Webhook::start().await;
     subscribe_and_wait(
         &altinn,
         &hook,
         json!({"resourceFilter": PERMIT, "typeFilter": "app.instance.process.movedTo.Task_2"}),
     )
     .await;
-    let other = Hook::start().await;
+    let other = Webhook::start().await;
     subscribe_and_wait(
         &altinn,
         &other,
         json!({"resourceFilter": PERMIT, "subjectFilter": "/party/51001235"}),
     )
     .await;
-    let all = Hook::start().await;
+    let all = Webhook::start().await;
     subscribe_and_wait(&altinn, &all, json!({"resourceFilter": PERMIT})).await;
     altinn.application(Stage::Ended);
     all.wait_for(3).await;
@@ -365,7 +365,7 @@ async fn filters_are_exact() {
 #[tokio::test]
 async fn failed_deliveries_are_retried_on_schedule_for_a_day_and_a_half() {
     let altinn = start(Duration::ZERO).await;
-    let hook = Hook::start().await;
+    let hook = Webhook::start().await;
     subscribe_and_wait(
         &altinn,
         &hook,
@@ -412,7 +412,7 @@ async fn a_scaled_schedule_delivers_soon_and_any_2xx_will_do() {
         config.events.retry_scale = 0.001;
     })
     .await;
-    let hook = Hook::start().await;
+    let hook = Webhook::start().await;
     subscribe_and_wait(
         &altinn,
         &hook,
@@ -429,7 +429,7 @@ async fn a_scaled_schedule_delivers_soon_and_any_2xx_will_do() {
 #[tokio::test]
 async fn deliveries_can_be_lost_duplicated_and_out_of_order() {
     let altinn = start(Duration::ZERO).await;
-    let hook = Hook::start().await;
+    let hook = Webhook::start().await;
     subscribe_and_wait(&altinn, &hook, json!({"resourceFilter": PERMIT})).await;
     altinn.local.faults().next(2, None, Fault::DeliveryLost);
     altinn.application(Stage::Ended);
@@ -464,7 +464,7 @@ async fn deliveries_can_be_lost_duplicated_and_out_of_order() {
 #[tokio::test]
 async fn subscription_lookups_are_cached_for_an_hour() {
     let mut altinn = start(Duration::from_secs(3600)).await;
-    let (early, late) = (Hook::start().await, Hook::start().await);
+    let (early, late) = (Webhook::start().await, Webhook::start().await);
     let id = subscribe_and_wait(
         &altinn,
         &early,
@@ -502,7 +502,7 @@ async fn subscription_lookups_are_cached_for_an_hour() {
 #[tokio::test]
 async fn a_subscriber_without_read_access_gets_no_events() {
     let altinn = start(Duration::ZERO).await;
-    let hook = Hook::start().await;
+    let hook = Webhook::start().await;
     subscribe_and_wait(
         &altinn,
         &hook,

@@ -1,6 +1,6 @@
-//! The local Altinn's Events answers, and sends, as Altinn's own was recorded to (`tests/recorded/events`).
+//! The local Events responds and delivers as the real Events was recorded to (`tests/recorded/events`).
 //!
-//! All conversations take place with one local Altinn, since the recorded ones share their subscriptions.
+//! All conversations use one local Altinn, because the recorded ones share their subscriptions.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -26,9 +26,9 @@ const SUBSCRIPTIONS: &str = "/events/api/v1/subscriptions";
 const SCOPES: &str =
     "altinn:serviceowner altinn:serviceowner/instances.read altinn:serviceowner/instances.write";
 const SECRET: &str = "the-secret-in-the-path-of-the-address";
-/// The number of the first subscription that was recorded.
+/// The id of the first recorded subscription.
 const FIRST: usize = 20;
-/// What has to be asked for first, in this order: each makes a subscription, or finds it.
+/// The conversations to replay first, in this order. Each creates a subscription or finds it.
 const MADE: [&str; 6] = [
     "events-subscribe",
     "events-subscribe-again",
@@ -37,10 +37,10 @@ const MADE: [&str; 6] = [
     "events-subscribe-no-scope",
     "events-subscribe-source",
 ];
-/// What is asked for when a subscription has been deleted.
+/// The conversations to replay after a subscription was deleted.
 const LAST: [&str; 2] = ["events-delete", "events-delete-again"];
 
-/// What differs, and why that stays.
+/// The known differences, and the reason for each.
 const DIFFERENCES: &[Row] = &[
     Row {
         conversations: "events-app-* events-generic-*",
@@ -74,7 +74,7 @@ const DIFFERENCES: &[Row] = &[
     },
 ];
 
-/// What the address got, and what it answers to its own path; to any other it answers 404.
+/// The events that the endpoint got, and its response on the subscribed path. It answers 404 on any other path.
 #[derive(Clone)]
 struct Hook {
     url: String,
@@ -104,7 +104,7 @@ impl Hook {
         hook
     }
 
-    /// The first event of this type about this instance, or about none.
+    /// The first event of this type about this instance, or about no instance.
     async fn event(&self, kind: &str, instance: Option<&str>) -> Value {
         eventually(async || {
             let got = self.got.lock().unwrap();
@@ -129,7 +129,7 @@ async fn eventually<T>(mut something: impl AsyncFnMut() -> Option<T>) -> T {
     }
 }
 
-/// The local Altinn, with the app that was recorded.
+/// The local Altinn with the recorded app.
 struct Events {
     altinn: LocalAltinn,
     hook: Hook,
@@ -146,7 +146,7 @@ impl Events {
             ..Config::default()
         };
         config.events.subscription_cache = Duration::ZERO;
-        // An address that does not answer is tried again, and the test need not wait for it.
+        // Retries to an endpoint that fails come early, so that the test need not wait for them.
         config.events.retry_scale = 0.001;
         Self {
             altinn: LocalAltinn::start(config).await.unwrap(),
@@ -154,7 +154,7 @@ impl Events {
         }
     }
 
-    /// The conversations, by name, with an address that can be reached in place of the recorded one.
+    /// The conversations by name, with a reachable endpoint instead of the recorded one.
     fn conversations(&self) -> BTreeMap<String, Conversation> {
         let files = std::fs::read_dir(folder().join("events")).unwrap();
         let conversations = files.map(|file| {
@@ -164,7 +164,7 @@ impl Events {
                 .replace("{secret}", SECRET)
                 .replace("{last}", "{guid9}");
             let mut recorded: Value = serde_json::from_str(&text).unwrap();
-            // What the test does not send: the version of HTTP, the order of keys, and a token of the platform's own.
+            // The test does not reproduce the HTTP version, the order of keys and the platform's own token.
             for field in ["http", "exact", "platformAccessToken"] {
                 recorded["request"]
                     .as_object_mut()
@@ -172,7 +172,7 @@ impl Events {
                     .shift_remove(field);
             }
             let mut conversation: Conversation = serde_json::from_value(recorded).unwrap();
-            // The database gives them in no order.
+            // The database returns them in no order.
             let listed = conversation.answer.body.as_mut();
             if let Some(listed) =
                 listed.and_then(|body| body.pointer_mut("/subscriptions")?.as_array_mut())
@@ -184,7 +184,7 @@ impl Events {
         conversations.collect()
     }
 
-    /// Has a conversation; where it went otherwise.
+    /// Replays a conversation. Returns the differences.
     async fn play(&self, conversation: &Conversation) -> Vec<Difference> {
         let mut bindings = bindings();
         let caller = conversation.request.caller.as_deref().unwrap_or("owner");
@@ -201,7 +201,7 @@ impl Events {
         compare::answers(&conversation.answer, &reply, &mut bindings)
     }
 
-    /// Calls Events as the owner does.
+    /// Calls Events as the service owner.
     async fn call(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Reply {
         let request =
             reqwest::Client::new().request(method, format!("{}{path}", self.altinn.url()));
@@ -218,7 +218,7 @@ impl Events {
         }
     }
 
-    /// A subscription at another path of the address; its number.
+    /// Subscribes another path of the endpoint. Returns the subscription's id.
     async fn subscribe(&self, path: &str) -> u64 {
         let body = json!({
             "endPoint": format!("{}events/{path}", self.hook.url),
@@ -230,7 +230,7 @@ impl Events {
         made.json().unwrap()["id"].as_u64().unwrap()
     }
 
-    /// The token of somebody who is named in a recording.
+    /// The token of a caller in the recordings.
     fn token(&self, who: &str) -> Option<String> {
         let now = self.altinn.clock().now().as_second();
         let organisation = |org: Option<&str>, number: &str, scopes: &str| {
@@ -260,7 +260,7 @@ impl Events {
         Some(self.altinn.altinn_token(&claims).unwrap())
     }
 
-    /// What the address was sent, against what was recorded.
+    /// Compares the delivered event with the recorded one.
     async fn sent(&self, conversation: &Conversation) -> Vec<Difference> {
         let recorded = conversation.request.body.as_ref().unwrap();
         let kind = recorded["type"].as_str().unwrap();
@@ -300,7 +300,7 @@ impl Events {
     }
 }
 
-/// What the queries of polls hold.
+/// The placeholders in the queries.
 fn bindings() -> Bindings {
     let mut bindings = Bindings::default();
     bindings.bind("time:0", "2026-11-29T10:00:00");
@@ -330,7 +330,7 @@ async fn events_responds_and_delivers_as_recorded() {
     for name in MADE {
         outcomes.extend([play(left.remove(name).unwrap()).await]);
     }
-    // From now on the address accepts what is sent to its own path; asked for again, it is validated anew.
+    // From now on the endpoint accepts events on the subscribed path. The repeated subscription is validated again.
     *events.hook.accepts.lock().unwrap() = true;
     let again = json!({
         "endPoint": format!("{}events/{SECRET}", events.hook.url),
@@ -354,7 +354,7 @@ async fn events_responds_and_delivers_as_recorded() {
     for conversation in rest {
         outcomes.extend([play(conversation).await]);
     }
-    // The last number that was recorded, and one that gets every event.
+    // The last recorded id, and a subscription that gets every event.
     assert_eq!(events.subscribe(&format!("{SECRET}?all")).await, 25);
     let path = format!("{SUBSCRIPTIONS}/25");
     eventually(async || {

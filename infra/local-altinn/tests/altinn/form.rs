@@ -1,4 +1,4 @@
-//! Forms as they were recorded from an app: what is taken, stored and answered (tests/recorded).
+//! Recorded forms of an app: which are accepted, how they are stored and returned (tests/recorded).
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ fn recording(name: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The recorded app with the classes of its C#, and once more with those that its JSON schema makes.
+/// The recorded app twice: with its C# classes, and with the model from its JSON schema.
 fn apps() -> [App; 2] {
     let folder = recorded("apps/contract");
     let files = AppFiles::read(&folder).unwrap();
@@ -45,7 +45,7 @@ async fn create(altinn: &Altinn, form: &str) -> super::support::Reply {
     altinn.create(CONTRACT, &[template, model(form)]).await
 }
 
-/// Creates an instance with this form; returns its id and the form's element.
+/// Creates an instance with this form. Returns its id and the form's element.
 async fn created(altinn: &Altinn, form: &str) -> (String, Value) {
     let instance = create(altinn, form).await.expect(201).json();
     let id = instance["id"].as_str().unwrap().to_owned();
@@ -57,7 +57,7 @@ async fn answered(altinn: &Altinn, path: &str, accept: &str) -> String {
     read(request).await.expect(200).text()
 }
 
-/// Puts the row ids of an answer in the place of a recording's placeholders.
+/// Replaces the placeholders of a recording by the row ids of a response.
 fn with_ids_of(recorded: &str, answered: &str) -> String {
     let ids = answered.split("altinnRowId").skip(1).map(|rest| {
         let begin = rest.find(|char: char| char.is_ascii_hexdigit()).unwrap();

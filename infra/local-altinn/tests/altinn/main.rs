@@ -1,4 +1,4 @@
-//! The local Altinn over real HTTP, held against what the real one does, and against what it was recorded to answer.
+//! Tests of the local Altinn over HTTP. Many compare its responses with those recorded from the real one.
 
 mod again;
 mod ages;

@@ -1,4 +1,4 @@
-//! Apps of the next generation, whose processes a workflow engine runs.
+//! Apps of the next generation, in which a workflow engine runs the processes.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::support::{Altinn, Reply, element, read};
 use crate::recorded::Conversation;
 
 const CASEWORK: &str = "ttd/casework";
-/// Later than an app waits for the engine.
+/// Longer than an app waits for the engine.
 const LATE: Duration = Duration::from_secs(24 * 3600);
 
-/// The apps of the recordings, `casework` of the next generation.
+/// The apps of the recordings. `casework` is of the next generation.
 async fn next_generation(may_delete: bool) -> Altinn {
     let altinn = again::altinn().await;
     let casework = altinn.local.app(CASEWORK).unwrap();
@@ -25,7 +25,7 @@ async fn next_generation(may_delete: bool) -> Altinn {
     altinn
 }
 
-/// Has a recorded creation again, which meets `fault`, and holds answer and remains against the recording.
+/// Replays a recorded creation with `fault`, and compares the response and the remaining instance with the recording.
 async fn creation(name: &str, may_delete: bool, fault: Option<Fault>) -> (Altinn, Conversation) {
     let altinn = next_generation(may_delete).await;
     let mut case = case(&format!("v9/{name}"));
@@ -33,7 +33,7 @@ async fn creation(name: &str, may_delete: bool, fault: Option<Fault>) -> (Altinn
         altinn.local.faults().next(1, Some(CASEWORK), fault);
     }
     let reply = altinn.replay(&case, &[]).await;
-    // The shapes of what succeeds are the contract's matter, and so are .NET's own words.
+    // The contract test compares successful responses and .NET's own texts.
     if case.answer.status == Some(201) {
         reply.expect(201);
     } else if let Some(body) = &mut case.answer.body
@@ -67,7 +67,7 @@ async fn call(altinn: &Altinn, method: Method, what: &str) -> Reply {
     read(altinn.request(method, &path)).await
 }
 
-/// Winds the clock on until the engine has come to the end.
+/// Advances the clock until the engine has finished.
 async fn until_started(altinn: &Altinn) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while altinn.local.history(&id(altinn)).len() < 2 {
@@ -170,7 +170,7 @@ async fn the_app_times_out_after_a_hundred_seconds_but_the_engine_continues() {
         if let Ok(reply) = patience.await {
             break reply.expect(500).json();
         }
-        // The app waits by now, or is given the time again.
+        // If the app does not wait yet, the clock is advanced again.
         altinn.local.clock().advance(Duration::from_secs(101));
     };
     assert_eq!(reply["workflowFailure"], json!({"kind": "timeout"}));

@@ -1,4 +1,4 @@
-//! Services that an app cannot reach, and a sender that is too slow.
+//! Services that an app cannot reach, and a slow sender.
 
 use local_altinn::Fault;
 use reqwest::Method;
@@ -9,7 +9,7 @@ use super::support::{Altinn, KARI, read};
 
 const CONTRACT: &str = "ttd/contract";
 
-/// An instance of `contract`, its id in `{party}/{guid}` and its form's id.
+/// An instance of `contract`: its id (`{party}/{guid}`) and its form's id.
 async fn contract(altinn: &Altinn, ended: bool) -> (String, String) {
     let case = case("create-full");
     let made = altinn.replay(&case, &[]).await.expect(201).json();
@@ -18,7 +18,7 @@ async fn contract(altinn: &Altinn, ended: bool) -> (String, String) {
         .as_str()
         .unwrap()
         .to_owned();
-    // Room for one more attachment.
+    // There is room for one more attachment.
     let spare = super::support::element(&made, "vedlegg")["id"]
         .as_str()
         .unwrap();
@@ -33,7 +33,7 @@ async fn contract(altinn: &Altinn, ended: bool) -> (String, String) {
     (id, form)
 }
 
-/// The recorded calls while one service is out of reach.
+/// Replays the recorded calls while one service is unreachable.
 async fn is_as_recorded(service: &str, fault: Fault) {
     for call in [
         "create",
@@ -56,7 +56,7 @@ async fn is_as_recorded(service: &str, fault: Fault) {
         altinn.local.faults().always(Some(CONTRACT), fault.clone());
         let names = [("party", party), ("a.model", &form), ("a", guid)];
         let reply = altinn.replay(&case, &names).await;
-        // The shapes of what succeeds are the contract's matter.
+        // The contract test compares successful responses.
         if case.answer.status == Some(200) || case.answer.status == Some(201) {
             assert_eq!(case.answer.status, Some(reply.status), "{}", reply.text());
         } else {

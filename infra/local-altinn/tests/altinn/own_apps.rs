@@ -1,4 +1,4 @@
-//! An app that is loaded from its repository, as a user has it.
+//! An app that is loaded from its repository.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/repository")
 }
 
-/// A route from the repository's app to one that is nowhere.
+/// A route from the repository's app to an app without files.
 fn routes() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let route = "name: plass
@@ -35,7 +35,7 @@ fn plan() -> (Plan, OwnApps) {
     Plan::with_apps(&[repository()], folder.path(), &routes).unwrap()
 }
 
-/// The repository's app as the only one, with a token of the organisation that owns it.
+/// An Altinn with only the repository's app, and a token of the app's owner.
 async fn running() -> Altinn {
     let (plan, _) = plan();
     let owner = plan.service_owner.clone();

@@ -281,7 +281,7 @@ async fn date_filters_apply_are_ignored_or_fail_as_in_storage() {
         ("created=eq:2026-08-20T10:00:33.5Z", true),
         ("created=lte:2026-08-20T12:00:33.5%2B02:00", true),
         ("lastChanged=lt:2026-08-20T10:00:33.5Z", false),
-        // Dropped without a word: no operator but a full timestamp, or a misspelt one.
+        // Silently ignored: a full timestamp without operator, or a misspelt operator.
         ("created=2026-08-21T10:00:00Z", true),
         ("created=ge:2027-01-01", true),
         ("lastChanged=after:2027-01-01", true),
@@ -438,7 +438,7 @@ async fn a_size_is_handled_as_by_postgresql() {
         .expect(500);
 }
 
-/// `{party}/{guid}` of the instances of a page in ascending order.
+/// The ids (`{party}/{guid}`) of the instances of a page in ascending order.
 async fn ascending(altinn: &Altinn, query: &str) -> Vec<String> {
     pages(
         altinn,
@@ -458,7 +458,7 @@ async fn pages_are_sorted_by_the_column_but_continued_by_the_document() {
     }
     let fifth = &cases[4];
     let before = altinn.local.instance(fifth).unwrap();
-    // It now stands behind the first, and its document says what it said.
+    // It now comes after the first instance, but its document has not changed.
     assert!(altinn.local.drift(fifth, Duration::from_secs(210)));
     assert_eq!(altinn.local.instance(fifth).unwrap(), before);
     let listed = ascending(&altinn, "size=6").await;
@@ -466,7 +466,7 @@ async fn pages_are_sorted_by_the_column_but_continued_by_the_document() {
     let since = altinn.local.column(&cases[2]).unwrap();
     let listed = ascending(&altinn, &format!("lastChanged=gte:{since}")).await;
     assert_eq!(listed, [&cases[2], &cases[3], &cases[5]].map(String::clone));
-    // The last of a full page: all whose column lies before its document is skipped.
+    // The next page starts after the document of the last instance, so instances whose columns are earlier are skipped.
     let listed = ascending(&altinn, "size=2").await;
     assert_eq!(listed, [&cases[0], fifth, &cases[5]].map(String::clone));
 }

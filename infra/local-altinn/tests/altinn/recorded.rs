@@ -1,7 +1,7 @@
-//! Recorded conversations with Altinn's own code (`tests/recorded`), and what it takes to have them again with the local Altinn.
+//! Recorded conversations with Altinn's own code (`tests/recorded`), and the means to replay them against the local Altinn.
 //!
-//! A test loads [`Conversation`]s, brings about what `given` describes, [sends](http::send) the request with its [placeholders] filled in,
-//! and [compares](compare::answers) the answers. What is known to differ stands in one [table].
+//! A test loads [`Conversation`]s, sets up the state that `given` describes, [sends](http::send) the request with its [placeholders]
+//! filled in, and [compares](compare::answers) the responses. The known differences are in one [table].
 
 #![allow(
     dead_code,
@@ -20,22 +20,22 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// One request, its answer and what was seen afterwards.
+/// One request, its response, and the results of later calls.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conversation {
     pub name: String,
     pub doc: String,
     pub note: Option<String>,
-    /// What there was before the request.
+    /// The state before the request.
     pub given: Option<String>,
-    /// The party that `{party}` stands for.
+    /// The value of `{party}`.
     pub party: Option<String>,
     pub request: Request,
     pub answer: Answer,
     /// The instances that a creation left in Storage.
     pub left: Option<Vec<Left>>,
-    /// What was seen afterwards, by what was asked.
+    /// The results of later calls, by call.
     pub then: Option<BTreeMap<String, Value>>,
 }
 
@@ -43,10 +43,10 @@ pub struct Conversation {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Request {
     pub method: String,
-    /// An app (`org/app`, perhaps with what it cannot reach), `storage`, `platform`, `events` or `receive`.
+    /// An app (`org/app`, perhaps with the services that it cannot reach), `storage`, `platform`, `events` or `receive`.
     pub at: String,
     pub path: String,
-    /// Whose token.
+    /// The caller whose token is sent.
     #[serde(rename = "as")]
     pub caller: Option<String>,
     #[serde(default)]
@@ -65,7 +65,7 @@ pub struct Request {
 pub struct Part {
     pub name: Option<String>,
     pub filename: Option<String>,
-    /// The whole header: absent where it follows from name and file name, null where there is none.
+    /// The whole header. Absent if it follows from name and file name, null if there is none.
     #[serde(default, deserialize_with = "given_or_null")]
     pub disposition: Option<Option<String>>,
     #[serde(rename = "type")]
@@ -92,15 +92,15 @@ pub struct Answer {
     pub body: Option<Value>,
     /// A body that is not JSON.
     pub text: Option<String>,
-    /// The body to the letter, where JSON cannot be written back to the same characters.
+    /// The exact body, if the JSON cannot be written with the same characters.
     pub exact: Option<String>,
-    /// JSON with `\u` escapes.
+    /// The JSON has `\u` escapes.
     #[serde(default)]
     pub escaped: bool,
     /// The body begins with a byte order mark.
     #[serde(default)]
     pub bom: bool,
-    /// Why there is no answer.
+    /// Why there is no response.
     pub closed: Option<String>,
 }
 
@@ -115,17 +115,17 @@ fn json_or_null<'de, D: serde::Deserializer<'de>>(
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Left {
     pub task: Option<String>,
-    /// Keys.
+    /// Keys only.
     pub data_values: Vec<String>,
     /// Data types, sorted.
     pub data: Vec<String>,
-    /// Storage's events by type, where they were recorded.
+    /// Storage's events by type, if they were recorded.
     pub events: Option<Vec<String>>,
     pub hard_deleted: bool,
 }
 
 impl Left {
-    /// What Storage shows of an instance, its events aside.
+    /// The data of an instance in Storage, without its events.
     pub fn of(instance: &Value) -> Self {
         let data = instance["data"].as_array().into_iter().flatten();
         let mut left = Self {

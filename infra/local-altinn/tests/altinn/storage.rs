@@ -251,7 +251,7 @@ async fn data_values_are_merged_without_changing_last_changed() {
         .expect(400);
 }
 
-/// Two writers of one instance: one of data values or texts, the other of the process.
+/// Two clients write one instance: one the data values or texts, the other the process.
 #[tokio::test]
 async fn a_write_of_values_during_a_change_of_the_process_resets_the_column() {
     let altinn = open_gateway().await;

@@ -1,4 +1,4 @@
-//! A running local Altinn, and short ways to talk to it.
+//! A running local Altinn, and helpers for requests to it.
 
 use std::path::PathBuf;
 
@@ -47,7 +47,7 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Asserts the status, showing the body where it is another.
+    /// Asserts the status. Shows the body if the status differs.
     #[track_caller]
     pub(super) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text());
@@ -59,7 +59,7 @@ pub(super) fn apps_folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../apps"))
 }
 
-/// The sample app `casework`, changed.
+/// The sample app `casework` with a change.
 pub(super) fn casework(change: impl FnOnce(&mut Value, &mut AppSettings)) -> App {
     sample("casework", change)
 }
@@ -112,7 +112,7 @@ impl Altinn {
         altinn
     }
 
-    /// An Altinn token of an organisation, by way of Maskinporten and the exchange.
+    /// An Altinn token of an organisation, from Maskinporten and the token exchange.
     pub(super) async fn token_of(&self, org_number: &str, scopes: &str) -> String {
         let token = self
             .local
@@ -155,7 +155,7 @@ impl Altinn {
             .body(multipart(parts))
     }
 
-    /// A case made the usual way. Returns its id.
+    /// Creates a case with a form. Returns its id.
     pub(super) async fn case(&self) -> String {
         let reply = self
             .create("ttd/casework", &[instance(), model(MODEL)])
@@ -164,7 +164,7 @@ impl Altinn {
         reply.json()["id"].as_str().unwrap().to_owned()
     }
 
-    /// Kari's application, up to the given point. Returns its id.
+    /// Submits Kari's application up to the given stage. Returns its id.
     pub(super) fn application(&self, until: Stage) -> String {
         self.local.submit(&application(until)).unwrap()
     }
@@ -187,7 +187,7 @@ pub(super) async fn read(request: reqwest::RequestBuilder) -> Reply {
     }
 }
 
-/// Header lines and content of a part.
+/// The header lines and the content of a part.
 #[derive(Clone)]
 pub(super) struct Part<'p> {
     pub(super) headers: String,

@@ -31,7 +31,7 @@ const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub enum HttpApiError {
     /// The address is taken, or there is no network at all.
-    #[error("cannot listen for the HTTP API: {0}")]
+    #[error("cannot listen for the HTTP API")]
     Listen(#[from] io::Error),
 }
 

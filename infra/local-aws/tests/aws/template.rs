@@ -10,8 +10,8 @@ use std::time::Duration;
 use local_aws::{LocalAws, Stack, Template, Values};
 use serde_json::{Value, json};
 use stafett_runtime::settings::{
-    AltinnSettings, CallerSettings, DeadLetterSettings, EventsSettings, LedgerSettings,
-    MaskinportenSettings, QueueSettings, RouteSettings, Source,
+    AltinnSettings, CallerSettings, DeadLetterSettings, Environment, EventsSettings,
+    LedgerSettings, MaskinportenSettings, QueueSettings, RouteSettings,
 };
 
 /// A key of the owner's.
@@ -216,7 +216,7 @@ async fn every_function_finds_its_settings_in_the_environment_that_the_template_
     let environment = |function| template().function(function, &values).unwrap().environment;
 
     let receive = environment("Receive");
-    let source = Source::new(|name| receive.get(name).cloned());
+    let source = Environment::new(|name| receive.get(name).cloned());
     let routes = RouteSettings::read(&source).unwrap();
     assert_eq!(routes.directory, Path::new("/opt/routes"));
     let queue = QueueSettings::read(&source).unwrap();
@@ -229,7 +229,7 @@ async fn every_function_finds_its_settings_in_the_environment_that_the_template_
     LedgerSettings::read(&source).unwrap();
 
     let instantiate = environment("Instantiate");
-    let source = Source::new(|name| instantiate.get(name).cloned());
+    let source = Environment::new(|name| instantiate.get(name).cloned());
     RouteSettings::read(&source).unwrap();
     QueueSettings::read(&source).unwrap();
     let ledger = LedgerSettings::read(&source).unwrap();
@@ -241,7 +241,7 @@ async fn every_function_finds_its_settings_in_the_environment_that_the_template_
     assert_eq!(maskinporten.client_id, "client");
 
     let reconcile = environment("Reconcile");
-    let source = Source::new(|name| reconcile.get(name).cloned());
+    let source = Environment::new(|name| reconcile.get(name).cloned());
     RouteSettings::read(&source).unwrap();
     QueueSettings::read(&source).unwrap();
     LedgerSettings::read(&source).unwrap();
@@ -249,7 +249,7 @@ async fn every_function_finds_its_settings_in_the_environment_that_the_template_
     MaskinportenSettings::read(&source).unwrap();
 
     let redrive = environment("Redrive");
-    let source = Source::new(|name| redrive.get(name).cloned());
+    let source = Environment::new(|name| redrive.get(name).cloned());
     RouteSettings::read(&source).unwrap();
     LedgerSettings::read(&source).unwrap();
     AltinnSettings::read(&source).unwrap();

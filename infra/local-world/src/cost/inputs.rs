@@ -152,7 +152,7 @@ pub struct Deployment {
 #[derive(Debug, Error)]
 pub enum InputsError {
     /// The file.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}")]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -160,7 +160,7 @@ pub enum InputsError {
         source: std::io::Error,
     },
     /// Its text.
-    #[error("the inputs are not like infra/cost.yaml: {0}")]
+    #[error("the inputs are not like infra/cost.yaml")]
     Malformed(#[from] serde_saphyr::Error),
 }
 

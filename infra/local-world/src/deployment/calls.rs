@@ -105,15 +105,15 @@ impl Deployment {
 #[derive(Debug, Error)]
 pub enum CallError {
     /// No token.
-    #[error("cannot make a token: {0}")]
+    #[error("cannot make a token")]
     Token(#[from] io::Error),
     /// No answer, or a refusal.
-    #[error("a call of the local deployment failed: {0}")]
+    #[error("a call of the local deployment failed")]
     NoAnswer(#[from] reqwest::Error),
     /// Events has not accepted the address.
     #[error("the events subscription was not validated: does the HTTP API answer?")]
     NotValidated,
     /// DynamoDB or SQS.
-    #[error("the local AWS did not answer: {0}")]
-    Aws(Box<dyn std::error::Error + Send + Sync>),
+    #[error("the local AWS did not answer")]
+    Aws(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -15,7 +15,10 @@ use receive::Receive;
 use reconcile::Reconcile;
 use redrive::Redrive;
 use serde_json::Value;
-use stafett_runtime::{clock::Clock, invocation::Invocation, settings::Source, start::StartError};
+use stafett_runtime::{
+    clock::Clock, invocation::Invocation, settings::Environment, start::StartError,
+    telemetry::Causes,
+};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -183,7 +186,8 @@ impl InProcess {
             let code = code.now();
             on_a_thread(async move || {
                 let invocation = Invocation::from(&event.context);
-                code.handle(event.payload, &invocation).await
+                let response = code.handle(event.payload, &invocation).await;
+                response.map_err(|error| Causes(&error).to_string())
             })
         });
         Functions {
@@ -225,8 +229,8 @@ async fn on_a_thread<T: Send + 'static>(work: impl AsyncFnOnce() -> T + Send + '
 }
 
 /// What a function reads its settings from.
-fn source(function: &FunctionSettings) -> Source<'_> {
-    Source::new(|name: &str| function.environment.get(name).cloned())
+fn source(function: &FunctionSettings) -> Environment<'_> {
+    Environment::new(|name: &str| function.environment.get(name).cloned())
 }
 
 /// One version of all functions.

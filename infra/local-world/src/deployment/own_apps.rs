@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use app_files::{Apps, Unheeded};
+use app_files::{Apps, Unsupported};
 use stafett_core::{id::AppId, route::Routes};
 
 use super::{DeployError, Plan, sample_apps};
@@ -27,7 +27,7 @@ pub struct OwnApps {
     /// Apps that routes name, and whose files are in none of the folders.
     pub missing: BTreeSet<AppId>,
     /// What the apps' files say and cannot be honoured here.
-    pub unheeded: Vec<Unheeded>,
+    pub unsupported: Vec<Unsupported>,
 }
 
 impl Plan {
@@ -59,7 +59,7 @@ impl Plan {
             ..OwnApps::default()
         };
         for app in files.iter() {
-            own.unheeded.extend(app.unheeded.iter().cloned());
+            own.unsupported.extend(app.unsupported.iter().cloned());
             own.made_up
                 .extend(enrol(&mut plan.altinn.register, app.id.org()));
         }
@@ -93,10 +93,10 @@ impl fmt::Display for OwnApps {
                 "{app} does not run here: its files are in none of the folders"
             )?;
         }
-        if !self.unheeded.is_empty() {
+        if !self.unsupported.is_empty() {
             writeln!(f, "What is in the apps' files and cannot be honoured here:")?;
         }
-        for Unheeded { file, what } in &self.unheeded {
+        for Unsupported { file, what } in &self.unsupported {
             writeln!(f, "  {}: {what}", file.display())?;
         }
         Ok(())

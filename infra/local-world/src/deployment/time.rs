@@ -30,8 +30,8 @@ pub enum PassError {
         busy: String,
     },
     /// SQS.
-    #[error("the local SQS did not answer: {0}")]
-    Sqs(Box<dyn std::error::Error + Send + Sync>),
+    #[error("the local SQS did not answer")]
+    Sqs(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Deployment {

@@ -7,7 +7,7 @@ use std::{
 
 use http::{Method, StatusCode, header};
 use jiff::Timestamp;
-use stafett_core::id::AppId;
+use stafett_core::{causes::Causes, id::AppId};
 
 use local_altinn::{CallFault, CreationStep, Fault, FaultId};
 use local_world::deployment::{DeployError, Deployment};
@@ -165,7 +165,7 @@ impl BadDay {
                         if let Some(deployment) = killed.upgrade()
                             && let Err(error) = deployment.kill_instantiate().await
                         {
-                            tracing::warn!(%error, "instantiate was killed, and remembers what it had in its memory");
+                            tracing::warn!(error = %Causes(&error), "instantiate was killed, and remembers what it had in its memory");
                         }
                         HookOutcome::Reset
                     }

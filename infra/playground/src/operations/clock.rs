@@ -8,6 +8,7 @@ use std::{
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use minijinja::{Value, context, value::Serde};
 use serde::{Deserialize, Serialize};
+use stafett_core::causes::Causes;
 use tokio::sync::oneshot;
 
 use super::ledger::{self, Change, shown};
@@ -153,7 +154,7 @@ async fn pass(site: &Site, span: Span) -> (&'static str, usize) {
     let after = ledger::relays(deployment).await.unwrap_or_default();
     let changes = ledger::changes(&before, &after);
     let relays: usize = changes.iter().map(|it| it.count).sum();
-    let trouble = passed.err().map(|error| error.to_string());
+    let trouble = passed.err().map(|error| Causes(&error).to_string());
     let key = match (&trouble, relays) {
         (Some(_), _) => "said-wound-not",
         (None, 0) => "said-wound-quiet",

@@ -3,7 +3,7 @@
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use minijinja::{Value, context};
 use serde::Deserialize;
-use stafett_core::id::AppId;
+use stafett_core::{causes::Causes, id::AppId};
 
 use super::{
     bad_days::{BadDay, Length, Side},
@@ -112,7 +112,7 @@ pub(super) async fn begin(
             said(HERE, text, &[("day", &name), ("app", &form.app)])
         }
         Err(error) => {
-            tracing::error!(%error, "a bad day cannot be switched on");
+            tracing::error!(error = %Causes(&error), "a bad day cannot be switched on");
             site.refuse(&visit, StatusCode::INTERNAL_SERVER_ERROR, "error-500")
         }
     }

@@ -17,7 +17,7 @@ use author::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
-use stafett_core::route::Routes;
+use stafett_core::{causes::Causes, route::Routes};
 
 use super::ledger::shown;
 use crate::Site;
@@ -283,7 +283,7 @@ async fn renew(site: &Site) -> Checked {
     let deployed = async {
         let routes = Routes::load(folder).map_err(|error| error.to_string())?;
         let deployed = site.deployment.deploy(folder).await;
-        deployed.map_err(|error| error.to_string())?;
+        deployed.map_err(|error| Causes(&error).to_string())?;
         Ok::<_, String>(routes)
     };
     match deployed.await {
@@ -306,7 +306,7 @@ async fn checked(site: &Site) -> Result<Report, String> {
         let folders: Vec<PathBuf> = folders.collect();
         let (apps, unread) = match Apps::read_all(&folders) {
             Ok(apps) => (apps, None),
-            Err(error) => (Apps::default(), Some(error.to_string())),
+            Err(error) => (Apps::default(), Some(Causes(&error).to_string())),
         };
         let mut report =
             check::check(&routes, &apps, Timestamp::now()).map_err(|error| error.to_string())?;

@@ -6,7 +6,7 @@ use axum::{Form, extract::State, http::StatusCode, response::Response};
 use minijinja::{Value, context, value::Serde};
 use serde::Deserialize;
 use serde_json::json;
-use stafett_core::{relay::Reason, trigger::Trigger};
+use stafett_core::{causes::Causes, relay::Reason, trigger::Trigger};
 
 use super::ledger::{self, Relay, shown, shown_ms};
 use crate::{Site, page::said, visit::Visit};
@@ -53,7 +53,7 @@ pub(super) async fn page(State(site): State<Site>, visit: Visit) -> Response {
     let relays = match ledger::relays(deployment).await {
         Ok(relays) => relays,
         Err(error) => {
-            tracing::error!(%error, "the ledger cannot be shown");
+            tracing::error!(error = %Causes(&error), "the ledger cannot be shown");
             return site.refuse(&visit, StatusCode::INTERNAL_SERVER_ERROR, "error-500");
         }
     };

@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
-use stafett_runtime::settings::{EventsSettings, SettingError, Source};
+use stafett_runtime::settings::{Environment, EventsSettings, SettingError};
 
 use crate::{Failure, connect};
 
@@ -44,8 +44,8 @@ pub(crate) struct Options {
 
 impl Options {
     /// Options before environment.
-    pub(super) fn source(&self) -> Source<'_> {
-        Source::new(|name| match name {
+    pub(super) fn source(&self) -> Environment<'_> {
+        Environment::new(|name| match name {
             "STAFETT_API_URL" => self.api_url.clone(),
             "ALTINN_PLATFORM_URL" => self.platform_url.clone(),
             "MASKINPORTEN_ISSUER" => self.issuer.clone(),
@@ -64,8 +64,10 @@ impl Options {
 }
 
 /// The events secret, if any setting says where it is.
-pub(super) async fn known_secret(source: &Source<'_>) -> Result<Option<SecretString>, Failure> {
-    match EventsSettings::read(source) {
+pub(super) async fn known_secret(
+    environment: &Environment<'_>,
+) -> Result<Option<SecretString>, Failure> {
+    match EventsSettings::read(environment) {
         Ok(settings) => checked(connect::read(&settings.secret).await?).map(Some),
         Err(SettingError::Missing { .. }) => Ok(None),
         Err(error) => Err(error.into()),
@@ -73,13 +75,13 @@ pub(super) async fn known_secret(source: &Source<'_>) -> Result<Option<SecretStr
 }
 
 /// The events secret; whoever sits at the terminal is asked for it where no setting says where it is.
-pub(super) async fn secret(source: &Source<'_>) -> Result<SecretString, Failure> {
-    if let Some(secret) = known_secret(source).await? {
+pub(super) async fn secret(environment: &Environment<'_>) -> Result<SecretString, Failure> {
+    if let Some(secret) = known_secret(environment).await? {
         return Ok(secret);
     }
     if !io::stdin().is_terminal() {
         // Says which setting is missing.
-        return checked(connect::read(&EventsSettings::read(source)?.secret).await?);
+        return checked(connect::read(&EventsSettings::read(environment)?.secret).await?);
     }
     let ask = || rpassword::prompt_password("The events secret (it is not shown): ");
     let typed = tokio::task::spawn_blocking(ask).await??;

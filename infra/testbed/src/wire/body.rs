@@ -1,4 +1,4 @@
-//! Bodies on their way through a wire: streamed, counted, and cut where a fault says so.
+//! The bodies that a wire forwards: streamed, counted, and cut off if a fault says so.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::journal::{Entry, Exchange};
 pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 pub(super) type RelayedBody = UnsyncBoxBody<Bytes, BodyError>;
 
-/// The connection ends here, as if the network had failed.
+/// The connection is cut, as if the network had failed.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the connection was cut by a fault")]
 pub(super) struct Cut;
@@ -33,7 +33,7 @@ pub(super) fn request(body: Incoming, entry: Arc<Entry>) -> RelayedBody {
     .boxed_unsync()
 }
 
-/// A client's body that was read to its end, on its way to the upstream.
+/// A client's body that was read completely, on its way to the upstream.
 pub(super) fn whole(body: Bytes) -> RelayedBody {
     Full::new(body)
         .map_err(|never| match never {})
@@ -53,7 +53,7 @@ pub(super) fn response(body: Incoming, entry: Arc<Entry>, limit: Option<usize>) 
     .boxed_unsync()
 }
 
-/// A body that a fault made up.
+/// The body of a canned response.
 pub(super) fn made_up(body: Bytes, entry: Arc<Entry>) -> RelayedBody {
     let count = |it: &mut Exchange, bytes| it.response_bytes += bytes;
     let inner = Full::new(body).map_err(|never| match never {});
@@ -69,7 +69,7 @@ pub(super) fn made_up(body: Bytes, entry: Arc<Entry>) -> RelayedBody {
 
 struct Relayed<B> {
     inner: B,
-    // Held until the body is gone: that is the end of the exchange.
+    // Dropping the entry ends the exchange, so it is held as long as the body.
     entry: Arc<Entry>,
     count: fn(&mut Exchange, u64),
     left: Option<usize>,
@@ -89,7 +89,7 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.left == Some(0) {
-            // Once around, so that the server writes what it has before it sees the cut.
+            // Pending once, so that the server writes the bytes so far before it sees the error.
             if !self.flushed {
                 self.flushed = true;
                 context.waker().wake_by_ref();

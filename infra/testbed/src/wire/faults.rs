@@ -1,4 +1,4 @@
-//! What goes wrong on the wire, and when.
+//! The failures on a wire, and the requests that they apply to.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use regex::Regex;
 use tokio::sync::watch;
 
-/// Which requests a rule is about. Starts as all of them; every call narrows it.
+/// The condition of a rule. It starts with all requests, and every method narrows it.
 #[derive(Clone, Default)]
 pub struct On {
     method: Option<Method>,
@@ -33,7 +33,7 @@ enum Turn {
 }
 
 impl Turn {
-    /// Whether the `count`th match (from 1) is meant, when `applied` of those before it were hit.
+    /// Whether the rule applies to its `count`th match (from 1), after it was applied to `applied` earlier ones.
     fn is(self, count: usize, applied: usize) -> bool {
         match self {
             Self::Always => true,
@@ -51,12 +51,11 @@ impl On {
         Self::default()
     }
 
-    /// Requests with this method, and a path with query in which `path`, a regular expression, is
-    /// found.
+    /// Requests with this method whose path with query matches `path`, a regular expression.
     ///
     /// # Panics
     ///
-    /// When `path` is not a regular expression: that is a mistake in the test that wrote it.
+    /// When `path` is not a regular expression, which is a mistake in the test.
     #[must_use]
     pub fn request(method: Method, path: &str) -> Self {
         Self {
@@ -66,7 +65,7 @@ impl On {
         .path(path)
     }
 
-    /// AWS calls of this operation, as `UpdateItem` (the end of the `X-Amz-Target` header).
+    /// AWS calls of this operation, such as `UpdateItem` (the end of the `X-Amz-Target` header).
     #[must_use]
     pub fn operation(name: &str) -> Self {
         Self {
@@ -75,11 +74,11 @@ impl On {
         }
     }
 
-    /// Only where `path`, a regular expression, is found in the path with query.
+    /// Only requests whose path with query matches `path`, a regular expression.
     ///
     /// # Panics
     ///
-    /// When `path` is not a regular expression: that is a mistake in the test that wrote it.
+    /// When `path` is not a regular expression, which is a mistake in the test.
     #[must_use]
     #[allow(clippy::expect_used, reason = "a mistake in a test, not in its input")]
     pub fn path(mut self, path: &str) -> Self {
@@ -87,7 +86,7 @@ impl On {
         self
     }
 
-    /// Only what `predicate` says.
+    /// Only requests that satisfy `predicate`.
     #[must_use]
     pub fn when(
         mut self,
@@ -97,14 +96,14 @@ impl On {
         self
     }
 
-    /// Only the `n`th match from now on, from 1.
+    /// Only the `n`th match from now on, counted from 1.
     #[must_use]
     pub fn nth(mut self, n: usize) -> Self {
         self.turn = Turn::Nth(n);
         self
     }
 
-    /// Only the next `n` matches, those not counted at which another rule's action is taken.
+    /// Only the next `n` matches. Matches to which another rule's action is applied do not count.
     #[must_use]
     pub fn next(mut self, n: usize) -> Self {
         self.turn = Turn::Next(n);
@@ -118,7 +117,7 @@ impl On {
         self
     }
 
-    /// Whether a request is meant, its turn aside.
+    /// Whether a request matches, without regard to its turn.
     #[must_use]
     pub fn matches(&self, head: &RequestHead) -> bool {
         self.method
@@ -177,13 +176,13 @@ impl RequestHead {
         }
     }
 
-    /// The AWS service and operation, as `DynamoDB_20120810.UpdateItem`.
+    /// The AWS service and operation, such as `DynamoDB_20120810.UpdateItem`.
     #[must_use]
     pub fn target(&self) -> Option<&str> {
         self.headers.get("x-amz-target")?.to_str().ok()
     }
 
-    /// The AWS operation, as `UpdateItem`.
+    /// The AWS operation, such as `UpdateItem`.
     #[must_use]
     pub fn operation(&self) -> Option<&str> {
         self.target()?.rsplit('.').next()
@@ -201,30 +200,30 @@ impl fmt::Debug for RequestHead {
     }
 }
 
-/// What happens to a request that a rule hits.
+/// What happens to a request that a rule applies to.
 #[derive(Clone)]
 pub enum Action {
-    /// It is passed on later by this much. Goes together with another rule's action.
+    /// It is forwarded later by this much. Can be combined with another rule's action.
     Latency(Duration),
-    /// The connection is reset; nothing is passed on.
+    /// The connection is reset, and the request is not forwarded.
     ResetBefore,
-    /// It is passed on and answered, but the connection is reset instead of giving the answer.
+    /// It is forwarded and answered, but the connection is reset instead of sending the response.
     ResetAfter,
-    /// It is not passed on; this is the answer.
+    /// It is not forwarded, but answered with this response.
     Answer(CannedResponse),
-    /// It is passed on and answered, but this answer is given instead.
+    /// It is forwarded and answered, but this response is sent instead.
     AnswerAfter(CannedResponse),
-    /// It is passed on, and this answer is given at once, while the upstream is still at work: a gateway has lost patience.
+    /// It is forwarded, and this response is sent at once, while the upstream is still working, as by a gateway that times out.
     AnswerMeanwhile(CannedResponse),
-    /// It is passed on, and the connection is reset after so many bytes of the answer's body.
+    /// It is forwarded, and the connection is reset after this many bytes of the response's body.
     Truncate(usize),
-    /// It is passed on only when the gate opens.
+    /// It is forwarded when the gate opens.
     HoldBefore(Gate),
-    /// It is passed on and answered, but the answer is given only when the gate opens.
+    /// It is forwarded and answered, but the response is sent when the gate opens.
     HoldAfter(Gate),
-    /// The hook runs before it is passed on, and decides whether it is.
+    /// The hook runs before it is forwarded, and decides whether it is.
     HookBefore(Hook),
-    /// It is passed on and answered; the hook runs then, and decides whether the answer is given.
+    /// It is forwarded and answered. Then the hook runs, and decides whether the response is sent.
     HookAfter(Hook),
 }
 
@@ -247,7 +246,7 @@ impl Action {
         }
     }
 
-    /// A hook that runs before the request is passed on.
+    /// A hook that runs before the request is forwarded.
     pub fn before<F, Fut>(hook: F) -> Self
     where
         F: Fn(RequestHead) -> Fut + Send + Sync + 'static,
@@ -256,7 +255,7 @@ impl Action {
         Self::HookBefore(Hook(Arc::new(move |head| Box::pin(hook(head)))))
     }
 
-    /// A hook that runs after the request was passed on and answered.
+    /// A hook that runs after the request was forwarded and answered.
     pub fn after<F, Fut>(hook: F) -> Self
     where
         F: Fn(RequestHead) -> Fut + Send + Sync + 'static,
@@ -272,7 +271,7 @@ impl fmt::Debug for Action {
     }
 }
 
-/// What a test does at one moment of a request, such as to kill the process that sent it.
+/// Code of a test that runs while a request is handled, for example to kill the process that sent the request.
 #[derive(Clone)]
 pub struct Hook(Arc<dyn Fn(RequestHead) -> BoxFuture<'static, HookOutcome> + Send + Sync>);
 
@@ -282,16 +281,16 @@ impl Hook {
     }
 }
 
-/// How a request goes on after a hook.
+/// How a request continues after a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HookOutcome {
-    /// As if there had been none. After a kill, this is an effect that comes late.
+    /// It continues as without the hook. If the hook killed the sender, the request has its effect later.
     Continue,
     /// The connection is reset.
     Reset,
 }
 
-/// An answer that the upstream did not give.
+/// A response that the wire sends instead of the upstream.
 #[derive(Clone, Debug)]
 pub struct CannedResponse {
     pub(super) status: StatusCode,
@@ -300,7 +299,7 @@ pub struct CannedResponse {
 }
 
 impl CannedResponse {
-    /// An answer with this status and nothing else.
+    /// A response with only this status.
     #[must_use]
     pub fn status(status: StatusCode) -> Self {
         Self {
@@ -310,7 +309,7 @@ impl CannedResponse {
         }
     }
 
-    /// A gateway's own answer, which is HTML.
+    /// A gateway's own response, which is HTML.
     #[must_use]
     pub fn gateway(status: StatusCode) -> Self {
         let title = format!(
@@ -327,14 +326,14 @@ impl CannedResponse {
             .body(page)
     }
 
-    /// With one more header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);
         self
     }
 
-    /// With this body.
+    /// Sets the body.
     #[must_use]
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
@@ -363,16 +362,16 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Lets all pass that wait, and all that come later.
+    /// Lets all waiting and all later requests pass.
     pub fn open(&self) {
         self.state.send_modify(|state| state.open = true);
     }
 
-    /// Waits until `count` requests have come to the gate.
+    /// Waits until `count` requests have arrived at the gate.
     ///
     /// # Errors
     ///
-    /// [`NotInTime`] when they have not within `deadline`.
+    /// [`NotInTime`] when fewer have arrived within `deadline`.
     pub async fn arrived(&self, count: usize, deadline: Duration) -> Result<(), NotInTime> {
         let mut state = self.state.subscribe();
         let reached = state.wait_for(|state| state.arrived >= count);
@@ -385,16 +384,16 @@ impl Gate {
     pub(super) async fn pass(&self) {
         let mut state = self.state.subscribe();
         self.state.send_modify(|state| state.arrived += 1);
-        // The sender lives in `self`, so this ends only by opening.
+        // `self` owns the sender, so this ends only when the gate opens.
         let _ = state.wait_for(|state| state.open).await;
     }
 }
 
-/// What was waited for did not happen.
+/// An awaited condition was not met in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it did not happen within {deadline:?}")]
 pub struct NotInTime {
-    /// How long was waited.
+    /// The time that was waited.
     pub deadline: Duration,
 }
 
@@ -419,11 +418,11 @@ struct Rule {
     applied: usize,
 }
 
-/// Names a rule of [`Faults`].
+/// Identifies a rule of [`Faults`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleId(u64);
 
-/// What the rules say about one request.
+/// The combined effect of all rules on one request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
     pub(super) latency: Duration,
@@ -431,7 +430,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// What the journal says was done.
+    /// The name of the fault in the journal.
     pub(super) fn name(&self) -> Option<&'static str> {
         match &self.action {
             Some(action) => Some(action.name()),
@@ -445,8 +444,7 @@ impl Faults {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a rule. Latencies of all rules that hit add up; of other actions the first rule's is
-    /// taken, in the order in which they were added.
+    /// Adds a rule. The latencies of all rules that apply add up. Of the other actions, that of the rule that was added first is taken.
     pub fn add(&self, on: On, action: Action) -> RuleId {
         let mut rules = self.lock();
         rules.last_id += 1;
@@ -461,17 +459,17 @@ impl Faults {
         id
     }
 
-    /// Takes a rule away. Requests that it has hit already are not changed.
+    /// Removes a rule. Requests to which it was applied already are not changed.
     pub fn remove(&self, id: RuleId) {
         self.lock().rules.retain(|rule| rule.id != id);
     }
 
-    /// Takes all rules away.
+    /// Removes all rules.
     pub fn clear(&self) {
         self.lock().rules.clear();
     }
 
-    /// How many requests a rule has been applied to; 0 for a rule that was taken away.
+    /// The number of requests to which a rule was applied. 0 if the rule was removed.
     #[must_use]
     pub fn applied(&self, id: RuleId) -> usize {
         self.lock()

@@ -1,4 +1,4 @@
-//! What went over a wire.
+//! The requests that went over a wire.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,28 +11,28 @@ use tokio::sync::watch;
 
 use super::faults::{NotInTime, On, RequestHead};
 
-/// One request and what became of it.
+/// One request and its outcome.
 #[derive(Clone)]
 pub struct Exchange {
     head: RequestHead,
-    /// Bytes of the request's body that were passed on or read.
+    /// Bytes of the request's body that were forwarded or read.
     pub request_bytes: u64,
-    /// Bytes of the answer's body that were given to the client.
+    /// Bytes of the response's body that were sent to the client.
     pub response_bytes: u64,
-    /// The status that the client got, or would have got had the connection lived.
+    /// The status that the client got, or would have got if the connection had not been cut.
     pub status: Option<StatusCode>,
-    /// Whether the upstream has answered: the effect is there.
+    /// Whether the upstream has responded, so that the request has had its effect.
     pub forwarded: bool,
     /// The fault that was applied.
     pub fault: Option<&'static str>,
-    /// When the head of the request had come.
+    /// When the head of the request had arrived.
     pub started: Instant,
-    /// When the last byte of the answer was sent, or the connection was gone.
+    /// When the last byte of the response was sent, or the connection was lost.
     pub ended: Option<Instant>,
 }
 
 impl Exchange {
-    /// Number in the order of coming, from 1.
+    /// Number in the order of arrival, from 1.
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.head.sequence
@@ -56,7 +56,7 @@ impl Exchange {
         &self.head
     }
 
-    /// How long it took; none while it is under way.
+    /// How long it took. `None` while it is under way.
     #[must_use]
     pub fn took(&self) -> Option<Duration> {
         self.ended.map(|ended| ended.duration_since(self.started))
@@ -104,13 +104,13 @@ impl Default for Journal {
 }
 
 impl Journal {
-    /// Every exchange, in the order of coming.
+    /// Every exchange, in the order of arrival.
     #[must_use]
     pub fn all(&self) -> Vec<Exchange> {
         self.entries.borrow().clone()
     }
 
-    /// The exchanges that a rule's condition is about, whatever its turn.
+    /// The exchanges that match a condition, without regard to its turn.
     #[must_use]
     pub fn matching(&self, on: &On) -> Vec<Exchange> {
         self.entries
@@ -121,7 +121,7 @@ impl Journal {
             .collect()
     }
 
-    /// How many exchanges a condition is about, ended or not.
+    /// How many exchanges match a condition, ended or not.
     #[must_use]
     pub fn count(&self, on: &On) -> usize {
         self.entries
@@ -131,7 +131,7 @@ impl Journal {
             .count()
     }
 
-    /// Forgets what has ended, but for the `newest` exchanges.
+    /// Removes all exchanges that have ended, except the `newest` ones.
     pub fn keep(&self, newest: usize) {
         self.entries.send_if_modified(|entries| {
             let old = entries.len().saturating_sub(newest);
@@ -144,13 +144,13 @@ impl Journal {
         });
     }
 
-    /// Forgets everything that has ended. Sequence numbers go on.
+    /// Removes all exchanges that have ended. Sequence numbers continue.
     pub fn clear(&self) {
         self.entries
             .send_modify(|entries| entries.retain(|it| it.ended.is_none()));
     }
 
-    /// Waits until `condition` holds for the whole journal, and returns the journal then.
+    /// Waits until the journal satisfies `condition`, and returns its exchanges.
     ///
     /// # Errors
     ///
@@ -164,17 +164,16 @@ impl Journal {
         let reached = entries.wait_for(|entries| condition(entries));
         match tokio::time::timeout(deadline, reached).await {
             Ok(Ok(entries)) => Ok(entries.clone()),
-            // The sender lives in `self`: only the deadline can end this.
+            // `self` owns the sender, so only the deadline can end this.
             Ok(Err(_)) | Err(_) => Err(NotInTime { deadline }),
         }
     }
 
-    /// Waits until `count` exchanges that a condition is about have ended, and returns those that
-    /// have.
+    /// Waits until `count` exchanges that match a condition have ended, and returns all that have.
     ///
     /// # Errors
     ///
-    /// [`NotInTime`] when fewer have within `deadline`.
+    /// [`NotInTime`] when fewer have ended within `deadline`.
     pub async fn ended(
         &self,
         on: &On,
@@ -194,7 +193,7 @@ impl Journal {
     pub(super) fn begin(&self, parts: &Parts) -> (RequestHead, Entry) {
         let mut head = RequestHead::new(0, parts);
         self.entries.send_modify(|entries| {
-            // Counted under the lock: the journal is in the order of its numbers.
+            // Counted under the lock, so that the journal is sorted by sequence number.
             head.sequence = self.last.fetch_add(1, Ordering::Relaxed) + 1;
             entries.push(Exchange {
                 head: head.clone(),
@@ -215,7 +214,7 @@ impl Journal {
     }
 }
 
-/// Writes on one exchange; dropping it ends the exchange.
+/// Updates one exchange. Dropping it ends the exchange.
 #[derive(Debug)]
 pub(super) struct Entry {
     journal: Journal,
@@ -223,7 +222,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Changes the exchange and wakes those who wait.
+    /// Changes the exchange and wakes waiting tasks.
     pub(super) fn note(&self, change: impl FnOnce(&mut Exchange)) {
         self.journal.entries.send_modify(|entries| {
             let found = entries.binary_search_by_key(&self.sequence, Exchange::sequence);

@@ -120,7 +120,7 @@ async fn raw(wire: &Wire, request: &str) -> (String, std::io::Result<()>) {
 const RAW_POST: &str = "POST /make HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody";
 
 #[tokio::test]
-async fn without_rules_a_request_and_its_answer_pass_unchanged() {
+async fn without_rules_requests_and_responses_are_not_changed() {
     let (wire, effects) = wired().await;
     let answer = post_to(&wire, "/make?x=1").await.unwrap();
     assert_eq!(answer.status(), 201);
@@ -143,7 +143,7 @@ async fn without_rules_a_request_and_its_answer_pass_unchanged() {
 }
 
 #[tokio::test]
-async fn the_upstream_sees_the_clients_host_and_no_header_of_the_connection() {
+async fn the_upstream_gets_the_clients_host_but_no_hop_by_hop_headers() {
     let (wire, _) = wired().await;
     let request = "GET /told HTTP/1.1\r\nhost: apps.example\r\nconnection: close, x-hop\r\n\
                    x-hop: 1\r\n\r\n";
@@ -153,7 +153,7 @@ async fn the_upstream_sees_the_clients_host_and_no_header_of_the_connection() {
 }
 
 #[tokio::test]
-async fn bodies_stream_both_ways_without_waiting_for_their_end() {
+async fn bodies_are_streamed_in_both_directions() {
     let (wire, _) = wired().await;
     let (send, receive) = tokio::sync::mpsc::channel::<std::io::Result<Bytes>>(1);
     let body = futures_util::stream::unfold(receive, |mut receive| async move {
@@ -183,7 +183,7 @@ async fn bodies_stream_both_ways_without_waiting_for_their_end() {
 }
 
 #[tokio::test]
-async fn a_reset_before_the_effect_leaves_no_effect() {
+async fn a_reset_before_forwarding_has_no_effect() {
     let (wire, effects) = wired().await;
     wire.faults().add(
         On::request(Method::POST, "/make").nth(1),
@@ -200,7 +200,7 @@ async fn a_reset_before_the_effect_leaves_no_effect() {
 }
 
 #[tokio::test]
-async fn a_reset_after_the_effect_hides_the_answer_only() {
+async fn a_reset_after_forwarding_loses_only_the_response() {
     let (wire, effects) = wired().await;
     wire.faults().add(On::any(), Action::ResetAfter);
     let (answer, ended) = raw(&wire, RAW_POST).await;
@@ -220,7 +220,7 @@ async fn a_reset_after_the_effect_hides_the_answer_only() {
 }
 
 #[tokio::test]
-async fn an_answer_can_stand_in_for_the_effect_or_only_for_its_answer() {
+async fn a_canned_response_replaces_the_request_or_only_its_response() {
     let (wire, effects) = wired().await;
     let answer = CannedResponse::status(StatusCode::TOO_MANY_REQUESTS)
         .header(header::RETRY_AFTER, HeaderValue::from_static("7"))
@@ -240,7 +240,7 @@ async fn an_answer_can_stand_in_for_the_effect_or_only_for_its_answer() {
 }
 
 #[tokio::test]
-async fn an_answer_without_effect_reads_a_large_request_to_its_end() {
+async fn a_canned_response_is_sent_after_a_large_request_was_read() {
     let (wire, _) = wired().await;
     let unavailable = CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE);
     wire.faults().add(On::any(), Action::Answer(unavailable));
@@ -264,7 +264,7 @@ async fn an_answer_without_effect_reads_a_large_request_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_truncated_answer_has_its_whole_head_and_the_first_bytes_of_its_body() {
+async fn a_truncated_response_has_its_whole_head_and_the_first_bytes_of_its_body() {
     let (wire, _) = wired().await;
     wire.faults().add(On::any().nth(1), Action::Truncate(4));
     let (answer, _) = raw(&wire, "GET /text HTTP/1.1\r\nhost: x\r\n\r\n").await;
@@ -274,7 +274,7 @@ async fn a_truncated_answer_has_its_whole_head_and_the_first_bytes_of_its_body()
 }
 
 #[tokio::test]
-async fn latencies_add_up_and_go_together_with_another_action() {
+async fn latencies_add_up_and_combine_with_another_action() {
     let (wire, effects) = wired().await;
     let step = Duration::from_millis(60);
     wire.faults().add(On::any(), Action::Latency(step));
@@ -330,7 +330,7 @@ async fn a_gate_holds_a_request_until_it_opens() {
 }
 
 #[tokio::test]
-async fn a_hook_runs_at_its_moment_and_decides_how_it_goes_on() {
+async fn a_hook_runs_before_or_after_forwarding_and_decides_how_to_continue() {
     let (wire, effects) = wired().await;
     let moments = Arc::new(std::sync::Mutex::new(Vec::new()));
     let hook = |then| {
@@ -361,7 +361,7 @@ async fn a_hook_runs_at_its_moment_and_decides_how_it_goes_on() {
 }
 
 #[tokio::test]
-async fn an_effect_comes_late_when_the_client_has_gone() {
+async fn the_upstream_completes_a_request_after_the_client_disconnected() {
     let (wire, effects) = wired().await;
     let gate = Gate::default();
     wire.faults()
@@ -398,7 +398,7 @@ async fn an_effect_comes_late_when_the_client_has_gone() {
 }
 
 #[tokio::test]
-async fn a_gateway_answers_in_the_apps_place_while_the_app_goes_on() {
+async fn a_gateway_responds_while_the_app_is_still_working() {
     for code in [400, 403, 408, 499, 502, 503, 504] {
         let status = StatusCode::from_u16(code).unwrap();
         let (wire, effects) = wired().await;
@@ -472,7 +472,7 @@ async fn rules_choose_by_method_path_operation_predicate_and_turn() {
 }
 
 #[tokio::test]
-async fn a_rule_for_the_next_match_waits_while_another_one_is_taken() {
+async fn a_rule_for_the_next_match_waits_while_another_rule_is_applied() {
     let (wire, _) = wired().await;
     let answer = |status| Action::Answer(CannedResponse::status(status));
     let faults = wire.faults();
@@ -491,7 +491,7 @@ async fn a_rule_for_the_next_match_waits_while_another_one_is_taken() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_is_not_there_is_a_reset() {
+async fn an_unreachable_upstream_is_a_reset() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -507,7 +507,7 @@ async fn an_upstream_that_is_not_there_is_a_reset() {
 }
 
 #[tokio::test]
-async fn what_is_printed_of_a_request_has_no_path_and_no_header() {
+async fn debug_output_has_no_path_and_no_header() {
     let (wire, _) = wired().await;
     let request = reqwest::Client::new().get(format!("{}/told?secret=hush", wire.url()));
     request
@@ -525,7 +525,7 @@ async fn what_is_printed_of_a_request_has_no_path_and_no_header() {
 }
 
 #[tokio::test]
-async fn a_journal_keeps_the_newest_and_whatever_is_under_way() {
+async fn a_journal_keeps_the_newest_requests_and_those_under_way() {
     let (wire, _) = wired().await;
     let gate = Gate::default();
     wire.faults()

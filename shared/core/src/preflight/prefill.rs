@@ -1,58 +1,60 @@
-//! A form as `mode: prefill` carries it: texts by dotted path, which B reads in its own way.
+//! The form for `mode: prefill`: texts by dotted path, each of which B converts to the type of its field.
 //!
-//! B puts each text between apostrophes and reads that as JSON, in which a text of the form of a date and time becomes
-//! one. It then converts the outcome to the type of the field with .NET's invariant culture, in which a comma separates
-//! thousands: `12,5` becomes the number 125 (measured). A text that it cannot convert, and an empty one, is a 500, after
-//! the instance was made (Altinn/app-lib-dotnet: src/Altinn.App.Core/Implementation/PrefillSI.cs; Newtonsoft.Json:
+//! B puts each text between apostrophes and parses it as JSON, which turns a text that looks like a date and time into
+//! one. It then converts the result to the type of the field with .NET's invariant culture, in which a comma separates
+//! thousands: `12,5` becomes the number 125 (measured). If it cannot convert a text, or the text is empty, it responds with
+//! 500 after it has created the instance (Altinn/app-lib-dotnet: src/Altinn.App.Core/Implementation/PrefillSI.cs; Newtonsoft.Json:
 //! `DateParseHandling.DateTime`).
 //!
-//! So what a text becomes depends on the type of the field. Where B's schema tells it, a text passes if it arrives as
-//! it is meant. Where no schema does, a text passes if it arrives alike whatever the field is, or is refused by B
-//! without a wrong value: `1 000` may be meant as text, and is no number to .NET; `12,5` would become another number.
+//! So the result depends on the type of the field. If B's schema gives the type, a text passes if the field gets the value
+//! that the text means. Otherwise a text passes if no type of field would turn it into another value. `1 000` passes,
+//! because a number field refuses it; `12,5` does not, because a number field would make it 125.
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use serde_json::{Map, Value};
 
-use super::Objection;
+use super::objection::Objection;
 use crate::{
-    schema::{Kind, Schema},
-    xml,
+    schema::{FieldType, Schema},
+    tolerant, xml,
 };
 
-/// The texts of a form. What would not arrive as it is meant, or cannot be carried, goes to `objections`.
+/// The texts of a form. Adds an objection for each value that would change on the way or cannot be sent.
 pub(super) fn texts(
     model: &Map<String, Value>,
     schema: Option<&Schema>,
     objections: &mut Vec<Objection>,
 ) -> BTreeMap<String, String> {
-    let mut form = Flat {
+    let mut flattener = Flattener {
         schema,
         texts: BTreeMap::new(),
         objections,
     };
-    form.group(&mut Vec::new(), model);
-    form.texts
+    flattener.group(&mut Vec::new(), model);
+    flattener.texts
 }
 
-struct Flat<'a> {
+/// Flattens a form into texts.
+struct Flattener<'a> {
     schema: Option<&'a Schema>,
     texts: BTreeMap<String, String>,
     objections: &'a mut Vec<Objection>,
 }
 
-impl Flat<'_> {
+impl Flattener<'_> {
     fn group<'m>(&mut self, path: &mut Vec<&'m str>, model: &'m Map<String, Value>) {
         for (name, value) in model {
             path.push(name);
             match value {
-                // B refuses an empty text; left out, the field stays as empty.
+                // B refuses an empty text. If it is omitted, the field stays empty as well.
                 Value::Null => {}
                 Value::String(text) if text.is_empty() => {}
                 Value::Object(group) => self.group(path, group),
                 Value::String(text) => {
-                    let kind = self.kind(path);
-                    match trouble(text, kind) {
+                    let field_type = self.field_type(path);
+                    match problem(text, field_type) {
                         None => self.set(path, text.clone()),
                         Some(problem) => self.objections.push(Objection::Prefill {
                             field: format!("model.{}", path.join(".")),
@@ -62,10 +64,10 @@ impl Flat<'_> {
                 }
                 Value::Number(number) => {
                     let text = xml::plain(number);
-                    // `3.0` is a whole number to a schema, and none to .NET.
+                    // `3.0` is an integer in a JSON schema, but not in .NET.
                     let whole = text.split_once('.').map(|(whole, _)| whole.to_owned());
-                    let is_whole = self.kind(path) == Kind::Whole;
-                    self.set(path, whole.filter(|_| is_whole).unwrap_or(text));
+                    let is_integer = self.field_type(path) == FieldType::Integer;
+                    self.set(path, whole.filter(|_| is_integer).unwrap_or(text));
                 }
                 Value::Bool(flag) => self.set(path, flag.to_string()),
                 Value::Array(_) => {
@@ -77,8 +79,9 @@ impl Flat<'_> {
         }
     }
 
-    fn kind(&self, path: &[&str]) -> Kind {
-        self.schema.map_or(Kind::Open, |schema| schema.kind(path))
+    fn field_type(&self, path: &[&str]) -> FieldType {
+        self.schema
+            .map_or(FieldType::Unknown, |schema| schema.field_type(path))
     }
 
     fn set(&mut self, path: &[&str], text: String) {
@@ -86,34 +89,36 @@ impl Flat<'_> {
     }
 }
 
-/// Why a text would not arrive in a field as it is meant.
-fn trouble(text: &str, kind: Kind) -> Option<&'static str> {
+/// Why B would not read a text as the value that it means in a field of this type.
+fn problem(text: &str, field_type: FieldType) -> Option<&'static str> {
     if text.contains(['\'', '\\']) {
         return Some(
             "an apostrophe or a backslash, which B's reader of prefill takes for its own signs",
         );
     }
-    match kind {
-        Kind::Text if is_json_date(text) => Some(
+    match field_type {
+        FieldType::Text if is_json_date(text) => Some(
             "a date and time, of which B's reader of prefill makes another text, as 11/20/2026 09:12:45",
         ),
-        Kind::Text => None,
-        Kind::Date => (!is_date(text)).then_some("no date of the form 2026-11-20"),
-        Kind::Moment => (!is_date(text) && !is_moment(text))
+        FieldType::Text => None,
+        FieldType::Date => (!is_date(text)).then_some("no date of the form 2026-11-20"),
+        FieldType::DateTime => (!is_date(text) && !is_date_time(text))
             .then_some("no date and time of the form 2026-11-20T09:12:45Z"),
-        Kind::Number => (!is_number(text)).then_some(
+        FieldType::Number => (!is_number(text)).then_some(
             "no number of the form -1234.5: B would read a comma as a separator of thousands",
         ),
-        Kind::Whole => (!is_whole(text)).then_some("no whole number of the form -1234"),
-        Kind::Boolean => (!matches!(text, "true" | "false")).then_some("neither true nor false"),
-        Kind::Open => open_trouble(text),
+        FieldType::Integer => (!is_integer(text)).then_some("no whole number of the form -1234"),
+        FieldType::Boolean => {
+            (!matches!(text, "true" | "false")).then_some("neither true nor false")
+        }
+        FieldType::Unknown => problem_in_any_field(text),
     }
 }
 
-/// Why a text would arrive in a field of some type as another value. Nothing tells the field's type.
-fn open_trouble(text: &str) -> Option<&'static str> {
+/// Why B would read a text as another value if the field has a certain type. The type is unknown.
+fn problem_in_any_field(text: &str) -> Option<&'static str> {
     let trimmed = text.trim();
-    // .NET: `NumberStyles.Number`, which also takes the sign after the digits.
+    // .NET's `NumberStyles.Number` also allows the sign after the digits.
     let is_number_like = trimmed.bytes().any(|byte| byte.is_ascii_digit())
         && trimmed
             .bytes()
@@ -124,7 +129,7 @@ fn open_trouble(text: &str) -> Option<&'static str> {
              1234.5, or name B's schema in to.schema",
         );
     }
-    // .NET reads the month first.
+    // .NET expects the month first.
     if is_day_first(trimmed) {
         return Some(
             "written like a date, of which B would make another one if the field is a date: write it as \
@@ -136,8 +141,8 @@ fn open_trouble(text: &str) -> Option<&'static str> {
     )
 }
 
-/// Whether a text is a date such as `20.11.2026` or `20/11/26`, maybe with a time. One that begins with the year is
-/// read as it is meant.
+/// Whether a text is a date such as `20.11.2026` or `20/11/26`, with or without a time. A date that begins with the year is
+/// not ambiguous.
 fn is_day_first(text: &str) -> bool {
     let (date, time) = text.split_once(' ').unwrap_or((text, ""));
     let parts: Vec<&str> = date.split(['.', '-', '/']).collect();
@@ -157,31 +162,31 @@ fn digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn is_whole(text: &str) -> bool {
+fn is_integer(text: &str) -> bool {
     digits(text.strip_prefix('-').unwrap_or(text))
 }
 
 fn is_number(text: &str) -> bool {
     match text.split_once('.') {
-        Some((whole, fraction)) => is_whole(whole) && digits(fraction),
-        None => is_whole(text),
+        Some((whole, fraction)) => is_integer(whole) && digits(fraction),
+        None => is_integer(text),
     }
 }
 
 fn is_date(text: &str) -> bool {
-    has_form(text, "0000-00-00") && text.parse::<jiff::civil::Date>().is_ok()
+    matches_pattern(text, "0000-00-00") && text.parse::<Date>().is_ok()
 }
 
-fn is_moment(text: &str) -> bool {
-    is_json_date(text) && crate::tolerant::parse_moment(text).is_some()
+fn is_date_time(text: &str) -> bool {
+    is_json_date(text) && tolerant::parse_timestamp(text).is_some()
 }
 
-/// Whether Newtonsoft makes a date and time of a text (`DateTimeUtils.TryParseDateTime`).
+/// Whether Newtonsoft turns a text into a date and time (`DateTimeUtils.TryParseDateTime`).
 fn is_json_date(text: &str) -> bool {
     let is_iso = text.len() <= 40
         && text
             .get(..19)
-            .is_some_and(|start| has_form(start, "0000-00-00T00:00:00"))
+            .is_some_and(|start| matches_pattern(start, "0000-00-00T00:00:00"))
         && text.get(19..).is_some_and(|rest| {
             let known = |byte: u8| {
                 byte.is_ascii_digit() || matches!(byte, b'.' | b':' | b'+' | b'-' | b'Z')
@@ -191,13 +196,13 @@ fn is_json_date(text: &str) -> bool {
     is_iso || (text.starts_with("/Date(") && text.ends_with(")/"))
 }
 
-/// Whether a text has a digit wherever the form has a zero, and the form's own sign elsewhere.
-fn has_form(text: &str, form: &str) -> bool {
-    let fits = |(byte, form): (u8, u8)| match form {
+/// Whether a text has a digit wherever the pattern has a zero, and the same characters elsewhere.
+fn matches_pattern(text: &str, pattern: &str) -> bool {
+    let fits = |(byte, pattern): (u8, u8)| match pattern {
         b'0' => byte.is_ascii_digit(),
-        sign => byte == sign,
+        other => byte == other,
     };
-    text.len() == form.len() && text.bytes().zip(form.bytes()).all(fits)
+    text.len() == pattern.len() && text.bytes().zip(pattern.bytes()).all(fits)
 }
 
 #[cfg(test)]
@@ -207,27 +212,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_passes_where_it_arrives_as_it_is_meant() {
+    fn a_text_passes_if_b_reads_the_value_that_it_means() {
         for (kind, passes, refused) in [
             (
-                Kind::Number,
+                FieldType::Number,
                 vec!["12.5", "-3", "0.10", "1000"],
                 vec![
                     "12,5", "1 000", "1.000,5", " 3", "3-", "1e3", ".5", "5.", "ti", "+1",
                 ],
             ),
             (
-                Kind::Whole,
+                FieldType::Integer,
                 vec!["3", "-12", "007"],
                 vec!["3.0", "1,000", "12,5", "x"],
             ),
             (
-                Kind::Boolean,
+                FieldType::Boolean,
                 vec!["true", "false"],
                 vec!["1", "ja", "True"],
             ),
             (
-                Kind::Date,
+                FieldType::Date,
                 vec!["2026-11-20"],
                 vec![
                     "20.11.2026",
@@ -237,7 +242,7 @@ mod tests {
                 ],
             ),
             (
-                Kind::Moment,
+                FieldType::DateTime,
                 vec![
                     "2026-11-20",
                     "2026-11-20T09:12:45Z",
@@ -247,12 +252,12 @@ mod tests {
                 vec!["20.11.2026 09:12", "2026-11-20 09:12", "i dag"],
             ),
             (
-                Kind::Text,
+                FieldType::Text,
                 vec!["12,5", "1 000", "20.11.2026", "2026-11-20", "Åse"],
                 vec!["2026-11-20T09:12:45Z", "O'Brien", "C:\\a", "/Date(0)/"],
             ),
             (
-                Kind::Open,
+                FieldType::Unknown,
                 vec![
                     "12.5",
                     "1 000",
@@ -278,23 +283,23 @@ mod tests {
             ),
         ] {
             for text in passes {
-                assert_eq!(trouble(text, kind), None, "{kind:?} {text}");
+                assert_eq!(problem(text, kind), None, "{kind:?} {text}");
             }
             for text in refused {
-                assert!(trouble(text, kind).is_some(), "{kind:?} {text}");
+                assert!(problem(text, kind).is_some(), "{kind:?} {text}");
             }
         }
     }
 
     proptest! {
-        /// .NET's `NumberStyles.Number` leaves commas out: what differs without them never passes.
+        /// .NET's `NumberStyles.Number` drops commas, so a number with one would become another number.
         #[test]
         fn no_number_with_a_comma_passes_as_a_number(
-            whole in "-?[0-9]{1,6}", rest in "[0-9,.]{0,6}", kind in prop::sample::select(vec![Kind::Number, Kind::Whole, Kind::Open])
+            whole in "-?[0-9]{1,6}", rest in "[0-9,.]{0,6}", kind in prop::sample::select(vec![FieldType::Number, FieldType::Integer, FieldType::Unknown])
         ) {
             let text = format!("{whole}{rest}");
             if text.contains(',') {
-                prop_assert!(trouble(&text, kind).is_some(), "{}", text);
+                prop_assert!(problem(&text, kind).is_some(), "{}", text);
             }
         }
     }

@@ -1,17 +1,25 @@
+//! Drafts that B accepts, and drafts that it would refuse.
+
+use std::fs;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
-use crate::route::{Expression, OwnerRule};
+use crate::{
+    relay::Reason,
+    route::{Expression, OwnerRule},
+    schema::Schema,
+};
 
-/// A draft, B's metadata and the route's target, which fit each other.
+/// A draft that B accepts, with B's metadata and the route's target.
 struct Case {
     draft: Draft,
     metadata: Value,
     target: Target,
 }
 
-fn sound() -> Case {
+fn valid() -> Case {
     let model = json!({"soknad": {"tittel": "Bod"}});
     Case {
         draft: Draft {
@@ -69,9 +77,9 @@ impl Case {
     }
 }
 
-/// All that is objected to [`sound`] once it is changed so; nothing if it passes.
+/// The objections to [`valid`] after a change; empty if it passes.
 fn objections(change: impl FnOnce(&mut Case)) -> String {
-    let mut case = sound();
+    let mut case = valid();
     change(&mut case);
     match case.checked() {
         Ok(_) => String::new(),
@@ -84,11 +92,11 @@ fn objections(change: impl FnOnce(&mut Case)) -> String {
 }
 
 #[test]
-fn a_draft_that_fits_is_written_for_b() {
-    let checked = sound().checked().unwrap();
+fn a_valid_draft_is_written_for_b() {
+    let checked = valid().checked().unwrap();
     assert_eq!(checked.form_type, "model");
     assert_eq!(checked.stamp_key(), "stafett.relay");
-    assert_eq!(checked.draft, sound().draft);
+    assert_eq!(checked.draft, valid().draft);
     let Form::Xml(form) = &checked.form else {
         panic!("{checked:?}")
     };
@@ -99,7 +107,7 @@ fn a_draft_that_fits_is_written_for_b() {
     assert!(!format!("{checked:?}").contains("Bod"));
 }
 
-/// A rule of B's, a draft that breaks it, and what is said.
+/// A rule of B's, a change that breaks it, and the expected objections.
 type Rule = (&'static str, fn(&mut Case), &'static str);
 
 fn assert_rules(rules: &[Rule]) {
@@ -109,7 +117,7 @@ fn assert_rules(rules: &[Rule]) {
 }
 
 #[test]
-fn the_name_of_a_part_is_a_data_type_of_b() {
+fn an_attachment_has_one_of_bs_data_types() {
     assert_rules(&[
         (
             "unknown",
@@ -150,7 +158,7 @@ fn the_name_of_a_part_is_a_data_type_of_b() {
 }
 
 #[test]
-fn a_media_type_is_one_that_the_data_type_takes_letter_by_letter_and_without_parameters() {
+fn a_media_type_matches_exactly_and_has_no_parameters() {
     assert_rules(&[
         (
             "another one",
@@ -163,7 +171,7 @@ fn a_media_type_is_one_that_the_data_type_takes_letter_by_letter_and_without_par
             "data type `vedlegg`: B takes application/pdf, this is application/PDF",
         ),
         (
-            "any one, where none is named",
+            "any type, if none is listed",
             |case| {
                 case.attachment().data_type = "fritt".into();
                 case.attachment().content_type = "image/png".into();
@@ -171,7 +179,7 @@ fn a_media_type_is_one_that_the_data_type_takes_letter_by_letter_and_without_par
             "",
         ),
         (
-            "with parameters, where any is taken",
+            "with parameters, if any type is allowed",
             |case| {
                 case.attachment().data_type = "fritt".into();
                 case.attachment().content_type = "text/plain; charset=utf-8".into();
@@ -179,7 +187,7 @@ fn a_media_type_is_one_that_the_data_type_takes_letter_by_letter_and_without_par
             "data type `fritt`: a media type with parameters, which B refuses after it has made the instance",
         ),
         (
-            "with parameters, where it is taken without",
+            "with parameters, if it is allowed without",
             |case| {
                 case.data_type()["allowedContentTypes"] = json!(["text/plain", "application/pdf"]);
                 case.attachment().content_type = "text/plain; charset=utf-8".into();
@@ -198,7 +206,7 @@ fn a_media_type_is_one_that_the_data_type_takes_letter_by_letter_and_without_par
 }
 
 #[test]
-fn an_element_has_content_and_no_more_than_so_many_mebibytes() {
+fn an_element_is_not_empty_and_not_larger_than_its_limit() {
     assert_rules(&[
         (
             "empty",
@@ -206,7 +214,7 @@ fn an_element_has_content_and_no_more_than_so_many_mebibytes() {
             "data type `vedlegg`: an element without content, which B refuses",
         ),
         (
-            "as large as it may be",
+            "as large as the limit",
             |case| case.attachment().size = 2 * 1024 * 1024,
             "",
         ),
@@ -224,7 +232,7 @@ fn an_element_has_content_and_no_more_than_so_many_mebibytes() {
             "",
         ),
         (
-            "a limit that no number holds in bytes",
+            "a limit that overflows in bytes",
             |case| case.data_type()["maxSize"] = json!(i64::MAX),
             "",
         ),
@@ -232,14 +240,14 @@ fn an_element_has_content_and_no_more_than_so_many_mebibytes() {
 }
 
 #[test]
-fn the_form_is_held_to_its_own_limit() {
+fn the_form_is_not_larger_than_its_limit() {
     let with_title = |length: usize| {
         objections(|case| {
             case.metadata["dataTypes"][0]["maxSize"] = json!(1);
             case.draft.model["soknad"]["tittel"] = "x".repeat(length).into();
         })
     };
-    let Form::Xml(form) = sound().checked().unwrap().form else {
+    let Form::Xml(form) = valid().checked().unwrap().form else {
         panic!("no XML")
     };
     let room = 1024 * 1024 - (form.len() - "Bod".len());
@@ -251,7 +259,7 @@ fn the_form_is_held_to_its_own_limit() {
 }
 
 #[test]
-fn no_more_elements_of_a_data_type_than_b_takes() {
+fn a_data_type_has_no_more_elements_than_its_limit() {
     let of = |data_type: &'static str, count: usize| {
         objections(|case| {
             case.attachment().data_type = data_type.into();
@@ -264,11 +272,11 @@ fn no_more_elements_of_a_data_type_than_b_takes() {
         of("vedlegg", 4),
         "data type `vedlegg`: 4 elements, B takes 3 at most"
     );
-    assert_eq!(of("fritt", 40), "", "0 is without limit");
+    assert_eq!(of("fritt", 40), "", "0 means no limit");
 }
 
 #[test]
-fn only_who_is_named_may_add_an_element_where_anybody_is_named() {
+fn only_allowed_contributors_may_add_an_element() {
     for (contributors, admitted) in [
         (json!([]), true),
         (json!(null), true),
@@ -310,7 +318,7 @@ fn only_who_is_named_may_add_an_element_where_anybody_is_named() {
 }
 
 #[test]
-fn the_form_is_of_the_type_that_the_route_names_or_of_the_only_one() {
+fn the_form_has_the_named_data_type_or_the_only_one() {
     assert_rules(&[
         (
             "named",
@@ -327,24 +335,24 @@ fn the_form_is_of_the_type_that_the_route_names_or_of_the_only_one() {
             "",
         ),
         (
-            "named, and not there",
+            "named, but unknown",
             |case| case.target.data_type = Some("skjema".into()),
             "data type `skjema`: B has none of this id, it has `model`, `vedlegg`, `fritt`",
         ),
         (
-            "named, and no form",
+            "named, but not a form",
             |case| case.target.data_type = Some("fritt".into()),
             "data type `fritt`: B takes it for an attachment: it has no appLogic.classRef",
         ),
         (
-            "not named, and several",
+            "not named, with several",
             |case| {
                 case.metadata["dataTypes"][2]["appLogic"] = json!({"classRef": "Other"});
             },
             "B has 2 data types with app logic: name one in to.dataType",
         ),
         (
-            "not named, and none",
+            "not named, with none",
             |case| case.metadata["dataTypes"][0]["appLogic"] = json!({"classRef": null}),
             "B has 0 data types with app logic: name one in to.dataType",
         ),
@@ -360,7 +368,7 @@ fn the_form_is_of_the_type_that_the_route_names_or_of_the_only_one() {
 }
 
 #[test]
-fn an_owner_is_of_a_kind_that_b_admits() {
+fn the_owner_is_of_a_kind_that_b_allows() {
     let person = || Owner::Person("01017012345".into());
     let organisation = || Owner::Organisation("310075728".into());
     let kinds = |kinds: Value, owner: Owner| {
@@ -397,9 +405,9 @@ fn an_owner_is_of_a_kind_that_b_admits() {
 }
 
 #[test]
-fn all_of_it_together_fits_into_one_request() {
+fn the_request_is_not_larger_than_bs_limit() {
     let limit = 2_000 * 1024 * 1024;
-    let Form::Xml(form) = sound().checked().unwrap().form else {
+    let Form::Xml(form) = valid().checked().unwrap().form else {
         panic!("no XML")
     };
     let rest = form.len() as u64 + 2 * PART_OVERHEAD + 2 * PART_OVERHEAD;
@@ -430,7 +438,7 @@ fn all_of_it_together_fits_into_one_request() {
 }
 
 #[test]
-fn a_form_that_xml_cannot_carry_is_refused_by_its_field() {
+fn an_objection_names_the_field_that_xml_cannot_contain() {
     assert_rules(&[
         (
             "a character",
@@ -447,16 +455,16 @@ fn a_form_that_xml_cannot_carry_is_refused_by_its_field() {
 }
 
 #[test]
-fn a_schema_orders_the_form_and_refuses_what_it_does_not_admit() {
+fn the_schema_orders_and_validates_the_form() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("b.schema.json");
     let schema = json!({"properties": {"soknad": {
         "properties": {"antall": {"type": "integer"}, "tittel": {"type": "string"}}, "required": ["tittel"],
     }}});
-    std::fs::write(&file, schema.to_string()).unwrap();
+    fs::write(&file, schema.to_string()).unwrap();
     let checked = |soknad: Value| {
-        let mut case = sound();
-        case.target.schema = Some(crate::schema::Schema::read(&file).unwrap());
+        let mut case = valid();
+        case.target.schema = Some(Schema::read(&file).unwrap());
         case.draft.model["soknad"] = soknad;
         case.checked()
     };
@@ -482,7 +490,7 @@ fn a_schema_orders_the_form_and_refuses_what_it_does_not_admit() {
 }
 
 #[test]
-fn everything_that_b_would_refuse_is_told_at_once() {
+fn all_objections_are_reported_at_once() {
     assert_eq!(
         objections(|case| {
             case.target.data_type = Some("skjema".into());
@@ -495,7 +503,7 @@ fn everything_that_b_would_refuse_is_told_at_once() {
     );
 }
 
-/// [`sound`], by the simplified request.
+/// Changes [`valid`] to the simplified request.
 fn prefilled(case: &mut Case) {
     case.draft.attachments.clear();
     case.target.mode = Mode::Prefill {
@@ -506,8 +514,8 @@ fn prefilled(case: &mut Case) {
 }
 
 #[test]
-fn the_simplified_request_carries_flat_texts() {
-    let mut case = sound();
+fn the_simplified_request_has_flat_texts() {
+    let mut case = valid();
     prefilled(&mut case);
     case.draft.model["soknad"] =
         json!({"tittel": "Bod", "antall": 3, "ja": true, "areal": 2.50, "tom": null});
@@ -533,7 +541,7 @@ fn the_simplified_request_carries_flat_texts() {
 }
 
 #[test]
-fn the_simplified_request_is_refused_where_the_stamp_would_not_show_or_a_value_is_not_flat() {
+fn the_simplified_request_needs_a_visible_stamp_and_flat_values() {
     let hidden = "to.stamp: B's dataFields show no field `soknad.relay` of its form: add it to B's \
                   applicationmetadata, or leave `mode: prefill`";
     for fields in [
@@ -558,7 +566,7 @@ fn the_simplified_request_is_refused_where_the_stamp_would_not_show_or_a_value_i
 }
 
 #[test]
-fn a_prefilled_text_that_would_arrive_as_another_value_is_refused_with_field_and_rule() {
+fn a_prefilled_text_that_b_would_read_as_another_value_is_refused() {
     let found = |text: &str| {
         objections(|case| {
             prefilled(case);

@@ -1,23 +1,23 @@
-//! What is wrong with route files, and where.
+//! Errors in route files.
 
 use std::{fmt, ops::Range, path::PathBuf};
 
 use thiserror::Error;
 
-/// What is wrong with a route file, and where.
+/// An error in a route file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub struct RouteError {
     /// The file.
     pub file: PathBuf,
-    /// 1-based line and column, where known.
+    /// The 1-based line and column, if known.
     pub at: Option<(u64, u64)>,
-    /// The field, dotted, where known.
+    /// The field, as a dotted path, if known.
     pub field: Option<String>,
     /// What is wrong, and what is allowed.
     pub problem: String,
-    /// Which kind of mistake it is.
+    /// The kind of mistake.
     pub mistake: Mistake,
-    /// The bytes of the file that the problem is about, where known; more exact than [`Self::at`].
+    /// The byte range of the problem in the file, if known; more exact than [`Self::at`].
     pub range: Option<Range<usize>>,
 }
 
@@ -26,69 +26,69 @@ pub struct RouteError {
 pub enum Mistake {
     /// The file cannot be read.
     Unreadable,
-    /// More bytes, levels or aliases than a route has.
+    /// The file has too many bytes, levels or aliases.
     TooLarge,
     /// The file is not UTF-8.
     NotText,
     /// The directory cannot be read, or has no route file.
     NoRoutes,
-    /// Not YAML.
+    /// The file is not YAML.
     Syntax,
-    /// A key stands twice in one group.
+    /// A key is repeated in a group.
     DuplicateKey,
-    /// A key that does not exist there.
+    /// A key is unknown in its group.
     UnknownKey(Words),
-    /// A key that must be there is not.
+    /// A required key is missing.
     MissingKey(String),
-    /// A text where a group is needed, or the like.
+    /// A value is of the wrong type, for example a text instead of a group.
     WrongKind,
-    /// A value that is none of the allowed.
+    /// A value is not one of the allowed ones.
     InvalidValue(Words),
-    /// Two fields that exclude each other, or one without the other that it needs.
+    /// Two fields exclude each other, or one lacks the other that it requires.
     Contradiction,
-    /// The route's name is another route's.
+    /// Another route has the same name.
     NameReused,
     /// Another route completes the same app's instances.
     CompletedTwice,
     /// The JSON schema cannot be used.
     Schema,
-    /// A key of `model` that is no name of an XML element.
+    /// A key of `model` is not the name of an XML element.
     ElementName,
-    /// A list in `model`.
+    /// `model` contains a list.
     List,
-    /// A field of `model` without an expression.
+    /// A field of `model` has no expression.
     NoExpression,
-    /// `$each` beside the fields of `model`.
+    /// `$each` is at the top level of `model`.
     MisplacedEach,
-    /// Not `name in list`.
+    /// The value of `each` or `$each` is not of the form `name in list`.
     EachForm,
-    /// A name that has a meaning already.
+    /// A new name already has a meaning.
     NameTaken(String),
-    /// An expression that does not parse.
+    /// An expression cannot be parsed.
     ExpressionSyntax,
-    /// An expression that is too long.
+    /// An expression is too long.
     ExpressionTooLong,
-    /// A name in an expression that means nothing there.
+    /// An expression has an unknown name.
     UnknownName(Words),
-    /// A filter that does not exist.
+    /// An expression has an unknown filter.
     UnknownFilter(Words),
-    /// A test that does not exist.
+    /// An expression has an unknown test.
     UnknownTest(Words),
-    /// `data` without a data type.
+    /// An expression has `data` without a data type.
     DataWithoutType,
 }
 
-/// A word that is none of the allowed.
+/// A word that is not allowed, with the words that are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Words {
-    /// The word; empty where it is not one.
+    /// The word; empty if the value is not a word.
     pub word: String,
-    /// What is allowed; empty where that cannot be listed.
+    /// The allowed words; empty if they cannot be listed.
     pub allowed: Vec<String>,
 }
 
 impl Words {
-    /// `word`, where one of `allowed` should be.
+    /// `word`, which is none of `allowed`.
     #[must_use]
     pub fn new(word: &str, allowed: &[&str]) -> Self {
         Self {
@@ -99,7 +99,7 @@ impl Words {
 }
 
 impl Mistake {
-    /// A stable word for the kind.
+    /// A stable code for the kind.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -134,7 +134,7 @@ impl Mistake {
 }
 
 impl RouteError {
-    /// A mistake of this kind in this file, place unknown.
+    /// An error in this file at an unknown position.
     pub(super) fn new(
         file: impl Into<PathBuf>,
         mistake: Mistake,
@@ -164,7 +164,7 @@ impl fmt::Display for RouteError {
     }
 }
 
-/// Everything that is wrong with a directory of routes, a line each.
+/// All errors in a directory of routes. Displayed with one line for each.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub struct RouteErrors(pub Vec<RouteError>);
 

@@ -1,36 +1,27 @@
-//! The JSON schema of a route file, which gives editors completion and a first check.
+//! Parts of the JSON schema of a route file, with which editors complete and check the file.
 //!
-//! Generated from the types that read the file; what they say by code (one of two fields, one that
-//! needs another) is added here.
+//! The schema is generated from the types that read the file. Rules that are code there (exactly one of two fields, a field
+//! that requires another) are added here.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
-
-use super::file::RouteFile;
 
 /// A route's name.
 pub(super) const SLUG: &str = "^[a-z][a-z0-9-]{0,62}$";
 /// An app.
 pub(super) const APP: &str = "^[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9-]{0,62}$";
-/// A day, or a moment.
+/// A date, or a date and time.
 pub(super) const DAY: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])";
 /// The name of an XML element.
 pub(super) const ELEMENT: &str = r"^[\p{L}_][\p{L}\p{N}_.-]*$";
-/// A field of a form, dotted.
+/// A field of a form, as a dotted path.
 pub(super) const PATH: &str = r"^[\p{L}_][\p{L}\p{N}_-]*(\.[\p{L}_][\p{L}\p{N}_-]*)*$";
 /// `name in list`.
 pub(super) const BINDING: &str = r"^\s*[A-Za-z_][A-Za-z0-9_]*\s+in\s+\S";
 
-/// The JSON schema (draft 2020-12) of a route file.
-#[must_use]
-pub fn file_schema() -> Value {
-    SchemaSettings::draft2020_12()
-        .into_generator()
-        .into_root_schema_for::<RouteFile>()
-        .to_value()
-}
-
-/// The one gate that has a name.
+/// The values of `when.process`.
 #[derive(JsonSchema)]
 #[schemars(inline, rename_all = "lowercase")]
 #[expect(dead_code, reason = "its schema is what is used")]
@@ -39,7 +30,7 @@ pub(super) enum Process {
     Completed,
 }
 
-/// The one mode that has a name.
+/// The values of `to.mode`.
 #[derive(JsonSchema)]
 #[schemars(inline, rename_all = "lowercase")]
 #[expect(dead_code, reason = "its schema is what is used")]
@@ -48,11 +39,11 @@ pub(super) enum Mode {
     Prefill,
 }
 
-/// An expression; a bare number or truth value is one too.
+/// An expression. A number or a boolean is an expression too.
 pub(super) struct Leaf;
 
 impl JsonSchema for Leaf {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+    fn schema_name() -> Cow<'static, str> {
         "Expression".into()
     }
 
@@ -69,7 +60,7 @@ impl JsonSchema for Leaf {
 pub(super) struct Group;
 
 impl JsonSchema for Group {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+    fn schema_name() -> Cow<'static, str> {
         "Group".into()
     }
 
@@ -88,7 +79,7 @@ impl JsonSchema for Group {
 struct Node;
 
 impl JsonSchema for Node {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+    fn schema_name() -> Cow<'static, str> {
         "Node".into()
     }
 
@@ -113,7 +104,7 @@ impl JsonSchema for Node {
     }
 }
 
-/// Exactly one of the group's fields stands.
+/// Requires exactly one of the group's fields.
 pub(super) fn exactly_one(schema: &mut Schema) {
     let fields = schema.get("properties").and_then(Value::as_object);
     let one: Vec<Value> = fields
@@ -125,7 +116,7 @@ pub(super) fn exactly_one(schema: &mut Schema) {
     schema.insert("oneOf".into(), one.into());
 }
 
-/// One of the group's fields at least stands.
+/// Requires `substatus` or `complete: true`.
 pub(super) fn not_empty(schema: &mut Schema) {
     schema.insert(
         "anyOf".into(),
@@ -136,7 +127,7 @@ pub(super) fn not_empty(schema: &mut Schema) {
     );
 }
 
-/// `mode: prefill` and `stamp` belong together.
+/// Requires `mode` and `stamp` together.
 pub(super) fn mode_needs_stamp(schema: &mut Schema) {
     schema.insert(
         "dependentRequired".into(),
@@ -144,10 +135,10 @@ pub(super) fn mode_needs_stamp(schema: &mut Schema) {
     );
 }
 
-/// What one group of a route says about another.
+/// Adds the rules that concern several groups of a route.
 pub(super) fn whole_route(schema: &mut Schema) {
     schema.insert("title".into(), "Route".into());
-    // The reader lets it be missing to say what it is for.
+    // The reader accepts a route without `model`, to explain in its own error what that is for.
     schema.insert("required".into(), json!(["name", "from", "to", "model"]));
     schema.insert(
         "dependentRequired".into(),
@@ -177,7 +168,7 @@ pub(super) fn whole_route(schema: &mut Schema) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::route::file_schema;
 
     #[test]
     fn every_field_of_every_group_is_described() {

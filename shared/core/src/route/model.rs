@@ -1,55 +1,55 @@
-//! The `model:` of a route: the shape of B's form, every leaf an expression.
+//! The `model:` of a route: the structure of B's form, with an expression for every field.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::expression::{EvaluationError, Expression, Scope};
 
-/// Elements that one draft may have; B's form is filled in by people, who have fewer.
+/// The maximum number of elements in a draft. Forms that people fill in have far fewer.
 const MAX_ELEMENTS: usize = 100_000;
 
-/// A group of fields, in the order in which the route names them.
+/// A group of fields, in the order of the route file.
 pub type Group = Vec<(String, Node)>;
 
 /// One element of B's form.
 #[derive(Debug)]
 pub enum Node {
-    /// A field: an expression's value.
+    /// A field, with the expression for its value.
     Field(Expression),
     /// A group of fields.
     Group(Group),
     /// A repeating group: one group per item of a list (`$each: item in list`).
     Repeat {
-        /// The name that the item has in `group`.
+        /// The name of the item in the expressions of `group`.
         name: String,
         /// The list.
         list: Expression,
-        /// The fields of one item.
+        /// The fields of each item.
         group: Group,
     },
 }
 
-/// A field of B's form that could not be filled. Names the field, never a value.
+/// Why a field of B's form has no value. Names the field, never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MappingError {
-    /// Its expression gave no value.
-    #[error("{field}: {source}")]
+    /// The expression could not be evaluated.
+    #[error("{field}: {problem}")]
     Expression {
-        /// The field, dotted, as the route names it.
+        /// The field, as a dotted path in the route.
         field: String,
         /// Why.
-        source: EvaluationError,
+        problem: EvaluationError,
     },
-    /// More elements than any form has.
+    /// The form would have too many elements.
     #[error("{field}: the form would have more than {MAX_ELEMENTS} elements")]
     TooLarge {
-        /// The field at which it was too much.
+        /// The field with which it exceeded the limit.
         field: String,
     },
 }
 
 impl Node {
-    /// Every expression below this node.
+    /// Visits every expression in this node.
     pub fn expressions<'a>(&'a self, visit: &mut dyn FnMut(&'a Expression)) {
         match self {
             Self::Field(expression) => visit(expression),
@@ -61,7 +61,7 @@ impl Node {
         }
     }
 
-    /// The paths that this node reads, with an item's fields as fields of its list.
+    /// Visits the paths that this node reads. Fields of an item are given as fields of its list.
     pub fn paths(&self, visit: &mut dyn FnMut(String)) {
         match self {
             Self::Field(expression) => expression.paths().for_each(|path| visit(path.to_owned())),
@@ -78,29 +78,30 @@ impl Node {
     }
 }
 
-/// Every expression of `group`.
+/// Visits every expression in `group`.
 pub fn expressions<'a>(group: &'a Group, visit: &mut dyn FnMut(&'a Expression)) {
     group.iter().for_each(|(_, node)| node.expressions(visit));
 }
 
-/// Every path that `group` reads.
+/// Visits every path that `group` reads.
 pub fn paths(group: &Group, visit: &mut dyn FnMut(String)) {
     group.iter().for_each(|(_, node)| node.paths(visit));
 }
 
-/// Fills in `group`. Empty fields and groups without any field are left out.
+/// Evaluates `group`. Empty fields and groups without any field are omitted.
 ///
 /// # Errors
 /// [`MappingError`], which names the field.
 pub fn fill(group: &Group, scope: &Scope) -> Result<Map<String, Value>, MappingError> {
-    Filling { elements: 0 }.group(group, scope, "model")
+    Filler { elements: 0 }.group(group, scope, "model")
 }
 
-struct Filling {
+/// Evaluates the model and counts its elements.
+struct Filler {
     elements: usize,
 }
 
-impl Filling {
+impl Filler {
     fn group(
         &mut self,
         group: &Group,
@@ -123,9 +124,9 @@ impl Filling {
         scope: &Scope,
         field: String,
     ) -> Result<Option<Value>, MappingError> {
-        let failed = |source| MappingError::Expression {
+        let failed = |problem| MappingError::Expression {
             field: field.clone(),
-            source,
+            problem,
         };
         self.elements += 1;
         if self.elements > MAX_ELEMENTS {
@@ -134,7 +135,7 @@ impl Filling {
         match node {
             Node::Field(expression) => {
                 let value = expression.evaluate(scope).map_err(failed)?;
-                // The field itself is counted already.
+                // The field itself is already counted.
                 self.elements += value.as_ref().map_or(0, below);
                 if self.elements > MAX_ELEMENTS {
                     return Err(MappingError::TooLarge { field });
@@ -158,7 +159,7 @@ impl Filling {
     }
 }
 
-/// How many elements stand below `value`.
+/// The number of elements inside `value`.
 fn below(value: &Value) -> usize {
     let below_all =
         |items: &mut dyn Iterator<Item = &Value>| items.map(|item| 1 + below(item)).sum();

@@ -1,14 +1,18 @@
 //! The after-steps: what follows on A, through A's app, once B exists.
 //!
-//! Both calls may be repeated: a confirmation that is there stays as it is, and a substatus is written
-//! over (Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs,
-//! UpdateSubstatus and AddCompleteConfirmation). Storage itself admits the service owner to neither
-//! everywhere, so they go through the app.
+//! Both calls may be repeated: a second confirmation changes nothing, and a substatus is overwritten
+//! (Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs, UpdateSubstatus and
+//! AddCompleteConfirmation). They go through the app, because Storage does not always let the service owner do
+//! either.
 
 use serde::Serialize;
 use stafett_core::{id::AppId, instance::Instance, route::Substatus};
 
-use super::{Altinn, AltinnError, Budget, READ_TIMEOUT};
+use super::{
+    budget::Budget,
+    client::{Altinn, READ_TIMEOUT},
+    error::{AltinnError, Call},
+};
 
 /// A substatus as the app reads it.
 #[derive(Serialize)]
@@ -19,7 +23,7 @@ struct Body<'a> {
 }
 
 impl Altinn {
-    /// Sets the substatus of an instance, unless it has it: each time is an event to whoever subscribes.
+    /// Sets the substatus of an instance, unless it has it already: each time causes an event.
     ///
     /// # Errors
     /// [`AltinnError`]. 403 unless the token speaks for the app's owner.
@@ -42,16 +46,19 @@ impl Altinn {
             return Ok(());
         }
         let id = instance.id;
-        let doing = format!("set the substatus of instance {id} of {app}");
+        let call = Call::SetSubstatus {
+            app: app.clone(),
+            instance: id,
+        };
         let url = self.app(app, &format!("instances/{id}/substatus"));
-        self.send(budget, &doing, READ_TIMEOUT, || {
+        self.send(budget, &call, READ_TIMEOUT, || {
             self.0.http.put(&url).json(&body)
         })
         .await
         .map(drop)
     }
 
-    /// Confirms for the app's owner that an instance is dealt with, unless it is confirmed: it leaves the
+    /// Confirms for the app's owner that an instance was processed, unless it is confirmed already. It then leaves the
     /// list of unconfirmed instances, and is purged some time after its owner deletes it.
     ///
     /// # Errors
@@ -66,9 +73,12 @@ impl Altinn {
             return Ok(());
         }
         let id = instance.id;
-        let doing = format!("confirm instance {id} of {app} complete");
+        let call = Call::ConfirmComplete {
+            app: app.clone(),
+            instance: id,
+        };
         let url = self.app(app, &format!("instances/{id}/complete"));
-        self.send(budget, &doing, READ_TIMEOUT, || self.0.http.post(&url))
+        self.send(budget, &call, READ_TIMEOUT, || self.0.http.post(&url))
             .await
             .map(drop)
     }

@@ -1,15 +1,35 @@
-//! From settings to a client of Altinn, in two steps: a mistake in any setting is found before a secret is read.
+//! From settings to a client of Altinn, in two steps, so that all settings are checked before a secret is read.
 
 use aws_config::SdkConfig;
+use thiserror::Error;
 
-use super::{Altinn, Tokens, http_client, token::SigningKey};
+use super::{
+    client::Altinn,
+    http::{HttpError, http_client},
+    token::{KeyError, SigningKey, Tokens},
+};
 use crate::{
     clock::Clock,
-    settings::{AltinnSettings, MaskinportenSettings, SecretSource, SettingError, Source},
-    start::StartError,
+    settings::{
+        AltinnSettings, Environment, MaskinportenSettings, SecretError, SecretSource, SettingError,
+    },
 };
 
-/// What the client needs to know, checked.
+/// The client cannot be made.
+#[derive(Debug, Error)]
+pub enum ConnectionError {
+    /// The key cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The key cannot sign.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// No HTTP client.
+    #[error("TLS cannot be set up")]
+    Http(#[from] HttpError),
+}
+
+/// The settings of the client, checked.
 #[derive(Debug)]
 pub struct Connection {
     altinn: AltinnSettings,
@@ -21,24 +41,24 @@ impl Connection {
     ///
     /// # Errors
     /// [`SettingError`] for one that is missing or malformed.
-    pub fn read(source: &Source<'_>) -> Result<Self, SettingError> {
+    pub fn read(environment: &Environment<'_>) -> Result<Self, SettingError> {
         Ok(Self {
-            altinn: AltinnSettings::read(source)?,
-            maskinporten: MaskinportenSettings::read(source)?,
+            altinn: AltinnSettings::read(environment)?,
+            maskinporten: MaskinportenSettings::read(environment)?,
         })
     }
 
-    /// Where the client's key lies.
+    /// Where the client's key is stored.
     #[must_use]
     pub fn key(&self) -> &SecretSource {
         &self.maskinporten.jwk
     }
 
-    /// Reads the key, from Secrets Manager where the settings say so, and makes the client. Nothing is sent to Altinn yet.
+    /// Reads the key, from Secrets Manager if the settings say so, and makes the client. Sends nothing to Altinn yet.
     ///
     /// # Errors
-    /// [`StartError`] when the key cannot be read or cannot sign, or TLS cannot be set up.
-    pub async fn open(&self, aws: &SdkConfig, clock: Clock) -> Result<Altinn, StartError> {
+    /// [`ConnectionError`] when the key cannot be read or cannot sign, or TLS cannot be set up.
+    pub async fn open(&self, aws: &SdkConfig, clock: Clock) -> Result<Altinn, ConnectionError> {
         let key = SigningKey::from_jwk(&self.key().read(aws).await?)?;
         let http = http_client()?;
         let tokens = Tokens::new(&self.maskinporten, key, &self.altinn, http.clone(), clock);

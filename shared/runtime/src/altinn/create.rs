@@ -1,24 +1,15 @@
 //! The one request that makes B: form, attachments and stamp together.
 //!
-//! Attachments flow from A's Storage into the multipart body as they are read, never
-//! held. The stamp stands in the instance template, so that even a B that its app left
-//! half-made carries it.
+//! Attachments are streamed from A's Storage into the multipart body and never held whole. The stamp is in the instance
+//! template, so even a B that its app left half-made carries it.
 
-use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use http::{StatusCode, header};
 use reqwest::{
     Body, RequestBuilder, Response,
     multipart::{self, Part},
 };
-use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 use stafett_core::{
     draft::Attachment,
@@ -31,24 +22,18 @@ use stafett_core::{
         decide::{CreateOutcome, Failure, Quiet, Reply},
     },
 };
-use tokio::time::Instant;
 
-use super::{Altinn, AltinnError, Budget, Trouble, json, refusal};
-
-/// The token must outlive the request by this much: B checks it without any leeway, also at the end.
-const TOKEN_MARGIN: Duration = Duration::from_secs(60);
-
-/// How much of the request's body went out.
-#[derive(Default)]
-pub(super) struct Progress {
-    /// Attachments that were sent whole.
-    sent: AtomicUsize,
-    /// An attachment that could not be read.
-    broken: OnceLock<AltinnError>,
-}
+use super::{
+    attachment::Progress,
+    budget::Budget,
+    client::Altinn,
+    error::{AltinnErrorKind, transport},
+    json, refusal,
+};
+use crate::telemetry::Causes;
 
 impl Altinn {
-    /// Sends the one request that makes B, within what is left of the budget. Never sent twice.
+    /// Sends the one request that makes B, once, within what is left of the budget.
     pub async fn create(
         &self,
         budget: &Arc<Budget>,
@@ -61,20 +46,8 @@ impl Altinn {
             Form::Xml(_) => self.app(app, "instances"),
             Form::Prefill { .. } => self.app(app, "instances/create"),
         };
-        let left = budget.left();
-        if left.is_zero() {
-            return CreateOutcome::NotSent(Failure::new(Reason::OutOfTime));
-        }
-        let token = match self.0.tokens.get(left + TOKEN_MARGIN, left).await {
-            Ok(token) => token,
-            Err(error) => {
-                return CreateOutcome::NotSent(
-                    Failure::new(Reason::TargetUnavailable).because(error.to_string()),
-                );
-            }
-        };
         let progress = Arc::new(Progress::default());
-        let request = self.0.http.post(&url).bearer_auth(token.expose_secret());
+        let request = self.0.http.post(&url);
         let request = match self.fill(request, budget, relay, source, checked, &progress) {
             Ok(request) => request,
             Err(error) => {
@@ -83,17 +56,21 @@ impl Altinn {
                 );
             }
         };
-        let started = Instant::now();
-        let sent = request.timeout(budget.left()).send();
-        match budget.count(sent).await {
-            Err(error) => unanswered(&error, &progress, checked),
-            Ok(answer) if answer.status() == StatusCode::CREATED => created(answer).await,
-            Ok(answer) => {
-                if answer.status() == StatusCode::UNAUTHORIZED {
-                    self.0.tokens.forget(&token).await;
-                }
-                CreateOutcome::Unclear(classify(&refusal::read(answer, started.elapsed()).await))
+        match self.send_once(budget, request).await {
+            Ok((answer, _)) if answer.status() == StatusCode::CREATED => created(answer).await,
+            Ok((answer, took)) => {
+                CreateOutcome::Unclear(classify(&refusal::read(answer, took).await))
             }
+            Err(AltinnErrorKind::NoAnswer(error)) => unanswered(&error, &progress, checked),
+            Err(AltinnErrorKind::OutOfTime) => {
+                CreateOutcome::NotSent(Failure::new(Reason::OutOfTime))
+            }
+            Err(AltinnErrorKind::Token(error)) => CreateOutcome::NotSent(
+                Failure::new(Reason::TargetUnavailable).because(error.to_string()),
+            ),
+            Err(error) => CreateOutcome::NotSent(
+                Failure::new(Reason::TargetUnavailable).because(Causes(&error).to_string()),
+            ),
         }
     }
 
@@ -133,48 +110,6 @@ impl Altinn {
         }
         Ok(request.multipart(form))
     }
-
-    /// A's element as a body, opened when its turn comes.
-    pub(super) fn attachment_body(
-        &self,
-        budget: &Arc<Budget>,
-        source: InstanceId,
-        attachment: &Attachment,
-        progress: &Arc<Progress>,
-    ) -> Body {
-        let (altinn, budget, progress) = (self.clone(), budget.clone(), progress.clone());
-        let (element, size) = (attachment.element, attachment.size);
-        let opened = async move {
-            let bytes = altinn.attachment(&budget, source, element).await?;
-            Ok::<_, AltinnError>(bytes.map_ok(Some).chain(stream::once(async { Ok(None) })))
-        };
-        let noted = progress.clone();
-        let mut seen = 0_u64;
-        let bytes = stream::once(opened).try_flatten().map(move |chunk| {
-            let chunk = chunk?;
-            match chunk {
-                Some(bytes) => {
-                    seen += bytes.len() as u64;
-                    Ok(bytes)
-                }
-                // What is cut short, or grew, must not pass for the whole.
-                None if seen != size => Err(AltinnError::new(
-                    &format!("read data element {element} of instance {source} whole"),
-                    Trouble::Malformed("of the size that its instance names"),
-                )),
-                None => {
-                    progress.sent.fetch_add(1, Ordering::Relaxed);
-                    Ok(bytes::Bytes::new())
-                }
-            }
-        });
-        Body::wrap_stream(bytes.map_err(move |error: AltinnError| {
-            let told = std::io::Error::other(error.to_string());
-            // The first failure is the one that counts.
-            let _ = noted.broken.set(error);
-            told
-        }))
-    }
 }
 
 /// A part of known length, so that the whole request has one.
@@ -201,24 +136,17 @@ fn owner_and_due(checked: &CheckedDraft) -> Map<String, Value> {
     template
 }
 
-impl Progress {
-    /// Why an attachment could not be read, if one could not.
-    pub(super) fn broken(&self) -> Option<&AltinnError> {
-        self.broken.get()
-    }
-}
-
-/// No answer, which says nothing of what exists unless there was no connection. A body that was not handed over whole
-/// makes nothing, and B's app is done with it (measured: tests/recorded/create-half-closed, create-cut-off).
+/// What it means that no answer came. If there was a connection, B may exist, unless the body was not sent whole: then
+/// B's app makes nothing, and is done at once (measured: tests/recorded/create-half-closed, create-cut-off).
 fn unanswered(
     error: &reqwest::Error,
     progress: &Progress,
     checked: &CheckedDraft,
 ) -> CreateOutcome {
-    let what = super::transport(error);
+    let what = transport(error);
     let failure = match progress.broken() {
         Some(broken) => Failure::new(Reason::SourceUnavailable)
-            .because(broken.to_string())
+            .because(Causes(broken).to_string())
             .after(broken.retry_after()),
         None => {
             let reason = Reason::TargetUnavailable;
@@ -228,7 +156,7 @@ fn unanswered(
     if error.is_connect() {
         return CreateOutcome::NotSent(failure);
     }
-    let whole = progress.sent.load(Ordering::Relaxed) == checked.draft.attachments.len();
+    let whole = progress.whole() == checked.draft.attachments.len();
     CreateOutcome::Unclear(Reply {
         failure,
         refused: false,
@@ -238,7 +166,7 @@ fn unanswered(
     })
 }
 
-/// 201: B's id is in the body, and in the `Location` should the body not arrive whole.
+/// 201: B's id is in the body, and in `Location` in case the body does not arrive whole.
 async fn created(answer: Response) -> CreateOutcome {
     let location = answer.headers().get(header::LOCATION).and_then(|location| {
         let mut segments = location.to_str().ok()?.rsplit('/');
@@ -249,7 +177,7 @@ async fn created(answer: Response) -> CreateOutcome {
     let instance = json.and_then(|json| Instance::from_json(json).ok());
     match instance.map(|instance| instance.id).or(location) {
         Some(id) => CreateOutcome::Created(id),
-        // The app is done, and B is there to be found.
+        // The app is done, and a search will find B.
         None => CreateOutcome::Unclear(Reply {
             failure: Failure::new(Reason::OutcomeUnknown)
                 .because("B answered 201, and its answer does not name the instance"),
@@ -263,13 +191,14 @@ async fn created(answer: Response) -> CreateOutcome {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::stream;
     use jiff::Timestamp;
     use proptest::prelude::*;
 
     use super::*;
-    use stafett_core::draft::{Draft, Owner, storable};
+    use stafett_core::draft::{Draft, Owner, storable_filename};
 
-    /// The parts of a multipart body as a parser reads them: name, filename, content.
+    /// The parts of a multipart body as a parser reads them: name, filename and content.
     async fn read_back(form: multipart::Form) -> Vec<(String, Option<String>, Vec<u8>)> {
         let request = reqwest::Client::new()
             .post("http://127.0.0.1/")
@@ -314,7 +243,7 @@ mod tests {
             let attachment = Attachment {
                 element: uuid::Uuid::nil(),
                 data_type: "vedlegg".into(),
-                filename: storable(&filename),
+                filename: storable_filename(&filename),
                 content_type: "application/pdf".into(),
                 size: content.len() as u64,
             };
@@ -328,7 +257,7 @@ mod tests {
             });
             prop_assert_eq!(parts.len(), 2);
             prop_assert_eq!(&parts[0], &("model".to_owned(), None, form.into_bytes()));
-            prop_assert_eq!(&parts[1], &("vedlegg".to_owned(), Some(storable(&filename)), content));
+            prop_assert_eq!(&parts[1], &("vedlegg".to_owned(), Some(storable_filename(&filename)), content));
         }
     }
 
@@ -345,7 +274,7 @@ mod tests {
                 size: 3,
             };
             let body = Body::wrap_stream(stream::iter([Ok::<_, std::io::Error>("pdf")]));
-            // What is no media type is refused before anything is sent.
+            // A text that is not a media type is refused before anything is sent.
             if let Ok(part) = attachment_part(&attachment, body) {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 let parts = runtime.block_on(read_back(multipart::Form::new().part("vedlegg", part)));

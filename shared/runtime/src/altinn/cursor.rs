@@ -21,7 +21,9 @@ use stafett_core::instance::Instance;
 use uuid::Uuid;
 
 use super::{
-    Altinn, AltinnError, Budget, Trouble,
+    budget::Budget,
+    client::Altinn,
+    error::{AltinnError, AltinnErrorKind, Call},
     list::{InstanceQuery, Page, Row},
 };
 
@@ -154,15 +156,15 @@ impl Cursor {
         &mut self,
         altinn: &Altinn,
         budget: &Budget,
-        doing: &str,
+        call: &Call,
         keep: impl Fn(&Instance) -> bool + Sync,
     ) -> Result<Page, AltinnError> {
         loop {
             let (query, next) = self.ask();
             let answer = altinn
-                .page(budget, doing, &query, next.as_deref(), &keep)
+                .page(budget, call, &query, next.as_deref(), &keep)
                 .await;
-            if matches!(&answer, Err(error) if matches!(error.trouble, Trouble::TooLong))
+            if matches!(&answer, Err(error) if matches!(error.kind, AltinnErrorKind::TooLong))
                 && query.size > 2 * TAIL
             {
                 self.most = query.size / 2;

@@ -1,52 +1,52 @@
-//! JSON of bounded size: what Altinn answers is somebody's form, and a function has little memory.
+//! JSON of bounded size: Altinn answers with forms of any size, and a function has little memory.
 
 use futures_util::StreamExt;
 use reqwest::Response;
 use serde_json::Value;
 
-use super::Trouble;
+use super::error::AltinnErrorKind;
 
 /// The longest document that is read, in bytes: an instance, form data, metadata, a page of a list.
 /// A page is the longest: an instance without its data elements has about 1,200 bytes (measured,
 /// tests/recorded/query-page-1.json), and a page that is longer is asked for again with fewer rows.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
-/// The most brackets, braces, commas and colons outside of texts. Each may stand for a value, and a
-/// value takes many times the memory of the byte or two that it is written with.
+/// The most brackets, braces, commas and colons outside of texts. Each may belong to a value, and a value in memory
+/// takes many times the one or two bytes of its text.
 const MAX_MARKS: usize = 500_000;
 
 /// Reads an answer's body as JSON.
-pub(super) async fn read(answer: Response) -> Result<Value, Trouble> {
+pub(super) async fn read(answer: Response) -> Result<Value, AltinnErrorKind> {
     parse(&read_text(answer).await?)
 }
 
-/// Reads an answer's body as it is, of the size that a document may have.
-pub(super) async fn read_text(answer: Response) -> Result<Vec<u8>, Trouble> {
+/// Reads an answer's body, up to the size of the longest document, without parsing it.
+pub(super) async fn read_text(answer: Response) -> Result<Vec<u8>, AltinnErrorKind> {
     read_capped(answer, MAX_BYTES).await
 }
 
-/// Unfolds a document that is not longer than what is read.
-pub(super) fn parse(json: &[u8]) -> Result<Value, Trouble> {
+/// Parses a document that does not have too many values.
+pub(super) fn parse(json: &[u8]) -> Result<Value, AltinnErrorKind> {
     if marks(json) > MAX_MARKS {
-        return Err(Trouble::Malformed("of so few values as are read"));
+        return Err(AltinnErrorKind::Malformed("of so few values as are read"));
     }
-    serde_json::from_slice(json).map_err(|_| Trouble::Malformed("JSON"))
+    serde_json::from_slice(json).map_err(|_| AltinnErrorKind::Malformed("JSON"))
 }
 
 /// Reads a body of at most `max` bytes.
-pub(super) async fn read_capped(answer: Response, max: usize) -> Result<Vec<u8>, Trouble> {
+pub(super) async fn read_capped(answer: Response, max: usize) -> Result<Vec<u8>, AltinnErrorKind> {
     let mut body = Vec::new();
     let mut chunks = answer.bytes_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk?;
         if body.len() + chunk.len() > max {
-            return Err(Trouble::TooLong);
+            return Err(AltinnErrorKind::TooLong);
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
 }
 
-/// How many structural characters (RFC 8259, section 2) a document has, the closing ones aside.
+/// How many structural characters (RFC 8259, section 2) a document has, without the closing ones.
 fn marks(json: &[u8]) -> usize {
     let (mut count, mut in_text, mut escaped) = (0, false, false);
     for byte in json {
@@ -74,8 +74,8 @@ mod tests {
 
     use super::*;
 
-    /// A server that answers the first request with `head`, and then with `chunk` for ever; how many
-    /// bytes it got rid of before it was hung up on.
+    /// A server that answers the first request with `head` and then with `chunk` forever, and tells how many bytes it
+    /// could send before the client closed the connection.
     fn endless(head: &'static str, chunk: Vec<u8>) -> (String, mpsc::Receiver<usize>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_end_is_hung_up_on() {
+    fn reading_an_endless_answer_stops_at_the_limit() {
         let heads = [
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n",
@@ -110,15 +110,15 @@ mod tests {
                 read_capped(answer, 1024 * 1024).await.unwrap_err()
             });
             drop(runtime);
-            assert!(matches!(refused, Trouble::TooLong), "{refused}");
-            // Beside what was read, no more went out than lies in the buffers on the way.
+            assert!(matches!(refused, AltinnErrorKind::TooLong), "{refused}");
+            // More than was read went out, but no more than the buffers on the way hold.
             let sent = sent.recv().unwrap();
             assert!(sent < 32 * 1024 * 1024, "{sent} bytes");
         }
     }
 
     #[test]
-    fn a_short_document_of_too_many_values_is_not_unfolded() {
+    fn a_short_document_of_too_many_values_is_not_parsed() {
         let answer = |body: String| Response::from(http::Response::new(body));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
@@ -127,8 +127,11 @@ mod tests {
         let zeros = |count: usize| format!("[{}0]", "0,".repeat(count));
         assert!(read(zeros(MAX_MARKS - 1)).is_ok());
         let refused = read(zeros(MAX_MARKS)).unwrap_err();
-        assert!(matches!(refused, Trouble::Malformed(_)), "{refused}");
-        // What stands in a text is no value.
+        assert!(
+            matches!(refused, AltinnErrorKind::Malformed(_)),
+            "{refused}"
+        );
+        // Marks within a text do not count.
         assert!(read(format!("[\"{}\"]", "[{\\\",:".repeat(MAX_MARKS))).is_ok());
     }
 
@@ -142,7 +145,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_document_has_more_values_than_marks_but_for_the_first(
+        fn a_document_has_at_most_one_value_more_than_marks(
             texts in proptest::collection::vec(".{0,12}", 0..6), pretty: bool
         ) {
             let rows: Vec<_> = texts.iter().map(|text| serde_json::json!({ text: [text, null, {}] })).collect();

@@ -1,14 +1,18 @@
-//! Reading how far the process of an instance has come.
+//! Reading the progress of an instance's process.
 
 use stafett_core::{
     id::{AppId, InstanceId},
     process::Progress,
 };
 
-use super::{Altinn, AltinnError, Budget, Trouble};
+use super::{
+    budget::Budget,
+    client::Altinn,
+    error::{AltinnError, AltinnErrorKind, Call},
+};
 
 impl Altinn {
-    /// Reads how far the process of an instance has come, through its app: two calls, side by side.
+    /// Reads the progress of an instance's process through its app, with two concurrent calls.
     ///
     /// # Errors
     /// [`AltinnError`].
@@ -18,14 +22,17 @@ impl Altinn {
         app: &AppId,
         id: InstanceId,
     ) -> Result<Progress, AltinnError> {
-        let doing = format!("read the process of instance {id} through {app}");
+        let call = Call::ReadProcess {
+            app: app.clone(),
+            instance: id,
+        };
         let process = self.app(app, &format!("instances/{id}/process"));
         let history = format!("{process}/history");
         let (process, history) = tokio::try_join!(
-            self.read_json(budget, &doing, || self.0.http.get(&process)),
-            self.read_json(budget, &doing, || self.0.http.get(&history)),
+            self.read_json(budget, &call, || self.0.http.get(&process)),
+            self.read_json(budget, &call, || self.0.http.get(&history)),
         )?;
         Progress::read(&process, &history)
-            .map_err(|_| AltinnError::new(&doing, Trouble::Malformed("a process")))
+            .map_err(|_| AltinnError::new(&call, AltinnErrorKind::Malformed("a process")))
     }
 }

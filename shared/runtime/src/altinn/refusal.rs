@@ -6,12 +6,12 @@ use http::header;
 use reqwest::Response;
 use stafett_core::relay::answer::Refusal;
 
-use super::{json::read_capped, retry_after};
+use super::{error::retry_after, json::read_capped};
 
 /// The largest refusal that is read, in bytes.
 const MAX_REFUSAL: usize = 64 * 1024;
 
-/// Reads an answer that took `elapsed`.
+/// Reads an answer that came after `elapsed`.
 pub(super) async fn read(answer: Response, elapsed: Duration) -> Refusal {
     let status = answer.status();
     let retry_after = retry_after(answer.headers());

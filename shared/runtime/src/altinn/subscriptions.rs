@@ -1,151 +1,33 @@
-//! Subscriptions of Altinn Events: what it tells us of, and at which address.
+//! Subscriptions of Altinn Events: which events it delivers, and to which address.
 //!
-//! A subscription that is asked for again is the one that is there, and its address is validated anew.
-//! Only after an answer of 2xx to the validation does delivery begin. Who subscribes is remembered for an
-//! hour: a new subscription may miss events, a deleted one may still get them
+//! Subscribing again finds the existing subscription, and validates its address again. Delivery begins once the address
+//! has answered the validation with 2xx. Altinn caches the subscribers for an hour, so a new subscription may miss
+//! events and a deleted one may still receive them
 //! (Altinn/altinn-events: src/Events/Controllers/SubscriptionController.cs,
 //! src/Events/Services/AppSubscriptionService.cs, src/Events/Services/SubscriptionService.cs).
 
-use std::{collections::BTreeMap, fmt};
-
 use http::StatusCode;
 use jiff::Timestamp;
-use reqwest::{Method, Url};
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::Method;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use stafett_core::{
-    id::AppId,
-    route::{Gate, Routes},
-    tolerant,
-};
+use stafett_core::{id::AppId, tolerant};
 use thiserror::Error;
 
 use super::{
-    Altinn, AltinnError, Budget, READ_TIMEOUT, Trouble, json, quickly, retry_after,
+    budget::Budget,
+    client::{Altinn, READ_TIMEOUT, quickly},
+    error::{AltinnError, AltinnErrorKind, Call},
+    json,
     sentence::{self, Sentence},
 };
 
-/// The end of an app's process (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Process/ProcessEventDispatcher.cs).
-const COMPLETED: &str = "app.instance.process.completed";
-/// How Altinn names an app as a resource, followed by `ttd_permit` for `ttd/permit`
-/// (Altinn/app-lib-dotnet: src/Altinn.App.Core/Infrastructure/Clients/Events/EventsClient.cs).
-const APP_RESOURCE: &str = "urn:altinn:resource:app_";
+mod endpoint;
+mod topic;
 
-/// An address that Altinn Events calls. What stands behind its host is a secret: it is never shown, and
-/// nobody compares it but us.
-#[derive(Clone)]
-pub struct Endpoint(SecretString);
-
-impl Endpoint {
-    /// The address of `POST /events/{secret}` below `api`.
-    #[must_use]
-    pub fn new(api: &Url, secret: &SecretString) -> Self {
-        let address = format!("{}{}", folder(api), secret.expose_secret());
-        Self::from(address)
-    }
-
-    /// Whether it is the address of `POST /events/{secret}` below `api`, with whatever secret.
-    #[must_use]
-    pub fn is_of(&self, api: &Url) -> bool {
-        let secret = self.0.expose_secret().strip_prefix(&folder(api));
-        secret.is_some_and(|secret| !secret.is_empty() && !secret.contains(['/', '?', '#']))
-    }
-}
-
-/// What the address of `POST /events/{secret}` begins with.
-fn folder(api: &Url) -> String {
-    format!("{}/events/", api.as_str().trim_end_matches('/'))
-}
-
-impl From<String> for Endpoint {
-    fn from(address: String) -> Self {
-        // As `Url` writes it, so that the same address is the same text. Others' may be anything.
-        let same = Url::parse(&address).map_or(address, String::from);
-        Self(same.into())
-    }
-}
-
-impl PartialEq for Endpoint {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.expose_secret() == other.0.expose_secret()
-    }
-}
-
-impl Eq for Endpoint {}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = Url::parse(self.0.expose_secret()).ok();
-        let origin = url.map(|url| url.origin()).filter(|it| it.is_tuple());
-        match origin {
-            Some(origin) => write!(f, "{}/…", origin.ascii_serialization()),
-            None => f.write_str("…"),
-        }
-    }
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Endpoint({self})")
-    }
-}
-
-/// Which events of an app the routes need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// The end of its process.
-    Completed,
-    /// All: a subscription names one type or none.
-    All,
-}
-
-impl Kind {
-    /// Altinn's `typeFilter`.
-    #[must_use]
-    pub fn filter(self) -> Option<&'static str> {
-        match self {
-            Self::Completed => Some(COMPLETED),
-            Self::All => None,
-        }
-    }
-}
-
-/// What is subscribed to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Topic {
-    /// The app whose instances the events are about.
-    pub app: AppId,
-    /// Which events.
-    pub kind: Kind,
-}
-
-impl Topic {
-    /// Altinn's `resourceFilter`.
-    #[must_use]
-    pub fn resource(&self) -> String {
-        format!("{APP_RESOURCE}{}_{}", self.app.org(), self.app.app())
-    }
-}
-
-/// What the routes need: one topic per app A. A gate that a task opens needs the events of that task and
-/// the end of the process, so all of them.
-#[must_use]
-pub fn topics(routes: &Routes) -> Vec<Topic> {
-    let mut kinds: BTreeMap<&AppId, Kind> = BTreeMap::new();
-    for route in routes.iter() {
-        let kind = match route.gate {
-            Gate::Completed => Kind::Completed,
-            Gate::Task(_) => Kind::All,
-        };
-        let known = kinds.entry(&route.from).or_insert(kind);
-        *known = kind.max(*known);
-    }
-    let topic = |(app, kind): (&AppId, Kind)| Topic {
-        app: app.clone(),
-        kind,
-    };
-    kinds.into_iter().map(topic).collect()
-}
+pub use endpoint::Endpoint;
+use topic::APP_RESOURCE;
+pub use topic::{Kind, Topic, topics};
 
 /// A subscription of our organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,9 +40,9 @@ pub struct Subscription {
     pub resource: Option<String>,
     /// The one type of event that it is about; all, if none.
     pub kind: Option<String>,
-    /// Whether it is about some owners or senders only.
+    /// Whether it is restricted to some owners or senders.
     pub narrowed: bool,
-    /// Whether the address has accepted the validation: nothing is delivered before.
+    /// Whether the address has accepted the validation; nothing is delivered before that.
     pub validated: bool,
     /// When it was made.
     pub created: Option<Timestamp>,
@@ -170,7 +52,7 @@ impl Subscription {
     /// Reads a subscription as Altinn Events gives it.
     ///
     /// # Errors
-    /// What is no subscription. The error's text may quote values: do not log it.
+    /// For JSON that is not a subscription. The error's text may quote values, so do not log it.
     pub fn from_json(json: &serde_json::Value) -> serde_json::Result<Self> {
         tolerant::read(json).map(|wire: Wire| wire.into())
     }
@@ -192,8 +74,8 @@ impl Subscription {
     }
 }
 
-/// A subscription as Altinn gives it. The alternative subject may be a national identity number, so of the
-/// filters that we do not use no more is kept than that they are there.
+/// A subscription as Altinn gives it. The alternative subject may be a national identity number, so of the filters that
+/// we do not use only their presence is kept.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
@@ -208,7 +90,7 @@ struct Wire {
     include_subunits: bool,
     #[serde(default)]
     validated: bool,
-    #[serde(default, deserialize_with = "tolerant::moment")]
+    #[serde(default, deserialize_with = "tolerant::timestamp")]
     created: Option<Timestamp>,
 }
 
@@ -260,8 +142,8 @@ fn said(sentence: Option<&Sentence>) -> String {
     sentence.map_or_else(String::new, |it| format!(": \"{it}\""))
 }
 
-/// What can be done. A 403 is the same for an app that does not exist and for one whose policy does not let us
-/// read (measured, tests/recorded/events/events-subscribe-unknown-app.json, -other-service-owner.json).
+/// What can be done. Altinn answers 403 both for an app that does not exist and for one whose policy does not let us read
+/// (measured, tests/recorded/events/events-subscribe-unknown-app.json, -other-service-owner.json).
 fn remedy(status: StatusCode) -> &'static str {
     match status {
         StatusCode::FORBIDDEN => {
@@ -276,7 +158,7 @@ fn remedy(status: StatusCode) -> &'static str {
     }
 }
 
-/// Whether the fault is in the request, so that the same one is refused again.
+/// Whether the request itself is at fault, so that Altinn would refuse it again.
 fn is_refusal(status: StatusCode) -> bool {
     let is_passing = matches!(
         status,
@@ -292,7 +174,7 @@ impl Altinn {
         format!("{platform}/events/api/v1/{path}")
     }
 
-    /// All subscriptions of our organisation, other systems' among them.
+    /// All subscriptions of our organisation, including those of other systems.
     ///
     /// # Errors
     /// [`AltinnError`].
@@ -302,17 +184,18 @@ impl Altinn {
             #[serde(default)]
             subscriptions: Vec<Wire>,
         }
-        let doing = "list the subscriptions of Altinn Events";
+        let call = Call::ListSubscriptions;
         let url = self.events("subscriptions");
         let json = self
-            .read_json(budget, doing, || self.platform_request(Method::GET, &url))
+            .read_json(budget, &call, || self.platform_request(Method::GET, &url))
             .await?;
-        let list: List = tolerant::read(&json)
-            .map_err(|_| AltinnError::new(doing, Trouble::Malformed("a list of subscriptions")))?;
+        let list: List = tolerant::read(&json).map_err(|_| {
+            AltinnError::new(&call, AltinnErrorKind::Malformed("a list of subscriptions"))
+        })?;
         Ok(list.subscriptions.into_iter().map(Into::into).collect())
     }
 
-    /// One subscription; none if it is gone.
+    /// One subscription; `None` if it does not exist any more.
     ///
     /// # Errors
     /// [`AltinnError`].
@@ -321,19 +204,19 @@ impl Altinn {
         budget: &Budget,
         id: u64,
     ) -> Result<Option<Subscription>, AltinnError> {
-        let doing = format!("read subscription {id} of Altinn Events");
+        let call = Call::ReadSubscription(id);
         let url = self.events(&format!("subscriptions/{id}"));
         let read = self
-            .read_json(budget, &doing, || self.platform_request(Method::GET, &url))
+            .read_json(budget, &call, || self.platform_request(Method::GET, &url))
             .await;
         match read {
-            Ok(json) => subscription(&doing, json).map(Some),
+            Ok(json) => subscription(&call, json).map(Some),
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Subscribes, or finds the subscription that is there; either way Altinn validates the address anew.
+    /// Subscribes, or finds the existing subscription. In both cases Altinn validates the address.
     ///
     /// # Errors
     /// [`SubscribeError`].
@@ -344,32 +227,28 @@ impl Altinn {
         endpoint: &Endpoint,
     ) -> Result<Subscription, SubscribeError> {
         let app = &topic.app;
-        let doing = format!("subscribe to the events of {app}");
+        let call = Call::Subscribe(app.clone());
         let url = self.events("subscriptions");
         let body = Request {
             end_point: endpoint.0.expose_secret(),
             resource_filter: topic.resource(),
             type_filter: topic.kind.filter(),
         };
-        // Asked for twice, a subscription is made once: it can be sent again.
+        // Safe to repeat, since asking twice makes one subscription.
         quickly(|| async {
             let request = || self.platform_request(Method::POST, &url).json(&body);
-            let answer = self.ask(budget, &doing, READ_TIMEOUT, request).await?;
-            let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
+            let answer = self.ask(budget, &call, READ_TIMEOUT, request).await?;
+            let status = answer.status();
             if status.is_success() {
                 let json = json::read(answer)
                     .await
-                    .map_err(|trouble| AltinnError::new(&doing, trouble))?;
-                return Ok(subscription(&doing, json));
+                    .map_err(|kind| AltinnError::new(&call, kind))?;
+                return Ok(subscription(&call, json));
             }
             if !is_refusal(status) {
-                let trouble = Trouble::Status {
-                    status,
-                    retry_after,
-                };
-                return Err(AltinnError::new(&doing, trouble));
+                return Err(AltinnError::new(&call, AltinnErrorKind::of_status(&answer)));
             }
-            // A refusal whose words cannot be read is a refusal all the same.
+            // A refusal is one even if its body cannot be read.
             let said = json::read_capped(answer, sentence::MAX_BYTES).await.ok();
             Ok(Err(SubscribeError::Refused {
                 app: app.clone(),
@@ -380,15 +259,15 @@ impl Altinn {
         .await?
     }
 
-    /// Deletes a subscription; one that is gone already is no error.
+    /// Deletes a subscription. It is no error if it does not exist any more.
     ///
     /// # Errors
     /// [`AltinnError`].
     pub async fn unsubscribe(&self, budget: &Budget, id: u64) -> Result<(), AltinnError> {
-        let doing = format!("delete subscription {id} of Altinn Events");
+        let call = Call::DeleteSubscription(id);
         let url = self.events(&format!("subscriptions/{id}"));
         let deleted = quickly(|| {
-            self.send(budget, &doing, READ_TIMEOUT, || {
+            self.send(budget, &call, READ_TIMEOUT, || {
                 self.platform_request(Method::DELETE, &url)
             })
         })
@@ -401,25 +280,18 @@ impl Altinn {
 }
 
 fn subscription<E: From<AltinnError>>(
-    doing: &str,
+    call: &Call,
     json: serde_json::Value,
 ) -> Result<Subscription, E> {
-    let malformed = |_| AltinnError::new(doing, Trouble::Malformed("a subscription"));
+    let malformed = |_| AltinnError::new(call, AltinnErrorKind::Malformed("a subscription"));
     Ok(Subscription::from_json(&json).map_err(malformed)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
-
-    fn api() -> Url {
-        "https://abc123.execute-api.eu-north-1.amazonaws.com"
-            .parse()
-            .unwrap()
-    }
 
     fn given(changes: serde_json::Value) -> Subscription {
         let mut given = json!({
@@ -430,7 +302,7 @@ mod tests {
         for (name, value) in changes.as_object().unwrap() {
             given[name] = value.clone();
         }
-        subscription::<AltinnError>("read", given).unwrap()
+        subscription::<AltinnError>(&Call::ReadSubscription(4711), given).unwrap()
     }
 
     fn topic(kind: Kind) -> Topic {
@@ -440,48 +312,8 @@ mod tests {
         }
     }
 
-    proptest! {
-        #[test]
-        fn an_endpoint_shows_nothing_of_its_path_and_is_known_by_its_api(secret in "[A-Za-z0-9_-]{8,64}") {
-            let endpoint = Endpoint::new(&api(), &secret.clone().into());
-            let shown = format!("{endpoint} {endpoint:?}");
-            prop_assert!(!shown.contains(&secret), "{}", shown);
-            prop_assert!(endpoint.is_of(&api()));
-            let other: Url = "https://abc123.execute-api.eu-north-1.amazonaws.com/other".parse().unwrap();
-            prop_assert!(!endpoint.is_of(&other));
-            prop_assert!(Endpoint::new(&other, &secret.into()).is_of(&other));
-        }
-
-        #[test]
-        fn no_address_of_others_is_shown(address in "\\PC{0,60}") {
-            let shown = Endpoint::from(format!("https://hooks.example.no/hemmelig{address}")).to_string();
-            prop_assert_eq!(shown, "https://hooks.example.no/…");
-            let shown = format!("{:?}", Endpoint::from(format!("hemmelig{address}")));
-            prop_assert!(!shown.contains("hemmelig"), "{}", shown);
-        }
-    }
-
     #[test]
-    fn an_address_elsewhere_is_not_ours() {
-        for address in [
-            "https://abc123.execute-api.eu-north-1.amazonaws.com/events/",
-            "https://abc123.execute-api.eu-north-1.amazonaws.com/events/a/b",
-            "https://abc123.execute-api.eu-north-1.amazonaws.com.example.no/events/a",
-            "https://abc123.execute-api.eu-north-1.amazonaws.com/eventsa",
-            "http://abc123.execute-api.eu-north-1.amazonaws.com/events/a",
-            "no address",
-        ] {
-            assert!(
-                !Endpoint::from(address.to_owned()).is_of(&api()),
-                "{address}"
-            );
-        }
-        let same = "https://ABC123.execute-api.eu-north-1.amazonaws.com:443/events/a".to_owned();
-        assert!(Endpoint::from(same).is_of(&api()));
-    }
-
-    #[test]
-    fn a_subscription_is_about_its_topic_only() {
+    fn a_subscription_matches_only_its_own_topic() {
         let plain = given(json!({}));
         assert_eq!(plain.app(), "ttd/app-a".parse().ok());
         assert!(plain.is_about(&topic(Kind::Completed)));

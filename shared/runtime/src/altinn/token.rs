@@ -1,7 +1,7 @@
 //! Our own tokens: a signed assertion → a Maskinporten token → an Altinn token.
 //!
-//! Both tokens are kept until shortly before they expire, and fetched by one caller
-//! at a time (felleslosninger/docs: docs/Maskinporten/maskinporten_protocol_jwtgrant.md;
+//! Both tokens are kept until shortly before they expire, and only one caller at a time fetches new ones
+//! (felleslosninger/docs: docs/Maskinporten/maskinporten_protocol_jwtgrant.md;
 //! Altinn/altinn-authentication: src/Authentication/Controllers/AuthenticationController.cs).
 
 use std::{fmt, time::Duration};
@@ -9,157 +9,38 @@ use std::{fmt, time::Duration};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{StatusCode, header};
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use pkcs1::{UintRef, der::Encode};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep},
 };
 use uuid::Uuid;
 
-use super::json::read_capped;
+use super::{error::TokenError, json::read_capped};
 use crate::{
     clock::Clock,
     settings::{AltinnSettings, MaskinportenSettings},
 };
 
-/// What we ask Maskinporten for: act as service owner, read and write instances.
+mod key;
+
+pub use key::{KeyError, SigningKey};
+
+/// What we ask Maskinporten for: to act as service owner, and to read and write instances.
 const SCOPES: &str =
     "altinn:serviceowner altinn:serviceowner/instances.read altinn:serviceowner/instances.write";
-/// How long an assertion is good for; Maskinporten allows 120 s at most.
+/// How long an assertion is valid; Maskinporten allows 120 s at most.
 const ASSERTION_SECONDS: i64 = 60;
 /// The longest that one of the requests may take.
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// The exchange answers 401 also on failures of its own: worth a few tries.
+/// How often a token is exchanged: the exchange answers 401 also on failures of its own.
 const EXCHANGE_ATTEMPTS: u32 = 3;
-/// After a failure, callers that waited for the same token are told so at once.
+/// For this long after a failure, other callers get its error and do not fetch.
 const FAILURE_AGE: Duration = Duration::from_secs(1);
 /// The largest answer that is read.
 const MAX_BODY: usize = 64 * 1024;
-
-/// A private key that cannot sign for us.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("MASKINPORTEN_JWK is not a private RSA key as a JWK with a kid: {0}")]
-pub struct KeyError(&'static str);
-
-/// No token could be had.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum TokenError {
-    /// Maskinporten refused, for good until somebody changes something.
-    #[error("Maskinporten refused: {error}{}; see to the client's key, scopes and clock", .code.as_ref().map(|c| format!(" ({c})")).unwrap_or_default())]
-    Refused {
-        /// The OAuth error.
-        error: String,
-        /// Maskinporten's own code: `MP-121` is a key that has expired.
-        code: Option<String>,
-    },
-    /// Maskinporten or the exchange did not answer as it should.
-    #[error("{0} did not give a token; this may pass")]
-    Unavailable(&'static str),
-    /// The assertion could not be signed.
-    #[error("the assertion could not be signed")]
-    Unsigned,
-}
-
-/// The client's private key, ready to sign.
-pub struct SigningKey {
-    key: EncodingKey,
-    kid: String,
-    algorithm: Algorithm,
-}
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKey")
-            .field("kid", &self.kid)
-            .finish_non_exhaustive()
-    }
-}
-
-impl SigningKey {
-    /// Reads a private JWK.
-    ///
-    /// # Errors
-    /// [`KeyError`], which repeats nothing of the key.
-    pub fn from_jwk(jwk: &SecretString) -> Result<Self, KeyError> {
-        #[derive(Deserialize)]
-        struct Jwk {
-            kty: String,
-            kid: Option<String>,
-            alg: Option<String>,
-            n: String,
-            e: String,
-            d: String,
-            p: String,
-            q: String,
-            dp: String,
-            dq: String,
-            qi: String,
-        }
-        let jwk: Jwk = serde_json::from_str(jwk.expose_secret())
-            .map_err(|_| KeyError("one of kty, n, e, d, p, q, dp, dq and qi is missing"))?;
-        if jwk.kty != "RSA" {
-            return Err(KeyError("its kty is not RSA"));
-        }
-        let algorithm = match jwk.alg.as_deref() {
-            None | Some("RS256") => Algorithm::RS256,
-            Some("RS384") => Algorithm::RS384,
-            Some("RS512") => Algorithm::RS512,
-            Some(_) => return Err(KeyError("its alg is not RS256, RS384 or RS512")),
-        };
-        let decode = |text: &str| {
-            BASE64_URL_SAFE_NO_PAD
-                .decode(text)
-                .map_err(|_| KeyError("a number is not base64url"))
-        };
-        let numbers: [Vec<u8>; 8] = [
-            decode(&jwk.n)?,
-            decode(&jwk.e)?,
-            decode(&jwk.d)?,
-            decode(&jwk.p)?,
-            decode(&jwk.q)?,
-            decode(&jwk.dp)?,
-            decode(&jwk.dq)?,
-            decode(&jwk.qi)?,
-        ];
-        let unusable = |_| KeyError("its numbers are not those of a key");
-        let [n, e, d, p, q, dp, dq, qi] = &numbers;
-        let der = pkcs1::RsaPrivateKey {
-            modulus: UintRef::new(n).map_err(unusable)?,
-            public_exponent: UintRef::new(e).map_err(unusable)?,
-            private_exponent: UintRef::new(d).map_err(unusable)?,
-            prime1: UintRef::new(p).map_err(unusable)?,
-            prime2: UintRef::new(q).map_err(unusable)?,
-            exponent1: UintRef::new(dp).map_err(unusable)?,
-            exponent2: UintRef::new(dq).map_err(unusable)?,
-            coefficient: UintRef::new(qi).map_err(unusable)?,
-            other_prime_infos: None,
-        }
-        .to_der()
-        .map_err(unusable)?;
-        let key = Self {
-            key: EncodingKey::from_rsa_der(&der),
-            kid: jwk.kid.ok_or(KeyError("it has no kid"))?,
-            algorithm,
-        };
-        // A key that cannot sign is found at start, not at the first relay.
-        key.sign(&serde_json::json!({}))
-            .map_err(|_| KeyError("it cannot sign"))?;
-        Ok(key)
-    }
-
-    fn sign(&self, claims: &impl Serialize) -> Result<String, TokenError> {
-        let header = Header {
-            kid: Some(self.kid.clone()),
-            ..Header::new(self.algorithm)
-        };
-        jsonwebtoken::encode(&header, claims, &self.key).map_err(|_| TokenError::Unsigned)
-    }
-}
 
 /// The source of Altinn tokens.
 pub struct Tokens {
@@ -202,6 +83,31 @@ impl Token {
     }
 }
 
+/// What the client signs to get a token (RFC 7523, section 3).
+#[derive(Serialize)]
+struct Assertion<'a> {
+    aud: &'a str,
+    iss: &'a str,
+    scope: &'a str,
+    iat: i64,
+    exp: i64,
+    jti: Uuid,
+}
+
+/// A token of Maskinporten (RFC 6749, section 5.1).
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
+    expires_in: i64,
+}
+
+/// A refusal of Maskinporten (RFC 6749, section 5.2).
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+    error_description: Option<String>,
+}
+
 impl Tokens {
     /// Tokens for the client of `settings`, exchanged at `altinn`'s platform.
     #[must_use]
@@ -225,10 +131,10 @@ impl Tokens {
         }
     }
 
-    /// An Altinn token that is good for `least` at the least, fetched within `left` if need be.
+    /// An Altinn token that is valid for `least` at least. A new one is fetched within `left`, if need be.
     ///
     /// # Errors
-    /// [`TokenError`]; whoever waited behind a failing fetch gets its error, and does not fetch again.
+    /// [`TokenError`]. Callers that waited for a fetch that failed get its error, and do not fetch again.
     pub async fn get(&self, least: Duration, left: Duration) -> Result<SecretString, TokenError> {
         let asked = Instant::now();
         let mut state = self.state.lock().await;
@@ -262,7 +168,7 @@ impl Tokens {
         }
     }
 
-    /// Drops a token that was refused, unless a newer one has taken its place.
+    /// Drops a token that was refused, unless a newer one has replaced it.
     pub async fn forget(&self, refused: &SecretString) {
         let mut state = self.state.lock().await;
         let is_refused = |token: &Token| token.text.expose_secret() == refused.expose_secret();
@@ -295,25 +201,6 @@ impl Tokens {
 
     /// Asks Maskinporten for an access token, with an assertion of its own.
     async fn grant(&self, state: &mut State) -> Result<Token, TokenError> {
-        #[derive(Serialize)]
-        struct Assertion<'a> {
-            aud: &'a str,
-            iss: &'a str,
-            scope: &'a str,
-            iat: i64,
-            exp: i64,
-            jti: Uuid,
-        }
-        #[derive(Deserialize)]
-        struct Granted {
-            access_token: String,
-            expires_in: i64,
-        }
-        #[derive(Deserialize)]
-        struct Refusal {
-            error: String,
-            error_description: Option<String>,
-        }
         const UNAVAILABLE: TokenError = TokenError::Unavailable("Maskinporten");
         let endpoint = match &state.endpoint {
             Some(endpoint) => endpoint.clone(),
@@ -388,7 +275,7 @@ impl Tokens {
             .await
             .map_err(|_| UNAVAILABLE)?;
         let metadata: Metadata = serde_json::from_slice(&body).map_err(|_| UNAVAILABLE)?;
-        // The assertion goes nowhere else than to the issuer that we were told to trust.
+        // The assertion is sent only to the issuer that the settings trust.
         Url::parse(&metadata.token_endpoint)
             .ok()
             .filter(|url| self.issuer.starts_with("http://") || url.scheme() == "https")
@@ -428,7 +315,7 @@ impl Tokens {
     }
 }
 
-/// The `exp` of a token that was handed to us: its lifetime is Altinn's to choose.
+/// The `exp` of an Altinn token: Altinn chooses its lifetime.
 fn expiry(token: &str) -> Option<Timestamp> {
     #[derive(Deserialize)]
     struct Claims {
@@ -441,7 +328,7 @@ fn expiry(token: &str) -> Option<Timestamp> {
     Timestamp::from_second(claims.exp).ok()
 }
 
-/// An OAuth error code as Maskinporten writes it; of any other text nothing is kept.
+/// An OAuth error code as Maskinporten writes it; any other text is dropped.
 fn word(text: &str) -> String {
     let is_code = text.len() <= 40 && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     let kept = if is_code { text } else { "unnamed error" };
@@ -486,18 +373,5 @@ mod tests {
             1_787_401_802
         );
         assert_eq!(expiry("not a token"), None);
-    }
-
-    #[test]
-    fn an_unusable_key_is_refused_without_being_repeated() {
-        for jwk in [
-            "hemmelig",
-            r#"{"kty":"EC","n":"","e":"","d":"hemmelig","p":"","q":"","dp":"","dq":"","qi":""}"#,
-            r#"{"kty":"RSA","kid":"k","n":"AQAB","e":"AQAB","d":"aGVtbWVsaWc","p":"AQ","q":"AQ","dp":"AQ","dq":"AQ","qi":"AQ"}"#,
-        ] {
-            let error = SigningKey::from_jwk(&jwk.into()).unwrap_err().to_string();
-            assert!(error.starts_with("MASKINPORTEN_JWK is not"), "{error}");
-            assert!(!error.contains("hemmelig"), "{error}");
-        }
     }
 }

@@ -1,5 +1,4 @@
-//! An issuer's signing keys: discovered, cached, and asked for anew when a token
-//! names a key that is not among them.
+//! An issuer's signing keys: discovered, cached, and read again when a token names a key that is not among them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,11 +9,11 @@ use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::{Mutex, RwLock};
 
-/// Keys are asked for anew after a day, so that a withdrawn one does not live on in a busy container.
+/// Keys are read again after a day, so that a withdrawn one does not stay valid in a busy container.
 const FRESH: SignedDuration = SignedDuration::from_hours(24);
-/// The pause between two requests for keys while some are held: unknown key ids cannot cause more.
+/// The least time between two requests for keys while some are held, however many unknown key ids come.
 const PAUSE: SignedDuration = SignedDuration::from_mins(1);
-/// The pause between two requests while none are held: shorter, since nobody can call until then.
+/// The least time between two requests while none are held: shorter, since nobody can call until then.
 const PAUSE_WITHOUT_KEYS: SignedDuration = SignedDuration::from_secs(5);
 
 const CONNECT: Duration = Duration::from_secs(3);
@@ -22,7 +21,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 const FETCH: Duration = Duration::from_secs(5);
 const MAX_BODY: usize = 64 * 1024;
 
-/// Keys that cannot be had.
+/// Keys that cannot be read.
 #[derive(Debug, Error)]
 pub enum KeysError {
     /// The issuer does not answer, or breaks off.
@@ -39,7 +38,7 @@ pub enum KeysError {
     /// The issuer takes too long.
     #[error("the issuer's metadata and keys did not arrive within {} seconds", FETCH.as_secs())]
     Slow,
-    /// The issuer answers with something else than 200; redirects are not followed.
+    /// The issuer answers with a status other than 200; redirects are not followed.
     #[error("cannot read the issuer's {what}: it answers {status}")]
     Status {
         /// Metadata or keys.
@@ -112,7 +111,7 @@ pub(super) enum Lookup {
     Found(DecodingKey),
     /// The issuer has no such key, as of a minute ago at most.
     Unknown,
-    /// Nobody can say: the keys cannot be had. It makes sense to ask again after `retry_after`.
+    /// The keys cannot be read now. The caller may try again after `retry_after`.
     Unavailable {
         error: Arc<KeysError>,
         retry_after: Duration,
@@ -125,7 +124,7 @@ pub(super) struct Keys {
     issuer: String,
     http: reqwest::Client,
     held: RwLock<Option<KeySet>>,
-    /// Locked while keys are asked for, so that one request serves all who wait for it.
+    /// Locked while keys are read, so that one request serves all calls that wait for it.
     last: Mutex<Option<Attempt>>,
 }
 
@@ -145,13 +144,13 @@ impl Keys {
         })
     }
 
-    /// The key named `id` for `algorithm`: from the cache where that answers it, else from the issuer.
+    /// The key named `id` for `algorithm`, from the cache or else from the issuer.
     pub(super) async fn find(&self, id: &str, algorithm: Algorithm, now: Timestamp) -> Lookup {
         if let Some(key) = self.fresh(id, algorithm, now).await {
             return Lookup::Found(key);
         }
         let mut last = self.last.lock().await;
-        // While this call waited for the lock, another may have brought the key.
+        // While this call waited for the lock, another may have read the key.
         if let Some(key) = self.fresh(id, algorithm, now).await {
             return Lookup::Found(key);
         }
@@ -170,7 +169,7 @@ impl Keys {
             };
             *last = Some(Attempt { at: now, error });
         }
-        // Old keys are better than none; but an old set cannot tell that a key does not exist.
+        // An old key is better than none, but an old set does not prove that a key does not exist.
         if let Some(set) = &*self.held.read().await
             && let Some(key) = set.find(id, algorithm)
         {
@@ -190,7 +189,7 @@ impl Keys {
         }
     }
 
-    /// The key, if the set held is not too old to be asked.
+    /// The key, if the cached set is fresh.
     async fn fresh(&self, id: &str, algorithm: Algorithm, now: Timestamp) -> Option<DecodingKey> {
         let held = self.held.read().await;
         let set = held.as_ref()?;
@@ -232,7 +231,7 @@ impl Keys {
         Ok(KeySet { keys, read: now })
     }
 
-    /// Keys come over TLS; only an issuer on this machine may keep them on this machine without.
+    /// Keys are read over TLS. Only an issuer on this machine may serve them, from this machine, without it.
     fn may_hold_keys(&self, address: &str) -> bool {
         let local = |url: &Url| {
             url.scheme() == "http"
@@ -266,7 +265,7 @@ impl Keys {
     }
 }
 
-/// The signing keys of a JWK set. Keys of other kinds are passed over, not refused: an issuer may add them.
+/// The signing keys of a JWK set. Keys of other kinds are skipped, since an issuer may add them.
 fn parse(body: &[u8]) -> Result<Vec<Key>, KeysError> {
     #[derive(Deserialize)]
     struct Set {

@@ -1,9 +1,7 @@
-//! Opens a relay again whose B is gone.
+//! Reopens a relay whose B was deleted.
 //!
-//! B's app may delete an instance that it has made for us, long after it answered. The relay is `created` or `done` by
-//! then, and every repeat of its trigger would be a no-op.
-
-use std::collections::HashMap;
+//! B's app may delete an instance that it made for us long after it answered. By then the relay is `created` or `done`,
+//! so repeating its trigger would do nothing.
 
 use aws_sdk_dynamodb::{
     error::SdkError,
@@ -20,48 +18,52 @@ use stafett_core::{
 };
 use uuid::Uuid;
 
-use super::{EXPIRY, Ledger, LedgerError, OPEN, Standing, key, refused};
+use super::{
+    Ledger,
+    error::{LedgerError, Operation},
+    item::{Attributes, EXPIRY, OPEN, key, number},
+    status::RelayStatus,
+};
 
-/// How a relay is opened again.
+/// How to reopen a relay.
 #[derive(Debug, Clone, Copy)]
 pub struct Reopening<'a> {
     /// The relay, `created` or `done`.
-    pub relay: &'a Standing,
-    /// Of a relay with a key: the relay of its whole set, where the ledger has one.
-    pub set: Option<&'a Standing>,
-    /// The request that made its B, open again: a search comes before the next one.
+    pub relay: &'a RelayStatus,
+    /// For a relay with a key: the relay of its whole set, if the ledger has one.
+    pub set: Option<&'a RelayStatus>,
+    /// The request that made its B, as an open request: the worker searches for the stamp before it sends another.
     pub sent: Sent,
-    /// The B that is gone stays named. A search of an app that stamps late proves that there is none only
-    /// where it finds the named one deleted.
+    /// The deleted B, if it stays on record. Where B's app adds the stamp late, a search proves that there is no B only
+    /// if it finds this one deleted.
     pub named: Option<InstanceId>,
-    /// The present moment.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// What came of opening a relay again.
+/// What came of reopening a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reopened {
-    /// It waits, is due at once and has no B; its set, where it has one, waits as well.
+    /// It waits, is due at once and has no B; so does its set, if it has one.
     Opened,
-    /// The relay, or its set, was written since: nothing was written now.
+    /// The record of the relay or of its set was written since; nothing was written now.
     Conflict,
-    /// A request of it is open already: whoever works on it looks at its B by itself. Nothing was written.
+    /// It has an open request already, so the worker on it will look at its B. Nothing was written.
     Doubt,
 }
 
 impl Ledger {
-    /// Opens a relay again, and its set with it, in one conditional write: nothing where either was written since.
+    /// Reopens a relay, and its set with it, in one conditional write; writes nothing if either was written since.
     ///
-    /// A set that somebody works on stays `claimed`, but loses its revision: whoever works on it may have passed over
-    /// this relay already, and cannot write that the set is done.
+    /// A claimed set stays `claimed` but gets a new revision: its worker may have passed this relay already, and must
+    /// not be able to write that the set is done.
     ///
     /// # Errors
-    /// [`LedgerError::Refused`]; the write may have had its effect, and the relay is due then.
+    /// [`LedgerError::Refused`]. The write may have had its effect; then the relay is due.
     pub async fn reopen(&self, reopening: Reopening<'_>) -> Result<Reopened, LedgerError> {
         let Reopening { relay, set, .. } = reopening;
-        let doing = format!("open relay {} again", relay.relay);
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
-            refused(&doing, "UpdateItem", source)
+            Operation::Reopen(relay.relay.clone()).refused(source)
         };
         let holder = Uuid::new_v4();
         let updates = [
@@ -77,7 +79,8 @@ impl Ledger {
         let items = updates
             .into_iter()
             .map(|update| TransactWriteItem::builder().update(update).build());
-        // A transaction for one item, too: repeated by the SDK after a lost answer, it does not meet its own write.
+        // A transaction even for one item: when the SDK repeats it after a lost answer, its token keeps it from conflicting
+        // with its own write.
         let written = self
             .client
             .transact_write_items()
@@ -136,7 +139,7 @@ impl Ledger {
         }
     }
 
-    fn opened_set(&self, set: &Standing, holder: Uuid, now: Timestamp) -> UpdateBuilder {
+    fn opened_set(&self, set: &RelayStatus, holder: Uuid, now: Timestamp) -> UpdateBuilder {
         if set.state == State::Claimed {
             return self
                 .update_of(set, holder)
@@ -149,27 +152,27 @@ impl Ledger {
             .condition_expression("rev = :rev")
     }
 
-    /// An update of this revision of a record.
-    fn update_of(&self, standing: &Standing, holder: Uuid) -> UpdateBuilder {
-        let relay = &standing.relay;
+    /// An update of this revision of the record.
+    fn update_of(&self, status: &RelayStatus, holder: Uuid) -> UpdateBuilder {
+        let relay = &status.relay;
         Update::builder()
             .table_name(&self.table)
             .set_key(Some(key(&relay.guid().to_string(), &relay.sort_key())))
-            .expression_attribute_values(":rev", number(standing.rev))
-            .expression_attribute_values(":next", number(standing.rev.saturating_add(1)))
+            .expression_attribute_values(":rev", number(status.rev))
+            .expression_attribute_values(":next", number(status.rev.saturating_add(1)))
             .expression_attribute_values(":holder", AttributeValue::S(holder.to_string()))
     }
 
     /// The values of [`WAITING`].
     fn waiting(
         &self,
-        standing: &Standing,
+        status: &RelayStatus,
         holder: Uuid,
         now: Timestamp,
         reason: Reason,
     ) -> UpdateBuilder {
         let expires = now.as_second().saturating_add_unsigned(EXPIRY.as_secs());
-        self.update_of(standing, holder)
+        self.update_of(status, holder)
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(
                 ":state",
@@ -183,38 +186,33 @@ impl Ledger {
 
 const WAITING: &str = "SET rev = :next, holder = :holder, #state = :state, reason = :reason, lease_until = :now, \
      updated = :now, expires = :expires";
-/// In the index, due at once.
+/// Puts the item into the index, due at once.
 const DUE: &str = ", #open = :route, due = :now";
 
-fn due(update: UpdateBuilder, standing: &Standing, now: Timestamp) -> UpdateBuilder {
+fn due(update: UpdateBuilder, status: &RelayStatus, now: Timestamp) -> UpdateBuilder {
     update
         .expression_attribute_names("#open", OPEN)
         .expression_attribute_values(
             ":route",
-            AttributeValue::S(standing.relay.route().to_string()),
+            AttributeValue::S(status.relay.route().to_string()),
         )
         .expression_attribute_values(":now", number(now.as_millisecond()))
 }
 
-fn number(number: impl ToString) -> AttributeValue {
-    AttributeValue::N(number.to_string())
-}
-
-/// Why DynamoDB has not written; none where it is no matter of revisions
+/// Why DynamoDB did not write; `None` if the reason is not a revision
 /// (Amazon DynamoDB API Reference, TransactWriteItems: `CancellationReasons`, in the order of the items).
-fn canceled(refusal: &TransactWriteItemsError, relay: &Standing) -> Option<Reopened> {
+fn canceled(refusal: &TransactWriteItemsError, relay: &RelayStatus) -> Option<Reopened> {
     let TransactWriteItemsError::TransactionCanceledException(canceled) = refusal else {
         return None;
     };
     let reasons = canceled.cancellation_reasons();
-    let is_held =
-        |item: &HashMap<String, AttributeValue>| item.get("rev") == Some(&number(relay.rev));
+    let is_same_revision = |item: &Attributes| item.get("rev") == Some(&number(relay.rev));
     let mut written = false;
     for (index, reason) in reasons.iter().enumerate() {
         match reason.code() {
             None | Some("None") => {}
             Some("ConditionalCheckFailed" | "TransactionConflict") => {
-                if index == 0 && reason.item().is_some_and(is_held) {
+                if index == 0 && reason.item().is_some_and(is_same_revision) {
                     return Some(Reopened::Doubt);
                 }
                 written = true;

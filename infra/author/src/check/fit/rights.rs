@@ -35,7 +35,7 @@ pub(super) fn rejection(fit: &mut Fit<'_>, a: &AppFiles) {
     if fit.route().gate != Gate::Completed {
         return;
     }
-    for task in &a.unheeded_rejections {
+    for task in &a.ignored_rejections {
         let finding = fit
             .warning(
                 "reject",

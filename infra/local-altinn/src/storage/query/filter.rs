@@ -118,30 +118,6 @@ impl Query {
                 .map(parse)
                 .transpose()
         }
-        let mut dates = Vec::new();
-        for (name, field) in [
-            ("process.ended", DateField::Ended),
-            ("created", DateField::Created),
-            ("lastChanged", DateField::LastChanged),
-            ("dueBefore", DateField::DueBefore),
-            ("visibleAfter", DateField::VisibleAfter),
-        ] {
-            let mut seen = Vec::new();
-            for (_, value) in pairs
-                .iter()
-                .filter(|(key, value)| key.eq_ignore_ascii_case(name) && !value.is_empty())
-            {
-                let (operator, limit) = date_expression(field, name, value)?;
-                if seen.contains(&operator) {
-                    return Err(invalid_date(name, value));
-                }
-                seen.push(operator);
-                // Storage silently ignores a filter with an unknown operator.
-                if let Some(operator) = Operator::named(operator) {
-                    dates.push((field, operator, limit));
-                }
-            }
-        }
         let reference = text("A3Ref");
         if reference
             .as_ref()
@@ -174,7 +150,7 @@ impl Query {
             party_id: number("instanceOwner.partyId", first("instanceOwner.partyId"))?,
             current_task: text("process.currentTask"),
             is_complete: flag("process.isComplete")?,
-            dates,
+            dates: date_filters(pairs)?,
             exclude_confirmed_by: text("excludeConfirmedBy"),
             confirmed: flag("confirmed")?,
             is_archived: flag("status.isArchived")?,
@@ -264,6 +240,35 @@ impl Query {
                 .iter()
                 .all(|(field, operator, limit)| holds(row, *field, *operator, limit))
     }
+}
+
+/// The date filters of a query. Each field may be filtered once by each operator.
+fn date_filters(pairs: &[(String, String)]) -> Result<Vec<(DateField, Operator, Limit)>, Refusal> {
+    let mut filters = Vec::new();
+    for (name, field) in [
+        ("process.ended", DateField::Ended),
+        ("created", DateField::Created),
+        ("lastChanged", DateField::LastChanged),
+        ("dueBefore", DateField::DueBefore),
+        ("visibleAfter", DateField::VisibleAfter),
+    ] {
+        let mut seen = Vec::new();
+        for (_, value) in pairs
+            .iter()
+            .filter(|(key, value)| key.eq_ignore_ascii_case(name) && !value.is_empty())
+        {
+            let (operator, limit) = date_expression(field, name, value)?;
+            if seen.contains(&operator) {
+                return Err(invalid_date(name, value));
+            }
+            seen.push(operator);
+            // Storage silently ignores a filter with an unknown operator.
+            if let Some(operator) = Operator::named(operator) {
+                filters.push((field, operator, limit));
+            }
+        }
+    }
+    Ok(filters)
 }
 
 /// `created` and `lastChanged` are columns, and are compared as times. The other dates are compared as the text in the document.

@@ -1,4 +1,4 @@
-//! What the local Altinn answers otherwise, and why that stays.
+//! The known differences between the local Altinn and the recordings, and the reason for each.
 
 use crate::recorded::table::Row;
 
@@ -23,7 +23,7 @@ const fn row(conversations: &'static str, at: &'static str, why: &'static str) -
 }
 
 pub(crate) const TABLE: &[Row] = &[
-    // Words that no client reads.
+    // Texts that no client interprets.
     row("app-validate", "body[].code", ANNOTATIONS),
     row("app-validate", "body[].description", ANNOTATIONS),
     row(
@@ -52,7 +52,7 @@ pub(crate) const TABLE: &[Row] = &[
         "body.errors.$.prefill.antall[]",
         TEXT_JSON,
     ),
-    // Who calls.
+    // Callers.
     row(
         "query-user-party",
         "status",
@@ -74,7 +74,7 @@ pub(crate) const TABLE: &[Row] = &[
         "status",
         "an app that is not there is answered by another app of the same host; in the cloud, and here, by nobody",
     ),
-    // What was there before.
+    // The state before the request.
     row(
         "app-active app-active-one app-active-owner",
         "body.length",

@@ -1,4 +1,4 @@
-//! What there was before a recorded request.
+//! Sets up the state before a recorded request.
 
 use serde_json::{Value, json};
 
@@ -18,15 +18,15 @@ const PDF: &str = "%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 
 const CONTRACT: &str = "ttd/contract";
 const PERMIT: &str = "ttd/permit";
 
-/// Conversations that tell nothing of what there was, though their answers show it.
-fn untold(name: &str) -> Option<&'static str> {
+/// The state before conversations whose `given` is missing although their responses depend on it.
+fn missing_given(name: &str) -> Option<&'static str> {
     match name {
         "app-active" | "app-active-owner" => Some("instances of ttd/contract of the party 512345"),
         _ => None,
     }
 }
 
-/// The party in the path of the request, where it is not the one of the instance.
+/// The party in the path of the request, if it is not the owner of the instance.
 pub(crate) fn party(conversation: &Conversation) -> Option<&str> {
     let name = conversation.name.as_str();
     match &conversation.party {
@@ -36,10 +36,10 @@ pub(crate) fn party(conversation: &Conversation) -> Option<&str> {
     }
 }
 
-/// Makes the instances that the conversation supposes, and binds their names.
-pub(crate) async fn bring_about(stage: &mut Stage<'_>, conversation: &Conversation) {
+/// Creates the instances that the conversation requires, and binds their placeholders.
+pub(crate) async fn set_up(stage: &mut Stage<'_>, conversation: &Conversation) {
     let given = conversation.given.as_deref();
-    let Some(given) = given.or(untold(&conversation.name)) else {
+    let Some(given) = given.or(missing_given(&conversation.name)) else {
         return;
     };
     let mut made = Maker { stage };
@@ -67,11 +67,11 @@ pub(crate) async fn bring_about(stage: &mut Stage<'_>, conversation: &Conversati
             let mut instance = made
                 .contract(&[file("en.pdf"), file("to æøå.pdf"), json])
                 .await;
-            // The recorded app had stored them in this order, or at the same time.
+            // The recorded app stored them in this order, or at the same time.
             sort_data(&mut instance, &["to æøå.pdf", "en.pdf"]);
             instance
         }
-        // Of the conversations with this, some had an attachment as well.
+        // Some conversations with this state had an attachment, too.
         "an instance of ttd/contract, its process has ended" => {
             let attachments = if shows_attachment(conversation) {
                 vec![file("en.pdf")]
@@ -191,7 +191,7 @@ fn shows_attachment(conversation: &Conversation) -> bool {
     answers_with(conversation, "a.vedlegg") || conversation.request.path.contains("a.vedlegg")
 }
 
-/// Whether the recorded answer has this in it.
+/// Whether the recorded response contains this text.
 fn answers_with(conversation: &Conversation, text: &str) -> bool {
     let body = conversation.answer.body.as_ref().map(Value::to_string);
     body.is_some_and(|body| body.contains(text))
@@ -312,7 +312,7 @@ impl Maker<'_, '_> {
         self.ok("GET", &path, "user", None).await
     }
 
-    /// Its owner has read the instance and its form, where the recorded answer shows that.
+    /// Lets the owner read the instance and its form, if the recorded response shows that they had been read.
     async fn read_by_user(&mut self, conversation: &Conversation, instance: &Value) {
         let app = instance["appId"].as_str().unwrap();
         if app != CONTRACT {
@@ -340,9 +340,9 @@ impl Maker<'_, '_> {
         self.ok("GET", &path, "user", None).await;
     }
 
-    /// The six instances of the query, and the page that the request asks for.
+    /// Creates the six instances of the query, and binds the page that is requested.
     async fn six(&mut self, conversation: &Conversation) {
-        // Storage keeps microseconds.
+        // Storage stores microseconds.
         let moment = |stage: &Stage<'_>| {
             let now = stage.altinn.clock().now();
             now.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
@@ -375,7 +375,7 @@ impl Maker<'_, '_> {
         let t1 = moment(self.stage);
         self.stage.bindings.bind("T0", t0.clone());
         self.stage.bindings.bind("T1", t1);
-        // The moments that the query computes from those two.
+        // The times that the query computes from those two.
         let later = |text: &str, by: i64| {
             let moment: jiff::Timestamp = text.parse().unwrap();
             moment + jiff::SignedDuration::from_secs(by)
@@ -391,7 +391,7 @@ impl Maker<'_, '_> {
         self.turn_pages(conversation).await;
     }
 
-    /// Binds the continuation token of the page that the request asks for.
+    /// Binds the continuation token of the requested page.
     async fn turn_pages(&mut self, conversation: &Conversation) {
         let pages = match conversation.name.strip_prefix("query-page-") {
             Some(number) => number.parse::<u32>().unwrap(),

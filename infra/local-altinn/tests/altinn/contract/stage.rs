@@ -1,4 +1,4 @@
-//! A local Altinn in which one conversation takes place.
+//! A local Altinn in which one conversation is replayed.
 
 use app_files::AppFiles;
 use local_altinn::{App, CallFault, Config, CreationStep, Fault, Library, LocalAltinn, Register};
@@ -17,7 +17,7 @@ const READ: &str = "altinn:serviceowner/instances.read";
 const SCOPES: &str =
     "altinn:serviceowner altinn:serviceowner/instances.read altinn:serviceowner/instances.write";
 
-/// What changes the instance is asked in this order, what only reads it before.
+/// The order of the later calls that change the instance. Calls that only read it come first.
 const IN_TURN: [&str; 5] = [
     "GET instance",
     "GET /process",
@@ -26,7 +26,7 @@ const IN_TURN: [&str; 5] = [
     "GET /process again",
 ];
 
-/// The files of the apps that were recorded. The two of the next generation have those of `casework`.
+/// The files of the recorded apps. The two apps of the next generation have the files of `casework`.
 pub(crate) fn files() -> Vec<AppFiles> {
     let read = |name: &str| AppFiles::read(&folder().join("apps").join(name)).unwrap();
     let renamed = |name: &str| {
@@ -44,7 +44,7 @@ pub(crate) fn files() -> Vec<AppFiles> {
     ]
 }
 
-/// The apps on this library, those of the next generation on theirs.
+/// The apps on this version of the library. The apps of the next generation run on theirs.
 pub(crate) fn apps(files: &[AppFiles], library: Library) -> Vec<App> {
     let apps: Vec<App> = files
         .iter()
@@ -63,7 +63,7 @@ pub(crate) fn apps(files: &[AppFiles], library: Library) -> Vec<App> {
     apps
 }
 
-/// The version that the conversation's name begins with, as in `v8.12.2-create-orphan`; else today's.
+/// The version with which the conversation's name begins, as in `v8.12.2-create-orphan`, or else the current one.
 pub(crate) fn library(conversation: &str) -> Library {
     let version = conversation.strip_prefix('v').and_then(|name| {
         let (version, _) = name.split_once('-')?;
@@ -75,7 +75,7 @@ pub(crate) fn library(conversation: &str) -> Library {
     })
 }
 
-/// What went wrong inside Altinn, where the conversation's name and description tell it.
+/// The fault inside Altinn, if the conversation's name tells it.
 fn fault(conversation: &str) -> Option<Fault> {
     let (step, trouble) = match conversation {
         name if name.ends_with("-create-storage-400-data") => {
@@ -108,13 +108,13 @@ pub(crate) struct Stage<'c> {
 }
 
 impl<'c> Stage<'c> {
-    /// Starts a local Altinn and brings about what `given` describes.
+    /// Starts a local Altinn and sets up the state that `given` describes.
     pub(crate) async fn set(conversation: &'c Conversation, apps: Vec<App>) -> Self {
         let ids = apps.iter().map(|app| app.id().to_owned()).collect();
         let config = Config {
             apps,
             register: Register::load(&folder().join("apps/register.yaml")).unwrap(),
-            // The recorded Storage had no gateway in front of it.
+            // The recorded Storage had no gateway.
             gateway_guards_storage: false,
             ..Config::default()
         };
@@ -124,31 +124,31 @@ impl<'c> Stage<'c> {
             altinn: LocalAltinn::start(config).await.unwrap(),
             bindings: Bindings::default(),
         };
-        given::bring_about(&mut stage, conversation).await;
+        given::set_up(&mut stage, conversation).await;
         stage
     }
 
-    /// Has the conversation, and tells where it went otherwise.
+    /// Replays the conversation. Returns the differences.
     pub(crate) async fn play(mut self) -> Vec<Difference> {
         let conversation = self.conversation;
         if let Some(party) = given::party(conversation) {
             self.bindings.bind("party", party);
         }
         let before = self.seen_before(conversation).await;
-        self.break_what_was_out_of_reach(&conversation.request.at);
+        self.make_unreachable(&conversation.request.at);
         if let Some(fault) = fault(&conversation.name) {
             self.altinn.faults().next(1, None, fault);
         }
         let reply = self.send(&conversation.request).await;
         self.altinn.faults().clear();
-        // A moment that was asked for is one of many in the answer, and the token of another page.
+        // The times of the request appear elsewhere in the response, and the token is that of another page.
         self.bindings
             .forget(|name| name.starts_with("time:") || matches!(name, "ticks" | "number"));
         let mut found = compare::answers(&conversation.answer, &reply, &mut self.bindings);
         if let Some(left) = &conversation.left {
             let mut left = left.clone();
             for events in left.iter_mut().filter_map(|left| left.events.as_mut()) {
-                // The history has those of the process.
+                // The history contains the events of the process.
                 events.retain(|event| event.starts_with("process_"));
             }
             let tells_events = left.iter().any(|left| left.events.is_some());
@@ -183,7 +183,7 @@ impl<'c> Stage<'c> {
             .collect()
     }
 
-    /// What is seen after the conversation, as the recording names it.
+    /// The result of a later call, which the recording names.
     async fn ask(&mut self, asked: &str, before: Option<&Value>) -> Value {
         let (method, path) = match asked {
             "GET instance" => ("GET", ""),
@@ -223,7 +223,7 @@ impl<'c> Stage<'c> {
         json!({ "status": reply.status, "body": body })
     }
 
-    /// `lastChanged` before the request, where the conversation tells whether it moved.
+    /// `lastChanged` before the request, if the conversation tells whether it changed.
     async fn seen_before(&mut self, conversation: &Conversation) -> Option<Value> {
         conversation.then.as_ref()?.get("lastChangedMoved")?;
         Some(self.read_storage().await.json()?["lastChanged"].clone())
@@ -242,7 +242,7 @@ impl<'c> Stage<'c> {
         .await
     }
 
-    fn break_what_was_out_of_reach(&self, at: &str) {
+    fn make_unreachable(&self, at: &str) {
         let Some((app, what)) = at.split_once(", ") else {
             return;
         };
@@ -261,7 +261,7 @@ impl<'c> Stage<'c> {
         http::send(&address, request, token.as_deref(), &mut self.bindings).await
     }
 
-    /// A request of the test's own.
+    /// Sends a request that was not recorded.
     pub(crate) async fn call(
         &mut self,
         method: &str,
@@ -288,7 +288,7 @@ impl<'c> Stage<'c> {
         self.altinn.url().trim_start_matches("http://").to_owned()
     }
 
-    /// The token of somebody who is named in a recording.
+    /// The token of a caller in the recordings.
     fn token(&self, who: &str) -> Option<String> {
         let now = self.altinn.clock().now().as_second();
         let sign = |claims: Value, more: Value| {
@@ -340,7 +340,7 @@ impl<'c> Stage<'c> {
             }
             "user" => sign(user(1337, 501337, "SophieDDG"), json!({})),
             "other user" => sign(user(12345, 512345, "OlaNordmann"), json!({})),
-            // The signature of another token.
+            // It has the signature of another token.
             "bad signature" => {
                 let (token, other) = (owner(SCOPES, json!({})), owner(READ, json!({})));
                 let (claims, _) = token.rsplit_once('.').unwrap();

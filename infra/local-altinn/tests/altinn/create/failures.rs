@@ -299,7 +299,7 @@ async fn a_token_that_expires_during_a_creation_fails_its_later_steps() {
             .local
             .clock()
             .shift(jiff::SignedDuration::from_secs(-1800));
-        // An empty answer means that the request came in too late to be inside when the token expired.
+        // An empty response means that the request arrived after the token had expired.
         if !reply.bytes.is_empty() {
             assert_eq!(reply.json(), "401 - Unauthorized - ");
             break;

@@ -160,7 +160,7 @@ async fn in_production_an_app_can_refuse_users_but_not_organisations() {
                 "User instantiation is disabled for this application ttd/casework"
             );
         }
-        // Outside production it gets further, and fails when Storage meets the caller.
+        // Outside production, only Storage refuses the caller.
         assert_eq!(reply.status, if production { 403 } else { 500 });
     }
 }

@@ -1,4 +1,4 @@
-//! A recorded answer against another one.
+//! Compares a recorded response with another one.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use super::http::Reply;
 use super::placeholders::Bindings;
 use super::{Answer, Left};
 
-/// Headers that a client acts on, or that say who answered.
+/// The headers that clients use, or that tell which service responded.
 const HEADERS: [&str; 11] = [
     "allow",
     "cache-control",
@@ -20,10 +20,10 @@ const HEADERS: [&str; 11] = [
     "x-frame-options",
     "x-total-count",
 ];
-/// Lists whose order means nothing.
+/// Lists whose order is irrelevant.
 const UNORDERED: [&str; 2] = ["data", "dataElements"];
 
-/// One place in which two answers differ.
+/// One difference between two responses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// `status`, `class`, `headers.location`, `body.data[].filename`, `exact`, `left`, `then.GET Storage` …
@@ -56,7 +56,7 @@ fn difference(at: &str, recorded: impl Into<String>, actual: impl Into<String>) 
     }
 }
 
-/// Where two answers differ. Bodies of different statuses or classes are not compared further.
+/// The differences between two responses. Bodies of different statuses or classes are not compared further.
 pub fn answers(recorded: &Answer, actual: &Reply, bindings: &mut Bindings) -> Vec<Difference> {
     let status =
         |status: Option<u16>| status.map_or("no answer".to_owned(), |status| status.to_string());
@@ -114,7 +114,7 @@ pub fn answers(recorded: &Answer, actual: &Reply, bindings: &mut Bindings) -> Ve
     found
 }
 
-/// What a client tells answers apart by, besides the status.
+/// The kind of body, by which clients distinguish responses of the same status.
 fn class(body: Option<&Value>, text: Option<&str>) -> &'static str {
     match body {
         None if text.is_some() => "text",
@@ -154,14 +154,14 @@ fn headers(recorded: &Answer, actual: &Reply, bindings: &mut Bindings) -> Vec<Di
         .collect()
 }
 
-/// Where two JSON bodies differ in keys, types or values. The order of keys means nothing.
+/// The differences of two JSON bodies in keys, types and values. The order of keys is irrelevant.
 pub fn values(recorded: &Value, actual: &Value, bindings: &mut Bindings) -> Vec<Difference> {
     let mut found = Vec::new();
     walk("body", recorded, actual, bindings, &mut found);
     found
 }
 
-/// The same, at a place of the caller's naming.
+/// The differences of two JSON values at the given place.
 pub fn values_at(
     at: &str,
     recorded: &Value,
@@ -223,7 +223,7 @@ fn walk(
                 found.push(difference(at, pattern, text));
             }
         }
-        // `1.0` was recorded as `1`: to the letter, numbers are compared in `exact`.
+        // `1.0` was recorded as `1`. The exact digits are compared in `exact`.
         (Value::Number(one), Value::Number(other)) if one.as_f64() == other.as_f64() => {}
         (recorded, actual) => {
             if recorded != actual {
@@ -233,7 +233,7 @@ fn walk(
     }
 }
 
-/// Puts the items of two lists together that are most alike.
+/// Pairs the items of two lists that are most similar.
 fn paired<'v>(
     recorded: &'v [Value],
     actual: &'v [Value],
@@ -246,7 +246,7 @@ fn paired<'v>(
         let distance = |other: &Value| {
             let mut found = Vec::new();
             walk("", one, other, &mut bindings.clone(), &mut found);
-            // Another kind of element is further away than any number of fields.
+            // Elements of different types are less similar than elements with any number of different fields.
             let kinds = ["id", "dataType", "filename"];
             found.len() + 100 * found.iter().filter(|d| kinds.contains(&&d.at[1..])).count()
         };
@@ -260,7 +260,7 @@ fn paired<'v>(
     pairs
 }
 
-/// What two creations left behind, in any order.
+/// The differences of the instances that two creations left, in any order.
 pub fn left(recorded: &[Left], actual: &[Left]) -> Vec<Difference> {
     let sorted = |left: &[Left]| {
         let mut left = left.to_vec();

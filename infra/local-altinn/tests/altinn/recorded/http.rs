@@ -1,4 +1,4 @@
-//! The recorded requests over a plain connection, so that nothing is added, mended or left out on the way.
+//! Sends recorded requests over a plain TCP connection, so that no client library changes them.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -11,15 +11,15 @@ use tokio::net::TcpStream;
 use super::placeholders::Bindings;
 use super::{Part, Request};
 
-/// The beginning of every file that was sent.
+/// The first bytes of every recorded file.
 const PDF: &str = "%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n";
-/// Longer than any answer takes on a loaded machine.
+/// Longer than any response takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// An answer, read to its end.
+/// A response that was read to its end.
 #[derive(Clone, Debug, Default)]
 pub struct Reply {
-    /// None where the connection ended without an answer.
+    /// `None` if the connection ended without a response.
     pub status: Option<u16>,
     /// Names in lower case.
     pub headers: BTreeMap<String, String>,
@@ -102,7 +102,7 @@ pub async fn send(
         .unwrap_or_else(|_| panic!("no answer to {} {}", request.method, request.path))
 }
 
-/// `{123 bytes}` stands for a file of that length.
+/// The content of a body. `{123 bytes}` stands for a file of that length.
 fn content(text: &str, bindings: &mut Bindings) -> Vec<u8> {
     let length = text
         .strip_prefix('{')
@@ -165,7 +165,7 @@ fn multipart(parts: &[Part], no_end: bool, bindings: &mut Bindings) -> (String, 
 async fn exchange(address: &str, head: String, body: Vec<u8>, cut: bool) -> Reply {
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut reading, mut writing) = stream.into_split();
-    // Whoever refuses a body may answer before it has come.
+    // A server that refuses a body may respond before it has received it.
     let writer = tokio::spawn(async move {
         writing.write_all(head.as_bytes()).await?;
         writing.write_all(&body).await?;

@@ -1,4 +1,4 @@
-//! What changes from one conversation to the next: `{guid1}`, `{time:1-7Z}`, `{a.model}` and the like.
+//! Placeholders for the values that differ between conversations: `{guid1}`, `{time:1-7Z}`, `{a.model}` and so on.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,14 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::Regex;
 use serde_json::Value;
 
-/// What the placeholders of one conversation stand for.
+/// The values of the placeholders of one conversation.
 #[derive(Clone, Debug, Default)]
 pub struct Bindings {
     known: BTreeMap<String, String>,
 }
 
 impl Bindings {
-    /// `name` stands without braces.
+    /// Binds a placeholder. `name` has no braces.
     pub fn bind(&mut self, name: &str, value: impl Into<String>) {
         self.known.insert(name.to_owned(), value.into());
     }
@@ -22,7 +22,7 @@ impl Bindings {
         self.known.get(name).map(String::as_str)
     }
 
-    /// Placeholders of these names stand for nothing in particular any more.
+    /// Unbinds the placeholders with these names.
     pub fn forget(&mut self, which: impl Fn(&str) -> bool) {
         self.known.retain(|name, _| !which(name));
     }
@@ -48,7 +48,7 @@ impl Bindings {
         }
     }
 
-    /// The text with values in place of placeholders. A GUID that is not known is made up, and known from then on.
+    /// Replaces the placeholders in a text by their values. An unbound GUID is generated and bound.
     pub fn fill(&mut self, text: &str) -> String {
         let pieces = pieces(text);
         let mut filled = String::with_capacity(text.len());
@@ -74,7 +74,7 @@ impl Bindings {
         filled
     }
 
-    /// Whether a text is what the pattern says. Placeholders that were not known stand for what they met, from then on.
+    /// Whether a text matches a pattern. Unbound placeholders are bound to the text that they match.
     pub fn matches(&mut self, pattern: &str, text: &str) -> bool {
         if !pattern.contains('{') && !pattern.contains("https://") {
             return pattern == text;
@@ -138,11 +138,11 @@ fn is_guid(name: &str) -> bool {
         .is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
-/// The expression for a placeholder whose value is of no interest.
+/// The regular expression for a placeholder whose value is irrelevant.
 fn of_kind(name: &str) -> String {
     if let Some(form) = name.strip_prefix("time:") {
         let digits = form.len() - form.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        // `1-7` digits, `0` none, or an exact number. .NET cuts zeros at the end, so one to seven may also be none.
+        // `1-7` digits, `0` for none, or an exact number. .NET removes trailing zeros, so `1-7` digits may also be none.
         let (fraction, zone) = match form.strip_prefix("1-7") {
             Some(zone) => (r"(?:\.\d{1,7})?".to_owned(), zone),
             None if form.starts_with('0') => (String::new(), &form[1..]),
@@ -161,7 +161,7 @@ fn of_kind(name: &str) -> String {
         "base64" => r"[A-Za-z0-9+/=_\-]{200,}",
         "kid" => r"[A-Za-z0-9_\-]+",
         "boundary" | "token" => r"\S+",
-        // What only a development environment answers.
+        // Text that only a development environment returns.
         "stack" | "headers" | "path" | "…" => r".*",
         other => return regex::escape(&format!("{{{other}}}")),
     };
@@ -173,7 +173,7 @@ enum Piece<'t> {
     Placeholder { name: &'t str, encoded: bool },
 }
 
-/// Splits a text at its placeholders. JSON's own braces are none: a placeholder has neither quotes nor spaces but in `, encoded`.
+/// Splits a text at its placeholders. Braces of JSON are not placeholders: a placeholder has no quotes, and spaces only in `, encoded`.
 fn pieces(text: &str) -> Vec<Piece<'_>> {
     static PLACEHOLDER: std::sync::LazyLock<Regex> = std::sync::LazyLock::new(|| {
         Regex::new(

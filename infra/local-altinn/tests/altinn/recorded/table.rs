@@ -1,4 +1,4 @@
-//! The table of known differences. A difference that it does not name fails a test, and so does a row that names nothing any more.
+//! The table of known differences. A difference without a row fails a test, and so does a row without a difference.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub struct Row {
     pub conversations: &'static str,
     /// The place of the difference; `*` stands for any text.
     pub at: &'static str,
-    /// Why it stays.
+    /// Why the difference is accepted.
     pub why: &'static str,
 }
 
@@ -39,16 +39,16 @@ fn is_like(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// What came of all conversations.
+/// The result of all conversations.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Conversations without any difference.
     pub agreed: usize,
-    /// Conversations whose differences are all named.
+    /// Conversations whose differences are all in the table.
     pub named: usize,
-    /// Differences that the table does not name, one a line.
+    /// Differences that are not in the table, one per line.
     pub unnamed: Vec<String>,
-    /// Rows of the table that name nothing.
+    /// Rows of the table without a difference.
     pub gone: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ pub fn judge(table: &[Row], conversations: &BTreeMap<String, Vec<Difference>>) -
             outcome.named += 1;
         }
     }
-    // A pattern of names must also be right in each of its words.
+    // Each word of a pattern of names must match a conversation.
     for (row, used) in table.iter().zip(used) {
         let idle: Vec<&str> = row
             .conversations

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
-use crate::altinn::list::PAGE_SIZE;
+use crate::settings::PAGE_SIZE;
 
 /// Storage's table, as far as a list shows it.
 struct Table {

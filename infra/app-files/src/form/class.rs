@@ -1,0 +1,188 @@
+//! The .NET classes of a model.
+
+use super::value::{Object, Value};
+
+/// The classes and enumerations of a model; the first class is the root's.
+#[derive(Debug, Default)]
+pub(super) struct Classes {
+    pub(super) classes: Vec<Class>,
+    pub(super) enumerations: Vec<Enumeration>,
+    /// `Namespace` of the root's `XmlRoot`; empty if it has none.
+    pub(super) namespace: String,
+}
+
+/// One class, with its properties in the order of declaration.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Class {
+    pub(super) properties: Vec<Property>,
+    /// The properties that are XML elements, as indices of `properties`, in the order in which they are written.
+    pub(super) elements: Vec<usize>,
+    /// Whether `Order` is set: then the reader accepts elements in that order only.
+    pub(super) ordered: bool,
+}
+
+/// Which part of the XML a property is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Element,
+    /// `[XmlAttribute]`
+    Attribute,
+    /// `[XmlText]`: the text of the element itself.
+    Text,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Property {
+    /// The name in JSON.
+    pub(super) json: String,
+    /// The name of the XML element or attribute.
+    pub(super) xml: String,
+    pub(super) place: Place,
+    pub(super) list: bool,
+    pub(super) kind: Kind,
+    /// Whether `xsi:nil` stands for null: a nullable number, date, boolean or enumeration, or `IsNullable = true`.
+    pub(super) nillable: bool,
+    /// Whether a `ShouldSerialize` method omits null and the type's default.
+    pub(super) omits_default: bool,
+    /// The value in a new object.
+    pub(super) initial: Value,
+}
+
+/// The .NET type of a single value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Class(usize),
+    Text,
+    Int16,
+    Int32,
+    Int64,
+    Decimal,
+    Double,
+    Boolean,
+    DateTime,
+    /// A `DateTime` with `DataType = "date"`.
+    Date,
+    Enumeration(usize),
+    /// The `Guid` that identifies a row of a repeating group while its task is open.
+    RowId,
+}
+
+/// An enumeration, with the XML names of its values.
+#[derive(Debug, Clone)]
+pub(super) struct Enumeration {
+    pub(super) name: String,
+    pub(super) values: Vec<String>,
+}
+
+impl Kind {
+    /// Whether this is a .NET value type, which holds null only as `T?`.
+    pub(super) fn is_value_type(self) -> bool {
+        !matches!(self, Kind::Class(_) | Kind::Text)
+    }
+}
+
+impl Class {
+    /// Sorts the elements by `Order`. If none is set they stay in the order of declaration.
+    pub(super) fn new(properties: Vec<Property>, orders: &[Option<i64>]) -> Self {
+        let mut elements: Vec<usize> = (0..properties.len())
+            .filter(|index| {
+                properties
+                    .get(*index)
+                    .is_some_and(|property| property.place == Place::Element)
+            })
+            .collect();
+        let order = |index: &usize| orders.get(*index).copied().flatten();
+        let ordered = elements.iter().any(|index| order(index).is_some());
+        elements.sort_by_key(order);
+        Self {
+            properties,
+            elements,
+            ordered,
+        }
+    }
+
+    /// The elements in the order in which they are written, each with its index in `properties`.
+    pub(super) fn elements(&self) -> impl Iterator<Item = (usize, &Property)> {
+        self.elements
+            .iter()
+            .filter_map(|index| Some((*index, self.properties.get(*index)?)))
+    }
+
+    /// The properties that are this part of the XML, each with its index.
+    pub(super) fn at(&self, place: Place) -> impl Iterator<Item = (usize, &Property)> {
+        self.properties
+            .iter()
+            .enumerate()
+            .filter(move |(_, property)| property.place == place)
+    }
+}
+
+impl Classes {
+    pub(super) fn class(&self, class: usize) -> &Class {
+        static EMPTY: Class = Class {
+            properties: Vec::new(),
+            elements: Vec::new(),
+            ordered: false,
+        };
+        self.classes.get(class).unwrap_or(&EMPTY)
+    }
+
+    /// A new object of a class.
+    pub(super) fn empty(&self, class: usize) -> Object {
+        self.class(class)
+            .properties
+            .iter()
+            .map(|property| property.initial.clone())
+            .collect()
+    }
+
+    /// The default of a type; null if the type can be null.
+    pub(super) fn default_of(&self, kind: Kind) -> Value {
+        match kind {
+            Kind::Class(_) | Kind::Text | Kind::RowId => Value::Null,
+            Kind::Int16 | Kind::Int32 | Kind::Int64 | Kind::Decimal | Kind::Double => {
+                Value::Number("0".to_owned())
+            }
+            Kind::Boolean => Value::Boolean(false),
+            Kind::DateTime => Value::Text("0001-01-01T00:00:00".to_owned()),
+            Kind::Date => Value::Text("0001-01-01".to_owned()),
+            Kind::Enumeration(index) => self
+                .enumerations
+                .get(index)
+                .and_then(|one| one.values.first())
+                .map_or(Value::Null, |value| Value::Text(value.clone())),
+        }
+    }
+
+    /// Visits the row id of every row of every repeating group.
+    pub(super) fn each_row_id(
+        &self,
+        class: usize,
+        object: &mut Object,
+        visit: &mut dyn FnMut(&mut Value),
+    ) {
+        let properties = &self.class(class).properties;
+        for (property, value) in properties.iter().zip(object) {
+            let Kind::Class(inner) = property.kind else {
+                continue;
+            };
+            match value {
+                Value::List(rows) => {
+                    for row in rows {
+                        let Value::Object(row) = row else { continue };
+                        let properties = &self.class(inner).properties;
+                        let id = properties
+                            .iter()
+                            .position(|property| property.kind == Kind::RowId);
+                        if let Some(id) = id.and_then(|id| row.get_mut(id)) {
+                            visit(id);
+                        }
+                        self.each_row_id(inner, row, visit);
+                    }
+                }
+                Value::Object(object) => self.each_row_id(inner, object, visit),
+                _ => {}
+            }
+        }
+    }
+}

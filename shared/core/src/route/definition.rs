@@ -1,0 +1,191 @@
+//! The parts of a route.
+
+use std::collections::BTreeSet;
+
+use jiff::{Span, Timestamp};
+
+use super::{expression::Expression, model};
+use crate::{
+    id::{AppId, RouteName},
+    schema::Schema,
+};
+
+/// One route.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name, which is the first part of each of its relay ids.
+    pub name: RouteName,
+    /// App A.
+    pub from: AppId,
+    /// When an A instance is ready.
+    pub gate: Gate,
+    /// The reconcile function ignores older instances. Always set unless the route completes A.
+    pub since: Option<Timestamp>,
+    /// App B, and how B instances are created.
+    pub to: Target,
+    /// The structure of B's form.
+    pub model: model::Group,
+    /// Which of A's data elements are copied to B.
+    pub attachments: Vec<AttachmentRule>,
+    /// The time from when the gate opened to B's due date.
+    pub due: Option<Span>,
+    /// Fan-out: one relay per value.
+    pub each: Option<Each>,
+    /// What is done to A after B exists.
+    pub then: AfterSteps,
+}
+
+/// What is done to A, through A's app, after B exists. In a fan-out this happens after all B instances exist.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AfterSteps {
+    /// The substatus that is set on A.
+    pub substatus: Option<Substatus>,
+    /// Whether A is confirmed complete, which removes it from the list of unconfirmed instances.
+    pub complete: bool,
+}
+
+impl AfterSteps {
+    /// Whether nothing is done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.substatus.is_none() && !self.complete
+    }
+}
+
+/// The substatus of an instance, which its owner sees in the inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Substatus {
+    /// A word or two, or the key of one of A's text resources.
+    pub label: String,
+    /// A sentence, or the key of one of A's text resources.
+    pub description: Option<String>,
+}
+
+/// A fan-out: one relay, with an owner and a form of its own, per value of a list.
+#[derive(Debug)]
+pub struct Each {
+    /// The name of the value in the other expressions.
+    pub name: String,
+    /// The list.
+    pub list: Expression,
+    /// An expression for the key of a value, which stays the same when the list changes.
+    pub key: Expression,
+}
+
+/// The condition on A's process state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gate {
+    /// A's process has ended.
+    Completed,
+    /// A's current task is this one, or its process has ended.
+    Task(String),
+}
+
+/// App B.
+#[derive(Debug)]
+pub struct Target {
+    /// The app.
+    pub app: AppId,
+    /// Who owns B.
+    pub owner: OwnerRule,
+    /// B's form data type. If `None`, the only one with app logic.
+    pub data_type: Option<String>,
+    /// The XML root element of B's form.
+    pub root: String,
+    /// B's JSON schema.
+    pub schema: Option<Schema>,
+    /// How B instances are created.
+    pub mode: Mode,
+}
+
+/// How B instances are created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    /// By one multipart request with form, attachments and stamp.
+    Complete,
+    /// By the simplified request of Altinn's guide, which has flat texts but neither a stamp nor attachments. The stamp is a
+    /// field of B's form, which B copies to its `dataValues` (by its `dataFields`) when it saves the form. If B stops before
+    /// that, its instance has no stamp, and a second instance may be created.
+    Prefill {
+        /// The field of B's form that holds the relay's id, as a dotted path.
+        stamp: String,
+    },
+}
+
+/// B's owner: its kind, and the expression for its number.
+#[derive(Debug)]
+pub enum OwnerRule {
+    /// A nine-digit organisation number.
+    Organisation(Expression),
+    /// An eleven-digit national identity number.
+    Person(Expression),
+    /// A party id.
+    Party(Expression),
+}
+
+impl OwnerRule {
+    /// The expression for the number.
+    #[must_use]
+    pub fn expression(&self) -> &Expression {
+        match self {
+            Self::Organisation(expression) | Self::Person(expression) | Self::Party(expression) => {
+                expression
+            }
+        }
+    }
+}
+
+/// A data type of A whose elements are copied to B.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachmentRule {
+    /// A's data type.
+    pub from: String,
+    /// B's data type.
+    pub to: String,
+    /// Whether the relay waits until A has such an element.
+    pub required: bool,
+}
+
+impl Route {
+    /// The route's name.
+    #[must_use]
+    pub fn name(&self) -> &RouteName {
+        &self.name
+    }
+
+    /// The form data types of A that the route reads.
+    #[must_use]
+    pub fn data_types(&self) -> BTreeSet<&str> {
+        let mut types: BTreeSet<&str> = self.to.owner.expression().data_types().collect();
+        for expression in self.each.iter().flat_map(|each| [&each.list, &each.key]) {
+            types.extend(expression.data_types());
+        }
+        model::expressions(&self.model, &mut |expression| {
+            types.extend(expression.data_types())
+        });
+        types
+    }
+
+    /// The paths in A's data that the route reads. Fields of the value of `each` are given as fields of its list.
+    #[must_use]
+    pub fn paths(&self) -> BTreeSet<String> {
+        let mut paths: BTreeSet<String> = self
+            .to
+            .owner
+            .expression()
+            .paths()
+            .map(str::to_owned)
+            .collect();
+        model::paths(&self.model, &mut |path| {
+            paths.insert(path);
+        });
+        let Some(each) = &self.each else { return paths };
+        paths.extend(each.list.paths().chain(each.key.paths()).map(str::to_owned));
+        let item = format!("{}.", each.name);
+        let of_list = |path: String| match path.strip_prefix(&item) {
+            Some(field) => format!("{}.{field}", each.list.source().trim()),
+            None => path,
+        };
+        paths.into_iter().map(of_list).collect()
+    }
+}

@@ -1,0 +1,189 @@
+//! Reading instances, form data, attachments and apps' metadata.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use http::header;
+use reqwest::Method;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use stafett_core::{
+    id::{AppId, InstanceId},
+    instance::Instance,
+    metadata::ApplicationMetadata,
+};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{
+    budget::Budget,
+    client::{Altinn, READ_TIMEOUT, quickly},
+    error::{AltinnError, AltinnErrorKind, Call},
+    json,
+};
+
+/// How long an app's metadata is kept before it is read again.
+const METADATA_AGE: Duration = Duration::from_secs(300);
+/// The largest stored form that is read, in bytes.
+const MAX_FORM: usize = 16 * 1024 * 1024;
+
+impl Altinn {
+    /// Reads an instance from Storage, which finds it by its GUID alone. If the sender of a trigger named a wrong
+    /// party, it does not matter: from here on the instance's own id is used.
+    ///
+    /// # Errors
+    /// [`AltinnError`]. Storage answers 404 also on any failure of its own
+    /// (Altinn/altinn-storage: src/Storage/Controllers/InstancesController.cs, Get).
+    pub async fn instance(&self, budget: &Budget, id: InstanceId) -> Result<Instance, AltinnError> {
+        let call = Call::ReadInstance(id);
+        let url = self.storage(&format!("instances/{id}"));
+        let json = self
+            .read_json(budget, &call, || self.platform_request(Method::GET, &url))
+            .await?;
+        let instance = Instance::from_json(json)
+            .ok()
+            .filter(|instance| instance.id.guid == id.guid);
+        instance.ok_or_else(|| AltinnError::new(&call, AltinnErrorKind::Malformed("that instance")))
+    }
+
+    /// Reads form data through its app, as JSON: typed, lists as lists.
+    ///
+    /// # Errors
+    /// [`AltinnError`].
+    pub async fn form_data(
+        &self,
+        budget: &Budget,
+        app: &AppId,
+        id: InstanceId,
+        element: Uuid,
+    ) -> Result<Value, AltinnError> {
+        let call = Call::ReadForm {
+            app: app.clone(),
+            instance: id,
+            element,
+        };
+        let url = self.app(app, &format!("instances/{id}/data/{element}"));
+        self.read_json(budget, &call, || {
+            self.0
+                .http
+                .get(&url)
+                .header(header::ACCEPT, "application/json")
+        })
+        .await
+    }
+
+    /// Opens an attachment in Storage: its bytes, as they were stored.
+    ///
+    /// # Errors
+    /// [`AltinnError`], also within the stream.
+    pub async fn attachment(
+        &self,
+        budget: &Budget,
+        id: InstanceId,
+        element: Uuid,
+    ) -> Result<impl Stream<Item = Result<Bytes, AltinnError>> + Send + use<>, AltinnError> {
+        let call = Call::ReadElement {
+            instance: id,
+            element,
+        };
+        let url = self.storage(&format!("instances/{id}/data/{element}"));
+        // An attachment may be large, so only the budget limits how long it takes.
+        let answer = quickly(|| {
+            self.send(budget, &call, Duration::MAX, || {
+                self.platform_request(Method::GET, &url)
+            })
+        })
+        .await?;
+        Ok(answer
+            .bytes_stream()
+            .map_err(move |error| AltinnError::new(&call, error)))
+    }
+
+    /// The SHA-256 of a data element, as it is stored.
+    ///
+    /// # Errors
+    /// [`AltinnError`].
+    pub async fn digest(
+        &self,
+        budget: &Budget,
+        id: InstanceId,
+        element: Uuid,
+    ) -> Result<[u8; 32], AltinnError> {
+        let mut bytes = std::pin::pin!(self.attachment(budget, id, element).await?);
+        let mut digest = Sha256::new();
+        while let Some(chunk) = bytes.next().await {
+            digest.update(chunk?);
+        }
+        Ok(digest.finalize().into())
+    }
+
+    /// A form as it is stored.
+    pub(super) async fn stored_form(
+        &self,
+        budget: &Budget,
+        id: InstanceId,
+        element: Uuid,
+    ) -> Result<Vec<u8>, AltinnError> {
+        let call = Call::ReadStoredForm {
+            instance: id,
+            element,
+        };
+        let url = self.storage(&format!("instances/{id}/data/{element}"));
+        let answer = self
+            .send(budget, &call, READ_TIMEOUT, || {
+                self.platform_request(Method::GET, &url)
+            })
+            .await?;
+        json::read_capped(answer, MAX_FORM)
+            .await
+            .map_err(|kind| AltinnError::new(&call, kind))
+    }
+
+    /// An app's metadata, at most five minutes old. The app gives it to everybody.
+    ///
+    /// # Errors
+    /// [`AltinnError`].
+    pub async fn metadata(
+        &self,
+        budget: &Budget,
+        app: &AppId,
+    ) -> Result<Arc<ApplicationMetadata>, AltinnError> {
+        if let Some((read_at, metadata)) = self.metadata_cache().get(app)
+            && read_at.elapsed() < METADATA_AGE
+        {
+            return Ok(metadata.clone());
+        }
+        let call = Call::ReadMetadata(app.clone());
+        let url = self.app(app, "api/v1/applicationmetadata");
+        let json = self
+            .read_json(budget, &call, || self.0.http.get(&url))
+            .await?;
+        let metadata = ApplicationMetadata::from_json(&json).map_err(|_| {
+            AltinnError::new(&call, AltinnErrorKind::Malformed("application metadata"))
+        })?;
+        let metadata = Arc::new(metadata);
+        self.metadata_cache()
+            .insert(app.clone(), (Instant::now(), metadata.clone()));
+        Ok(metadata)
+    }
+
+    /// Drops an app's metadata from the cache, after the app refused what they seemed to allow.
+    pub fn forget_metadata(&self, app: &AppId) {
+        self.metadata_cache().remove(app);
+    }
+
+    fn metadata_cache(
+        &self,
+    ) -> MutexGuard<'_, HashMap<AppId, (Instant, Arc<ApplicationMetadata>)>> {
+        // A panic while the map was held cannot leave it half-changed.
+        self.0
+            .metadata
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
