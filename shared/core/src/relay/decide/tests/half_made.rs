@@ -392,7 +392,8 @@ fn a_stopped_engine_is_told_to_continue_once() {
 /// A change without an answer may still take effect.
 #[test]
 fn a_half_made_b_is_searched_for_again_when_it_is_quiet_after_an_unanswered_change() {
-    let changes: [(Found, fn(&mut Story, Failure, Quiet)); 4] = [
+    type Change = fn(&mut Story, Failure, Quiet);
+    let changes: [(Found, Change); 4] = [
         (without_form(), |story, failure, quiet| {
             story.adds_form(AddFormOutcome::Unclear(failure, quiet));
         }),
