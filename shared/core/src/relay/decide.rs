@@ -7,15 +7,23 @@
 //! record in the ledger ─► Attempt ─next─► Step ─outcome─► Attempt ─next─► … ─► End with a Disposition
 //! ```
 //!
-//! Every step has its own type of outcome, so that an outcome cannot be given to another step:
+//! Every step has its own type of outcome. This compiles:
+//!
+//! ```
+//! # use jiff::Timestamp;
+//! # use stafett_core::{id::InstanceId, relay::decide::{Attempt, Create, CreateOutcome}};
+//! fn created(create: Create, b: InstanceId, now: Timestamp) -> Attempt {
+//!     create.outcome(CreateOutcome::Created(b), now)
+//! }
+//! ```
+//!
+//! The outcome of another step does not:
 //!
 //! ```compile_fail
 //! # use jiff::Timestamp;
-//! # use stafett_core::relay::decide::{CreateOutcome, LookOutcome, Step};
-//! fn answer(step: Step, now: Timestamp) {
-//!     if let Step::Create(create) = step {
-//!         create.outcome(LookOutcome::Alive, now); // expects a `CreateOutcome`
-//!     }
+//! # use stafett_core::{id::InstanceId, relay::decide::{Attempt, Create, LookOutcome}};
+//! fn created(create: Create, b: InstanceId, now: Timestamp) -> Attempt {
+//!     create.outcome(LookOutcome::Alive, now)
 //! }
 //! ```
 //!

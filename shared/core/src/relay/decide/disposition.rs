@@ -32,7 +32,7 @@ pub struct End {
     pub disposition: Disposition,
     /// The record as this attempt last wrote or saw it.
     pub record: Option<Box<Record>>,
-    /// This attempt wrote nothing and was not entitled to: another one has dealt with the relay, or is working on it.
+    /// This attempt did no work on the relay: it could not claim it, or nothing was left to do.
     pub is_repeat: bool,
     /// B was found, not created by this attempt.
     pub adopted: bool,
