@@ -49,7 +49,7 @@ pub enum SchemaError {
         /// The other document.
         reference: String,
     },
-    /// Not JSON, or not a JSON schema that stands for itself.
+    /// The file is not JSON, or not a JSON schema that is complete in one file.
     #[error("{file} is not a JSON schema that stands for itself: {problem}")]
     Invalid {
         /// The file.
@@ -143,7 +143,7 @@ impl Schema {
                 _ => SchemaError::Unreadable { file, problem },
             }
         })?;
-        // Files of apps often begin with a byte order mark.
+        // The files of apps often begin with a byte order mark.
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
         match serde_json::from_slice(text) {
             Ok(document) => Self::compile(document, file),
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kind_of_a_field_is_told_through_references_and_parts() {
+    fn the_type_of_a_field_is_found_through_references_and_combined_schemas() {
         let schema = compile(json!({
             "allOf": [{"$ref": "#/$defs/Form"}],
             "$defs": {
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_refers_to_itself_ends() {
+    fn a_schema_that_refers_to_itself_terminates() {
         let cyclic = compile(
             json!({"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a"}]}}}),
         );
@@ -455,6 +455,6 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let remote = json!({"$ref": format!("http://{address}/schema.json")});
         assert!(compile(remote).is_err());
-        assert!(listener.accept().is_err(), "the trap must stay unvisited");
+        assert!(listener.accept().is_err(), "nothing may be fetched");
     }
 }

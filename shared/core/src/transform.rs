@@ -228,8 +228,8 @@ pub fn each_values(route: &Route, scope: Scope) -> Result<Vec<EachValue>, KeyErr
     Ok(values.collect())
 }
 
-/// The drafts of the B that an A instance leads to: one, or one per value of the route's `each`.
-/// `data` is A's form data by data type: an object, or a list where A has several.
+/// Builds the drafts for an A instance: one, or one per value of the route's `each`.
+/// `data` is A's form data by data type: an object, or a list if A has several forms of the type.
 ///
 /// # Errors
 /// [`TransformError`] if the keys of the values are missing or not unique. An error in a single draft is in its

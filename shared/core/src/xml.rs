@@ -9,19 +9,19 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}: {}", self.field(), self.problem())]
 pub enum XmlError {
-    /// A character that XML 1.0 has no way to write.
+    /// A text contains a character that XML 1.0 does not allow.
     Character {
         /// The field, as a dotted path.
         field: String,
         /// The character's code point.
         character: u32,
     },
-    /// A name from A's data that cannot name an element.
+    /// A name from A's data is not a valid element name.
     Name {
         /// The group that contains it, as a dotted path.
         field: String,
     },
-    /// A list in a list, for which a form has no place.
+    /// A list contains a list, which has no form in XML.
     NestedList {
         /// The field, as a dotted path.
         field: String,
@@ -29,7 +29,7 @@ pub enum XmlError {
 }
 
 impl XmlError {
-    /// The field, dotted.
+    /// The field, as a dotted path.
     #[must_use]
     pub fn field(&self) -> &str {
         match self {
@@ -39,7 +39,7 @@ impl XmlError {
         }
     }
 
-    /// What is wrong with it.
+    /// What is wrong, without the field.
     #[must_use]
     pub fn problem(&self) -> String {
         match self {
@@ -52,7 +52,7 @@ impl XmlError {
     }
 }
 
-/// Whether `name` can name an element of a form: an XML name without colon.
+/// Whether `name` is a valid element name for a form: an XML name without a colon.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     let mut characters = name.chars();

@@ -16,7 +16,7 @@ pub(super) const MAX_REQUEST: u64 = 2000 * 1024 * 1024;
 /// A reason why B would refuse the draft. Names data types and fields, never values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Objection {
-    /// The route names no form data type, and B does not have exactly one.
+    /// The route names no form data type, and B does not have exactly one to choose.
     FormType(usize),
     /// B has no such data type, or it cannot be used this way.
     DataType {
@@ -35,19 +35,19 @@ pub enum Objection {
     Prefill {
         /// The field, as a dotted path.
         field: String,
-        /// What the text is, and what B makes of it.
+        /// What the text looks like, and how B would read it.
         problem: &'static str,
     },
-    /// XML cannot carry the form.
+    /// The form cannot be written as XML.
     Xml(XmlError),
-    /// B does not allow owners of this kind.
+    /// B does not allow this kind of owner.
     Owner(&'static str),
-    /// The request is too large.
+    /// The whole request is too large.
     TooLarge(u64),
 }
 
 impl Objection {
-    /// The field of B's form or of the route, as a dotted path; `None` if the objection is not about a field.
+    /// The field of B's form, or of the route, that it is about, dotted; `None` where it is about something else.
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         match self {
@@ -113,7 +113,7 @@ impl fmt::Display for Objections {
 }
 
 impl Objections {
-    /// The failure of the relay.
+    /// The problem that stops the relay.
     #[must_use]
     pub fn failure(&self) -> Failure {
         Failure::new(Reason::DraftRefused).because(self.to_string())

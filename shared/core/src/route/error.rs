@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::schema::SchemaError;
 
-/// What is wrong with a route file, and where.
+/// An error in a route file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub struct RouteError {
     /// The file.
@@ -19,7 +19,7 @@ pub struct RouteError {
     pub problem: String,
     /// What is allowed, or what to do.
     pub help: Option<String>,
-    /// Which kind of mistake it is.
+    /// The kind of mistake.
     pub mistake: Mistake,
     /// The byte range of the problem in the file, if known; more exact than [`Self::at`].
     pub range: Option<Range<usize>>,
@@ -36,17 +36,17 @@ pub enum Mistake {
     NotText,
     /// The directory cannot be read, or has no route file.
     NoRoutes,
-    /// Not YAML.
+    /// The file is not YAML.
     Syntax(YamlMistake),
-    /// This key stands twice in one group.
+    /// This key is repeated in a group.
     DuplicateKey(String),
-    /// A key that does not exist there.
+    /// A key is unknown in its group.
     UnknownKey(Words),
     /// A required key is missing.
     MissingKey(String),
-    /// A text where a group is needed, or the like.
+    /// A value is of the wrong type, for example a text instead of a group.
     WrongKind(Expected),
-    /// A value that is none of the allowed.
+    /// A value is not one of the allowed ones.
     InvalidValue(Words),
     /// Two fields exclude each other, or one lacks the other that it requires.
     Contradiction,
@@ -54,9 +54,9 @@ pub enum Mistake {
     NameReused,
     /// Another route completes the same app's instances.
     CompletedTwice,
-    /// The JSON schema in this file, which the route names so, cannot be used.
+    /// The JSON schema in this file cannot be used. The file is named as in the route.
     Schema(String, Box<SchemaError>),
-    /// A key of `model` that is no name of an XML element.
+    /// A key of `model` is not the name of an XML element.
     ElementName,
     /// `model` contains a list.
     List,
@@ -138,7 +138,7 @@ impl Expected {
     }
 }
 
-/// A word that is none of the allowed.
+/// A word that is not allowed, with the words that are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Words {
     /// The word; empty if the value is not a word.
@@ -211,7 +211,7 @@ impl RouteError {
         }
     }
 
-    /// With what is allowed, or what to do.
+    /// Adds what is allowed, or what to do.
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self

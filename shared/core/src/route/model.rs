@@ -42,7 +42,7 @@ pub enum MappingError {
         /// Why.
         problem: EvaluationError,
     },
-    /// More elements than any form has.
+    /// The form would have too many elements.
     #[error("{field}: {}", self.problem())]
     TooLarge {
         /// The field with which it exceeded the limit.
@@ -51,7 +51,7 @@ pub enum MappingError {
 }
 
 impl MappingError {
-    /// The field, dotted, with the indexes of the items around it.
+    /// The field, as a dotted path with the indexes of the items around it.
     #[must_use]
     pub fn field(&self) -> &str {
         match self {
