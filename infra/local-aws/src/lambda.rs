@@ -9,6 +9,7 @@ mod event_source;
 mod http_api;
 mod http_event;
 mod processes;
+mod program;
 mod runtime_api;
 mod sandbox;
 mod schedule;
@@ -28,10 +29,10 @@ use uuid::Uuid;
 
 use crate::{ACCOUNT, FunctionSettings, REGION};
 
-pub use container::{LogLine, Stream};
 pub use event_source::{Delivered, EventSourceMapping};
 pub use http_api::{HttpApi, HttpApiError};
-pub use processes::{Processes, Program};
+pub use processes::Processes;
+pub use program::{LogLine, Program, Stream};
 pub use schedule::Schedule;
 
 use sandbox::Sandbox;

@@ -4,6 +4,7 @@
 //! generated from the JSON schema instead.
 
 mod attribute;
+mod member;
 mod source;
 mod tokens;
 
@@ -14,7 +15,8 @@ use super::{
     scalar, schema,
     value::Value,
 };
-use source::{ClassSource, Declarations, Member, Omission};
+use member::Member;
+use source::{ClassSource, Declarations, Omission};
 
 /// The C# of a folder of models.
 #[derive(Debug, Default)]

@@ -4,8 +4,6 @@ use serde::Serialize;
 use serde_json::Value;
 use stafett_core::id::InstanceId;
 
-use super::text;
-
 /// What a comparison has found, in counts and examples. The examples hold A's data.
 #[derive(Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -152,11 +150,5 @@ impl Report {
             verdict.push_str(&format!(" {} fail no longer.", self.mending));
         }
         verdict
-    }
-
-    /// All of it for people to read, the verdict last.
-    #[must_use]
-    pub fn text(&self) -> String {
-        text::write(self)
     }
 }

@@ -8,7 +8,15 @@ use stafett_core::id::InstanceId;
 use super::report::{Example, Failure, FieldChange, Noted, Report};
 use crate::words::short;
 
-pub(super) fn write(report: &Report) -> String {
+impl Report {
+    /// All of it for people to read, the verdict last.
+    #[must_use]
+    pub fn text(&self) -> String {
+        write(self)
+    }
+}
+
+fn write(report: &Report) -> String {
     let mut text = String::new();
     let mut line = |words: String| {
         let _ = writeln!(text, "{words}");

@@ -13,30 +13,10 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::processes::Program;
+use super::program::{LogLine, Program, Stream};
 use super::runtime_api::{PendingInvocation, Progress, RuntimeApi};
 use super::{FunctionError, Invocation};
 use crate::FunctionSettings;
-
-/// One line that a process has written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// The process's id.
-    pub pid: u32,
-    /// The stream that it was written to.
-    pub stream: Stream,
-    /// The line without its line ending.
-    pub text: String,
-}
-
-/// The stream that a line was written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
 
 /// A running process. It is killed on drop.
 pub(super) struct Container {

@@ -1,7 +1,6 @@
 //! A function's processes: one per concurrent invocation.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +10,8 @@ use testbed::wire::NotInTime;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::container::{Container, LogLine, SharedContainer};
+use super::container::{Container, SharedContainer};
+use super::program::{LogLine, Program};
 use super::{FunctionError, Invocation};
 use crate::FunctionSettings;
 
@@ -24,58 +24,6 @@ const INIT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a process may take to exit after SIGTERM. Lambda gives 300 to 500 ms; a loaded
 /// developer machine needs more.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
-
-/// The program behind a function.
-#[derive(Clone)]
-pub struct Program {
-    pub(super) path: PathBuf,
-    pub(super) arguments: Vec<String>,
-    containers: usize,
-    on_line: Option<Arc<OnLine>>,
-}
-
-type OnLine = dyn Fn(&LogLine) + Send + Sync;
-
-impl Program {
-    /// An executable file that speaks the runtime API; it runs in at most ten processes at a time.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            arguments: Vec::new(),
-            containers: 10,
-            on_line: None,
-        }
-    }
-
-    /// Adds an argument.
-    #[must_use]
-    pub fn argument(mut self, argument: impl Into<String>) -> Self {
-        self.arguments.push(argument.into());
-        self
-    }
-
-    /// Sets the maximum number of concurrent processes; at least one.
-    #[must_use]
-    pub fn containers(mut self, count: usize) -> Self {
-        self.containers = count.max(1);
-        self
-    }
-
-    /// Sets a callback for every line that a process writes.
-    #[must_use]
-    pub fn on_line(mut self, on_line: impl Fn(&LogLine) + Send + Sync + 'static) -> Self {
-        self.on_line = Some(Arc::new(on_line));
-        self
-    }
-}
-
-impl fmt::Debug for Program {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Program")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
-    }
-}
 
 /// The processes of one function. Clones share them; they end when the last clone is dropped.
 #[derive(Clone)]

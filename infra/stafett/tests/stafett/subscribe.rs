@@ -474,8 +474,8 @@ async fn altinn_is_called_again_after_the_seconds_in_retry_after() {
     let said = place.shell().subscribe(&[]).await;
     assert_eq!(said.code, Some(0), "{}", said.text);
     assert!(said.row("ttd/permit").ends_with("created, validated"));
-    said.row("the next try is in 1 s");
-    said.row("the next try is in 2 s");
+    said.row("the next attempt is in 1 s");
+    said.row("the next attempt is in 2 s");
     assert!(began.elapsed() >= Duration::from_secs(3));
 
     // The command does not wait for an hour.

@@ -1,6 +1,6 @@
 //! The attributes of C# declarations, and what they say about a member.
 
-use super::{source::Member, tokens::Token};
+use super::{member::Member, tokens::Token};
 use crate::form::class::Place;
 
 /// An attribute.
