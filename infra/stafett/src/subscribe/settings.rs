@@ -24,10 +24,10 @@ pub(crate) struct Options {
     /// The directory of the routes that are deployed [default: infra/routes]
     #[arg(long, value_name = "DIR", env = "STAFETT_ROUTES")]
     routes: Option<PathBuf>,
-    /// Altinn's platform: https://platform.tt02.altinn.no or https://platform.altinn.no
+    /// Altinn's platform: `https://platform.tt02.altinn.no` or `https://platform.altinn.no`
     #[arg(long, value_name = "URL", env = "ALTINN_PLATFORM_URL")]
     platform_url: Option<String>,
-    /// Maskinporten's issuer, with its slash: https://test.maskinporten.no/ or https://maskinporten.no/
+    /// Maskinporten's issuer, with its slash: `https://test.maskinporten.no/` or `https://maskinporten.no/`
     #[arg(long, value_name = "URL", env = "MASKINPORTEN_ISSUER")]
     issuer: Option<String>,
     /// Id of the Maskinporten client that the functions use.
