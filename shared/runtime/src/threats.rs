@@ -5,7 +5,7 @@
 //! | asset | where it is | where it is not |
 //! |---|---|---|
 //! | form data, files, names, national identity numbers | Altinn, and the memory of `instantiate` for one relay | log, queue, table, metric, error message |
-//! | the right to act as service owner (Maskinporten key, tokens) | Secrets Manager, and the memory of `instantiate` and `reconcile` | environment, log, `receive`, `redrive` |
+//! | the right to act as service owner (Maskinporten key, tokens) | Secrets Manager, and the memory of `instantiate` and `reconcile`, and of `redrive` once it removes a B | environment, log, `receive` |
 //! | the events secret | Secrets Manager, Altinn Events' subscription, the memory of `receive` (as a digest) | log, access log |
 //! | exactly one B for each relay | the ledger's conditional writes, the stamp in Altinn | |
 //! | the record of what failed | ledger, dead-letter queue, log | |
@@ -87,7 +87,7 @@
 //! | `receive` | enqueue triggers, read the ledger, read the events secret | receive from the queue, write to the ledger, get Altinn's key |
 //! | `instantiate` | **all that the service owner's client may do in Altinn**; read and write relays | delete from the table, read the events secret |
 //! | `reconcile` | the same in Altinn; enqueue; change relays on record | delete from the table, receive from the queue, read the events secret |
-//! | `redrive` | move messages between the two queues | reach Altinn with a key, write to the table |
+//! | `redrive` | move messages between the two queues; with the key, delete one of two B and update its relay in the table | create a B, put new relays into the table |
 //!
 //! The client's scopes bound what is lost in Altinn: give it these three and no more, and apps a policy that
 //! lets it do what the routes need. Its key can be withdrawn at Maskinporten at any time; tokens that were
