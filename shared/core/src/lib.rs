@@ -21,6 +21,7 @@ pub mod completeness;
 pub mod draft;
 pub mod id;
 pub mod instance;
+pub mod language;
 pub mod metadata;
 pub mod preflight;
 pub mod process;
