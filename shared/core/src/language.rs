@@ -4,3 +4,4 @@
 //! quote the value, which may be personal data.
 
 pub mod calendar;
+pub mod reading;
