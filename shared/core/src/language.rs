@@ -4,4 +4,5 @@
 //! quote the value, which may be personal data.
 
 pub mod calendar;
+pub mod identity;
 pub mod reading;
