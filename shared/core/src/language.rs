@@ -4,5 +4,6 @@
 //! quote the value, which may be personal data.
 
 pub mod calendar;
+pub mod collation;
 pub mod identity;
 pub mod reading;
