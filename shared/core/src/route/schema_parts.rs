@@ -161,3 +161,24 @@ pub(super) fn whole_route(schema: &mut Schema) {
         ]),
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::moment;
+
+    proptest! {
+        #[test]
+        fn an_editor_takes_for_a_day_or_a_moment_what_the_reader_takes(
+            text in "20[0-9]{2}-(0[0-9]|1[0-3])-[0-2][0-9]([Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,10})?([Zz]|[+-][0-2][0-9]:[0-6][0-9])?)?[ x]?",
+        ) {
+            let schema = jsonschema::validator_for(&json!({ "pattern": DAY })).unwrap();
+            let is_read = moment::day(&text).is_some() || moment::parse(&text).is_some();
+            // The pattern does not know how long a month is.
+            let is_possible = !text.contains("-02-29");
+            prop_assert!(!is_possible || schema.is_valid(&json!(text)) == is_read, "{text}");
+        }
+    }
+}
