@@ -250,6 +250,16 @@ mod tests {
                 "`before` must be a moment with its offset",
             ),
             (
+                "before",
+                json!("2026-11-22T10:00:00+01:00[America/New_York]"),
+                "`before` must be a moment with its offset",
+            ),
+            (
+                "before",
+                json!("2026-11-22T10:00:60Z"),
+                "`before` must be a moment with its offset",
+            ),
+            (
                 "max",
                 json!(0),
                 "`max` must be a whole number from 1 to 100000",

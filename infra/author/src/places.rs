@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ops::Range};
 
 use granit_parser::{Event, Parser, Span, StrInput};
-use stafett_core::route::{MAX_BYTES, span};
+use stafett_core::route::{MAX_BYTES, span::Scalar};
 
 use crate::finding::Place;
 
@@ -29,8 +29,7 @@ pub struct Places {
 struct Field {
     key: Option<Range<usize>>,
     value: Range<usize>,
-    /// The text, of a scalar.
-    scalar: Option<String>,
+    scalar: Option<Scalar>,
 }
 
 impl Places {
@@ -48,7 +47,7 @@ impl Places {
         };
         let mut parser: Parser<'_, StrInput<'_>> = Parser::new_from_str_with_options(text, options);
         while let Some(Ok((event, span))) = parser.next_event() {
-            if reading.event(&event, &span).is_none() {
+            if reading.event(text, &event, &span).is_none() {
                 break;
             }
         }
@@ -84,15 +83,15 @@ impl Places {
         Some(self.place(range.clone()))
     }
 
-    /// The place of the bytes `piece` of the field's text; the whole value if it is folded or
-    /// escaped so that its text is not in the file as it is.
+    /// The place of the bytes `piece` of the field's text, whole escapes and line breaks included; the whole value if it
+    /// has no such piece.
     #[must_use]
     pub fn within(&self, field: &str, piece: Range<usize>) -> Option<Place> {
-        let exact = self.fields.get(field).and_then(|field| {
-            let text = field.scalar.as_deref()?;
-            span::range(&self.text, field.value.start, text, piece)
-        });
-        match exact {
+        let scalar = self
+            .fields
+            .get(field)
+            .and_then(|field| field.scalar.as_ref());
+        match scalar.and_then(|scalar| scalar.written(&self.text, piece)) {
             Some(range) => Some(self.place(range)),
             None => self.value(field),
         }
@@ -102,8 +101,7 @@ impl Places {
     /// expression: neither `data.ab` nor `x.data.a` has the word `data.a`.
     #[must_use]
     pub fn word(&self, field: &str, word: &str) -> Option<Place> {
-        let text = self.fields.get(field).and_then(|it| it.scalar.as_deref());
-        let found = text.and_then(|text| {
+        let found = self.scalar(field).and_then(|text| {
             let is_part = |c: char| c.is_alphanumeric() || c == '_';
             text.match_indices(word).find(|(start, _)| {
                 let before = text[..*start].chars().next_back();
@@ -120,7 +118,7 @@ impl Places {
     /// The text of the field if it is a scalar, without quotes and escapes.
     #[must_use]
     pub fn scalar(&self, field: &str) -> Option<&str> {
-        self.fields.get(field)?.scalar.as_deref()
+        Some(self.fields.get(field)?.scalar.as_ref()?.text())
     }
 
     /// The first key of the file.
@@ -197,10 +195,10 @@ struct Reading {
 
 impl Reading {
     /// `None` when enough has been read.
-    fn event(&mut self, event: &Event<'_>, span: &Span) -> Option<()> {
+    fn event(&mut self, file: &str, event: &Event<'_>, span: &Span) -> Option<()> {
         let range = span.byte_range().unwrap_or(self.last..self.last);
         match event {
-            Event::Scalar(text, ..) => self.leaf(range, Some(text)),
+            Event::Scalar(..) => self.leaf(range, Scalar::read(file, event, span)),
             Event::Alias(_) | Event::UnresolvedAlias(_) => self.leaf(range, None),
             Event::MappingStart(..) => self.open(range.start, Kind::Group(None)),
             Event::SequenceStart(..) => self.open(range.start, Kind::List(0)),
@@ -221,18 +219,19 @@ impl Reading {
         }
     }
 
-    fn leaf(&mut self, range: Range<usize>, text: Option<&str>) -> Option<()> {
+    fn leaf(&mut self, range: Range<usize>, scalar: Option<Scalar>) -> Option<()> {
         self.last = range.end;
         if let Some(Frame {
             kind: Kind::Group(name @ None),
             ..
         }) = self.stack.last_mut()
         {
-            *name = Some((text.unwrap_or_default().to_owned(), range));
+            let text = scalar.as_ref().map(Scalar::text).unwrap_or_default();
+            *name = Some((text.to_owned(), range));
             return Some(());
         }
         let (path, key) = self.next_value()?;
-        self.record(path, key, range, text)
+        self.record(path, key, range, scalar)
     }
 
     fn open(&mut self, start: usize, kind: Kind) -> Option<()> {
@@ -283,13 +282,12 @@ impl Reading {
         path: String,
         key: Option<Range<usize>>,
         value: Range<usize>,
-        scalar: Option<&str>,
+        scalar: Option<Scalar>,
     ) -> Option<()> {
         self.names += path.len();
         if self.names > MAX_NAMES {
             return None;
         }
-        let scalar = scalar.map(str::to_owned);
         // If a name stands twice, the first one is the field.
         self.fields
             .entry(path)
@@ -374,6 +372,20 @@ mod tests {
             "x.navn"
         );
         assert_eq!(piece(text, places.word("model.b", "x.y")), "x.y");
+    }
+
+    #[test]
+    fn a_word_has_a_place_behind_escapes_and_on_a_later_line() {
+        let text = "a: \"'S\\u00f8k' ~\n  x.y\"\nb: 'S\n\n  x.y'\nc: >\n  S\n  x.y\nd:\n";
+        let places = Places::of(text);
+        for field in ["a", "b", "c"] {
+            let place = places.word(field, "x.y");
+            assert_eq!(piece(text, place.clone()), "x.y", "{field}");
+            let start = place.map_or(0, |place| place.range.start);
+            assert!(text[..start].ends_with("\n  "), "{field}");
+        }
+        assert_eq!(piece(text, places.within("a", 1..4)), "S\\u00f8");
+        assert_eq!(places.scalar("d"), Some(""));
     }
 
     #[test]

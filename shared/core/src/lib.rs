@@ -23,6 +23,7 @@ pub mod id;
 pub mod instance;
 pub mod language;
 pub mod metadata;
+pub mod moment;
 pub mod preflight;
 pub mod process;
 pub mod relay;

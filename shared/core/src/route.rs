@@ -9,6 +9,7 @@ pub mod expression;
 mod file;
 #[cfg(feature = "schema")]
 mod file_schema;
+mod fixed_text;
 mod load;
 mod lower;
 pub mod model;

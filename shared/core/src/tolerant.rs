@@ -12,7 +12,11 @@
 //! A field that is not an `Option` and has no default is still required. Dates are read with [`timestamp`], enumerations
 //! into [`Enumeration`](crate::instance::Enumeration).
 
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use jiff::{
+    Timestamp,
+    civil::{DateTime, date},
+    tz::TimeZone,
+};
 use serde::{
     Deserialize, Deserializer,
     de::{
@@ -22,6 +26,8 @@ use serde::{
     forward_to_deserialize_any,
 };
 use serde_json::{Error, Map, Value};
+
+use crate::moment::has_shape;
 
 /// Reads a value from Altinn's JSON.
 ///
@@ -262,10 +268,19 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     if let Ok(timestamp) = text.parse() {
         return Some(timestamp);
     }
-    let local: DateTime = text.trim_end_matches(['Z', 'z']).parse().ok()?;
+    // What stands behind the day and the time. The parser of a local time would read it and drop it.
+    let (_, time) = text.split_at_checked(10)?;
+    let behind = time.trim_start_matches(|c: char| !matches!(c, 'Z' | 'z' | '+' | '-' | '['));
+    let (local, offset) = text.split_at_checked(text.len() - behind.len())?;
+    let local: DateTime = local.parse().ok()?;
     // .NET's `DateTime.MaxValue` is later than `Timestamp::MAX`.
-    let zoned = local.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
-    Some(zoned.unwrap_or(Timestamp::MAX))
+    if matches!(offset, "" | "Z" | "z") {
+        let zoned = local.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
+        return Some(zoned.unwrap_or(Timestamp::MAX));
+    }
+    let is_offset = has_shape(offset, "+00:00") || has_shape(offset, "-00:00");
+    let is_latest = local.date() >= date(9999, 12, 30);
+    (is_offset && is_latest).then_some(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -341,7 +356,24 @@ mod tests {
             parse_timestamp("9999-12-31T23:59:59.9999999Z"),
             Some(Timestamp::MAX)
         );
-        for text in ["", "i går", "2026-13-01T00:00:00Z", "29.11.2026"] {
+        assert_eq!(
+            parse_timestamp("9999-12-31T23:59:59.9999999+00:00"),
+            Some(Timestamp::MAX)
+        );
+        for text in [
+            "",
+            "i går",
+            "2026-13-01T00:00:00Z",
+            "29.11.2026",
+            // An offset or a zone is never dropped.
+            "2026-11-29T09:15:30+26:00",
+            "2026-11-29T09:15:30-99:00",
+            "2026-11-29T09:15:30+01:00x",
+            "2026-11-29T09:15:30[Europe/Oslo]",
+            "2026-11-29[Europe/Oslo]",
+            "2026-11-29T09:15:30ZZ",
+            "9999-12-31T23:59:59+01",
+        ] {
             assert_eq!(parsed(text), None, "{text}");
         }
     }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use stafett_core::{
     id::{InstanceId, RouteName},
+    moment,
     relay::{Reason, RelayId},
 };
 
@@ -76,7 +77,7 @@ impl Fields {
 
     pub(super) fn before(&self) -> Result<Option<Timestamp>, RequestError> {
         let allowed = || "a moment with its offset, such as \"2026-11-22T10:00:00Z\"".to_owned();
-        self.parsed("before", allowed, |value| value.as_str()?.parse().ok())
+        self.parsed("before", allowed, |value| moment::parse(value.as_str()?))
     }
 
     pub(super) fn reason(&self) -> Result<Option<Reason>, RequestError> {

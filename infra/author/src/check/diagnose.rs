@@ -108,14 +108,16 @@ pub(super) fn finding(error: &RouteError, text: &str, places: &Places) -> Findin
         Mistake::InvalidValue(words) => about_field()
             .helps(help)
             .suggest(instead(field, words, places).filter(|it| *it != words.word)),
-        Mistake::UnknownName(words) => unknown_name(start, words, field, &place, text),
+        Mistake::UnknownName(words) => unknown_name(start, words, error, &place, text),
         Mistake::UnknownFilter(words) => start(format!("{field}: unknown filter `{}`", words.word))
             .helps(all_if_none_is_near(words, "the filters are"))
             .suggest(meant(words)),
         Mistake::UnknownTest(words) => start(format!("{field}: unknown test `{}`", words.word))
             .helps(all_if_none_is_near(words, "the tests are"))
             .suggest(meant(words)),
-        Mistake::ExpressionSyntax => about_field().expression(field, places),
+        Mistake::ExpressionSyntax => about_field()
+            .expression(help, field, places)
+            .suggest(error.suggestion.as_ref()),
         Mistake::Syntax(kind) => start(problem.clone()).helps(yaml_help(*kind)),
         Mistake::DuplicateKey(key) => duplicate_key(start, field, key, places),
         Mistake::NameTaken(_) => about_field().help("give the item another name"),
@@ -139,7 +141,7 @@ pub(super) fn finding(error: &RouteError, text: &str, places: &Places) -> Findin
 /// Help that is given only where there is some.
 trait Telling: Sized {
     fn helps(self, help: Option<impl Into<String>>) -> Self;
-    fn expression(self, field: &str, places: &Places) -> Self;
+    fn expression(self, help: Option<&str>, field: &str, places: &Places) -> Self;
 }
 
 impl Telling for Finding {
@@ -150,19 +152,11 @@ impl Telling for Finding {
         }
     }
 
-    /// Help for what is often written in place of an expression.
-    fn expression(self, field: &str, places: &Places) -> Self {
+    /// The help that there is, or else that for what is often written in place of an expression.
+    fn expression(self, help: Option<&str>, field: &str, places: &Places) -> Self {
         let text = places.scalar(field).unwrap_or_default().trim();
-        let words = text.split_whitespace().count();
-        let is_prose = words > 1
-            && text
-                .chars()
-                .all(|c| c.is_alphanumeric() || " ,.!?-".contains(c));
-        if is_prose {
-            let whole = format!("\"'{text}'\"");
-            self.help(format!(
-                "a fixed text stands in quotes within quotes: {whole}"
-            ))
+        if let Some(help) = help {
+            self.help(help)
         } else if text.contains("{{") {
             let bare = text.replace("{{", "").replace("}}", "");
             self.help(format!(
@@ -203,6 +197,7 @@ fn place(error: &RouteError, text: &str, places: &Places) -> Option<Place> {
         | Mistake::DuplicateKey(_)
         | Mistake::TooLarge
         | Mistake::NotText
+        | Mistake::Tag(_)
         | Mistake::ExpressionSyntax => exact(),
         // The start of a group only.
         _ if error.range.as_ref().is_none_or(|it| it.len() <= 1) && !field.is_empty() => {
@@ -323,11 +318,12 @@ fn groups_with(key: &str) -> Vec<String> {
 fn unknown_name(
     start: impl Fn(String) -> Finding,
     words: &Words,
-    field: &str,
+    error: &RouteError,
     place: &Option<Place>,
     text: &str,
 ) -> Finding {
     let word = &words.word;
+    let field = error.field.as_deref().unwrap_or_default();
     let after = place
         .as_ref()
         .and_then(|place| text.get(place.range.end..))
@@ -342,8 +338,16 @@ fn unknown_name(
         "known here: {}",
         quoted(words.allowed.iter().map(String::as_str))
     ));
+    if let Some(suggestion) = &error.suggestion {
+        // In place of the whole text; a name, only where that is the whole text.
+        let near = meant(words).filter(|_| *suggestion == format!("\"'{word}'\""));
+        return start
+            .helps(error.help.as_deref())
+            .suggest(near.as_ref().or(Some(suggestion)));
+    }
     match meant(words) {
         Some(meant) => start.suggest(Some(meant)),
+        None if error.help.is_some() => start.helps(error.help.as_deref()),
         None if after.starts_with('.') => start
             .help("A's form data is read by its data type, and an item by the name that `$each` gives it")
             .suggest(Some(format!("data.{word}"))),

@@ -12,11 +12,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use super::objection::Objection;
 use crate::{
+    moment::{self, has_shape},
     schema::{FieldType, Schema},
     tolerant, xml,
 };
@@ -174,7 +174,7 @@ fn is_number(text: &str) -> bool {
 }
 
 fn is_date(text: &str) -> bool {
-    matches_pattern(text, "0000-00-00") && text.parse::<Date>().is_ok()
+    moment::day(text).is_some()
 }
 
 fn is_date_time(text: &str) -> bool {
@@ -186,7 +186,7 @@ fn is_json_date(text: &str) -> bool {
     let is_iso = text.len() <= 40
         && text
             .get(..19)
-            .is_some_and(|start| matches_pattern(start, "0000-00-00T00:00:00"))
+            .is_some_and(|start| has_shape(start, "0000-00-00T00:00:00"))
         && text.get(19..).is_some_and(|rest| {
             let known = |byte: u8| {
                 byte.is_ascii_digit() || matches!(byte, b'.' | b':' | b'+' | b'-' | b'Z')
@@ -194,15 +194,6 @@ fn is_json_date(text: &str) -> bool {
             rest.bytes().all(known)
         });
     is_iso || (text.starts_with("/Date(") && text.ends_with(")/"))
-}
-
-/// Whether a text has a digit wherever the pattern has a zero, and the same characters elsewhere.
-fn matches_pattern(text: &str, pattern: &str) -> bool {
-    let fits = |(byte, pattern): (u8, u8)| match pattern {
-        b'0' => byte.is_ascii_digit(),
-        other => byte == other,
-    };
-    text.len() == pattern.len() && text.bytes().zip(pattern.bytes()).all(fits)
 }
 
 #[cfg(test)]

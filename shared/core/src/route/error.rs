@@ -23,6 +23,8 @@ pub struct RouteError {
     pub mistake: Mistake,
     /// The byte range of the problem in the file, if known; more exact than [`Self::at`].
     pub range: Option<Range<usize>>,
+    /// What was probably meant in place of [`Self::range`].
+    pub suggestion: Option<String>,
 }
 
 /// The kinds of mistakes in a route file.
@@ -60,8 +62,10 @@ pub enum Mistake {
     ElementName,
     /// `model` contains a list.
     List,
-    /// A field of `model` has no expression.
+    /// An expression is missing, for example in a field of `model`.
     NoExpression,
+    /// A value has this YAML tag, which would make another value of it.
+    Tag(String),
     /// `$each` is at the top level of `model`.
     MisplacedEach,
     /// The value of `each` or `$each` is not of the form `name in list`.
@@ -180,6 +184,7 @@ impl Mistake {
             Self::ElementName => "element-name",
             Self::List => "list-in-model",
             Self::NoExpression => "no-expression",
+            Self::Tag(_) => "tag",
             Self::MisplacedEach => "misplaced-each",
             Self::EachForm => "each-form",
             Self::NameTaken(_) => "name-taken",
@@ -208,7 +213,15 @@ impl RouteError {
             help: None,
             mistake,
             range: None,
+            suggestion: None,
         }
+    }
+
+    /// The error of a value with this tag in this file.
+    pub(super) fn tagged(file: impl Into<PathBuf>, tag: &str) -> Self {
+        let problem = format!("a value must not have the tag `{tag}`");
+        Self::new(file, Mistake::Tag(tag.to_owned()), problem)
+            .help("a value is read as it is written: leave the tag out")
     }
 
     /// Adds what is allowed, or what to do.

@@ -8,11 +8,14 @@ use serde::{
 };
 use serde_path_to_error::{Path as FieldPath, Segment};
 use serde_saphyr::{
-    ExternalMessageSource, Location, MessageFormatter, Spanned, UserMessageFormatter,
-    granit_parser::ErrorKind,
+    ExternalMessageSource, Location, MessageFormatter, NonFiniteFloatPolicy, Spanned,
+    UserMessageFormatter, granit_parser::ErrorKind,
 };
 
-use super::error::{Expected, Mistake, RouteError, Words, YamlMistake};
+use super::{
+    error::{Expected, Mistake, RouteError, Words, YamlMistake},
+    span::Scalars,
+};
 
 #[cfg(feature = "schema")]
 use super::schema_parts;
@@ -46,11 +49,13 @@ pub(super) struct RouteFile {
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", regex(pattern = "^P[0-9YMWDTHS.,]+$"), example = &"P30D"))]
     pub(super) due: Option<Spanned<String>>,
     /// Fan-out, `name in list`: one B per value of the list. Needs `key`.
-    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", regex(pattern = schema_parts::BINDING), example = &"heir in data.model.heirs"))]
-    pub(super) each: Option<Spanned<String>>,
+    #[cfg_attr(feature = "schema", schemars(with = "String", regex(pattern = schema_parts::BINDING), example = &"heir in data.model.heirs"))]
+    #[serde(default, deserialize_with = "present")]
+    pub(super) each: Option<Spanned<Tree>>,
     /// What makes a value of `each` itself, however the list changes: an expression.
-    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", length(min = 1), example = &"heir.id"))]
-    pub(super) key: Option<Spanned<String>>,
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::Leaf", example = &"heir.id"))]
+    #[serde(default, deserialize_with = "present")]
+    pub(super) key: Option<Spanned<Tree>>,
     /// What follows on A once B exists.
     #[cfg_attr(feature = "schema", schemars(with = "Option<Then>"))]
     pub(super) then: Option<Spanned<Then>>,
@@ -124,12 +129,15 @@ pub(super) struct To {
 pub(super) struct Owner {
     /// A nine-digit organisation number: an expression.
     #[cfg_attr(feature = "schema", schemars(with = "schema_parts::Leaf", example = &"'310075728'"))]
+    #[serde(default, deserialize_with = "present")]
     pub(super) organisation: Option<Spanned<Tree>>,
     /// An eleven-digit national identity number: an expression.
     #[cfg_attr(feature = "schema", schemars(with = "schema_parts::Leaf", example = &"heir.ssn"))]
+    #[serde(default, deserialize_with = "present")]
     pub(super) person: Option<Spanned<Tree>>,
     /// A party id: an expression.
     #[cfg_attr(feature = "schema", schemars(with = "schema_parts::Leaf", example = &"instance.instanceOwner.partyId"))]
+    #[serde(default, deserialize_with = "present")]
     pub(super) party: Option<Spanned<Tree>>,
 }
 
@@ -176,11 +184,16 @@ pub(super) struct Substatus {
 
 /// A node of `model:`, or an expression elsewhere.
 pub(super) enum Tree {
-    /// An expression's text; a bare number or `true` is one too.
-    Scalar(String),
+    /// A scalar. Its text is taken from where it stands in the file: an expression is what is written, and not what
+    /// YAML makes of `01`, `1e3`, `NO` or `~`.
+    Leaf,
     Map(Vec<(Spanned<String>, Spanned<Tree>)>),
     List,
-    Nothing,
+}
+
+/// Reads a field that is given, if only by an empty value or YAML's `~`, which would else count as not given.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Spanned<Tree>>, D::Error> {
+    Spanned::deserialize(deserializer).map(Some)
 }
 
 struct TreeVisitor;
@@ -192,28 +205,28 @@ impl<'de> Visitor<'de> for TreeVisitor {
         f.write_str("an expression or a group of fields")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Tree, E> {
-        Ok(Tree::Scalar(text.to_owned()))
+    fn visit_str<E>(self, _: &str) -> Result<Tree, E> {
+        Ok(Tree::Leaf)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Tree, E> {
-        Ok(Tree::Scalar(value.to_string()))
+    fn visit_bool<E>(self, _: bool) -> Result<Tree, E> {
+        Ok(Tree::Leaf)
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Tree, E> {
-        Ok(Tree::Scalar(value.to_string()))
+    fn visit_i64<E>(self, _: i64) -> Result<Tree, E> {
+        Ok(Tree::Leaf)
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Tree, E> {
-        Ok(Tree::Scalar(value.to_string()))
+    fn visit_u64<E>(self, _: u64) -> Result<Tree, E> {
+        Ok(Tree::Leaf)
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Tree, E> {
-        Ok(Tree::Scalar(value.to_string()))
+    fn visit_f64<E>(self, _: f64) -> Result<Tree, E> {
+        Ok(Tree::Leaf)
     }
 
     fn visit_unit<E>(self) -> Result<Tree, E> {
-        Ok(Tree::Nothing)
+        Ok(Tree::Leaf)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tree, A::Error> {
@@ -244,6 +257,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<RouteFile, Box<RouteError
     let mut track = serde_path_to_error::Track::new();
     let options = serde_saphyr::options! {
         with_snippet: false,
+        // `.inf` and `1e999` are read as expressions, as every other scalar is.
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, flow_nesting_limit: MAX_DEPTH },
     };
     let parsed =
@@ -280,11 +295,19 @@ fn refused(path: &Path, text: &str, parsed: FieldPath, error: &serde_saphyr::Err
         _ => {}
     }
     let field = dotted(&field);
+    let scalars = Scalars::of(text);
+    let scalar = range.as_ref().and_then(|range| scalars.at(range));
+    let what = match (&mistake, scalar.and_then(|scalar| scalar.tag())) {
+        (Mistake::WrongKind(_) | Mistake::Syntax(YamlMistake::Other), Some(tag)) => {
+            RouteError::tagged(path, tag)
+        }
+        _ => RouteError::new(path, mistake.clone(), problem(&mistake, error)),
+    };
     RouteError {
         at: place.map(|place| (place.line(), place.column())),
         field: (!field.is_empty()).then_some(field),
         range,
-        ..RouteError::new(path, mistake.clone(), problem(&mistake, error))
+        ..what
     }
 }
 
@@ -343,7 +366,9 @@ fn expected(field: &[Step<'_>]) -> Expected {
         [Name("attachments"), Item(_), Name("required")] | [Name("then"), Name("complete")] => {
             Expected::Boolean
         }
-        [Name("model"), ..] | [Name("to"), Name("owner"), _] => Expected::Expression,
+        [Name("model"), ..] | [Name("to"), Name("owner"), _] | [Name("key")] => {
+            Expected::Expression
+        }
         []
         | [Name("from" | "to" | "then")]
         | [Name("attachments"), Item(_)]

@@ -1,8 +1,8 @@
 //! Lowers a route file to a [`Route`]: checks everything that its shape alone does not show, and compiles its expressions.
 
-use std::{ops::Range, path::Path};
+use std::path::Path;
 
-use jiff::{Span, Timestamp, civil::Date};
+use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use serde_saphyr::{Location, Spanned};
 
 use super::{
@@ -11,9 +11,11 @@ use super::{
     expression::Expression,
     file::{Owner, RouteFile, Then, To, Tree, When, bytes},
     model::{Group, Node},
-    span,
+    span::Scalars,
 };
-use crate::{id::InvalidId, schema::Schema, xml};
+use crate::{id::InvalidId, moment, schema::Schema, xml};
+
+mod leaf;
 
 /// Of a file with more mistakes than these, these are told.
 const MAX_ERRORS: usize = 100;
@@ -26,6 +28,7 @@ pub(super) fn route(path: &Path, text: &str, file: RouteFile) -> Result<Route, V
     Check {
         path,
         text,
+        scalars: &Scalars::of(text),
         errors: Vec::new(),
     }
     .route(file)
@@ -35,6 +38,7 @@ pub(super) fn route(path: &Path, text: &str, file: RouteFile) -> Result<Route, V
 struct Check<'a> {
     path: &'a Path,
     text: &'a str,
+    scalars: &'a Scalars,
     errors: Vec<RouteError>,
 }
 
@@ -61,7 +65,7 @@ fn with_help(problem: impl Into<String>, help: impl Into<String>) -> Problem {
     }
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
     fn error(
         &mut self,
         mistake: Mistake,
@@ -240,26 +244,35 @@ impl Check<'_> {
     }
 
     fn since(&mut self, since: &Spanned<String>) -> Option<Timestamp> {
-        let day = since
-            .value
-            .parse::<Date>()
-            .ok()
-            .and_then(|day| Some(day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()));
-        let moment = day.or_else(|| since.value.parse().ok());
+        let midnight = |day: Date| Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp());
+        let moment = match moment::day(&since.value) {
+            Some(day) => midnight(day),
+            None => moment::parse(&since.value),
+        };
         if moment.is_none() {
+            let start = since.value.get(..10);
+            let has_time = since.value.len() > 10 && start.and_then(moment::day).is_some();
             self.error(
                 Mistake::InvalidValue(Words::new(&since.value, &[])),
                 Some(since.referenced),
                 "from.since",
-                "not a day such as 2026-11-01",
+                Problem {
+                    problem: "not a day such as 2026-11-01".into(),
+                    help: has_time.then(|| {
+                        "a moment has seconds and an offset, such as 2026-11-01T12:30:00+01:00"
+                            .into()
+                    }),
+                },
             );
         }
         moment
     }
 
     fn due(&mut self, due: &Spanned<String>) -> Option<Span> {
-        // The parser would also take `30 days`, and more words than anybody could list.
-        let iso = Some(due.value.as_str()).filter(|text| text.starts_with('P'));
+        // The parser would also take `p30d`, `30 days`, and more words than anybody could list.
+        let is_iso =
+            |text: &&str| text.starts_with('P') && !text.contains(|c: char| c.is_ascii_lowercase());
+        let iso = Some(due.value.as_str()).filter(is_iso);
         let span: Option<Span> = iso
             .and_then(|text| text.parse().ok())
             .filter(|span: &Span| span.is_positive());
@@ -330,13 +343,13 @@ impl Check<'_> {
             person,
             party,
         } = owner.value;
-        let (kind, text, field): (fn(Expression) -> OwnerRule, _, _) =
+        let (kind, tree, field): (fn(Expression) -> OwnerRule, _, _) =
             match (organisation, person, party) {
-                (Some(text), None, None) => {
-                    (OwnerRule::Organisation, text, "to.owner.organisation")
+                (Some(tree), None, None) => {
+                    (OwnerRule::Organisation, tree, "to.owner.organisation")
                 }
-                (None, Some(text), None) => (OwnerRule::Person, text, "to.owner.person"),
-                (None, None, Some(text)) => (OwnerRule::Party, text, "to.owner.party"),
+                (None, Some(tree), None) => (OwnerRule::Person, tree, "to.owner.person"),
+                (None, None, Some(tree)) => (OwnerRule::Party, tree, "to.owner.party"),
                 _ => {
                     self.error(
                         Mistake::Contradiction,
@@ -347,64 +360,7 @@ impl Check<'_> {
                     return None;
                 }
             };
-        let Tree::Scalar(expression) = &text.value else {
-            let wrong = Expected::Expression;
-            let mistake = Mistake::WrongKind(wrong);
-            self.error(mistake, Some(text.referenced), field, wrong.problem());
-            return None;
-        };
-        self.expression(expression, text.referenced, field, locals)
-            .map(kind)
-    }
-
-    fn expression(
-        &mut self,
-        text: &str,
-        place: Location,
-        field: &str,
-        locals: &[String],
-    ) -> Option<Expression> {
-        self.end_of_expression(text, 0, place, field, locals)
-    }
-
-    /// Compiles what follows the first `skipped` bytes of a scalar's text.
-    fn end_of_expression(
-        &mut self,
-        text: &str,
-        skipped: usize,
-        place: Location,
-        field: &str,
-        locals: &[String],
-    ) -> Option<Expression> {
-        Expression::compile(text.get(skipped..).unwrap_or_default(), locals)
-            .map_err(|error| {
-                let whole = |range: Range<usize>| skipped + range.start..skipped + range.end;
-                let inside = error.range.map(whole);
-                let written = inside.and_then(|inside| self.written(text, inside, place));
-                let before = written
-                    .as_ref()
-                    .filter(|_| error.mistake == Mistake::ExpressionSyntax)
-                    .map_or(0, |written| self.characters_before(written.start, place));
-                self.add(RouteError {
-                    at: Some((place.line(), place.column() + before)),
-                    field: Some(field.to_owned()),
-                    help: error.help.map(str::to_owned),
-                    range: written.or_else(|| bytes(place)),
-                    ..RouteError::new(self.path, error.mistake, error.problem)
-                });
-            })
-            .ok()
-    }
-
-    /// Where in the file a piece of a scalar's text stands.
-    fn written(&self, text: &str, piece: Range<usize>, place: Location) -> Option<Range<usize>> {
-        span::range(self.text, bytes(place)?.start, text, piece)
-    }
-
-    /// How many characters of the file stand between a scalar's start and the byte `end`.
-    fn characters_before(&self, end: usize, place: Location) -> u64 {
-        let before = bytes(place).and_then(|scalar| self.text.get(scalar.start..end));
-        before.unwrap_or_default().chars().count() as u64
+        self.expression(&tree, field, locals).map(kind)
     }
 
     fn model(&mut self, model: Spanned<Tree>, locals: &mut Vec<String>) -> Option<Group> {
@@ -458,35 +414,23 @@ impl Check<'_> {
     }
 
     fn node(&mut self, tree: Spanned<Tree>, field: &str, locals: &mut Vec<String>) -> Option<Node> {
-        let place = tree.referenced;
         match tree.value {
-            Tree::Scalar(text) => self
-                .expression(&text, place, field, locals)
-                .map(Node::Field),
+            Tree::Leaf => self.expression(&tree, field, locals).map(Node::Field),
             Tree::Map(mut fields) => {
                 match fields.iter().position(|(name, _)| name.value == "$each") {
                     None => self.group(fields, field, locals).map(Node::Group),
                     Some(index) => {
                         let (_, each) = fields.remove(index);
-                        self.repeat(each, fields, field, locals)
+                        self.repeat(&each, fields, field, locals)
                     }
                 }
             }
             Tree::List => {
                 self.error(
                     Mistake::List,
-                    Some(place),
+                    Some(tree.referenced),
                     field,
                     "a list is written as a group with `$each: item in data.model.items`",
-                );
-                None
-            }
-            Tree::Nothing => {
-                self.error(
-                    Mistake::NoExpression,
-                    Some(place),
-                    field,
-                    with_help("no expression", "`none` leaves the element out"),
                 );
                 None
             }
@@ -495,17 +439,13 @@ impl Check<'_> {
 
     fn repeat(
         &mut self,
-        each: Spanned<Tree>,
+        each: &Spanned<Tree>,
         fields: Vec<(Spanned<String>, Spanned<Tree>)>,
         field: &str,
         locals: &mut Vec<String>,
     ) -> Option<Node> {
         let each_field = format!("{field}.$each");
-        let text = match &each.value {
-            Tree::Scalar(text) => text,
-            _ => "",
-        };
-        let (name, list) = self.binding(text, each.referenced, &each_field, locals)?;
+        let (name, list) = self.binding(each, &each_field, locals)?;
         locals.push(name.clone());
         let group = self.group(fields, field, locals);
         locals.pop();
@@ -516,54 +456,11 @@ impl Check<'_> {
         })
     }
 
-    /// `name in list`: a name that has no meaning yet, and the list; `None` for the list if only that is wrong.
-    fn binding(
-        &mut self,
-        text: &str,
-        place: Location,
-        field: &str,
-        locals: &[String],
-    ) -> Option<(String, Option<Expression>)> {
-        const FORM: &str = "must be `name in list`, such as `decision in data.model.decisions`";
-        let is_name = |name: &str| {
-            let mut bytes = name.bytes();
-            bytes
-                .next()
-                .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
-                && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        };
-        let parts = text
-            .split_once(" in ")
-            .map(|(name, list)| (name.trim(), list.trim_start()));
-        let Some((name, list)) = parts.filter(|(name, _)| is_name(name)) else {
-            self.error(Mistake::EachForm, Some(place), field, FORM);
-            return None;
-        };
-        // `true` and the like are words of the expression language, which no name takes over.
-        let is_free = Expression::compile(&format!("{name}.x"), &[name.to_owned()])
-            .is_ok_and(|it| it.paths().next().is_some());
-        if !is_free
-            || ["data", "instance"].contains(&name)
-            || locals.iter().any(|local| local == name)
-        {
-            self.error(
-                Mistake::NameTaken(name.to_owned()),
-                Some(place),
-                field,
-                format!("`{name}` has a meaning here already"),
-            );
-            return None;
-        }
-        let skipped = text.len() - list.len();
-        let list = self.end_of_expression(text, skipped, place, field, locals);
-        Some((name.to_owned(), list))
-    }
-
     /// The fan-out, and the names that it binds, which hold even where it is broken otherwise.
     fn each(
         &mut self,
-        each: Option<Spanned<String>>,
-        key: Option<Spanned<String>>,
+        each: Option<Spanned<Tree>>,
+        key: Option<Spanned<Tree>>,
     ) -> (Option<Each>, Vec<String>) {
         let Some(each) = each else {
             if let Some(key) = key {
@@ -576,7 +473,7 @@ impl Check<'_> {
             }
             return (None, Vec::new());
         };
-        let Some((name, list)) = self.binding(&each.value, each.referenced, "each", &[]) else {
+        let Some((name, list)) = self.binding(&each, "each", &[]) else {
             return (None, Vec::new());
         };
         let locals = vec![name.clone()];
@@ -592,7 +489,7 @@ impl Check<'_> {
             );
             return (None, locals);
         };
-        let key = self.expression(&key.value, key.referenced, "key", &locals);
+        let key = self.expression(&key, "key", &locals);
         let each = list.zip(key).map(|(list, key)| Each { name, list, key });
         (each, locals)
     }

@@ -9,13 +9,13 @@ pub(super) const SLUG: &str = "^[a-z][a-z0-9-]{0,62}$";
 /// An app.
 pub(super) const APP: &str = "^[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9-]{0,62}$";
 /// A day, or a moment.
-pub(super) const DAY: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])";
+pub(super) const DAY: &str = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])([Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?$";
 /// The name of an XML element.
 pub(super) const ELEMENT: &str = r"^[\p{L}_][\p{L}\p{N}_.-]*$";
 /// A field of a form, dotted.
 pub(super) const PATH: &str = r"^[\p{L}_][\p{L}\p{N}_-]*(\.[\p{L}_][\p{L}\p{N}_-]*)*$";
 /// `name in list`.
-pub(super) const BINDING: &str = r"^\s*[A-Za-z_][A-Za-z0-9_]*\s+in\s+\S";
+pub(super) const BINDING: &str = r"^[ \t\r\n]*[\p{L}_][\p{L}\p{N}_]*[ \t\r\n]+in[ \t\r\n]+\S";
 
 /// The one gate that has a name.
 #[derive(JsonSchema)]
@@ -35,7 +35,7 @@ pub(super) enum Mode {
     Prefill,
 }
 
-/// An expression; a bare number or truth value is one too.
+/// An expression, which is read as it is written: what YAML takes for a number or a truth value is one too.
 pub(super) struct Leaf;
 
 impl JsonSchema for Leaf {
@@ -160,4 +160,25 @@ pub(super) fn whole_route(schema: &mut Schema) {
             },
         ]),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::moment;
+
+    proptest! {
+        #[test]
+        fn an_editor_takes_for_a_day_or_a_moment_what_the_reader_takes(
+            text in "20[0-9]{2}-(0[0-9]|1[0-3])-[0-2][0-9]([Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,10})?([Zz]|[+-][0-2][0-9]:[0-6][0-9])?)?[ x]?",
+        ) {
+            let schema = jsonschema::validator_for(&json!({ "pattern": DAY })).unwrap();
+            let is_read = moment::day(&text).is_some() || moment::parse(&text).is_some();
+            // The pattern does not know how long a month is.
+            let is_possible = !text.contains("-02-29");
+            prop_assert!(!is_possible || schema.is_valid(&json!(text)) == is_read, "{text}");
+        }
+    }
 }

@@ -145,6 +145,23 @@ fn an_error_names_an_invalid_value_and_the_allowed_ones() {
             with("2026-11-01", "2026-13-01"),
             "route.yaml:5:10: from.since: not a day such as 2026-11-01",
         ),
+        // Nothing that stands behind the day is dropped.
+        (
+            with("2026-11-01", "2026-11-01T23:30:00"),
+            "route.yaml:5:10: from.since: not a day such as 2026-11-01: a moment has seconds and an offset, such as 2026-11-01T12:30:00+01:00",
+        ),
+        (
+            with("2026-11-01", "2026-11-01T23:30:00+01:00[Europe/Paris]"),
+            "route.yaml:5:10: from.since: not a day such as 2026-11-01: a moment has seconds and an offset, such as 2026-11-01T12:30:00+01:00",
+        ),
+        (
+            with("2026-11-01", "2026-11-01 (in UTC)"),
+            "route.yaml:5:10: from.since: not a day such as 2026-11-01: a moment has seconds and an offset, such as 2026-11-01T12:30:00+01:00",
+        ),
+        (
+            with("2026-11-01", "20261101"),
+            "route.yaml:5:10: from.since: not a day such as 2026-11-01",
+        ),
         (
             with(
                 "{ organisation: \"'310075728'\" }",
@@ -178,6 +195,30 @@ fn an_error_names_an_invalid_value_and_the_allowed_ones() {
         ),
         (
             with("due: P30D", "due: 30 days"),
+            "route.yaml:20:6: due: not a positive ISO 8601 duration such as P30D (30 days) or P1M (a month)",
+        ),
+        (
+            with("due: P30D", "due: P1DT"),
+            "route.yaml:20:6: due: not a positive ISO 8601 duration such as P30D (30 days) or P1M (a month)",
+        ),
+        (
+            with("due: P30D", "due: P1.5D"),
+            "route.yaml:20:6: due: not a positive ISO 8601 duration such as P30D (30 days) or P1M (a month)",
+        ),
+        (
+            with("due: P30D", "due: p30d"),
+            "route.yaml:20:6: due: not a positive ISO 8601 duration such as P30D (30 days) or P1M (a month)",
+        ),
+        (
+            with("due: P30D", "due: P30d"),
+            "route.yaml:20:6: due: not a positive ISO 8601 duration such as P30D (30 days) or P1M (a month)",
+        ),
+        (
+            with("due: P30D", "due: P30D or later"),
+            "route.yaml:20:6: due: not a positive ISO 8601 duration such as P30D (30 days) or P1M (a month)",
+        ),
+        (
+            with("due: P30D", "due: PT0.0000000019S"),
             "route.yaml:20:6: due: not a positive ISO 8601 duration such as P30D (30 days) or P1M (a month)",
         ),
         (
@@ -233,7 +274,7 @@ fn a_syntax_error_is_located_inside_the_expression() {
         ),
         (
             with("tittel: data.model.tittel", "tittel: Søknad om bod"),
-            "route.yaml:14:14: model.soknad.tittel: syntax error: unexpected character",
+            "route.yaml:14:13: model.soknad.tittel: syntax error: unexpected character: a text stands in quotes within quotes: \"'Søknad om bod'\"",
         ),
         // Quoted, with an escaped quote and characters of several bytes before the error.
         (
@@ -255,13 +296,13 @@ fn a_syntax_error_is_located_inside_the_expression() {
             with("\"'310075728'\"", "\"'310075728' 1\""),
             "route.yaml:8:39: to.owner.organisation: syntax error: unexpected input after expression",
         ),
-        // On the second line of a folded scalar only its start is known; in a literal one the position is exact.
+        // On a later line, folded or not.
         (
             with(
                 "tittel: data.model.tittel",
                 "tittel: data.model.tittel\n      ~ ~ 'x'",
             ),
-            "route.yaml:14:13: model.soknad.tittel: syntax error: unexpected `~`",
+            "route.yaml:15:9: model.soknad.tittel: syntax error: unexpected `~`",
         ),
         (
             with(
@@ -283,6 +324,20 @@ fn a_syntax_error_is_located_inside_the_expression() {
                 "\"decision in data.model.decisions 1\"",
             ),
             "route.yaml:16:48: model.soknad.vedtak.$each: syntax error: unexpected input after expression",
+        ),
+        (
+            with(
+                "tittel: data.model.tittel",
+                "tittel: \"'S\\u00f8knad' \\\n\n      ~ ~ 'x'\"",
+            ),
+            "route.yaml:16:9: model.soknad.tittel: syntax error: unexpected `~`",
+        ),
+        (
+            with(
+                "tittel: data.model.tittel",
+                "tittel: >-\n      data.model.tittel\n      ~ ~ 'x'",
+            ),
+            "route.yaml:16:9: model.soknad.tittel: syntax error: unexpected `~`",
         ),
         // At an alias the text of the expression is elsewhere.
         (

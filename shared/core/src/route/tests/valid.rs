@@ -140,6 +140,24 @@ model: { tittel: instance.id }
 }
 
 #[test]
+fn since_is_a_day_or_a_moment_and_is_read_in_full() {
+    for (since, expected) in [
+        ("2026-11-01", "2026-11-01T00:00:00Z"),
+        ("'2026-11-01'", "2026-11-01T00:00:00Z"),
+        ("2026-11-01T23:30:00Z", "2026-11-01T23:30:00Z"),
+        ("2026-11-01T00:30:00+01:00", "2026-10-31T23:30:00Z"),
+        (
+            "2026-11-01T23:30:00.123456789-02:30",
+            "2026-11-02T02:00:00.123456789Z",
+        ),
+    ] {
+        let routes = load(&with("since: 2026-11-01", &format!("since: {since}")), "{}");
+        let found = only(&routes).since.unwrap().to_string();
+        assert_eq!(found, expected, "{since}");
+    }
+}
+
+#[test]
 fn owner_and_model_can_use_the_value_of_a_fan_out() {
     let routes = load(
         "name: estate-to-heirs
