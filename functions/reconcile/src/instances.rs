@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use http::StatusCode;
-use stafett_core::preflight::SOURCE;
 use stafett_core::{
     id::InstanceId,
     instance::Instance,
-    preflight::STAMP,
+    preflight::SOURCE,
     relay::{Reason, RelayId, State},
-    route::{Mode, Route},
+    route::Route,
     transform::open_since,
 };
 use stafett_runtime::ledger::RelayStatus;
@@ -104,7 +103,9 @@ pub(crate) async fn compare_stamps(
     route_run: &mut RouteRun<'_>,
     page: &[Instance],
 ) -> Result<(), RunError> {
-    let keys = stamp_keys(run, route_run).await?;
+    let altinn = &run.context.altinn;
+    let to = &route_run.route.to;
+    let keys = altinn.stamp_keys(&route_run.budget, to).await?;
     let stamped: Vec<(&Instance, RelayId)> = page
         .iter()
         .filter_map(|b| Some((b, stamp(route_run.route, b, &keys)?)))
@@ -221,19 +222,6 @@ async fn report_restamped(
         }
     }
     Ok(())
-}
-
-/// The keys of B's `dataValues` under which a stamp may stand.
-async fn stamp_keys(run: &Run<'_>, route_run: &RouteRun<'_>) -> Result<Vec<String>, RunError> {
-    let mut keys = vec![STAMP.to_owned()];
-    if let Mode::Prefill { stamp } = &route_run.route.to.mode {
-        let app = &route_run.route.to.app;
-        let metadata = run.context.altinn.metadata(&route_run.budget, app).await?;
-        let shown = metadata.data_fields.iter();
-        let shown = shown.filter(|field| field.path.as_ref() == Some(stamp));
-        keys.extend(shown.map(|field| field.id.clone()));
-    }
-    Ok(keys)
 }
 
 /// The relay of this route whose stamp an instance carries. Any other text is not ours.

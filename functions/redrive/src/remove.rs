@@ -11,12 +11,11 @@ use jiff::Timestamp;
 use stafett_core::{
     id::{AppId, InstanceId},
     instance::Instance,
-    preflight::STAMP,
     relay::{RelayId, State},
-    route::{Mode, Route, Routes},
+    route::Routes,
 };
 use stafett_runtime::{
-    altinn::{Altinn, AltinnError, Budget, repair::Repair},
+    altinn::{Altinn, Budget, repair::Repair},
     ledger::{Ledger, RelayStatus},
 };
 
@@ -67,7 +66,7 @@ impl Remove<'_> {
             budget: &budget,
             relay,
             app: &route.to.app,
-            keys: stamp_keys(altinn, &budget, route).await?,
+            keys: altinn.stamp_keys(&budget, &route.to).await?,
         };
         let doomed = look.at(removal.instance).await?;
         // Read last, so that as little time as possible passes before the other one is deleted.
@@ -163,22 +162,6 @@ fn kept(removal: &Removal, on_record: InstanceId) -> Result<InstanceId, RemoveEr
         });
     }
     Ok(kept)
-}
-
-/// The keys of B's `dataValues` under which the stamp may stand.
-async fn stamp_keys(
-    altinn: &Altinn,
-    budget: &Budget,
-    route: &Route,
-) -> Result<Vec<String>, AltinnError> {
-    let mut keys = vec![STAMP.to_owned()];
-    if let Mode::Prefill { stamp } = &route.to.mode {
-        let metadata = altinn.metadata(budget, &route.to.app).await?;
-        let shown = metadata.data_fields.iter();
-        let shown = shown.filter(|field| field.path.as_ref() == Some(stamp));
-        keys.extend(shown.map(|field| field.id.clone()));
-    }
-    Ok(keys)
 }
 
 /// Reads instances, and checks that each is a B of the relay.

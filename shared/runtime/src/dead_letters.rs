@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::{
     Client,
-    config::{retry::RetryConfig, timeout::TimeoutConfig},
+    config::retry::RetryConfig,
     types::{
         BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
         DeleteMessageBatchRequestEntry, MessageSystemAttributeName,
@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::{
+    patience::Patience,
     settings::{DeadLetterSettings, QueueSettings},
     telemetry::Causes,
 };
@@ -40,11 +41,13 @@ pub const POLL: Duration = Duration::from_secs(2);
 /// Batches that are under way at the same time.
 const BATCHES_AT_ONCE: usize = 8;
 
-const CONNECT: Duration = Duration::from_secs(1);
-const ATTEMPT: Duration = Duration::from_secs(5);
-const ATTEMPTS: u32 = 3;
 /// No call takes longer than this, its attempts included.
 pub const CALL: Duration = Duration::from_secs(10);
+const PATIENCE: Patience = Patience {
+    attempts: 3,
+    attempt: Duration::from_secs(5),
+    call: CALL,
+};
 
 /// One of the two queues did not do what was asked.
 #[derive(Debug, Error)]
@@ -101,17 +104,8 @@ impl DeadLetters {
         dead_letters: &DeadLetterSettings,
         queue: &QueueSettings,
     ) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT)
-            .operation_attempt_timeout(ATTEMPT)
-            .operation_timeout(CALL)
-            .build();
-        let config = aws_sdk_sqs::config::Builder::from(aws)
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            .build();
         Self {
-            client: Client::from_conf(config),
+            client: Client::new(&PATIENCE.with(aws)),
             url: dead_letters.url.clone(),
             queue: queue.url.clone(),
         }

@@ -10,12 +10,9 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::{
-    Client,
-    config::{retry::RetryConfig, timeout::TimeoutConfig},
-};
+use aws_sdk_dynamodb::Client;
 
-use crate::settings::LedgerSettings;
+use crate::{patience::Patience, settings::LedgerSettings};
 
 mod error;
 mod item;
@@ -32,10 +29,11 @@ pub use reopen::{Reopened, Reopening};
 pub use status::RelayStatus;
 pub use write::Put;
 
-const CONNECT: Duration = Duration::from_secs(1);
-const ATTEMPT: Duration = Duration::from_secs(2);
-const ATTEMPTS: u32 = 4;
-const CALL: Duration = Duration::from_secs(8);
+const PATIENCE: Patience = Patience {
+    attempts: 4,
+    attempt: Duration::from_secs(2),
+    call: Duration::from_secs(8),
+};
 
 /// The table of relays.
 #[derive(Debug, Clone)]
@@ -48,17 +46,8 @@ impl Ledger {
     /// A client of the table. A call takes eight seconds at most, with up to four attempts.
     #[must_use]
     pub fn new(aws: &aws_config::SdkConfig, settings: &LedgerSettings) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT)
-            .operation_attempt_timeout(ATTEMPT)
-            .operation_timeout(CALL)
-            .build();
-        let config = aws_sdk_dynamodb::config::Builder::from(aws)
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            .build();
         Self {
-            client: Client::from_conf(config),
+            client: Client::new(&PATIENCE.with(aws)),
             table: settings.table.clone(),
         }
     }

@@ -18,6 +18,7 @@ pub mod dead_letters;
 pub mod invocation;
 pub mod ledger;
 pub mod metrics;
+mod patience;
 pub mod queue;
 pub mod settings;
 pub mod start;

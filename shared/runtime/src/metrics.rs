@@ -81,7 +81,7 @@ impl Relayed<'_> {
         emit(&self.record(now));
     }
 
-    fn record(&self, now: Timestamp) -> Record {
+    fn record(&self, now: Timestamp) -> Record<'_> {
         let record = Record::new(self.route, now);
         let record = match self.altinn {
             Some((calls, waited)) => record.counted("AltinnCalls", calls.into()).measured(
@@ -140,7 +140,7 @@ impl Reconciled<'_> {
     }
 
     /// Zeros are published too, so that an alarm can tell "none found" from "did not look".
-    fn record(&self, now: Timestamp) -> Record {
+    fn record(&self, now: Timestamp) -> Record<'_> {
         let record = Record::new(self.route, now)
             .totalled("Missed", self.missed)
             .totalled("Due", self.due)
@@ -159,12 +159,15 @@ pub fn run_finished(now: Timestamp) {
     emit(&Record::of_all_routes(now).totalled("RunsFinished", 1));
 }
 
-fn emit(record: &Record) {
+fn emit(record: &Record<'_>) {
     if record.is_empty() {
         return;
     }
-    // The lowest level, so that a subscriber that does not know this target does not print it among other lines.
-    tracing::trace!(target: TARGET, record = record.line().as_str());
+    match record.line() {
+        // The lowest level, so that a subscriber that does not know this target does not print it among other lines.
+        Ok(line) => tracing::trace!(target: TARGET, record = line.as_str()),
+        Err(error) => tracing::error!(reason = %error, "metrics cannot be written"),
+    }
 }
 
 #[cfg(test)]
@@ -180,8 +183,8 @@ mod tests {
         "permit-to-casework".parse().unwrap()
     }
 
-    fn parsed(record: &Record) -> Value {
-        serde_json::from_str(&record.line()).unwrap()
+    fn parsed(record: &Record<'_>) -> Value {
+        serde_json::from_str(&record.line().unwrap()).unwrap()
     }
 
     /// The rules of the specification, as far as a document can break them.

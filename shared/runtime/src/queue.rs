@@ -7,7 +7,6 @@ use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
-    config::{retry::RetryConfig, timeout::TimeoutConfig},
     error::SdkError,
     operation::{
         change_message_visibility::ChangeMessageVisibilityError,
@@ -21,7 +20,7 @@ use aws_sdk_sqs::{
 use stafett_core::trigger::Trigger;
 use thiserror::Error;
 
-use crate::{settings::QueueSettings, telemetry::Trace};
+use crate::{patience::Patience, settings::QueueSettings, telemetry::Trace};
 
 /// The most messages that one call may carry (Amazon SQS API Reference, SendMessageBatch).
 const BATCH: usize = 10;
@@ -30,11 +29,12 @@ const BATCH: usize = 10;
 /// (Amazon SQS API Reference, ChangeMessageVisibility), and that was some minutes ago.
 const LONGEST_DELAY_SECONDS: u128 = 11 * 3600;
 
-const CONNECT: Duration = Duration::from_secs(1);
-const ATTEMPT: Duration = Duration::from_secs(2);
-const ATTEMPTS: u32 = 3;
-/// The function `receive` has ten seconds in all, and may have spent five on the issuer's keys.
-const CALL: Duration = Duration::from_secs(4);
+const PATIENCE: Patience = Patience {
+    attempts: 3,
+    attempt: Duration::from_secs(2),
+    // The function `receive` has ten seconds in all, and may have spent five on the issuer's keys.
+    call: Duration::from_secs(4),
+};
 
 /// Triggers that did not get into the queue.
 #[derive(Debug, Error)]
@@ -87,17 +87,8 @@ impl Queue {
     /// A client of the queue at `settings.url`. Its calls take four seconds at most, three attempts included.
     #[must_use]
     pub fn new(aws: &aws_config::SdkConfig, settings: &QueueSettings) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT)
-            .operation_attempt_timeout(ATTEMPT)
-            .operation_timeout(CALL)
-            .build();
-        let config = aws_sdk_sqs::config::Builder::from(aws)
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            .build();
         Self {
-            client: Client::from_conf(config),
+            client: Client::new(&PATIENCE.with(aws)),
             url: settings.url.clone(),
         }
     }

@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use stafett_core::{
     id::{AppId, InstanceId},
     instance::Instance,
+    preflight::STAMP,
     relay::RelayId,
+    route::{Mode, Target},
 };
 
 use super::{
@@ -42,6 +44,26 @@ pub struct Stamped {
 }
 
 impl Altinn {
+    /// The keys of B's `dataValues` under which the stamp of a relay may stand. The app's metadata are read for a route
+    /// with `mode: prefill`, whose stamp is a field of B's form.
+    ///
+    /// # Errors
+    /// [`AltinnError`].
+    pub async fn stamp_keys(
+        &self,
+        budget: &Budget,
+        to: &Target,
+    ) -> Result<Vec<String>, AltinnError> {
+        let mut keys = vec![STAMP.to_owned()];
+        if let Mode::Prefill { stamp } = &to.mode {
+            let metadata = self.metadata(budget, &to.app).await?;
+            let shown = metadata.data_fields.iter();
+            let shown = shown.filter(|field| field.path.as_ref() == Some(stamp));
+            keys.extend(shown.map(|field| field.id.clone()));
+        }
+        Ok(keys)
+    }
+
     /// The instances of `app` that were created within `created`, both ends included, and whose `dataValues` hold the
     /// relay's stamp under one of `keys`: each once, and also the hard-deleted ones.
     ///

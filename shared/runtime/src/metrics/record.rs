@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use stafett_core::{id::RouteName, relay::Reason};
 
 use crate::settings::{DEFAULT_NAMESPACE, MetricSettings};
@@ -23,122 +23,185 @@ fn namespace() -> &'static str {
 const ROUTE: &str = "Route";
 const REASON: &str = "Reason";
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub(super) enum Unit {
     Count,
     Seconds,
     Milliseconds,
 }
 
-impl Unit {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Count => "Count",
-            Self::Seconds => "Seconds",
-            Self::Milliseconds => "Milliseconds",
-        }
-    }
+/// The value of a metric.
+#[derive(Clone, Copy, Serialize)]
+#[serde(untagged)]
+enum Amount {
+    Count(u64),
+    Measured(f64),
 }
 
-/// One record: the metrics that it defines for CloudWatch, and the members that hold their values.
-pub(super) struct Record {
+/// The sets of dimensions by which CloudWatch adds up a metric.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// All together, and by route if the record is of one.
+    Total,
+    Route,
+    /// By route, and by route and reason.
+    Reason,
+}
+
+#[derive(Clone, Copy)]
+struct Metric {
+    name: &'static str,
+    unit: Unit,
+    by: By,
+    amount: Amount,
+}
+
+/// One record: metrics, and the route and the reason by which they are counted.
+pub(super) struct Record<'a> {
     at: Timestamp,
-    members: Map<String, Value>,
-    total: Vec<Value>,
-    by_route: Vec<Value>,
-    by_reason: Vec<Value>,
+    route: Option<&'a RouteName>,
+    reason: Option<Reason>,
+    metrics: Vec<Metric>,
 }
 
-impl Record {
-    pub(super) fn new(route: &RouteName, at: Timestamp) -> Self {
-        let mut record = Self::of_all_routes(at);
-        record
-            .members
-            .insert(ROUTE.to_owned(), route.as_str().into());
-        record
+impl<'a> Record<'a> {
+    pub(super) fn new(route: &'a RouteName, at: Timestamp) -> Self {
+        Self {
+            route: Some(route),
+            ..Self::of_all_routes(at)
+        }
     }
 
     pub(super) fn of_all_routes(at: Timestamp) -> Self {
         Self {
             at,
-            members: Map::new(),
-            total: Vec::new(),
-            by_route: Vec::new(),
-            by_reason: Vec::new(),
+            route: None,
+            reason: None,
+            metrics: Vec::new(),
         }
     }
 
-    /// Whether it defines no metric.
+    /// Whether it has no metric.
     pub(super) fn is_empty(&self) -> bool {
-        self.total.is_empty() && self.by_route.is_empty() && self.by_reason.is_empty()
+        self.metrics.is_empty()
     }
 
     /// A count without a dimension, and by route if the record is of one.
-    pub(super) fn totalled(mut self, name: &'static str, count: u64) -> Self {
-        self.members.insert(name.to_owned(), count.into());
-        self.total.push(definition(name, Unit::Count));
-        self
+    pub(super) fn totalled(self, name: &'static str, count: u64) -> Self {
+        self.with(name, Unit::Count, By::Total, Amount::Count(count))
     }
 
     /// A count by route.
-    pub(super) fn counted(mut self, name: &'static str, count: u64) -> Self {
-        self.members.insert(name.to_owned(), count.into());
-        self.by_route.push(definition(name, Unit::Count));
-        self
+    pub(super) fn counted(self, name: &'static str, count: u64) -> Self {
+        self.with(name, Unit::Count, By::Route, Amount::Count(count))
     }
 
     /// A measurement by route. A negative one, which clocks that differ can cause, becomes zero; a NaN or an
     /// infinity is left out.
-    pub(super) fn measured(mut self, name: &'static str, unit: Unit, value: f64) -> Self {
+    pub(super) fn measured(self, name: &'static str, unit: Unit, value: f64) -> Self {
         if value.is_finite() {
-            self.members.insert(name.to_owned(), value.max(0.0).into());
-            self.by_route.push(definition(name, unit));
+            self.with(name, unit, By::Route, Amount::Measured(value.max(0.0)))
+        } else {
+            self
         }
-        self
     }
 
     /// One failed relay, by route and by route and reason.
     pub(super) fn failed(mut self, reason: Reason) -> Self {
-        const FAILED: &str = "Failed";
-        self.members.insert(REASON.to_owned(), reason.code().into());
-        self.members.insert(FAILED.to_owned(), 1.into());
-        self.by_reason.push(definition(FAILED, Unit::Count));
+        self.reason = Some(reason);
+        self.with("Failed", Unit::Count, By::Reason, Amount::Count(1))
+    }
+
+    fn with(mut self, name: &'static str, unit: Unit, by: By, amount: Amount) -> Self {
+        self.metrics.push(Metric {
+            name,
+            unit,
+            by,
+            amount,
+        });
         self
     }
 
-    /// The line. Its `timestamp` and `level` are for Lambda's log filter. The level is the highest, since a function
-    /// whose log level is above `INFO` would otherwise lose its metrics (AWS Lambda Developer Guide, "Log-level
-    /// filtering").
-    pub(super) fn line(&self) -> String {
-        let directive = |dimensions: Value, metrics: &[Value]| {
-            (!metrics.is_empty()).then(
-                || json!({ "Namespace": namespace(), "Dimensions": dimensions, "Metrics": metrics }),
-            )
+    /// The line.
+    ///
+    /// # Errors
+    /// None: all keys are texts, and all numbers are finite.
+    pub(super) fn line(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    /// What tells CloudWatch which members of the record are metrics.
+    fn directives(&self) -> Vec<Directive> {
+        let total: &[&[&str]] = match self.route {
+            Some(_) => &[&[], &[ROUTE]],
+            None => &[&[]],
         };
-        let total = match self.members.contains_key(ROUTE) {
-            true => json!([[], [ROUTE]]),
-            false => json!([[]]),
-        };
-        let directives: Vec<Value> = [
-            directive(total, &self.total),
-            directive(json!([[ROUTE]]), &self.by_route),
-            directive(json!([[ROUTE], [ROUTE, REASON]]), &self.by_reason),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let mut line = Map::new();
-        line.insert("timestamp".to_owned(), self.at.to_string().into());
-        line.insert("level".to_owned(), "FATAL".into());
-        line.insert(
-            "_aws".to_owned(),
-            json!({ "Timestamp": self.at.as_millisecond(), "CloudWatchMetrics": directives }),
-        );
-        line.extend(self.members.clone());
-        Value::Object(line).to_string()
+        let by_reason: &[&[&str]] = &[&[ROUTE], &[ROUTE, REASON]];
+        let mut directives = Vec::new();
+        for (by, dimensions) in [
+            (By::Total, total),
+            (By::Route, &[&[ROUTE]]),
+            (By::Reason, by_reason),
+        ] {
+            let metrics = self.metrics.iter().filter(|metric| metric.by == by);
+            let metrics: Vec<Definition> = metrics
+                .map(|&Metric { name, unit, .. }| Definition { name, unit })
+                .collect();
+            if !metrics.is_empty() {
+                directives.push(Directive {
+                    namespace: namespace(),
+                    dimensions,
+                    metrics,
+                });
+            }
+        }
+        directives
     }
 }
 
-fn definition(name: &str, unit: Unit) -> Value {
-    json!({ "Name": name, "Unit": unit.as_str() })
+/// Its `timestamp` and `level` are for Lambda's log filter. The level is the highest, since a function whose log level is
+/// above `INFO` would otherwise lose its metrics (AWS Lambda Developer Guide, "Log-level filtering").
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("timestamp", &self.at)?;
+        line.serialize_entry("level", "FATAL")?;
+        let definitions = Definitions {
+            timestamp: self.at.as_millisecond(),
+            cloud_watch_metrics: self.directives(),
+        };
+        line.serialize_entry("_aws", &definitions)?;
+        if let Some(route) = self.route {
+            line.serialize_entry(ROUTE, route.as_str())?;
+        }
+        if let Some(reason) = self.reason {
+            line.serialize_entry(REASON, reason.code())?;
+        }
+        for metric in &self.metrics {
+            line.serialize_entry(metric.name, &metric.amount)?;
+        }
+        line.end()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definitions {
+    timestamp: i64,
+    cloud_watch_metrics: Vec<Directive>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive {
+    namespace: &'static str,
+    dimensions: &'static [&'static [&'static str]],
+    metrics: Vec<Definition>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition {
+    name: &'static str,
+    unit: Unit,
 }
