@@ -22,6 +22,7 @@ pub mod draft;
 pub mod id;
 pub mod instance;
 pub mod metadata;
+pub mod number;
 pub mod preflight;
 pub mod process;
 pub mod relay;
