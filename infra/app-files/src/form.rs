@@ -150,7 +150,7 @@ impl Model {
         json
     }
 
-    /// As [`Model::to_json_text`], parsed. Numbers with more digits than a double are rounded.
+    /// As [`Model::to_json_text`], parsed. Numbers keep their digits.
     #[must_use]
     pub fn to_json(&self, form: &Form, include_row_id: bool) -> JsonValue {
         serde_json::from_str(&self.to_json_text(form, include_row_id)).unwrap_or_default()

@@ -24,6 +24,7 @@ pub mod instance;
 pub mod language;
 pub mod metadata;
 pub mod moment;
+pub mod number;
 pub mod preflight;
 pub mod process;
 pub mod relay;

@@ -1,5 +1,7 @@
 //! B's JSON schema, which validates the draft and gives the order of its elements.
 
+mod multiple_of;
+
 use std::{
     collections::{HashMap, HashSet},
     fmt, io,
@@ -9,6 +11,8 @@ use std::{
 use jsonschema::{ReferencingError, Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value};
 use thiserror::Error;
+
+use crate::number;
 
 /// A compiled JSON schema of a form.
 pub struct Schema {
@@ -78,14 +82,33 @@ pub enum FieldType {
     Date,
     /// A date and time.
     DateTime,
-    /// A number.
+    /// A number, which is a `decimal` in Altinn's classes.
     Number,
+    /// A number that is a `double` in the class: `"@xsdType": "double"`.
+    Double,
     /// A whole number.
     Integer,
     /// True or false.
     Boolean,
     /// The schema does not give a single type.
     Unknown,
+}
+
+impl FieldType {
+    /// Why a field of this type does not hold a number exactly. `digits` is the number in plain notation, or `None` if it is
+    /// beyond the range of a double.
+    pub(crate) fn rounds(self, digits: Option<&str>) -> Option<&'static str> {
+        match self {
+            Self::Number | Self::Integer if digits.and_then(number::decimal).is_none() => Some(
+                "has more digits than .NET's decimal holds (28, or 29 up to 79228162514264337593543950335): B would round or \
+                 refuse the number",
+            ),
+            Self::Double if !digits.is_some_and(number::is_double) => Some(
+                "has more digits than .NET's double holds (15, or up to 17): B would round or refuse the number",
+            ),
+            _ => None,
+        }
+    }
 }
 
 impl Schema {
@@ -100,7 +123,12 @@ impl Schema {
             };
             schema = found;
         }
-        let (mut types, mut format) = (HashSet::new(), None);
+        self.value_type(schema)
+    }
+
+    /// The type of a value with this schema.
+    fn value_type(&self, schema: &Value) -> FieldType {
+        let (mut types, mut format, mut is_double) = (HashSet::new(), None, false);
         self.subschemas(schema, &mut |part| {
             match part.get("type") {
                 Some(Value::String(one)) => drop(types.insert(one.as_str())),
@@ -116,6 +144,7 @@ impl Schema {
                 }
             }
             format = format.or_else(|| part.get("format").and_then(Value::as_str));
+            is_double |= part.get("@xsdType").and_then(Value::as_str) == Some("double");
         });
         types.remove("null");
         let mut types = types.into_iter();
@@ -123,6 +152,7 @@ impl Schema {
             (Some("string"), None, Some("date")) => FieldType::Date,
             (Some("string"), None, Some("date-time")) => FieldType::DateTime,
             (Some("string"), None, _) => FieldType::Text,
+            (Some("number"), None, _) if is_double => FieldType::Double,
             (Some("number"), None, _) => FieldType::Number,
             (Some("integer"), None, _) => FieldType::Integer,
             (Some("boolean"), None, _) => FieldType::Boolean,
@@ -155,7 +185,9 @@ impl Schema {
     }
 
     fn compile(document: Value, file: String) -> Result<Self, SchemaError> {
-        let built = jsonschema::options().build(&document);
+        let built = jsonschema::options()
+            .with_keyword("multipleOf", multiple_of::compile)
+            .build(&document);
         let validator = built.map_err(|error| match error.kind() {
             ValidationErrorKind::Referencing(ReferencingError::Unretrievable { uri, .. }) => {
                 SchemaError::Remote {
@@ -180,8 +212,8 @@ impl Schema {
         &self.document
     }
 
-    /// Everything in `model` that the schema does not allow. That includes unknown fields, because B would drop them
-    /// silently.
+    /// Everything in `model` that the schema does not allow. That includes what B would drop or round silently: unknown fields,
+    /// and digits of a number that its type does not hold.
     #[must_use]
     pub fn violations(&self, model: &Map<String, Value>) -> Vec<Violation> {
         let value = Value::Object(model.clone());
@@ -193,11 +225,12 @@ impl Schema {
                 problem: error.masked().to_string(),
             })
             .collect();
-        self.unknown_fields(&value, &self.document, "model", &mut found);
+        self.losses(&value, &self.document, "model", &mut found);
         found
     }
 
-    /// `model` with the fields of every group in the schema's order.
+    /// `model` as B reads it: with the fields of every group in the schema's order, and whole numbers without a fraction of
+    /// zero. To a JSON schema `3.0` is an integer; to .NET it is not.
     #[must_use]
     pub fn ordered(&self, model: Map<String, Value>) -> Map<String, Value> {
         match self.order(Value::Object(model), &self.document) {
@@ -225,18 +258,16 @@ impl Schema {
                     .map(|item| self.order(item, schema))
                     .collect()
             }
+            Value::Number(given) if self.value_type(schema) == FieldType::Integer => {
+                let whole = number::whole(&given).and_then(|text| text.parse().ok());
+                Value::Number(whole.unwrap_or(given))
+            }
             other => other,
         }
     }
 
-    /// Adds the fields that the schema does not know.
-    fn unknown_fields(
-        &self,
-        value: &Value,
-        schema: &Value,
-        path: &str,
-        found: &mut Vec<Violation>,
-    ) {
+    /// Adds what B would lose without an error: fields that the schema does not know, and digits of a number.
+    fn losses(&self, value: &Value, schema: &Value, path: &str, found: &mut Vec<Violation>) {
         match value {
             Value::Object(fields) => {
                 let properties = self.properties(schema);
@@ -248,7 +279,7 @@ impl Schema {
                 for (name, value) in fields {
                     let field = format!("{path}.{name}");
                     match properties.get(name.as_str()) {
-                        Some(schema) => self.unknown_fields(value, schema, &field, found),
+                        Some(schema) => self.losses(value, schema, &field, found),
                         None => found.push(Violation {
                             field,
                             problem: "B's schema has no such field, B would drop it silently"
@@ -260,7 +291,16 @@ impl Schema {
             Value::Array(items) => {
                 let schema = self.items(schema);
                 for (index, item) in items.iter().enumerate() {
-                    self.unknown_fields(item, schema, &format!("{path}[{index}]"), found);
+                    self.losses(item, schema, &format!("{path}[{index}]"), found);
+                }
+            }
+            Value::Number(number) => {
+                let digits = number::plain(number);
+                if let Some(problem) = self.value_type(schema).rounds(digits.as_deref()) {
+                    found.push(Violation {
+                        field: path.to_owned(),
+                        problem: problem.to_owned(),
+                    });
                 }
             }
             _ => {}
@@ -342,6 +382,8 @@ fn dotted(pointer: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use rust_decimal::Decimal;
     use serde_json::json;
 
     use super::*;
@@ -435,6 +477,156 @@ mod tests {
                 FieldType::Unknown,
                 "{unknown}"
             );
+        }
+    }
+
+    /// A form with one field, whose JSON is as it is given here.
+    fn form(number: &str) -> Map<String, Value> {
+        serde_json::from_str(&format!(r#"{{"n": {number}}}"#)).unwrap()
+    }
+
+    /// A schema with one field, whose keywords are as they are given here.
+    fn number_schema(keywords: &str) -> Schema {
+        let document = format!(r#"{{"properties": {{"n": {{{keywords}}}}}}}"#);
+        compile(serde_json::from_str(&document).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_number_that_b_would_round_is_a_violation() {
+        for (keywords, held, rounded) in [
+            (
+                r#""type": "number""#,
+                vec![
+                    "12345678901234567.89",
+                    "922337203685477.5807",
+                    "79228162514264337593543950335",
+                    "1.00000000000000000000000000000000",
+                    "1e28",
+                ],
+                vec![
+                    "79228162514264337593543950336",
+                    "0.12345678901234567890123456789",
+                    "1e29",
+                    "1e-29",
+                    "1e400",
+                ],
+            ),
+            (
+                r#""type": ["integer", "null"]"#,
+                vec!["18446744073709551616", "3.0"],
+                vec!["79228162514264337593543950336", "1e999999999"],
+            ),
+            (
+                r#""type": "number", "@xsdType": "double""#,
+                vec!["1E+300", "0.1", "1.2345678901234567E+19"],
+                vec!["12345678901234567.89", "1e400"],
+            ),
+            (r#""type": ["string", "number"]"#, vec!["1e300"], vec![]),
+        ] {
+            let schema = number_schema(keywords);
+            for number in held {
+                assert_eq!(schema.violations(&form(number)), [], "{number}");
+            }
+            for number in rounded {
+                let found = schema.violations(&form(number));
+                let [only] = &found[..] else {
+                    unreachable!("{number}: {found:?}")
+                };
+                assert_eq!(only.field, "model.n", "{number}");
+                assert!(only.problem.contains("digits than .NET's"), "{found:?}");
+                assert!(!only.problem.contains(number), "{found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_whole_number_loses_its_fraction_of_zero_and_no_other_number_does() {
+        let schema = compile(json!({"properties": {
+            "whole": {"$ref": "#/$defs/whole"}, "list": {"type": "array", "items": {"type": "integer"}},
+            "amount": {"type": "number"}, "any": {},
+        }, "$defs": {"whole": {"type": "integer"}}}))
+        .unwrap();
+        let model =
+            r#"{"whole":3.00,"list":[1e3,-2.0,18446744073709551616.0],"amount":100.00,"any":3.0}"#;
+        let ordered = schema.ordered(serde_json::from_str(model).unwrap());
+        assert_eq!(
+            serde_json::to_string(&ordered).unwrap(),
+            r#"{"whole":3,"list":[1000,-2,18446744073709551616],"amount":100.00,"any":3.0}"#
+        );
+    }
+
+    #[test]
+    fn an_allowed_value_may_be_written_in_any_way() {
+        let schema = number_schema(r#""enum": [1.5, 100]"#);
+        for number in ["1.5", "1.50", "15e-1", "100", "100.00", "1E+2"] {
+            assert_eq!(schema.violations(&form(number)), [], "{number}");
+        }
+        for number in ["1.5000000000000000000000001", "100.01"] {
+            assert_eq!(schema.violations(&form(number)).len(), 1, "{number}");
+        }
+    }
+
+    prop_compose! {
+        fn any_decimal()(mantissa in any::<i128>(), shift in 32..127_u32, scale in 0..=28_u32) -> Decimal {
+            Decimal::from_i128_with_scale(mantissa >> shift, scale)
+        }
+    }
+
+    /// A number and another one that is near it or far away.
+    fn two_decimals() -> impl Strategy<Value = (Decimal, Decimal)> {
+        let near = (any_decimal(), -1..=1_i128).prop_map(|(one, step)| {
+            let other = Decimal::try_from_i128_with_scale(one.mantissa() + step, one.scale());
+            (one, other.unwrap_or(one))
+        });
+        prop_oneof![near, (any_decimal(), any_decimal())]
+    }
+
+    proptest! {
+        #[test]
+        fn limits_are_compared_exactly((number, limit) in two_decimals()) {
+            for (keyword, holds) in [
+                ("minimum", number >= limit),
+                ("maximum", number <= limit),
+                ("exclusiveMinimum", number > limit),
+                ("exclusiveMaximum", number < limit),
+                ("const", number == limit),
+            ] {
+                let schema = number_schema(&format!(r#""type": "number", "{keyword}": {limit}"#));
+                let found = schema.violations(&form(&number.to_string()));
+                prop_assert_eq!(found.is_empty(), holds, "{} {}", keyword, number);
+            }
+        }
+
+        #[test]
+        fn multiples_are_compared_exactly(
+            factor in 1..=u64::MAX, step in 2..1_000_000_000_u64, scale in 0..=28_u32, extra in 0..2_u64, written in 0..=28_u32
+        ) {
+            let mantissa = i128::from(factor) * i128::from(step) + i128::from(extra);
+            let number = Decimal::from_i128_with_scale(mantissa, scale);
+            let mut step = Decimal::from_i128_with_scale(step.into(), scale);
+            step.rescale(written.max(scale));
+            let schema = number_schema(&format!(r#""type": "number", "multipleOf": {step}"#));
+            let found = schema.violations(&form(&number.to_string()));
+            prop_assert_eq!(found.is_empty(), extra == 0, "{} {}", number, step);
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_no_multiple_is_a_violation_without_its_value() {
+        for (step, number, wrong) in [
+            ("2", "1125899916924484.1", true),
+            ("0.01", "12345678901234567.891", true),
+            ("0.01", "12345678901234567.89", false),
+            ("1e-30", "1", false),
+            ("7", "1e300", true),
+        ] {
+            let schema = number_schema(&format!(r#""multipleOf": {step}"#));
+            let expected = Violation {
+                field: "model.n".to_owned(),
+                problem: format!("value is not a multiple of {step}"),
+            };
+            let found = schema.violations(&form(number));
+            assert_eq!(found, Vec::from_iter(wrong.then_some(expected)), "{number}");
         }
     }
 

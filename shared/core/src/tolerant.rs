@@ -27,7 +27,7 @@ use serde::{
 };
 use serde_json::{Error, Map, Value};
 
-use crate::moment::has_shape;
+use crate::{moment::has_shape, number};
 
 /// Reads a value from Altinn's JSON.
 ///
@@ -51,27 +51,18 @@ impl<'de> Tolerant<'de> {
         }
     }
 
-    /// The integer that a number with a fraction of zero, or a text, stands for.
+    /// The integer that a number with a fraction of zero or an exponent, or a text, stands for.
     fn integer(self) -> Option<Value> {
-        match self.0 {
-            Value::Number(number) if number.is_f64() => whole(number.as_f64()?),
-            Value::String(text) => {
-                let text = text.trim();
-                let number = text.parse::<i64>().map(Value::from);
-                number
-                    .or_else(|_| text.parse::<u64>().map(Value::from))
-                    .ok()
-            }
-            _ => None,
-        }
+        let text = match self.0 {
+            Value::Number(number) => number::whole(number)?,
+            Value::String(text) => text.trim().to_owned(),
+            _ => return None,
+        };
+        let number = text.parse::<i64>().map(Value::from);
+        number
+            .or_else(|_| text.parse::<u64>().map(Value::from))
+            .ok()
     }
-}
-
-fn whole(number: f64) -> Option<Value> {
-    // Beyond 2^53 several integers are the same double.
-    let is_exact = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
-    #[expect(clippy::cast_possible_truncation, reason = "whole, and within 2^53")]
-    is_exact.then(|| Value::from(number as i64))
 }
 
 impl<'de> IntoDeserializer<'de, Error> for Tolerant<'de> {
@@ -285,6 +276,7 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -308,6 +300,7 @@ mod tests {
             (json!({"Id": 2, "id": null}), 2),
             (json!({"id": "3"}), 3),
             (json!({"ID": 4.0}), 4),
+            (json!({"ID": 4e3}), 4_000),
         ] {
             assert_eq!(read::<Group>(&document).unwrap().id, expected, "{document}");
         }
@@ -375,6 +368,39 @@ mod tests {
             "9999-12-31T23:59:59+01",
         ] {
             assert_eq!(parsed(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_integer_beyond_the_precision_of_a_double_is_exact() {
+        for (json, expected) in [
+            ("9007199254740993.0", 9_007_199_254_740_993),
+            ("18446744073709551615", u64::MAX),
+            ("1.8446744073709551615E+19", u64::MAX),
+        ] {
+            let document = serde_json::from_str(&format!(r#"{{"id": {json}}}"#)).unwrap();
+            assert_eq!(read::<Group>(&document).unwrap().id, expected, "{json}");
+        }
+        for json in ["18446744073709551616", "-1", "1e999999999"] {
+            let document = serde_json::from_str(&format!(r#"{{"id": {json}}}"#)).unwrap();
+            assert!(read::<Group>(&document).is_err(), "{json}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_stays_the_same_in_a_field_of_any_type(json in "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?") {
+            #[derive(Deserialize)]
+            struct Any {
+                any: Value,
+                text: String,
+            }
+            let document = serde_json::from_str(&format!(r#"{{"any": {json}, "text": {json}}}"#)).unwrap();
+            let read: Any = read(&document).unwrap();
+            let Value::Number(number) = read.any else { unreachable!() };
+            let original: serde_json::Number = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(&read.text, original.as_str());
+            prop_assert_eq!(number::normalized(&number), number::normalized(&original));
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     draft::{Attachment, Draft, Owner, storable_filename},
     id::InstanceId,
     instance::{DataElement, Instance},
+    number,
     relay::{Reason, RelayId, decide::Failure},
     route::{AttachmentRule, EvaluationError, Gate, MappingError, OwnerRule, Route, Scope, model},
 };
@@ -205,7 +206,8 @@ pub fn each_values(route: &Route, scope: Scope) -> Result<Vec<EachValue>, KeyErr
     let mut key = |index, scope: &Scope| {
         let key = match each.key.evaluate(scope) {
             Ok(Some(Value::String(text))) if !text.trim().is_empty() => text.trim().to_owned(),
-            Ok(Some(Value::Number(number))) => number.to_string(),
+            // A's app may write the same number as 1 and as 1.0.
+            Ok(Some(Value::Number(number))) => number::normalized(&number),
             Ok(_) => return Err(KeyError::Missing { index }),
             Err(problem) => return Err(KeyError::Failed { index, problem }),
         };

@@ -1,9 +1,11 @@
 //! Writes B's form as XML that .NET's `XmlSerializer` reads: elements in the draft's order, lists as repeated elements,
-//! null fields omitted, numbers without exponents.
+//! null fields omitted, numbers with their digits and without exponents.
 
 use quick_xml::escape::escape;
 use serde_json::{Map, Value};
 use thiserror::Error;
+
+use crate::number;
 
 /// Why a draft cannot be written as XML. Names the field, never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -26,6 +28,11 @@ pub enum XmlError {
         /// The field, as a dotted path.
         field: String,
     },
+    /// A number is beyond the range of every number of .NET.
+    Number {
+        /// The field, as a dotted path.
+        field: String,
+    },
 }
 
 impl XmlError {
@@ -33,9 +40,10 @@ impl XmlError {
     #[must_use]
     pub fn field(&self) -> &str {
         match self {
-            Self::Character { field, .. } | Self::Name { field } | Self::NestedList { field } => {
-                field
-            }
+            Self::Character { field, .. }
+            | Self::Name { field }
+            | Self::NestedList { field }
+            | Self::Number { field } => field,
         }
     }
 
@@ -48,6 +56,9 @@ impl XmlError {
             ),
             Self::Name { .. } => "a field's name is not the name of an XML element".to_owned(),
             Self::NestedList { .. } => "a list in a list has no place in a form".to_owned(),
+            Self::Number { .. } => {
+                "is a number with an exponent beyond the range of .NET's double".to_owned()
+            }
         }
     }
 }
@@ -133,7 +144,12 @@ fn write_element(
             // A parser would read an unescaped carriage return as a line feed (XML 1.0, 2.11).
             document.push_str(&escape(text.as_str()).replace('\r', "&#13;"));
         }
-        Value::Number(number) => document.push_str(&plain(number)),
+        Value::Number(number) => {
+            let text = number::plain(number).ok_or_else(|| XmlError::Number {
+                field: field.to_owned(),
+            })?;
+            document.push_str(&text);
+        }
         Value::Bool(flag) => document.push_str(if *flag { "true" } else { "false" }),
         Value::Null | Value::Array(_) => {}
     }
@@ -145,16 +161,6 @@ fn close(document: &mut String, name: &str) {
     document.push_str("</");
     document.push_str(name);
     document.push('>');
-}
-
-/// Writes a number without an exponent, and without a fraction of zero.
-pub(crate) fn plain(number: &serde_json::Number) -> String {
-    match (number.as_i64(), number.as_u64(), number.as_f64()) {
-        (Some(integer), _, _) => integer.to_string(),
-        (_, Some(integer), _) => integer.to_string(),
-        (_, _, Some(float)) => float.to_string(),
-        _ => number.to_string(),
-    }
 }
 
 #[cfg(test)]
@@ -184,13 +190,23 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_no_exponent_and_no_zero_fraction() {
-        let model =
-            json!({"n": [1, 2.0, 1234.5, 1e21, 0.000_000_1, -0.5, 18_446_744_073_709_551_615_u64]});
-        assert_eq!(
-            written(model).unwrap(),
-            "<melding><n>1</n><n>2</n><n>1234.5</n><n>1000000000000000000000</n><n>0.0000001</n><n>-0.5</n><n>18446744073709551615</n></melding>"
+    fn a_number_has_the_digits_of_the_draft_and_no_exponent() {
+        let model = serde_json::from_str(
+            r#"{"n": [1, 100.00, 12345678901234567.89, 922337203685477.5807, 1E+21, 1e-7, -0.50, -0, 18446744073709551616]}"#,
         );
+        assert_eq!(
+            written(model.unwrap()).unwrap(),
+            "<melding><n>1</n><n>100.00</n><n>12345678901234567.89</n><n>922337203685477.5807</n><n>1000000000000000000000</n>\
+             <n>0.0000001</n><n>-0.50</n><n>-0</n><n>18446744073709551616</n></melding>"
+        );
+    }
+
+    #[test]
+    fn a_number_that_no_field_can_hold_is_an_error() {
+        let model = serde_json::from_str(r#"{"a": {"b": 1e999999999}}"#).unwrap();
+        let error = written(model).unwrap_err();
+        assert_eq!(error.field(), "model.a.b");
+        assert!(!error.to_string().contains('9'), "{error}");
     }
 
     #[test]

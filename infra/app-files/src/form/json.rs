@@ -7,6 +7,7 @@ use serde::{
     de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
+use stafett_core::number;
 
 use super::{
     class::{Classes, Kind},
@@ -204,27 +205,13 @@ fn read_single(classes: &Classes, kind: Kind, value: &Json) -> Option<Value> {
     }
 }
 
-/// Writes `1.5e3` as `1500`. `None` if the text is not a number, or far too large for a decimal.
+/// Writes `1.5e3` as `1500`. `None` if the text has an exponent and is not a number, or far too large for a decimal.
 fn without_exponent(text: &str) -> Option<String> {
-    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
-        return Some(text.to_owned());
-    };
-    let exponent: i32 = exponent.parse().ok()?;
-    if exponent.abs() > 60 {
-        return None;
+    if text.contains(['e', 'E']) {
+        number::plain(&text.parse().ok()?)
+    } else {
+        Some(text.to_owned())
     }
-    let (sign, mantissa) = match mantissa.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", mantissa),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{whole}{fraction}");
-    let point = i32::try_from(whole.len()).ok()? + exponent;
-    let wide = usize::try_from(point.max(0)).ok()?;
-    let missing = usize::try_from((-point).max(0)).ok()?;
-    let digits = format!("{}{digits:0<wide$}", "0".repeat(missing));
-    let (whole, fraction) = digits.split_at_checked(wide)?;
-    Some(format!("{sign}0{whole}.{fraction}"))
 }
 
 /// What is wrong with a JSON value that is not of this kind.

@@ -125,6 +125,8 @@ pub(super) fn double(text: &str) -> Result<String, NumberError> {
     Ok(write_double(if negative { -value } else { value }))
 }
 
+/// Writes as few digits as parse to the same number, and an exponent for more than 17 digits before the decimal point or more
+/// than 4 zeros after it (dotnet/runtime: src/libraries/System.Private.CoreLib/src/System/Number.Formatting.cs).
 fn write_double(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
@@ -135,7 +137,7 @@ fn write_double(value: f64) -> String {
     let scientific = format!("{value:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-4..15).contains(&exponent) {
+    if (-4..17).contains(&exponent) {
         return format!("{value}");
     }
     let sign = if exponent < 0 { '-' } else { '+' };
@@ -188,7 +190,10 @@ mod tests {
     fn doubles_are_written_with_an_exponent_where_dotnet_does() {
         let cases = [
             ("100000000000000", "100000000000000"),
-            ("1000000000000000", "1E+15"),
+            ("10000000000000000", "10000000000000000"),
+            ("100000000000000000", "1E+17"),
+            ("12345678901234567", "12345678901234568"),
+            ("12345678901234567890", "1.2345678901234567E+19"),
             ("0.00001", "1E-05"),
             ("0.0001", "0.0001"),
             ("-0", "-0"),

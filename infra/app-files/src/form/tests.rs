@@ -1,6 +1,8 @@
 //! Reads and writes forms of models that are generated from a schema.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
+use stafett_core::{schema::Schema, xml};
 use uuid::Uuid;
 
 use super::Model;
@@ -312,6 +314,10 @@ fn numbers_in_json_keep_every_digit_both_ways() {
         ),
         ("-1.5e3", "-1500"),
         ("15E-2", "0.15"),
+        ("1e-7", "0.0000001"),
+        ("1E+3", "1000"),
+        ("-0", "0"),
+        ("1e-100", "0.0000000000000000000000000000"),
         ("\"7.10\"", "7.10"),
     ] {
         let json = format!(r#"{{"soknad":{{"vedtak":[{{"areal":{given}}}]}}}}"#);
@@ -342,7 +348,79 @@ fn an_error_without_values_contains_none() {
     assert_eq!(broken.without_values(), broken.to_string());
 }
 
-proptest::proptest! {
+/// A form with a number, in JSON as A's app gives it, and then in B's: checked against the schema, sent as XML, and read by B.
+fn relayed(field: &Value, number: &str) -> String {
+    let document = json!({"properties": {"n": field}});
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.schema.json");
+    std::fs::write(&file, document.to_string()).unwrap();
+    let schema = Schema::read(&file).unwrap();
+    let draft = serde_json::from_str(&format!(r#"{{"n":{number}}}"#)).unwrap();
+    assert_eq!(schema.violations(&draft), [], "{number}");
+    let sent = xml::write("melding", &schema.ordered(draft)).unwrap();
+    let model = Model::compile("melding", document).unwrap();
+    let form = model.read_xml(sent.as_bytes()).unwrap();
+    let json = model.to_json(&form, false);
+    let text = model.to_json_text(&form, false);
+    assert_eq!(text.replace('E', "e"), json.to_string());
+    text.strip_prefix(r#"{"n":"#)
+        .and_then(|rest| rest.strip_suffix('}'))
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn a_whole_number_beyond_64_bits_reaches_b() {
+    let field = json!({"type": "integer", "@xsdType": "positiveInteger"});
+    for (given, stored) in [
+        ("18446744073709551616", "18446744073709551616"),
+        (
+            "79228162514264337593543950335",
+            "79228162514264337593543950335",
+        ),
+        ("3.00", "3"),
+        ("1E+28", "10000000000000000000000000000"),
+    ] {
+        assert_eq!(relayed(&field, given), stored);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_decimal_of_28_digits_reaches_b_digit_by_digit(
+        sign in "-?", digits in "[1-9][0-9]{0,27}", decimals in 0..=28_usize
+    ) {
+        let digits = format!("{digits:0>width$}", width = decimals + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - decimals);
+        let point = if decimals == 0 { "" } else { "." };
+        let number = format!("{sign}{whole}{point}{fraction}");
+        prop_assert_eq!(relayed(&json!({"type": "number"}), &number), number);
+    }
+
+    #[test]
+    fn any_decimal_with_an_exponent_reaches_b_as_the_same_number(mantissa in 1..=u64::MAX, exponent in -28..9_i32) {
+        let number = format!("{mantissa}e{exponent}");
+        let digits = format!("{mantissa:0>29}");
+        let decimals = usize::try_from(-exponent).unwrap_or_default();
+        let (whole, fraction) = digits.split_at(digits.len() - decimals);
+        let whole = match whole.trim_start_matches('0') {
+            "" => "0".to_owned(),
+            whole => format!("{whole}{}", "0".repeat(usize::try_from(exponent).unwrap_or_default())),
+        };
+        let point = if decimals == 0 { "" } else { "." };
+        prop_assert_eq!(relayed(&json!({"type": "number"}), &number), format!("{whole}{point}{fraction}"));
+    }
+
+    #[test]
+    fn any_double_reaches_b_as_the_app_of_a_writes_it(value in proptest::num::f64::NORMAL) {
+        let field = json!({"type": "number", "@xsdType": "double"});
+        let given = model_of(json!({"properties": {"n": field.clone()}}));
+        let form = given.read_json(format!(r#"{{"n":{value:e}}}"#).as_bytes()).unwrap();
+        let given = given.to_json_text(&form, false);
+        let number = given.trim_start_matches(r#"{"n":"#).trim_end_matches('}');
+        prop_assert_eq!(relayed(&field, number), number);
+    }
+
     #[test]
     fn any_text_is_read_or_refused_without_panic(document in ".{0,80}") {
         let _ = model().read_xml(document.as_bytes());

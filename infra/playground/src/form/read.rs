@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Number, Value};
+use stafett_core::number;
 
 use super::{Field, Kind, fields::text, row, within};
 
@@ -106,10 +107,12 @@ impl Reader<'_> {
                 (ticked || field.required).then_some(Value::Bool(ticked))
             }
             Kind::Integer => given.map(|given| {
-                let number = given.trim().parse::<i64>().ok();
-                number.map_or_else(|| Value::from(given), Value::from)
+                let whole = number(given).and_then(|number| number::whole(&number)?.parse().ok());
+                whole.map_or_else(|| Value::from(given), Value::Number)
             }),
-            Kind::Number => given.map(|given| number(given).unwrap_or_else(|| Value::from(given))),
+            Kind::Number => {
+                given.map(|given| number(given).map_or_else(|| Value::from(given), Value::Number))
+            }
             Kind::Date => given.map(|given| Value::from(given.trim())),
             // Browsers write line breaks as CR LF (HTML Standard, "Constructing the entry list").
             Kind::Text { .. } => given.map(|given| Value::from(given.replace("\r\n", "\n"))),
@@ -147,12 +150,51 @@ pub(super) fn empty(item: &Field) -> Value {
     }
 }
 
-/// Parses a number with a decimal point or a decimal comma.
-fn number(text: &str) -> Option<Value> {
+/// Parses a number with a decimal point or a decimal comma, and keeps its digits. What JSON does not allow may be in front of
+/// them: a plus sign, further zeros, or no zero before the decimal point.
+fn number(text: &str) -> Option<Number> {
     let text = text.trim().replace(',', ".");
-    if let Ok(whole) = text.parse::<i64>() {
-        return Some(Value::from(whole));
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.strip_prefix('+').unwrap_or(&text)),
+    };
+    if !digits.contains(|char: char| char.is_ascii_digit()) {
+        return None;
     }
-    let number = text.parse::<f64>().ok().and_then(Number::from_f64);
-    number.map(Value::Number)
+    let digits = digits.trim_start_matches('0').trim_end_matches('.');
+    let zero = if digits.starts_with(|char: char| char.is_ascii_digit()) {
+        ""
+    } else {
+        "0"
+    };
+    let number = format!("{sign}{zero}{digits}").parse().ok()?;
+    // A number beyond the range of a double fits no field.
+    number::plain(&number).is_some().then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_keeps_the_digits_that_were_typed() {
+        for (typed, expected) in [
+            ("12345678901234567,89", "12345678901234567.89"),
+            (" 100.00 ", "100.00"),
+            ("-0,5", "-0.5"),
+            (",5", "0.5"),
+            ("5.", "5"),
+            ("+007", "7"),
+            ("0", "0"),
+            ("18446744073709551616", "18446744073709551616"),
+        ] {
+            let number = number(typed).unwrap();
+            assert_eq!(number.as_str(), expected, "{typed}");
+        }
+        for typed in [
+            "", "-", ".", "ti", "1 000", "1.000,5", "1-", "NaN", "inf", "1e400",
+        ] {
+            assert_eq!(number(typed), None, "{typed}");
+        }
+    }
 }

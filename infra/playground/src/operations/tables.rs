@@ -45,7 +45,9 @@ impl Kept {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, answer) = kept.as_ref()?;
         let json = serde_json::to_string_pretty(answer).unwrap_or_default();
-        Some(context! { at, answer => Serde(answer), json })
+        // `Serde` would make a group of every number, because serde_json keeps its text.
+        let answer = Value::deserialize(answer).ok()?;
+        Some(context! { at, answer, json })
     }
 }
 

@@ -17,8 +17,9 @@ use serde_json::{Map, Value};
 use super::objection::Objection;
 use crate::{
     moment::{self, has_shape},
+    number,
     schema::{FieldType, Schema},
-    tolerant, xml,
+    tolerant,
 };
 
 /// The texts of a form. Adds an objection for each value that would change on the way or cannot be sent.
@@ -52,22 +53,15 @@ impl Flattener<'_> {
                 Value::Null => {}
                 Value::String(text) if text.is_empty() => {}
                 Value::Object(group) => self.group(path, group),
-                Value::String(text) => {
-                    let field_type = self.field_type(path);
-                    match problem(text, field_type) {
-                        None => self.set(path, text.clone()),
-                        Some(problem) => self.objections.push(Objection::Prefill {
-                            field: format!("model.{}", path.join(".")),
-                            problem,
-                        }),
-                    }
-                }
+                Value::String(text) => self.text(path, text.clone()),
                 Value::Number(number) => {
-                    let text = xml::plain(number);
                     // `3.0` is an integer in a JSON schema, but not in .NET.
-                    let whole = text.split_once('.').map(|(whole, _)| whole.to_owned());
                     let is_integer = self.field_type(path) == FieldType::Integer;
-                    self.set(path, whole.filter(|_| is_integer).unwrap_or(text));
+                    let whole = number::whole(number).filter(|_| is_integer);
+                    // A number without a plain form has no place in XML either, which is checked for every draft.
+                    if let Some(text) = whole.or_else(|| number::plain(number)) {
+                        self.text(path, text);
+                    }
                 }
                 Value::Bool(flag) => self.set(path, flag.to_string()),
                 Value::Array(_) => {
@@ -82,6 +76,21 @@ impl Flattener<'_> {
     fn field_type(&self, path: &[&str]) -> FieldType {
         self.schema
             .map_or(FieldType::Unknown, |schema| schema.field_type(path))
+    }
+
+    /// Sets a text, unless B would read it as another value.
+    fn text(&mut self, path: &[&str], text: String) {
+        match problem(&text, self.field_type(path)) {
+            None => self.set(path, text),
+            Some(problem) => self.object(path, problem),
+        }
+    }
+
+    fn object(&mut self, path: &[&str], problem: &'static str) {
+        self.objections.push(Objection::Prefill {
+            field: format!("model.{}", path.join(".")),
+            problem,
+        });
     }
 
     fn set(&mut self, path: &[&str], text: String) {
@@ -104,10 +113,11 @@ fn problem(text: &str, field_type: FieldType) -> Option<&'static str> {
         FieldType::Date => (!is_date(text)).then_some("no date of the form 2026-11-20"),
         FieldType::DateTime => (!is_date(text) && !is_date_time(text))
             .then_some("no date and time of the form 2026-11-20T09:12:45Z"),
-        FieldType::Number => (!is_number(text)).then_some(
-            "no number of the form -1234.5: B would read a comma as a separator of thousands",
-        ),
-        FieldType::Integer => (!is_integer(text)).then_some("no whole number of the form -1234"),
+        FieldType::Number | FieldType::Double if !is_number(text) => {
+            Some("no number of the form -1234.5: B would read a comma as a separator of thousands")
+        }
+        FieldType::Integer if !is_integer(text) => Some("no whole number of the form -1234"),
+        FieldType::Number | FieldType::Double | FieldType::Integer => field_type.rounds(Some(text)),
         FieldType::Boolean => {
             (!matches!(text, "true" | "false")).then_some("neither true nor false")
         }
@@ -127,6 +137,11 @@ fn problem_in_any_field(text: &str) -> Option<&'static str> {
         return Some(
             "written like a number, of which B would make another one if the field is a number: write it as \
              1234.5, or name B's schema in to.schema",
+        );
+    }
+    if is_number(trimmed) && trimmed.contains('.') && number::decimal(trimmed).is_none() {
+        return Some(
+            "a number with more digits than .NET's decimal holds, which B would round if the field is a number",
         );
     }
     // .NET expects the month first.
@@ -207,10 +222,33 @@ mod tests {
         for (kind, passes, refused) in [
             (
                 FieldType::Number,
-                vec!["12.5", "-3", "0.10", "1000"],
                 vec![
-                    "12,5", "1 000", "1.000,5", " 3", "3-", "1e3", ".5", "5.", "ti", "+1",
+                    "12.5",
+                    "-3",
+                    "0.10",
+                    "1000",
+                    "00.50",
+                    "79228162514264337593543950335",
                 ],
+                vec![
+                    "12,5",
+                    "1 000",
+                    "1.000,5",
+                    " 3",
+                    "3-",
+                    "1e3",
+                    ".5",
+                    "5.",
+                    "ti",
+                    "+1",
+                    "0.12345678901234567890123456789",
+                    "79228162514264337593543950336",
+                ],
+            ),
+            (
+                FieldType::Double,
+                vec!["12.5", "00.50", "0.1"],
+                vec!["12,5", "12345678901234567.89"],
             ),
             (
                 FieldType::Integer,
@@ -253,6 +291,7 @@ mod tests {
                     "12.5",
                     "1 000",
                     "22 33 44 55",
+                    "123456789012345678901234567890",
                     "0150",
                     "2026-11-20",
                     "Bod 2, Oslo",
@@ -263,6 +302,7 @@ mod tests {
                     "12,5",
                     "1,000",
                     "1.000,5",
+                    "0.12345678901234567890123456789",
                     " 12,5 ",
                     "5-",
                     "20.11.2026",

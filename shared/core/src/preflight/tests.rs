@@ -540,6 +540,106 @@ fn the_simplified_request_has_flat_texts() {
     );
 }
 
+/// The values of the fields as they are read from A's JSON.
+fn read(json: &str) -> Value {
+    serde_json::from_str(json).unwrap()
+}
+
+/// A schema of B with fields of all numeric types.
+fn numeric_schema() -> Schema {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("b.schema.json");
+    let schema = json!({"properties": {"soknad": {"properties": {
+        "antall": {"type": "integer"}, "belop": {"type": "number"}, "lengde": {"type": "number", "@xsdType": "double"},
+        "ja": {"type": "boolean"}, "relay": {"type": "string"},
+    }}}});
+    fs::write(&file, schema.to_string()).unwrap();
+    Schema::read(&file).unwrap()
+}
+
+#[test]
+fn a_number_is_sent_with_its_digits_and_a_whole_number_without_a_fraction() {
+    let mut case = valid();
+    case.target.schema = Some(numeric_schema());
+    case.draft.model["soknad"] =
+        read(r#"{"antall": 3.00, "belop": 922337203685477.5807, "lengde": 1.5E-05}"#);
+    let Form::Xml(form) = case.checked().unwrap().form else {
+        panic!("no XML")
+    };
+    assert!(
+        form.contains(
+            "<antall>3</antall><belop>922337203685477.5807</belop><lengde>0.000015</lengde>"
+        ),
+        "{form}"
+    );
+}
+
+#[test]
+fn a_number_that_b_would_round_is_refused_before_anything_is_sent() {
+    let decimal = "has more digits than .NET's decimal holds (28, or 29 up to 79228162514264337593543950335): B would \
+                   round or refuse the number";
+    let double = "has more digits than .NET's double holds (15, or up to 17): B would round or refuse the number";
+    for (field, number, problem) in [
+        ("belop", "0.12345678901234567890123456789", decimal),
+        ("belop", "79228162514264337593543950336", decimal),
+        ("antall", "-1E+29", decimal),
+        ("lengde", "12345678901234567.89", double),
+    ] {
+        for change in [|_: &mut Case| {}, prefilled] {
+            let found = objections(|case| {
+                change(case);
+                case.target.schema = Some(numeric_schema());
+                case.draft.model["soknad"] = read(&format!(r#"{{"{field}": {number}}}"#));
+            });
+            assert_eq!(found, format!("model.soknad.{field}: {problem}"));
+        }
+    }
+}
+
+#[test]
+fn a_number_that_no_field_can_hold_is_refused_without_a_schema_too() {
+    for change in [|_: &mut Case| {}, prefilled] {
+        let found = objections(|case| {
+            change(case);
+            case.draft.model["soknad"] = read(r#"{"belop": 1E+309}"#);
+        });
+        assert_eq!(
+            found,
+            "model.soknad.belop: is a number with an exponent beyond the range of .NET's double"
+        );
+    }
+}
+
+#[test]
+fn a_prefilled_number_is_a_text_that_its_field_reads_as_the_same_number() {
+    let prefill = |soknad: &str| {
+        let mut case = valid();
+        prefilled(&mut case);
+        case.target.schema = Some(numeric_schema());
+        case.draft.model["soknad"] = read(soknad);
+        case.checked()
+    };
+    let Ok(CheckedDraft {
+        form: Form::Prefill { texts, .. },
+        ..
+    }) = prefill(r#"{"antall": 3.00, "belop": 100.00, "lengde": 1E-7}"#)
+    else {
+        panic!("no prefill")
+    };
+    let texts: Vec<_> = texts.values().map(String::as_str).collect();
+    assert_eq!(texts, ["3", "100.00", "0.0000001"]);
+    for (soknad, problem) in [
+        (
+            r#"{"antall": 3.5}"#,
+            "model.soknad.antall: no whole number of the form -1234",
+        ),
+        (r#"{"ja": 1}"#, "model.soknad.ja: neither true nor false"),
+    ] {
+        let objections = prefill(soknad).unwrap_err();
+        assert_eq!(objections.to_string(), problem);
+    }
+}
+
 #[test]
 fn the_simplified_request_needs_a_visible_stamp_and_flat_values() {
     let hidden = "to.stamp: B's dataFields show no field `soknad.relay` of its form: add it to B's \

@@ -613,6 +613,10 @@ fn missing_or_repeated_keys_give_no_draft_at_all() {
             "values 0 and 1 of `each` have the same key",
         ),
         (
+            json!([{"id": 1}, {"id": 1.0}]),
+            "values 0 and 1 of `each` have the same key",
+        ),
+        (
             json!([{"id": "a"}, {"id": ""}]),
             "value 1 of `each` has no key: a text or a number is needed",
         ),

@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde_json::Value;
+use stafett_core::number;
 
 use super::limits::Limits;
 
@@ -48,7 +49,7 @@ impl Kind {
             Value::Null => return None,
             Value::Bool(_) => Self::Boolean,
             Value::Number(number) => {
-                let whole = number.as_f64().is_some_and(|number| number.fract() == 0.0);
+                let whole = number::whole(number).is_some();
                 if whole { Self::Integer } else { Self::Number }
             }
             Value::String(_) => Self::Text,
