@@ -167,6 +167,13 @@ fn no_instance_causes_a_panic_or_is_echoed() {
 }
 
 #[test]
+fn no_expression_causes_a_panic_or_repeats_what_it_reads() {
+    let failing = |seed: &Vec<u8>| entries::expression(seed).len() > 1;
+    assert!(seeds("expression").iter().any(failing), "one fails");
+    replay("expression", entries::expression);
+}
+
+#[test]
 fn no_route_file_causes_a_panic_and_errors_name_the_file() {
     let drafting = entries::Drafting::new();
     replay("route", |text| {

@@ -804,7 +804,7 @@ async fn after_a_correction_only_the_relays_that_failed_for_it_are_redriven() {
     };
     let phone = [
         "innsender: data.model.soker.navn",
-        "innsender: data.model.soker.telefon",
+        "innsender: data.model.soker.telefon | upper",
     ];
     let letter = ["to: vedlegg", "to: brev"];
     let folder = routes([

@@ -42,7 +42,7 @@ const BROKEN: [Broken; 8] = [
         name: "path-that-a-lacks",
         instead: [
             "innsender: data.model.soker.navn",
-            "innsender: data.model.soker.telefon",
+            "innsender: data.model.soker.telefon | upper",
         ],
         reason: "mapping_failed",
         named: &[

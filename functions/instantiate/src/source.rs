@@ -61,8 +61,8 @@ pub(crate) async fn prepare(
         form_data(altinn, budget, route, source),
         altinn.metadata(budget, &route.to.app)
     );
-    let data = data.map_err(|error| NotReady::Unavailable(unread(&error)))?;
-    let parts = transform::drafts(route, source, data, since).map_err(|error| no_draft(&error))?;
+    let parts =
+        transform::drafts(route, source, &data?, since).map_err(|error| no_draft(&error))?;
     let metadata = metadata.map_err(|error| {
         NotReady::Unavailable(
             Failure::new(Reason::TargetUnavailable)
@@ -97,27 +97,35 @@ fn no_draft(error: &TransformError) -> NotReady {
     }
 }
 
-/// A's form data, by data type: an object, or a list where A has several elements of the type.
+/// A's form data by data type, as expressions see it.
 async fn form_data(
     altinn: &Altinn,
     budget: &Budget,
     route: &Route,
     source: &Instance,
-) -> Result<Map<String, Value>, AltinnError> {
-    let types = route.data_types().into_iter().map(|data_type| async move {
+) -> Result<Map<String, Value>, NotReady> {
+    let types = route.data_types();
+    if types.is_empty() {
+        return Ok(Map::new());
+    }
+    let read = types.iter().map(|data_type| async move {
         let elements = source
             .elements(data_type)
             .into_iter()
             .map(|element| altinn.form_data(budget, &route.from, source.id, element.id));
-        let mut forms = try_join_all(elements).await?;
-        let value = match forms.len() {
-            0 => None,
-            1 => forms.pop(),
-            _ => Some(Value::Array(forms)),
-        };
-        Ok(value.map(|value| (data_type.to_owned(), value)))
+        Ok((data_type, try_join_all(elements).await?))
     });
-    Ok(try_join_all(types).await?.into_iter().flatten().collect())
+    let (forms, metadata) =
+        tokio::try_join!(try_join_all(read), altinn.metadata(budget, &route.from))
+            .map_err(|error: AltinnError| NotReady::Unavailable(unread(&error)))?;
+    let mut data = Map::new();
+    for (data_type, forms) in forms {
+        let form = transform::form_data(&metadata, data_type, forms);
+        if let Some(form) = form.map_err(|error| no_draft(&error))? {
+            data.insert(data_type.clone(), form);
+        }
+    }
+    Ok(data)
 }
 
 /// What it means that A could not be read.

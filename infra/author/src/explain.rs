@@ -5,8 +5,9 @@ use std::{fmt, ops::ControlFlow};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use stafett_core::{
+    language::{EvaluationError, Scope},
     route::{
-        EvaluationError, Mode, OwnerRule, Route, Scope,
+        Mode, OwnerRule, Route,
         model::{self, Field, Item as ListItem},
     },
     transform::{self, EachValue, KeyError, TransformError},
@@ -149,7 +150,7 @@ struct Relay<'a> {
     key: Option<String>,
     /// The item that `each` is at.
     items: Vec<ListItem<'a>>,
-    scope: Scope,
+    scope: Scope<'a>,
 }
 
 impl Explain<'_> {
@@ -167,18 +168,17 @@ impl Explain<'_> {
         let since = transform::open_since(&self.route().gate, instance)
             .or(instance.last_changed)
             .unwrap_or_default();
-        transform::drafts(self.route(), instance, self.source.data.clone(), since)
+        transform::drafts(self.route(), instance, &self.source.data, since)
     }
 
     /// What the expressions see that see no value of `each`.
-    fn scope(&self) -> Scope {
-        let InstanceData { instance, data } = self.source;
-        transform::scope(self.route(), instance.raw.clone(), data.clone())
+    fn scope(&self) -> Scope<'_> {
+        Scope::new(&self.source.instance.raw, &self.source.data)
     }
 
     /// Key, item and scope of each relay. Where one value has no key, no relay gets a draft.
-    fn relays(&self) -> Result<Vec<Relay<'_>>, KeyError> {
-        let values = transform::each_values(self.route(), self.scope())?;
+    fn relays<'s>(&'s self, whole: &'s Scope<'s>) -> Result<Vec<Relay<'s>>, KeyError> {
+        let values = transform::each_values(self.route(), whole)?;
         let relays = values.into_iter().map(|EachValue { index, key, scope }| {
             Ok(Relay {
                 key: key?,
@@ -203,7 +203,8 @@ impl Explain<'_> {
     fn model(&self, field: &str) -> Result<Vec<Explained>, KeyError> {
         let wanted = segments(field);
         let mut explained = Vec::new();
-        for relay in self.relays()? {
+        let whole = self.scope();
+        for relay in self.relays(&whole)? {
             let mut values = Vec::new();
             let filled = model::walk(&self.route().model, &relay.scope, &mut |field| {
                 // The list of a group is asked for by its own name only, `….$each`, or by the group's.
@@ -239,7 +240,7 @@ impl Explain<'_> {
             } else {
                 name
             },
-            rule: field.expression.source().to_owned(),
+            rule: field.expression.text().to_owned(),
             place: self.place(&field.rule()),
             items: shown(&items),
             outcome: outcome(&fields::value(field), &reads),
@@ -287,7 +288,8 @@ impl Explain<'_> {
             OwnerRule::Party(_) => "party",
         };
         let field = format!("to.owner.{kind}");
-        let relays = self.relays()?;
+        let whole = self.scope();
+        let relays = self.relays(&whole)?;
         // There is one draft per relay, in the same order.
         let drafts = self.drafts().unwrap_or_default();
         let values = relays.into_iter().zip(drafts).map(|(relay, part)| {
@@ -302,7 +304,7 @@ impl Explain<'_> {
             Explained {
                 key: relay.key,
                 field: field.clone(),
-                rule: expression.source().to_owned(),
+                rule: expression.text().to_owned(),
                 place: self.place(&field),
                 items: shown(&relay.items),
                 reads,
@@ -350,7 +352,7 @@ impl Explain<'_> {
         };
         let whole = self.scope();
         let list_reads = reads(&each.list, &whole, &[]);
-        let found = transform::each_values(self.route(), self.scope());
+        let found = transform::each_values(self.route(), &whole);
         let list = match &found {
             Err(error) => Outcome::Refused(error.to_string()),
             Ok(_) => outcome(&each.list.evaluate(&whole), &list_reads),
@@ -358,7 +360,7 @@ impl Explain<'_> {
         let list = Explained {
             key: None,
             field: "each".to_owned(),
-            rule: each.list.source().to_owned(),
+            rule: each.list.text().to_owned(),
             place: self.place("each"),
             items: Vec::new(),
             outcome: list,
@@ -379,7 +381,7 @@ impl Explain<'_> {
             Explained {
                 key: None,
                 field: "key".to_owned(),
-                rule: each.key.source().to_owned(),
+                rule: each.key.text().to_owned(),
                 place: self.place("key"),
                 reads: reads(&each.key, &value.scope, &items),
                 items: shown(&items),
@@ -481,7 +483,7 @@ impl Explanation {
 fn shown(items: &[ListItem<'_>]) -> Vec<Item> {
     let item = |item: &ListItem<'_>| Item {
         name: item.name.to_owned(),
-        list: item.list.source().to_owned(),
+        list: item.list.text().to_owned(),
         index: item.index,
     };
     items.iter().map(item).collect()

@@ -1,9 +1,9 @@
 //! The fields of B's form that a route fills: their names, and their values one by one.
 
 use serde_json::Value;
-use stafett_core::route::{
-    EvaluationError,
-    model::{Field, Group, Node, Outcome},
+use stafett_core::{
+    language::EvaluationError,
+    route::model::{Field, Group, Node, Outcome},
 };
 
 /// The value of an evaluated field, or the list of a repeating group; or why there is none.

@@ -52,6 +52,7 @@ impl Places {
             }
         }
         reading.end();
+        reading.fold_values();
         let behind = text.match_indices('\n').map(|(newline, _)| newline + 1);
         Self {
             text: text.to_owned(),
@@ -93,24 +94,6 @@ impl Places {
             .and_then(|field| field.scalar.as_ref());
         match scalar.and_then(|scalar| scalar.written(&self.text, piece)) {
             Some(range) => Some(self.place(range)),
-            None => self.value(field),
-        }
-    }
-
-    /// The first place of `word` in the field's text as a word of its own, such as a path in an
-    /// expression: neither `data.ab` nor `x.data.a` has the word `data.a`.
-    #[must_use]
-    pub fn word(&self, field: &str, word: &str) -> Option<Place> {
-        let found = self.scalar(field).and_then(|text| {
-            let is_part = |c: char| c.is_alphanumeric() || c == '_';
-            text.match_indices(word).find(|(start, _)| {
-                let before = text[..*start].chars().next_back();
-                let after = text[start + word.len()..].chars().next();
-                !before.is_some_and(|c| is_part(c) || c == '.') && !after.is_some_and(is_part)
-            })
-        });
-        match found {
-            Some((start, word)) => self.within(field, start..start + word.len()),
             None => self.value(field),
         }
     }
@@ -316,6 +299,20 @@ impl Reading {
         }
     }
 
+    /// Gives a field whose expression stands in its `$value` the expression's place.
+    fn fold_values(&mut self) {
+        let valued = |(name, field): (&String, &Field)| {
+            let name = name.strip_suffix(".$value")?.to_owned();
+            Some((name, field.value.clone(), field.scalar.clone()))
+        };
+        let folded: Vec<_> = self.fields.iter().filter_map(valued).collect();
+        for (name, value, scalar) in folded {
+            if let Some(field) = self.fields.get_mut(&name) {
+                (field.value, field.scalar) = (value, scalar);
+            }
+        }
+    }
+
     /// Closes what a broken file leaves open; a name without a value is a field too.
     fn end(&mut self) {
         while let Some(frame) = self.stack.last() {
@@ -367,11 +364,9 @@ mod tests {
             assert_eq!(piece(text, places.value(field)), value, "{field}");
         }
         assert_eq!(piece(text, places.first()), "from");
-        assert_eq!(
-            piece(text, places.word("model.sak.navn", "x.navn")),
-            "x.navn"
-        );
-        assert_eq!(piece(text, places.word("model.b", "x.y")), "x.y");
+        let at = 9..15;
+        assert_eq!(piece(text, places.within("model.sak.navn", at)), "x.navn");
+        assert_eq!(piece(text, places.within("model.b", 0..3)), "x.y");
     }
 
     #[test]
@@ -379,13 +374,27 @@ mod tests {
         let text = "a: \"'S\\u00f8k' ~\n  x.y\"\nb: 'S\n\n  x.y'\nc: >\n  S\n  x.y\nd:\n";
         let places = Places::of(text);
         for field in ["a", "b", "c"] {
-            let place = places.word(field, "x.y");
+            let text_of = places.scalar(field).unwrap();
+            let at = text_of.find("x.y").unwrap();
+            let place = places.within(field, at..at + 3);
             assert_eq!(piece(text, place.clone()), "x.y", "{field}");
             let start = place.map_or(0, |place| place.range.start);
             assert!(text[..start].ends_with("\n  "), "{field}");
         }
         assert_eq!(piece(text, places.within("a", 1..4)), "S\\u00f8");
         assert_eq!(places.scalar("d"), Some(""));
+    }
+
+    #[test]
+    fn a_field_with_accepted_warnings_has_the_place_of_its_value() {
+        let text = "model:\n  t:\n    $value: data.m.x ~ 'y'\n    $accept: [may-be-empty]\n    $because: z\n";
+        let places = Places::of(text);
+        assert_eq!(piece(text, places.value("model.t")), "data.m.x ~ 'y'");
+        assert_eq!(piece(text, places.within("model.t", 0..8)), "data.m.x");
+        assert_eq!(
+            piece(text, places.value("model.t.$accept")),
+            "[may-be-empty]"
+        );
     }
 
     #[test]
@@ -434,7 +443,7 @@ mod tests {
         fn any_text_has_places_that_are_inside_of_it(text in "([a-c]: |- |\\{|\\}|\\[|\\]|\n|  |'|\"|,|&a |\\*a|\\||æ|#|[a-z]{1,3}){0,40}") {
             let places = Places::of(&text);
             for field in places.fields.keys() {
-                for place in [places.key(field), places.value(field), places.within(field, 0..2), places.word(field, "a")] {
+                for place in [places.key(field), places.value(field), places.within(field, 0..2)] {
                     let range = place.unwrap().range;
                     prop_assert!(text.get(range).is_some());
                 }

@@ -170,7 +170,7 @@ impl TryOut {
         let Some(since) = out.gate.open_since.filter(|_| out.findings.is_empty()) else {
             return out;
         };
-        match transform::drafts(route, &source.instance, source.data.clone(), since) {
+        match transform::drafts(route, &source.instance, &source.data, since) {
             Ok(parts) => {
                 out.parts = parts
                     .into_iter()

@@ -1,6 +1,9 @@
 //! One route file of an author's, and the A instances that it is tried on.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use app_files::Apps;
 use author::{
@@ -10,10 +13,13 @@ use author::{
 use jiff::Timestamp;
 use local_altinn::{App, Config, InstanceFolderReader, Register};
 use local_world::deployment;
+use serde_json::Map;
 use stafett_core::{
     id::AppId,
     instance::Instance,
+    metadata::ApplicationMetadata,
     route::{Route, Routes},
+    transform,
 };
 
 use crate::{Failure, author_commands};
@@ -91,7 +97,10 @@ fn find(named: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Reads instance folders of app A by its files.
-pub(crate) struct Reader(InstanceFolderReader);
+pub(crate) struct Reader {
+    folders: InstanceFolderReader,
+    metadata: BTreeMap<AppId, ApplicationMetadata>,
+}
 
 impl Reader {
     /// A reader of the instances of these apps.
@@ -100,6 +109,7 @@ impl Reader {
         apps: &[&Apps],
     ) -> Result<Self, Failure> {
         let mut loaded = Vec::new();
+        let mut metadata = BTreeMap::new();
         for id in wanted {
             let files = apps.iter().find_map(|apps| apps.get(id)).ok_or_else(|| {
                 format!(
@@ -107,6 +117,7 @@ impl Reader {
                      or fetch them with `check --from URL`"
                 )
             })?;
+            metadata.insert(id.clone(), files.metadata.clone());
             loaded.push(App::from_files(files)?);
         }
         // The parties of the samples: a folder need not name a party's every id.
@@ -116,17 +127,25 @@ impl Reader {
             register,
             ..Config::default()
         };
-        Ok(Self(InstanceFolderReader::new(config)?))
+        Ok(Self {
+            folders: InstanceFolderReader::new(config)?,
+            metadata,
+        })
     }
 
     /// The instance in a folder.
     pub(crate) fn read(&self, folder: &Path) -> Result<InstanceData, Failure> {
-        let filled = self.0.read(folder)?;
+        let filled = self.folders.read(folder)?;
         let instance = Instance::from_json(filled.instance)
             .map_err(|error| format!("{}: not an instance: {error}", folder.display()))?;
-        Ok(InstanceData {
-            instance,
-            data: filled.forms,
-        })
+        let mut data = Map::new();
+        if let Some(metadata) = self.metadata.get(&instance.app) {
+            for (data_type, forms) in filled.forms {
+                if let Some(form) = transform::form_data(metadata, &data_type, forms)? {
+                    data.insert(data_type, form);
+                }
+            }
+        }
+        Ok(InstanceData { instance, data })
     }
 }

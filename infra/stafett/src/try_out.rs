@@ -17,8 +17,10 @@ use author::{
 use clap::Args;
 use futures_util::future::try_join_all;
 use local_altinn::InstanceFolderReader;
-use serde_json::{Map, Value};
-use stafett_core::{causes::Causes, id::InstanceId, metadata::ApplicationMetadata, route::Route};
+use serde_json::Map;
+use stafett_core::{
+    causes::Causes, id::InstanceId, metadata::ApplicationMetadata, route::Route, transform,
+};
 use stafett_runtime::{
     altinn::{Altinn, Budget},
     settings,
@@ -170,29 +172,21 @@ async fn from_altinn(
     let instance = altinn.instance(budget, id).await?;
     of_route(route, &instance.app.to_string())?;
     let types = route.data_types();
-    let forms = types.iter().flat_map(|data_type| {
-        let elements = instance.elements(data_type).into_iter();
-        elements.map(|element| (*data_type, element.id))
-    });
-    let reads = forms.map(|(data_type, element)| {
-        let id = instance.id;
+    let reads = types.iter().map(|data_type| {
+        let instance = &instance;
         async move {
-            let form = altinn.form_data(budget, &route.from, id, element).await?;
-            Ok::<_, Failure>((data_type.to_owned(), form))
+            let elements = instance.elements(data_type).into_iter();
+            let forms = elements
+                .map(|element| altinn.form_data(budget, &route.from, instance.id, element.id));
+            Ok::<_, Failure>((data_type, try_join_all(forms).await?))
         }
     });
+    let metadata = altinn.metadata(budget, &route.from).await?;
     let mut data = Map::new();
-    for (data_type, form) in try_join_all(reads).await? {
-        let before = data.remove(&data_type);
-        let value = match before {
-            None => form,
-            Some(Value::Array(mut forms)) => {
-                forms.push(form);
-                forms.into()
-            }
-            Some(first) => vec![first, form].into(),
-        };
-        data.insert(data_type, value);
+    for (data_type, forms) in try_join_all(reads).await? {
+        if let Some(form) = transform::form_data(&metadata, data_type, forms)? {
+            data.insert(data_type.clone(), form);
+        }
     }
     Ok(InstanceData { instance, data })
 }

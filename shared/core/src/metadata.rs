@@ -123,6 +123,12 @@ impl ApplicationMetadata {
 }
 
 impl DataType {
+    /// Whether an instance may have several elements of it.
+    #[must_use]
+    pub fn may_be_several(&self) -> bool {
+        self.max_count != 1
+    }
+
     /// Whether its elements are form data, which the app reads as a class.
     #[must_use]
     pub fn is_form(&self) -> bool {

@@ -5,7 +5,6 @@
 
 mod definition;
 mod error;
-pub mod expression;
 mod file;
 #[cfg(feature = "schema")]
 mod file_schema;
@@ -17,13 +16,11 @@ mod read;
 #[cfg(feature = "schema")]
 mod schema_parts;
 pub mod span;
-mod words;
 
 pub use definition::{
-    AfterSteps, AttachmentRule, Each, Gate, Mode, OwnerRule, Route, Substatus, Target,
+    Accepted, AfterSteps, AttachmentRule, Each, Gate, Mode, OwnerRule, Route, Substatus, Target,
 };
 pub use error::{Expected, Mistake, RouteError, RouteErrors, Words, YamlMistake};
-pub use expression::{EvaluationError, Expression, Scope};
 #[cfg(feature = "schema")]
 pub use file_schema::file_schema;
 pub use load::Routes;

@@ -1,6 +1,8 @@
 //! B's JSON schema, which validates the draft and gives the order of its elements.
 
+pub mod limits;
 mod multiple_of;
+pub mod shape;
 
 use std::{
     collections::{HashMap, HashSet},

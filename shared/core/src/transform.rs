@@ -12,9 +12,11 @@ use crate::{
     draft::{Attachment, Draft, Owner, storable_filename},
     id::InstanceId,
     instance::{DataElement, Instance},
+    language::{EvaluationError, Scope},
+    metadata::{ApplicationMetadata, DataType},
     number,
     relay::{Reason, RelayId, decide::Failure},
-    route::{AttachmentRule, EvaluationError, Gate, MappingError, OwnerRule, Route, Scope, model},
+    route::{AttachmentRule, Gate, MappingError, OwnerRule, Route, model},
 };
 
 /// The data type of the PDFs that A's app makes of its forms (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Pdf/PdfService.cs).
@@ -50,6 +52,9 @@ pub enum TransformError {
     /// The virus scan of an element found something.
     #[error("the virus scan found something in a `{0}`")]
     AttachmentInfected(String),
+    /// A has several forms of a data type of which its metadata allows one.
+    #[error("A has several `{0}`, and its metadata allows one")]
+    SeveralForms(String),
     /// A value of `each` has no key, or the same key as another value.
     #[error("route {route}: key: {problem}")]
     Keys {
@@ -110,7 +115,10 @@ impl TransformError {
     #[must_use]
     pub fn failure(&self) -> Failure {
         let reason = match self {
-            Self::Mapping { .. } | Self::Owner { .. } | Self::Due { .. } => Reason::MappingFailed,
+            Self::Mapping { .. }
+            | Self::Owner { .. }
+            | Self::Due { .. }
+            | Self::SeveralForms(_) => Reason::MappingFailed,
             Self::Keys { .. } => Reason::KeysAmbiguous,
             Self::AttachmentMissing(_) => Reason::AttachmentMissing,
             Self::AttachmentScanned(_) => Reason::AttachmentScanned,
@@ -154,16 +162,16 @@ impl fmt::Debug for KeyedDraft {
 }
 
 /// One value of a route's `each`; for a route without `each`, the A instance as a whole.
-pub struct EachValue {
+pub struct EachValue<'a> {
     /// Its index in the list, from 0. `None` without `each`.
     pub index: Option<usize>,
     /// What tells it from the others, or why nothing does; may be personal. `None` without `each`.
     pub key: Result<Option<String>, KeyError>,
     /// What the route's expressions see.
-    pub scope: Scope,
+    pub scope: Scope<'a>,
 }
 
-impl fmt::Debug for EachValue {
+impl fmt::Debug for EachValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EachValue")
             .field("index", &self.index)
@@ -180,12 +188,24 @@ pub fn relay_id(route: &Route, source: InstanceId, key: Option<&str>) -> RelayId
     }
 }
 
-/// What the expressions of `route` see of an A instance. `instance` is as Altinn gives it, `data` A's form data
-/// by data type: an object, or a list where A has several.
-#[must_use]
-pub fn scope(route: &Route, instance: Value, data: Map<String, Value>) -> Scope {
-    let paths = route.paths();
-    Scope::new(instance, data, paths.iter().map(String::as_str))
+/// A's form data of one type as expressions see it, of the `forms` that A has in order: a list where A's metadata allows
+/// several, however many there are; else the one, or none.
+///
+/// # Errors
+/// [`TransformError::SeveralForms`]
+pub fn form_data(
+    metadata: &ApplicationMetadata,
+    data_type: &str,
+    mut forms: Vec<Value>,
+) -> Result<Option<Value>, TransformError> {
+    let known = metadata.data_types.iter().find(|it| it.id == data_type);
+    if known.is_some_and(DataType::may_be_several) {
+        return Ok(Some(forms.into()));
+    }
+    if forms.len() > 1 {
+        return Err(TransformError::SeveralForms(data_type.to_owned()));
+    }
+    Ok(forms.pop())
 }
 
 /// The values that each get a relay of their own, with their keys. If one of them has no key, none gets a
@@ -193,17 +213,20 @@ pub fn scope(route: &Route, instance: Value, data: Map<String, Value>) -> Scope 
 ///
 /// # Errors
 /// [`KeyError::List`] when the list cannot be evaluated.
-pub fn each_values(route: &Route, scope: Scope) -> Result<Vec<EachValue>, KeyError> {
+pub fn each_values<'v>(
+    route: &'v Route,
+    scope: &'v Scope<'v>,
+) -> Result<Vec<EachValue<'v>>, KeyError> {
     let Some(each) = &route.each else {
         return Ok(vec![EachValue {
             index: None,
             key: Ok(None),
-            scope,
+            scope: scope.clone(),
         }]);
     };
-    let scopes = each.list.each(&each.name, &scope).map_err(KeyError::List)?;
+    let scopes = each.list.each(&each.name, scope).map_err(KeyError::List)?;
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let mut key = |index, scope: &Scope| {
+    let mut key = |index, scope: &Scope<'_>| {
         let key = match each.key.evaluate(scope) {
             Ok(Some(Value::String(text))) if !text.trim().is_empty() => text.trim().to_owned(),
             // A's app may write the same number as 1 and as 1.0.
@@ -239,16 +262,16 @@ pub fn each_values(route: &Route, scope: Scope) -> Result<Vec<EachValue>, KeyErr
 pub fn drafts(
     route: &Route,
     source: &Instance,
-    data: Map<String, Value>,
+    data: &Map<String, Value>,
     open_since: Timestamp,
 ) -> Result<Vec<KeyedDraft>, TransformError> {
     let refused = |problem| TransformError::Keys {
         route: route.name.to_string(),
         problem,
     };
-    let scope = scope(route, source.raw.clone(), data);
+    let scope = Scope::new(&source.raw, data);
     let mut drafts = Vec::new();
-    for EachValue { key, scope, .. } in each_values(route, scope).map_err(refused)? {
+    for EachValue { key, scope, .. } in each_values(route, &scope).map_err(refused)? {
         drafts.push(KeyedDraft {
             key: key.map_err(refused)?,
             draft: draft(route, source, &scope, open_since),
@@ -260,7 +283,7 @@ pub fn drafts(
 fn draft(
     route: &Route,
     source: &Instance,
-    scope: &Scope,
+    scope: &Scope<'_>,
     open_since: Timestamp,
 ) -> Result<Draft, TransformError> {
     let name = || route.name.to_string();
@@ -296,11 +319,11 @@ fn draft(
 }
 
 /// The owner that a rule names; otherwise the kind of owner and what is wrong.
-fn owner(rule: &OwnerRule, scope: &Scope) -> Result<Owner, (&'static str, String)> {
+fn owner(rule: &OwnerRule, scope: &Scope<'_>) -> Result<Owner, (&'static str, String)> {
     let digits = |value: &Value, count: usize| {
         let text = match value {
             Value::String(text) => text.trim().to_owned(),
-            Value::Number(number) => number.to_string(),
+            Value::Number(number) => number::normalized(number),
             _ => return None,
         };
         (text.len() == count && text.bytes().all(|b| b.is_ascii_digit())).then_some(text)
@@ -309,7 +332,11 @@ fn owner(rule: &OwnerRule, scope: &Scope) -> Result<Owner, (&'static str, String
         Ok(Some(value)) => Ok(value),
         Ok(None) => Err((
             kind,
-            EvaluationError::Empty(rule.expression().source().into()).to_string(),
+            EvaluationError::Empty {
+                piece: rule.expression().text().into(),
+                place: rule.expression().tree().span.clone(),
+            }
+            .to_string(),
         )),
         Err(error) => Err((kind, error.to_string())),
     };

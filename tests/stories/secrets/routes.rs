@@ -10,19 +10,22 @@ use super::{assert_has_it_all, assert_no_trace, assert_no_trace_for_operators, f
 const BROKEN: [(&str, [&str; 2], &str); 17] = [
     (
         "missing-path",
-        [SENDER, "innsender: data.model.soker.telefon"],
+        [SENDER, "innsender: data.model.soker.telefon | upper"],
         "mapping_failed",
     ),
     (
         "path-by-value",
-        [SENDER, "innsender: data.model.soker[data.model.soker.navn]"],
+        [
+            SENDER,
+            "innsender: data.model.soker[data.model.soker.navn] | upper",
+        ],
         "mapping_failed",
     ),
     (
         "path-by-number",
         [
             SENDER,
-            "innsender: data.model.soker[data.model.soker.fodselsnummer]",
+            "innsender: data.model.soker[data.model.soker.fodselsnummer] | upper",
         ],
         "mapping_failed",
     ),

@@ -329,10 +329,9 @@ fn unknown_name(
         .and_then(|place| text.get(place.range.end..))
         .unwrap_or_default();
     if after.starts_with('(') {
-        return start(format!("{field}: unknown function `{word}`")).help(
-            "there are `range`, `dict` and `namespace`; no clock, no randomness, no environment: a \
-             draft depends on the route and A's data alone",
-        );
+        return start(format!("{field}: {}", error.problem))
+            .helps(error.help.as_deref())
+            .help("no clock, no randomness, no environment: a draft depends on the route and A's data alone");
     }
     let start = start(format!("{field}: unknown name `{word}`")).help(format!(
         "known here: {}",
@@ -346,7 +345,7 @@ fn unknown_name(
             .suggest(near.as_ref().or(Some(suggestion)));
     }
     match meant(words) {
-        Some(meant) => start.suggest(Some(meant)),
+        Some(meant) => start.helps(error.help.as_deref()).suggest(Some(meant)),
         None if error.help.is_some() => start.helps(error.help.as_deref()),
         None if after.starts_with('.') => start
             .help("A's form data is read by its data type, and an item by the name that `$each` gives it")

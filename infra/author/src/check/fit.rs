@@ -1,41 +1,29 @@
 //! Compares a route with the apps that it connects, as far as their files are available.
 //!
-//! Paths, constants and policies are checked without data. Every other expression is
-//! evaluated for sample instances of A that its schemas allow, from the emptiest to the fullest.
+//! Every expression has a type, which A's schemas tell, and the type is compared with what B's field takes. So nothing
+//! depends on which instances anybody thought of.
 
 mod attachments;
 mod compat;
 mod instance;
-mod limits;
 mod mapping;
 mod prefill;
-mod reading;
 mod regular;
 mod rights;
-mod samples;
-mod shape;
 mod source_schemas;
 mod target;
-mod trial;
 
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, ops::Range};
-
-use stafett_core::route::{Mode, Route};
-
-use self::{
-    compat::FormTarget,
-    mapping::{Leaf, Mapping},
-    shape::FormSchema,
-    source_schemas::SourceSchemas,
+use stafett_core::{
+    route::{Mode, Route},
+    schema::shape::{FormSchema, dangling},
 };
+
+use self::{compat::FormTarget, mapping::Mapping, source_schemas::SourceSchemas};
+use crate::finding::Finding;
 use crate::located_route::LocatedRoute;
-use crate::{
-    fields::without_indexes,
-    finding::{Finding, Place},
-};
 use app_files::AppFiles;
 
 /// What is wrong with a route for these apps. An app whose files are not available gives no findings.
@@ -93,27 +81,23 @@ pub(crate) fn findings(
         form,
         is_validated: route.to.schema.is_some(),
     });
-    let leaves = model(&mut fit, &source, target, b);
-    let samples = samples::samples(&source, &route.from, &route.gate, &route.data_types());
-    trial::fields(&mut fit, &samples, &leaves, target);
-    trial::forms(&mut fit, &samples);
+    model(&mut fit, &source, target, b);
     fit.found
 }
 
-/// Checks `each`, the owner and `model:`, and returns the fields that must be tried with data.
-fn model<'b>(
+/// Checks `each`, the owner and `model:`.
+fn model(
     fit: &mut Fit<'_>,
     source: &SourceSchemas<'_>,
-    target: Option<FormTarget<'_, 'b>>,
+    target: Option<FormTarget<'_, '_>>,
     b: Option<&AppFiles>,
-) -> BTreeMap<String, Leaf<'b>> {
+) {
     let route = fit.route();
     let mut mapping = Mapping {
         fit,
         source,
         target,
-        names: Vec::new(),
-        leaves: BTreeMap::new(),
+        around: source.surroundings(),
     };
     if let Some(each) = &route.each {
         rights::each(&mut mapping, each);
@@ -121,7 +105,6 @@ fn model<'b>(
     rights::owner(&mut mapping, &route.to.owner, b);
     let root = target.map(|target| target.form.root());
     mapping.group(&route.model, "model", root.as_ref());
-    mapping.leaves
 }
 
 /// A route, and the findings about it so far.
@@ -155,46 +138,9 @@ impl<'f> Fit<'f> {
         self.found.push(finding);
     }
 
-    /// Whether something was found about a field.
-    fn has(&self, field: &str) -> bool {
-        self.found
-            .iter()
-            .any(|finding| finding.field.as_deref() == Some(field))
-    }
-
-    /// Whether something was found about a field, a group around it or a field in it.
-    fn has_near(&self, field: &str) -> bool {
-        let field = without_indexes(field);
-        let is_in = |inner: &str, outer: &str| {
-            inner
-                .strip_prefix(outer)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        let told = self
-            .found
-            .iter()
-            .filter_map(|finding| finding.field.as_deref());
-        told.map(|told| told.strip_suffix(".$each").unwrap_or(told))
-            .any(|told| is_in(told, &field) || is_in(&field, told))
-    }
-
-    /// The place of a piece of a path in a field's expression.
-    fn piece(&self, field: &str, path: &str, piece: Range<usize>) -> Option<Place> {
-        let whole = self.subject.places.word(field, path)?;
-        if whole.range.len() != path.len() {
-            return Some(whole);
-        }
-        let start = whole.range.start;
-        Some(
-            self.subject
-                .places
-                .place(start + piece.start..start + piece.end),
-        )
-    }
-
     /// Reports references that are not followed.
     fn references(&mut self, schema: &FormSchema<'_>, field: &str, whose: &str) {
-        for (reference, (place, is_remote)) in shape::dangling(schema) {
+        for (reference, (place, is_remote)) in dangling(schema) {
             let place = if place.is_empty() {
                 String::new()
             } else {

@@ -2,9 +2,12 @@
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use serde_json::Value;
-use stafett_core::route::{
-    Expression, OwnerRule, Scope,
-    model::{self, Node},
+use stafett_core::{
+    language::{Expression, Scope},
+    route::{
+        OwnerRule,
+        model::{self, Node},
+    },
 };
 
 use crate::finding::Finding;
@@ -173,7 +176,7 @@ fn owner(subject: &LocatedRoute<'_>, found: &mut Vec<Finding>) {
 
 /// The value of an expression that reads nothing of A.
 fn constant(expression: &Expression) -> Option<Value> {
-    if expression.paths().next().is_some() || expression.names().next().is_some() {
+    if !expression.is_constant() {
         return None;
     }
     expression.evaluate(&Scope::default()).ok().flatten()
@@ -183,7 +186,7 @@ fn constant(expression: &Expression) -> Option<Value> {
 fn fan_out(subject: &LocatedRoute<'_>, found: &mut Vec<Finding>) {
     let route = subject.route;
     let Some(each) = &route.each else { return };
-    let reads = |expression: &Expression| expression.names().any(|name| name == each.name);
+    let reads = |expression: &Expression| expression.reads(&each.name);
     let in_model = model_reads(&route.model, &each.name);
     if !reads(&each.key) {
         found.push(
@@ -222,7 +225,7 @@ fn fan_out(subject: &LocatedRoute<'_>, found: &mut Vec<Finding>) {
 fn model_reads(group: &model::Group, name: &str) -> bool {
     let mut found = false;
     model::expressions(group, &mut |expression| {
-        found |= expression.names().any(|it| it == name);
+        found |= expression.reads(name);
     });
     found
 }

@@ -57,7 +57,7 @@ impl Made {
         let Some(since) = transform::open_since(&route.gate, &source.instance) else {
             return Self::Closed;
         };
-        match transform::drafts(route, &source.instance, source.data.clone(), since) {
+        match transform::drafts(route, &source.instance, &source.data, since) {
             Err(error) => Self::Nothing(failed(error)),
             Ok(parts) => Self::Parts(
                 parts

@@ -221,7 +221,7 @@ fn a_changed_name_or_key_is_a_warning_because_it_makes_a_second_b() {
 
 #[test]
 fn new_and_solved_failures_are_reported_with_their_reason() {
-    let broken = File::with(ROUTE, "data.model.merknad", "data.model.merkand");
+    let broken = File::with(ROUTE, "data.model.merknad", "data.model.merkand | upper");
     let report = compare(&File::of(ROUTE), &broken, &three());
     assert_eq!(
         (report.differing, report.failing, report.mending),

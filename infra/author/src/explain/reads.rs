@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use stafett_core::route::{Expression, Scope, model::Item};
+use stafett_core::{
+    language::{Expression, Scope},
+    route::model::Item,
+};
 
 /// Something of A that an expression reads.
 #[derive(Clone, Serialize)]
@@ -21,12 +24,9 @@ pub struct Read {
 pub enum Has {
     /// A value.
     Value(Value),
-    /// The field, without a value.
+    /// No value.
     #[serde(rename = "empty", serialize_with = "as_true")]
     Empty,
-    /// No such field.
-    #[serde(rename = "missing", serialize_with = "as_true")]
-    Missing,
 }
 
 fn as_true<S: serde::Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
@@ -34,43 +34,17 @@ fn as_true<S: serde::Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
 }
 
 /// What an expression reads, and what A has there.
-pub(super) fn reads(expression: &Expression, scope: &Scope, items: &[Item<'_>]) -> Vec<Read> {
+pub(super) fn reads(expression: &Expression, scope: &Scope<'_>, items: &[Item<'_>]) -> Vec<Read> {
     let locals: Vec<String> = items.iter().map(|item| item.name.to_owned()).collect();
-    let mut paths: Vec<String> = expression.paths().map(str::to_owned).collect();
-    // Form data may be named in brackets, and an item be read as a whole.
-    for data_type in expression.data_types() {
-        let dotted = format!("data.{data_type}");
-        if !paths
-            .iter()
-            .any(|path| *path == dotted || path.starts_with(&format!("{dotted}.")))
-        {
-            paths.push(format!("data['{data_type}']"));
-        }
-    }
-    let whole = |name: &&String| is_read_whole(expression.source(), name);
-    paths.extend(locals.iter().filter(whole).cloned());
-    let read = |path: String| {
-        let has = match Expression::compile(&path, &locals).ok()?.evaluate(scope) {
+    let read = |path: &stafett_core::language::Path| {
+        let path = path.to_string();
+        let value = Expression::compile(&path, &locals).ok()?.evaluate(scope);
+        // A group with a number that does not fit is there, whatever can be shown of it.
+        let has = match value {
             Ok(Some(value)) => Has::Value(value),
-            Ok(None) => Has::Empty,
-            Err(_) => Has::Missing,
+            Ok(None) | Err(_) => Has::Empty,
         };
         Some(Read { path, has })
     };
-    paths.into_iter().filter_map(read).collect()
-}
-
-/// Whether an expression has `name` as a word of its own, without a field of it.
-fn is_read_whole(source: &str, name: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    source.match_indices(name).any(|(start, _)| {
-        let before = source
-            .get(..start)
-            .and_then(|text| text.chars().next_back());
-        let after = source
-            .get(start + name.len()..)
-            .and_then(|text| text.chars().next());
-        !before.is_some_and(|c| is_part(c) || matches!(c, '.' | '\'' | '"'))
-            && !after.is_some_and(|c| is_part(c) || matches!(c, '.' | '\'' | '"'))
-    })
+    expression.paths().iter().filter_map(read).collect()
 }

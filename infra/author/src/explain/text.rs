@@ -43,7 +43,6 @@ fn write_value(text: &mut String, value: &Explained, file: &Path) {
         let has = match &read.has {
             Has::Value(value) => short(value),
             Has::Empty => "(empty in A)".to_owned(),
-            Has::Missing => "(A has no such field)".to_owned(),
         };
         line("reads", &format!("{} = {has}", read.path));
     }

@@ -3,9 +3,10 @@
 use std::ops::ControlFlow;
 
 use stafett_core::{
+    language::{EvaluationError, Scope},
     preflight::Objection,
     route::{
-        EvaluationError, MappingError,
+        MappingError,
         model::{self, Outcome},
     },
     transform::{self, EachValue, TransformError},
@@ -71,6 +72,9 @@ pub(super) fn of_error(located: LocatedRoute<'_>, error: &TransformError) -> Fin
             "attachment-infected",
             format!("the virus scan found something in a `{from}`"),
         ),
+        TransformError::SeveralForms(_) => {
+            at(located, "from.app", "several-forms", error.to_string())
+        }
         TransformError::Keys { problem, .. } => at(located, "key", "key", problem.to_string()),
         TransformError::Due { .. } => at(located, "due", "due", "gives no date"),
     }
@@ -96,9 +100,9 @@ pub(super) fn of_draft(
 
 fn of_fields(located: LocatedRoute<'_>, source: &InstanceData, key: Option<&str>) -> Vec<Finding> {
     let route = located.route;
-    let scope = transform::scope(route, source.instance.raw.clone(), source.data.clone());
-    let values = transform::each_values(route, scope).unwrap_or_default();
-    let is_wanted = |value: &EachValue| value.key.as_ref().is_ok_and(|it| it.as_deref() == key);
+    let scope = Scope::new(&source.instance.raw, &source.data);
+    let values = transform::each_values(route, &scope).unwrap_or_default();
+    let is_wanted = |value: &EachValue<'_>| value.key.as_ref().is_ok_and(|it| it.as_deref() == key);
     let mut found: Vec<Finding> = Vec::new();
     if let Some(value) = values.into_iter().find(is_wanted) {
         // The walk goes on after a failure; its result is the failure that the transform reported already.
@@ -131,32 +135,14 @@ fn of_mapping(located: LocatedRoute<'_>, error: &MappingError) -> Finding {
 /// A field whose expression gives no value.
 fn unfilled(located: LocatedRoute<'_>, rule: &str, error: &EvaluationError) -> Finding {
     let rule = rule_of(located, rule);
-    let (code, place, label): (_, Option<Place>, _) = match error {
-        EvaluationError::Missing(path) => (
-            "missing",
-            located.places.word(&rule, path),
-            "A's data has no such field",
-        ),
-        EvaluationError::Empty(path) => (
-            "empty",
-            located.places.word(&rule, path),
-            "empty in this instance",
-        ),
-        EvaluationError::TooMuchWork(_) => (
-            "too-much-work",
-            located.places.value(&rule),
-            "too much work",
-        ),
-        EvaluationError::Failed { .. } => (
-            "expression",
-            located.places.value(&rule),
-            "does not work out here",
-        ),
-        EvaluationError::NotData(_) => (
-            "not-data",
-            located.places.value(&rule),
-            "no value of a form",
-        ),
+    let (code, label) = match error {
+        EvaluationError::Empty { .. } => ("empty", "empty in this instance"),
+        EvaluationError::TooMuchWork(_) => ("too-much-work", "too much work"),
+        EvaluationError::Unsuitable { .. } => ("expression", "does not work out here"),
+    };
+    let place: Option<Place> = match error.place() {
+        Some(piece) => located.places.within(&rule, piece),
+        None => located.places.value(&rule),
     };
     Finding::error(code, located.file, format!("{rule}: {error}"))
         .field(rule)

@@ -1,10 +1,11 @@
 //! Reads instance folders as input for routes, without running a server.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
 use app_files::form::Model;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use stafett_core::tolerant;
 use tokio::sync::watch;
 
@@ -27,8 +28,8 @@ impl std::fmt::Debug for InstanceFolderReader {
 pub struct InstanceWithForms {
     /// The instance, as Storage gives it.
     pub instance: Value,
-    /// Its forms by data type, in the app's JSON: an object, or a list if there are several of a type.
-    pub forms: Map<String, Value>,
+    /// Its forms by data type, in the app's JSON, the oldest first.
+    pub forms: BTreeMap<String, Vec<Value>>,
 }
 
 impl std::fmt::Debug for InstanceWithForms {
@@ -68,12 +69,11 @@ impl InstanceFolderReader {
     /// When a file is missing or wrong; the error names file and field.
     pub fn read(&self, folder: &Path) -> Result<InstanceWithForms, LoadError> {
         let instance = super::read(&self.0, folder)?;
-        let mut forms = Map::new();
+        let mut forms = BTreeMap::new();
         if let Some(app) = self.0.app_by_id(&instance.app_id) {
             for (data_type, model) in &app.models {
-                if let Some(form) = Self::forms(folder, &instance, data_type, model)? {
-                    forms.insert(data_type.clone(), form);
-                }
+                let of_type = Self::forms(folder, &instance, data_type, model)?;
+                forms.insert(data_type.clone(), of_type);
             }
         }
         Ok(InstanceWithForms {
@@ -87,7 +87,7 @@ impl InstanceFolderReader {
         instance: &Instance,
         data_type: &str,
         model: &Model,
-    ) -> Result<Option<Value>, LoadError> {
+    ) -> Result<Vec<Value>, LoadError> {
         let mut elements: Vec<&Element> = instance.elements_of(data_type).collect();
         elements.sort_by_key(|element| (element.created, element.id));
         let read = |element: &Element| {
@@ -102,13 +102,6 @@ impl InstanceFolderReader {
             })?;
             Ok(model.to_json(&form, false))
         };
-        let mut forms = elements
-            .into_iter()
-            .map(read)
-            .collect::<Result<Vec<_>, LoadError>>()?;
-        Ok(match forms.len() {
-            0 | 1 => forms.pop(),
-            _ => Some(forms.into()),
-        })
+        elements.into_iter().map(read).collect()
     }
 }

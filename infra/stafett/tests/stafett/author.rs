@@ -205,7 +205,7 @@ fn an_author_asks_where_a_value_came_from() {
 
 #[test]
 fn a_mapping_that_cannot_work_is_refused_where_the_file_says_it() {
-    let bench = Bench::changed("data.model.merknad ", "data.model.merkand ");
+    let bench = Bench::changed("data.model.merknad ", "data.model.merknad | upper ");
     let said = stafett(&[
         "try",
         &bench.route(),
@@ -215,7 +215,7 @@ fn a_mapping_that_cannot_work_is_refused_where_the_file_says_it() {
         &apps(),
     ]);
     said.ends(1)
-        .says("error[missing]")
+        .says("error[empty]")
         .says("permit-to-casework.yaml:20:14")
         .says("^^^^^^^^^^^^^^^^^^")
         .says("refused: nothing would be sent");

@@ -6,11 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
-use crate::{
-    relay::Reason,
-    route::{Expression, OwnerRule},
-    schema::Schema,
-};
+use crate::{language::Expression, relay::Reason, route::OwnerRule, schema::Schema};
 
 /// A draft that B accepts, with B's metadata and the route's target.
 struct Case {

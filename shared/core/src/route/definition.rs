@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use jiff::{Span, Timestamp};
 
-use super::{expression::Expression, model};
+use super::model;
 use crate::{
     id::{AppId, RouteName},
+    language::Expression,
     schema::Schema,
 };
 
@@ -33,6 +34,19 @@ pub struct Route {
     pub each: Option<Each>,
     /// What is done to A after B exists.
     pub then: AfterSteps,
+    /// What the author knows of fields and accepts.
+    pub accepted: Vec<Accepted>,
+}
+
+/// Warnings of `check` about a field that the route's author has looked at and accepts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The field of `model`, such as `model.soknad.tittel`.
+    pub field: String,
+    /// The warnings by their codes, such as `may-be-empty`.
+    pub findings: Vec<String>,
+    /// Why.
+    pub because: String,
 }
 
 /// What is done to A, through A's app, after B exists. In a fan-out this happens after all B instances exist.
@@ -155,37 +169,14 @@ impl Route {
 
     /// The form data types of A that the route reads.
     #[must_use]
-    pub fn data_types(&self) -> BTreeSet<&str> {
-        let mut types: BTreeSet<&str> = self.to.owner.expression().data_types().collect();
+    pub fn data_types(&self) -> BTreeSet<String> {
+        let mut types = self.to.owner.expression().data_types();
         for expression in self.each.iter().flat_map(|each| [&each.list, &each.key]) {
             types.extend(expression.data_types());
         }
         model::expressions(&self.model, &mut |expression| {
-            types.extend(expression.data_types())
+            types.extend(expression.data_types());
         });
         types
-    }
-
-    /// The paths in A's data that the route reads. Fields of the value of `each` are given as fields of its list.
-    #[must_use]
-    pub fn paths(&self) -> BTreeSet<String> {
-        let mut paths: BTreeSet<String> = self
-            .to
-            .owner
-            .expression()
-            .paths()
-            .map(str::to_owned)
-            .collect();
-        model::paths(&self.model, &mut |path| {
-            paths.insert(path);
-        });
-        let Some(each) = &self.each else { return paths };
-        paths.extend(each.list.paths().chain(each.key.paths()).map(str::to_owned));
-        let item = format!("{}.", each.name);
-        let of_list = |path: String| match path.strip_prefix(&item) {
-            Some(field) => format!("{}.{field}", each.list.source().trim()),
-            None => path,
-        };
-        paths.into_iter().map(of_list).collect()
     }
 }

@@ -4,7 +4,10 @@ use std::{fmt, ops::Range, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::schema::SchemaError;
+use crate::{
+    language::{SyntaxProblem, Unknown},
+    schema::SchemaError,
+};
 
 /// An error in a route file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -158,6 +161,30 @@ impl Words {
         Self {
             word: word.to_owned(),
             allowed: allowed.iter().map(|&word| word.to_owned()).collect(),
+        }
+    }
+}
+
+impl From<Unknown> for Words {
+    fn from(unknown: Unknown) -> Self {
+        Self {
+            word: unknown.word,
+            allowed: unknown.known,
+        }
+    }
+}
+
+impl From<SyntaxProblem> for Mistake {
+    fn from(problem: SyntaxProblem) -> Self {
+        match problem {
+            SyntaxProblem::Syntax => Self::ExpressionSyntax,
+            SyntaxProblem::TooLong => Self::ExpressionTooLong,
+            SyntaxProblem::UnknownName(unknown) => Self::UnknownName((*unknown).into()),
+            SyntaxProblem::UnknownFilter(unknown) => Self::UnknownFilter((*unknown).into()),
+            SyntaxProblem::UnknownTest(unknown) => Self::UnknownTest((*unknown).into()),
+            SyntaxProblem::DataWithoutType => Self::DataWithoutType,
+            SyntaxProblem::EachForm => Self::EachForm,
+            SyntaxProblem::NameTaken(name) => Self::NameTaken(name),
         }
     }
 }

@@ -188,7 +188,7 @@ pub(super) enum Tree {
     /// YAML makes of `01`, `1e3`, `NO` or `~`.
     Leaf,
     Map(Vec<(Spanned<String>, Spanned<Tree>)>),
-    List,
+    List(Vec<Spanned<Tree>>),
 }
 
 /// Reads a field that is given, if only by an empty value or YAML's `~`, which would else count as not given.
@@ -230,8 +230,11 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tree, A::Error> {
-        while items.next_element::<serde::de::IgnoredAny>()?.is_some() {}
-        Ok(Tree::List)
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Tree::List(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {

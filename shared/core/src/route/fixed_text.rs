@@ -42,7 +42,8 @@ fn is_text(text: &str, locals: &[String]) -> bool {
         word.is_empty()
             || OPERATORS.contains(&word)
             || ["data", "instance"].contains(&word)
-            || locals.iter().any(|local| local == word)
+            // `row-1` is meant as a subtraction.
+            || locals.iter().any(|local| word.split('-').next() == Some(local))
     };
     let joins = |join: char, is_before: fn(char) -> bool, is_behind: fn(char) -> bool| {
         text.match_indices(join).any(|(at, join)| {

@@ -6,14 +6,13 @@ use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use serde_saphyr::{Location, Spanned};
 
 use super::{
-    AfterSteps, AttachmentRule, Each, Expected, Gate, Mistake, Mode, OwnerRule, Route, RouteError,
-    Target, Words,
-    expression::Expression,
+    Accepted, AfterSteps, AttachmentRule, Each, Expected, Gate, Mistake, Mode, OwnerRule, Route,
+    RouteError, Target, Words,
     file::{Owner, RouteFile, Then, To, Tree, When, bytes},
     model::{Group, Node},
     span::Scalars,
 };
-use crate::{id::InvalidId, moment, schema::Schema, xml};
+use crate::{id::InvalidId, language::Expression, moment, schema::Schema, xml};
 
 mod leaf;
 
@@ -30,6 +29,7 @@ pub(super) fn route(path: &Path, text: &str, file: RouteFile) -> Result<Route, V
         text,
         scalars: &Scalars::of(text),
         errors: Vec::new(),
+        accepted: Vec::new(),
     }
     .route(file)
 }
@@ -40,6 +40,7 @@ struct Check<'a> {
     text: &'a str,
     scalars: &'a Scalars,
     errors: Vec<RouteError>,
+    accepted: Vec<Accepted>,
 }
 
 /// What is wrong, and what is allowed or to be done.
@@ -163,6 +164,7 @@ impl<'a> Check<'a> {
                     due,
                     each,
                     then,
+                    accepted: self.accepted,
                 })
             }
             _ => Err(self.errors),
@@ -416,6 +418,9 @@ impl<'a> Check<'a> {
     fn node(&mut self, tree: Spanned<Tree>, field: &str, locals: &mut Vec<String>) -> Option<Node> {
         match tree.value {
             Tree::Leaf => self.expression(&tree, field, locals).map(Node::Field),
+            Tree::Map(fields) if fields.iter().any(|(name, _)| name.value == "$value") => {
+                self.valued(fields, field, locals).map(Node::Field)
+            }
             Tree::Map(mut fields) => {
                 match fields.iter().position(|(name, _)| name.value == "$each") {
                     None => self.group(fields, field, locals).map(Node::Group),
@@ -425,13 +430,76 @@ impl<'a> Check<'a> {
                     }
                 }
             }
-            Tree::List => {
+            Tree::List(_) => {
                 self.error(
                     Mistake::List,
                     Some(tree.referenced),
                     field,
                     "a list is written as a group with `$each: item in data.model.items`",
                 );
+                None
+            }
+        }
+    }
+
+    /// An expression with what its author accepts: `$value`, `$accept` and `$because`.
+    fn valued(
+        &mut self,
+        fields: Vec<(Spanned<String>, Spanned<Tree>)>,
+        field: &str,
+        locals: &[String],
+    ) -> Option<Expression> {
+        const KEYS: [&str; 3] = ["$value", "$accept", "$because"];
+        let (mut value, mut findings, mut because) = (None, None, None);
+        for (name, tree) in fields {
+            match name.value.as_str() {
+                "$value" => value = self.expression(&tree, field, locals),
+                "$accept" => findings = self.findings(&tree, &format!("{field}.$accept")),
+                "$because" => because = self.text(&tree, &format!("{field}.$because")),
+                other => self.error(
+                    Mistake::UnknownKey(Words::new(other, &KEYS)),
+                    Some(name.referenced),
+                    &format!("{field}.{other}"),
+                    "stands beside `$value`, where only `$accept` and `$because` stand",
+                ),
+            }
+        }
+        match (findings, because) {
+            (Some(findings), Some(because)) => self.accepted.push(Accepted {
+                field: field.to_owned(),
+                findings,
+                because,
+            }),
+            (findings, _) => {
+                let (key, help) = match findings {
+                    None => (
+                        "$accept",
+                        "the warnings that are accepted: `$accept: [may-be-empty]`",
+                    ),
+                    Some(_) => (
+                        "$because",
+                        "why they are accepted: `$because: A's page requires it`",
+                    ),
+                };
+                let mistake = Mistake::MissingKey(key.into());
+                let key = format!("{field}.{key}");
+                self.error(mistake, None, &key, with_help("missing", help));
+            }
+        }
+        value
+    }
+
+    /// The codes of accepted warnings.
+    fn findings(&mut self, tree: &Spanned<Tree>, field: &str) -> Option<Vec<String>> {
+        match &tree.value {
+            Tree::List(items) if !items.is_empty() => {
+                let codes: Vec<_> = items.iter().map(|item| self.text(item, field)).collect();
+                codes.into_iter().collect()
+            }
+            _ => {
+                let expected = Expected::List;
+                let mistake = Mistake::WrongKind(expected);
+                self.error(mistake, Some(tree.referenced), field, expected.problem());
                 None
             }
         }

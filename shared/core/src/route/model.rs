@@ -5,7 +5,7 @@ use std::{fmt, ops::ControlFlow};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::expression::{EvaluationError, Expression, Scope};
+use crate::language::{EvaluationError, Expression, Scope};
 
 /// The maximum number of elements in a draft. Forms that people fill in have far fewer.
 const MAX_ELEMENTS: usize = 100_000;
@@ -40,7 +40,7 @@ pub enum MappingError {
         /// The field, as a dotted path in the route.
         field: String,
         /// Why.
-        problem: EvaluationError,
+        problem: Box<EvaluationError>,
     },
     /// The form would have too many elements.
     #[error("{field}: {}", self.problem())]
@@ -83,32 +83,11 @@ impl Node {
             }
         }
     }
-
-    /// Visits the paths that this node reads. Fields of an item are given as fields of its list.
-    pub fn paths(&self, visit: &mut dyn FnMut(String)) {
-        match self {
-            Self::Field(expression) => expression.paths().for_each(|path| visit(path.to_owned())),
-            Self::Group(group) => paths(group, visit),
-            Self::Repeat { name, list, group } => {
-                list.paths().for_each(|path| visit(path.to_owned()));
-                let item = format!("{name}.");
-                paths(group, &mut |path| match path.strip_prefix(&item) {
-                    Some(field) => visit(format!("{}.{field}", list.source().trim())),
-                    None => visit(path),
-                });
-            }
-        }
-    }
 }
 
 /// Visits every expression in `group`.
 pub fn expressions<'a>(group: &'a Group, visit: &mut dyn FnMut(&'a Expression)) {
     group.iter().for_each(|(_, node)| node.expressions(visit));
-}
-
-/// Visits every path that `group` reads.
-pub fn paths(group: &Group, visit: &mut dyn FnMut(String)) {
-    group.iter().for_each(|(_, node)| node.paths(visit));
 }
 
 /// An item of a list that an `each` or `$each` is at.
@@ -129,7 +108,7 @@ pub struct Field<'a> {
     /// The expression.
     pub expression: &'a Expression,
     /// What the expression sees.
-    pub scope: &'a Scope,
+    pub scope: &'a Scope<'a>,
     /// What came of it.
     pub outcome: Outcome<'a>,
     /// Whether the expression is the list of a repeating group.
@@ -234,7 +213,7 @@ impl<'a> Path<'a> {
 ///
 /// # Errors
 /// [`MappingError`], which names the field.
-pub fn fill(group: &Group, scope: &Scope) -> Result<Map<String, Value>, MappingError> {
+pub fn fill(group: &Group, scope: &Scope<'_>) -> Result<Map<String, Value>, MappingError> {
     walk(group, scope, &mut |field| match field.outcome {
         Outcome::Failed(_) => ControlFlow::Break(()),
         Outcome::Value(_) | Outcome::List => ControlFlow::Continue(()),
@@ -248,7 +227,7 @@ pub fn fill(group: &Group, scope: &Scope) -> Result<Map<String, Value>, MappingE
 /// [`MappingError`], which names the first field that could not be filled.
 pub fn walk(
     group: &Group,
-    scope: &Scope,
+    scope: &Scope<'_>,
     visit: &mut dyn FnMut(&Field<'_>) -> ControlFlow<()>,
 ) -> Result<Map<String, Value>, MappingError> {
     let mut walk = Walk {
@@ -275,7 +254,7 @@ impl Walk<'_> {
     fn group(
         &mut self,
         group: &Group,
-        scope: &Scope,
+        scope: &Scope<'_>,
         before: Option<&Path<'_>>,
     ) -> ControlFlow<(), Map<String, Value>> {
         let mut filled = Map::new();
@@ -294,7 +273,7 @@ impl Walk<'_> {
     fn node(
         &mut self,
         node: &Node,
-        scope: &Scope,
+        scope: &Scope<'_>,
         path: &Path<'_>,
     ) -> ControlFlow<(), Option<Value>> {
         self.count(1, path)?;
@@ -343,14 +322,14 @@ impl Walk<'_> {
         &mut self,
         path: &Path<'_>,
         expression: &Expression,
-        scope: &Scope,
+        scope: &Scope<'_>,
         outcome: Outcome<'_>,
         is_list: bool,
     ) -> ControlFlow<()> {
         if let (Outcome::Failed(error), None) = (outcome, &self.failed) {
             self.failed = Some(MappingError::Expression {
                 field: path.name(),
-                problem: error.clone(),
+                problem: Box::new(error.clone()),
             });
         }
         (self.visit)(&Field {

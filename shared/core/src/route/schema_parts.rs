@@ -45,7 +45,7 @@ impl JsonSchema for Leaf {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "An expression (Jinja syntax) over `instance`, `data.<data type>` and the names of `each`.",
+            "description": "An expression over `instance`, `data.<data type>` and the names of `each`.",
             "type": ["string", "number", "boolean"],
             "minLength": 1,
         })
@@ -96,7 +96,28 @@ impl JsonSchema for Node {
             "patternProperties": { ELEMENT: node },
             "additionalProperties": false,
         });
-        json_schema!({ "anyOf": [leaf, group] })
+        let accepting = json!({
+            "description": "An expression, and the warnings about it that the author accepts.",
+            "type": "object",
+            "properties": {
+                "$value": leaf,
+                "$accept": {
+                    "description": "The codes of the warnings of `check`.",
+                    "type": "array",
+                    "items": { "type": "string" },
+                    "minItems": 1,
+                    "examples": [["may-be-empty"]],
+                },
+                "$because": {
+                    "description": "Why they are accepted.",
+                    "type": "string",
+                    "minLength": 1,
+                },
+            },
+            "required": ["$value", "$accept", "$because"],
+            "additionalProperties": false,
+        });
+        json_schema!({ "anyOf": [leaf, group, accepting] })
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use super::*;
+use crate::language::Scope;
 
 mod invalid;
 mod leaves;
@@ -124,7 +125,8 @@ fn only(routes: &Routes) -> &Route {
     routes.iter().next().unwrap()
 }
 
-fn scope(route: &Route, instance: Value, model: Value) -> Scope {
+/// What the route's model becomes for an A instance with this form.
+fn filled(route: &Route, instance: Value, model: Value) -> Map<String, Value> {
     let data = Map::from_iter([("model".to_owned(), model)]);
-    Scope::new(instance, data, route.paths().iter().map(String::as_str))
+    model::fill(&route.model, &Scope::new(&instance, &data)).unwrap()
 }

@@ -99,7 +99,7 @@ fn all(routes: &Routes, source: Value, form: Value) -> Result<Vec<KeyedDraft>, T
     drafts(
         route,
         &source,
-        Map::from_iter([("model".to_owned(), form)]),
+        &Map::from_iter([("model".to_owned(), form)]),
         since,
     )
 }
@@ -244,7 +244,7 @@ fn a_missing_owner_is_an_error_that_names_route_field_and_path() {
         ),
         (
             "data.model.eier",
-            "A's data has no `data.model.eier`: correct the path, or say what then with `| default(…)`",
+            "`data.model.eier` is empty in A's data: say what then with `| default(…)`",
         ),
     ] {
         assert_eq!(
@@ -257,36 +257,27 @@ fn a_missing_owner_is_an_error_that_names_route_field_and_path() {
 }
 
 #[test]
-fn an_error_names_the_missing_path_with_route_and_field() {
+fn an_error_names_route_field_and_what_it_was_about() {
+    let rows = || Value::from(vec![json!({"a": 1}); 60_000]);
     for (title, form, problem) in [
-        (
-            "data.model.soker.navn",
-            json!({"soker": {"name": "Kari"}}),
-            "A's data has no `data.model.soker.navn`: correct the path, or say what then with `| default(…)`",
-        ),
         (
             "'Fra ' ~ data.model.soker.navn",
             json!({"soker": {"navn": null}}),
             "`data.model.soker.navn` is empty in A's data: say what then with `| default(…)`",
         ),
         (
-            "data.other.navn",
+            "'Fra ' ~ data.other.navn",
             json!({}),
-            "A's data has no `data.other.navn`: correct the path, or say what then with `| default(…)`",
+            "`data.other.navn` is empty in A's data: say what then with `| default(…)`",
         ),
         (
             "data.model.antall + 1",
             json!({"antall": "tre"}),
-            "`data.model.antall + 1` cannot be evaluated for this instance (invalid operation)",
+            "`data.model.antall` is a text, and a number is needed: `| number` reads 1234.50, `| norwegian_number` 1 234,50, and `~` joins texts",
         ),
         (
-            "'x' * 1000000000000",
-            json!({}),
-            "`'x' * 1000000000000` takes more than 50000 steps: make the expression simpler",
-        ),
-        (
-            "[range(60000), range(60000)]",
-            json!({}),
+            "[data.model.rader, data.model.rader]",
+            json!({"rader": rows()}),
             "the form would have more than 100000 elements",
         ),
     ] {
@@ -630,11 +621,11 @@ fn missing_or_repeated_keys_give_no_draft_at_all() {
         ),
         (
             json!([{"navn": "x"}]),
-            "value 0 of `each`: A's data has no `heir.id`: correct the path, or say what then with `| default(…)`",
+            "value 0 of `each` has no key: a text or a number is needed",
         ),
         (
             json!("one"),
-            "`data.model.heirs` cannot be evaluated for this instance (a list is needed, this is a string)",
+            "`data.model.heirs` is a text, and a list is needed",
         ),
     ] {
         let error = all(&routes, ended(), json!({"heirs": heirs})).unwrap_err();

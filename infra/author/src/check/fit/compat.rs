@@ -2,14 +2,20 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use jiff::{Timestamp, civil};
+use rust_decimal::Decimal;
 use serde_json::Value;
-
-use super::{
-    limits::Limits,
-    regular,
-    shape::{FormSchema, Kind, Node, Shape},
+use stafett_core::{
+    language::{
+        calendar, number,
+        types::{self, Fields, Type},
+    },
+    schema::{
+        limits::Limits,
+        shape::{FormSchema, Kind, Node, Shape},
+    },
 };
+
+use super::regular;
 use crate::{
     check::words::{characters, nearest, quoted},
     finding::Severity,
@@ -166,187 +172,263 @@ impl<'a> FormTarget<'_, 'a> {
         })
     }
 
-    /// Why `node` in B does not take every value that `theirs` in A may have.
-    pub(super) fn misfits<'s>(
-        &self,
-        source: &FormSchema<'s>,
-        theirs: &Node<'s>,
-        node: &Node<'a>,
-    ) -> Vec<Misfit> {
+    /// Why `node` in B does not take every value of this type.
+    pub(super) fn misfits<'s>(&self, given: &Type<'_, 's>, node: &Node<'a>) -> Vec<Misfit> {
         let mut found = Vec::new();
-        self.compare(source, theirs, node, &mut HashSet::new(), &mut found);
+        self.compare(given, node, 0, &mut HashSet::new(), &mut found);
         found
     }
 
     fn compare<'s>(
         &self,
-        source: &FormSchema<'s>,
-        theirs: &Node<'s>,
+        given: &Type<'_, 's>,
         node: &Node<'a>,
+        depth: usize,
         seen: &mut HashSet<(Node<'s>, Node<'a>)>,
         found: &mut Vec<Misfit>,
     ) {
-        let is_new = seen.insert((theirs.clone(), node.clone()));
-        if !is_new || seen.len() > MAX_PAIRS || found.len() > MAX_LISTED {
+        if depth > MAX_DEPTH || seen.len() > MAX_PAIRS || found.len() > MAX_LISTED {
             return;
         }
-        let (given, admitted) = (source.shape(theirs), self.form.shape(node));
-        if let Some(misfit) = self.kind(&given.kinds, &admitted.kinds) {
+        let admitted = self.form.shape(node);
+        let kinds: BTreeSet<Kind> = given.known().map(kind_of).collect();
+        if let Some(misfit) = self.kind(&kinds, &admitted.kinds) {
             found.push(misfit);
             return;
         }
-        found.extend(self.limits(&given, &admitted));
-        if let (Some(given), Some(admitted)) = (&given.items, &admitted.items) {
-            self.compare(source, given, admitted, seen, found);
+        for kind in given.known() {
+            match kind {
+                types::Kind::Text(limits) => found.extend(text_misfit(limits, &admitted)),
+                types::Kind::Number { limits, .. } => {
+                    found.extend(number_misfit(limits, &admitted))
+                }
+                types::Kind::Boolean => found.extend(flag_misfit(&admitted)),
+                types::Kind::Date => found.extend(text_misfit(&of_format("date"), &admitted)),
+                types::Kind::DateTime => {
+                    found.extend(text_misfit(&of_format("date-time"), &admitted))
+                }
+                types::Kind::Time => found.extend(text_misfit(&of_format("time"), &admitted)),
+                types::Kind::List { least, most, .. } => {
+                    found.extend(count_misfit(*least, *most, &admitted));
+                    if let (Some(item), Some(items)) = (given.item(), &admitted.items) {
+                        self.compare(&item, items, depth + 1, seen, found);
+                    }
+                }
+                types::Kind::Group(fields) => {
+                    self.fields(fields, node, &admitted, depth, seen, found)
+                }
+            }
+        }
+    }
+
+    fn fields<'s>(
+        &self,
+        fields: &Fields<'_, 's>,
+        node: &Node<'a>,
+        admitted: &Shape<'a>,
+        depth: usize,
+        seen: &mut HashSet<(Node<'s>, Node<'a>)>,
+        found: &mut Vec<Misfit>,
+    ) {
+        // A group within itself is compared once.
+        if let Fields::Given(_, theirs) = fields
+            && !seen.insert((theirs.clone(), node.clone()))
+        {
+            return;
         }
         if !admitted.is_closed() {
             return;
         }
-        for (name, theirs) in &given.fields {
+        let fields = fields.all();
+        for (name, field) in &fields {
             let before = found.len();
             match admitted.field(name) {
-                Some(node) => self.compare(source, theirs, node, seen, found),
+                Some(node) => self.compare(field, node, depth + 1, seen, found),
                 None => found.push(no_such_field()),
+            }
+            if self.is_validated && field.may_be_empty && admitted.required.contains(name.as_str())
+            {
+                let what = "may be empty, and B requires this field";
+                found.push(Misfit::warning("may-be-empty", what));
             }
             for misfit in found.drain(before..).collect::<Vec<_>>() {
                 found.push(misfit.in_field(name));
             }
         }
+        for name in admitted.required.iter().filter(|_| self.is_validated) {
+            if !fields.iter().any(|(known, _)| known == name) {
+                found.push(
+                    Misfit::error("required", "is not there, and B requires it").in_field(name),
+                );
+            }
+        }
     }
+}
 
-    /// What A's field may have and B's field does not take.
-    fn limits(&self, given: &Shape<'_>, admitted: &Shape<'_>) -> Option<Misfit> {
-        let (theirs, ours) = (&given.limits, &admitted.limits);
-        if let Some(listed) = &theirs.admitted {
-            let refused: Vec<(&Value, Misfit)> = listed
-                .iter()
-                .filter_map(|value| Some((*value, value_breaks(ours, value)?)))
-                .collect();
-            return if refused.len() < listed.len() {
-                let words: Vec<_> = refused.iter().map(|(value, _)| plain(value)).collect();
-                let (_, first) = refused.first()?;
-                Some(
-                    Misfit::warning(
-                        first.code,
-                        format!("may be {}, which B does not admit", one_of(&words)),
-                    )
-                    .help(
-                        first
-                            .help
-                            .clone()
-                            .unwrap_or_else(|| format!("B: it {}", first.what)),
-                    ),
-                )
-            } else {
-                let (_, first) = refused.into_iter().next()?;
-                let words: Vec<_> = listed.iter().map(|value| plain(value)).collect();
-                let what = format!("is one of {}, and B admits none of them", one_of(&words));
-                Some(Misfit {
-                    what,
-                    suggestion: None,
-                    ..first
-                })
-            };
+/// The kind of a value as a schema names it.
+fn kind_of(kind: &types::Kind<'_, '_>) -> Kind {
+    match kind {
+        types::Kind::Text(_) | types::Kind::Date | types::Kind::DateTime | types::Kind::Time => {
+            Kind::Text
         }
-        // A's schema may have keywords that are not read here.
-        if given.unsure {
-            return None;
-        }
-        if let Some(listed) = &ours.admitted {
-            let words: Vec<_> = listed.iter().map(|value| plain(value)).collect();
-            let is_flag = given.kinds == BTreeSet::from([Kind::Boolean]) && listed.len() > 1;
-            return (!is_flag).then(|| {
-                Misfit::warning(
-                    "enum",
-                    format!("may be anything in A, and B admits {} only", one_of(&words)),
-                )
-            });
-        }
-        if let Some(limit) = ours.max_length
-            && given.kinds.contains(&Kind::Text)
-            && theirs.max_length.is_none_or(|longest| longest > limit)
-            && !is_bounded(theirs, limit)
-        {
-            let longest = match theirs.max_length {
-                Some(longest) => format!("may have {} in A", characters(longest)),
-                None => "may have any length in A".into(),
-            };
-            return Some(
-                Misfit::warning(
-                    "length",
-                    format!("{longest}, and B's field takes {limit} at most"),
-                )
-                .help(format!(
-                    "shorten it in the expression, such as `[:{limit}]`, or limit it in A's schema"
-                )),
-            );
-        }
-        if let Some(limit) = ours.min_length.filter(|limit| *limit > 1)
-            && given.kinds.contains(&Kind::Text)
-            && theirs.min_length.is_none_or(|shortest| shortest < limit)
-            && theirs.patterns.is_empty()
-            && theirs.format.is_none()
-        {
-            return Some(Misfit::warning(
-                "length",
-                format!(
-                    "may be shorter in A than the {} that B's field takes at least",
-                    characters(limit)
-                ),
-            ));
-        }
-        if let Some(pattern) = ours
-            .patterns
-            .iter()
-            .find(|pattern| !theirs.patterns.contains(pattern))
-            && given.kinds.contains(&Kind::Text)
-            && theirs.patterns.is_empty()
-        {
-            return Some(Misfit::warning(
-                "pattern",
-                format!("may be any text in A, and B's field takes what matches `{pattern}` only"),
-            ));
-        }
-        if let Some(format) = ours.format.filter(|format| is_moment(format))
-            && given.kinds.contains(&Kind::Text)
-            && !moment_fits(theirs.format, format)
-        {
-            let given = match theirs.format {
-                Some(format) => format!("is a `{format}` in A"),
-                None => "may be any text in A".into(),
-            };
-            return Some(Misfit::warning(
-                "format",
-                format!("{given}, and B's field takes a `{format}`"),
-            ));
-        }
-        let is_number = given.kinds.contains(&Kind::Number) || given.kinds.contains(&Kind::Integer);
-        if let Some(least) = ours.minimum
-            && is_number
-            && theirs.minimum.is_none_or(|mine| mine < least)
-        {
-            return Some(Misfit::warning(
-                "range",
-                format!("may be less in A than {least}, the least that B's field takes"),
-            ));
-        }
-        if let Some(most) = ours.maximum
-            && is_number
-            && theirs.maximum.is_none_or(|mine| mine > most)
-        {
-            return Some(Misfit::warning(
-                "range",
-                format!("may be more in A than {most}, the most that B's field takes"),
-            ));
-        }
-        if let Some(most) = ours.max_items
-            && given.is_list()
-            && theirs.max_items.is_none_or(|mine| mine > most)
-        {
-            return Some(too_many(theirs.max_items, most));
-        }
-        None
+        types::Kind::Number { limits, .. } if limits.decimals == Some(0) => Kind::Integer,
+        types::Kind::Number { .. } => Kind::Number,
+        types::Kind::Boolean => Kind::Boolean,
+        types::Kind::List { .. } => Kind::List,
+        types::Kind::Group(_) => Kind::Group,
     }
+}
+
+/// A text of a format.
+fn of_format(format: &'static str) -> Limits<'static> {
+    Limits {
+        format: Some(format),
+        ..Limits::default()
+    }
+}
+
+/// What a value of these may be and B's field does not take, where the values are listed.
+fn listed_misfit(listed: &[std::borrow::Cow<'_, Value>], ours: &Limits<'_>) -> Option<Misfit> {
+    let refused: Vec<(&Value, Misfit)> = listed
+        .iter()
+        .filter_map(|value| Some((&**value, value_breaks(ours, value)?)))
+        .collect();
+    if refused.len() < listed.len() {
+        let words: Vec<_> = refused.iter().map(|(value, _)| plain(value)).collect();
+        let (_, first) = refused.first()?;
+        let what = format!("may be {}, which B does not admit", one_of(&words));
+        let help = first.help.clone();
+        let help = help.unwrap_or_else(|| format!("B: it {}", first.what));
+        return Some(Misfit::warning(first.code, what).help(help));
+    }
+    let (_, first) = refused.into_iter().next()?;
+    let words: Vec<_> = listed.iter().map(|value| plain(value)).collect();
+    Some(Misfit {
+        what: format!("is one of {}, and B admits none of them", one_of(&words)),
+        suggestion: None,
+        ..first
+    })
+}
+
+/// The misfit of a field that takes listed values only.
+fn listed_only(admitted: &Shape<'_>) -> Option<Misfit> {
+    let listed = admitted.limits.admitted.as_ref()?;
+    let words: Vec<_> = listed.iter().map(|value| plain(value)).collect();
+    let what = format!("may be anything in A, and B admits {} only", one_of(&words));
+    Some(Misfit::warning("enum", what))
+}
+
+fn flag_misfit(admitted: &Shape<'_>) -> Option<Misfit> {
+    let listed = admitted.limits.admitted.as_ref()?;
+    (listed.len() < 2).then(|| listed_only(admitted)).flatten()
+}
+
+fn text_misfit(theirs: &Limits<'_>, admitted: &Shape<'_>) -> Option<Misfit> {
+    let ours = &admitted.limits;
+    if let Some(listed) = &theirs.admitted {
+        return listed_misfit(listed, ours);
+    }
+    if let Some(misfit) = listed_only(admitted) {
+        return Some(misfit);
+    }
+    if let Some(limit) = ours.max_length
+        && theirs.max_length.is_none_or(|longest| longest > limit)
+        && !is_bounded(theirs, limit)
+    {
+        let longest = match theirs.max_length {
+            Some(longest) => format!("may have {} in A", characters(longest)),
+            None => "may have any length in A".into(),
+        };
+        let what = format!("{longest}, and B's field takes {limit} at most");
+        return Some(Misfit::warning("length", what).help(format!(
+            "shorten it in the expression, such as `[:{limit}]`, or limit it in A's schema"
+        )));
+    }
+    if let Some(limit) = ours.min_length.filter(|limit| *limit > 1)
+        && theirs.min_length.is_none_or(|shortest| shortest < limit)
+        && theirs.patterns.is_empty()
+        && theirs.format.is_none()
+    {
+        return Some(Misfit::warning(
+            "length",
+            format!(
+                "may be shorter in A than the {} that B's field takes at least",
+                characters(limit)
+            ),
+        ));
+    }
+    let differs = |pattern: &&&str| !theirs.patterns.contains(pattern);
+    if let Some(pattern) = ours.patterns.iter().find(differs) {
+        let given = match theirs.patterns.first() {
+            Some(theirs) => format!("matches `{theirs}` in A"),
+            None => "may be any text in A".into(),
+        };
+        return Some(Misfit::warning(
+            "pattern",
+            format!("{given}, and B's field takes what matches `{pattern}` only"),
+        ));
+    }
+    let format = ours
+        .format
+        .filter(|format| is_moment(format) && !moment_fits(theirs.format, format))?;
+    let given = match theirs.format {
+        Some(format) => format!("is a `{format}` in A"),
+        None => "may be any text in A".into(),
+    };
+    Some(Misfit::warning(
+        "format",
+        format!("{given}, and B's field takes a `{format}`"),
+    ))
+}
+
+fn number_misfit(theirs: &Limits<'_>, admitted: &Shape<'_>) -> Option<Misfit> {
+    let ours = &admitted.limits;
+    if let Some(listed) = &theirs.admitted {
+        return listed_misfit(listed, ours);
+    }
+    if let Some(misfit) = listed_only(admitted) {
+        return Some(misfit);
+    }
+    let is_less =
+        |mine: Decimal, least| mine < least || mine == least && ours.above && !theirs.above;
+    if let Some(least) = ours.minimum
+        && theirs.minimum.is_none_or(|mine| is_less(mine, least))
+    {
+        return Some(Misfit::warning(
+            "range",
+            format!("may be less in A than {least}, the least that B's field takes"),
+        ));
+    }
+    let is_more = |mine: Decimal, most| mine > most || mine == most && ours.below && !theirs.below;
+    if let Some(most) = ours.maximum
+        && theirs.maximum.is_none_or(|mine| is_more(mine, most))
+    {
+        return Some(Misfit::warning(
+            "range",
+            format!("may be more in A than {most}, the most that B's field takes"),
+        ));
+    }
+    let places = ours
+        .decimals
+        .filter(|places| theirs.decimals.is_none_or(|mine| mine > *places))?;
+    // A text field takes them all; a whole number is told by its type.
+    (places > 0).then(|| {
+        let what = format!("may have more decimals than the {places} that B's field takes");
+        Misfit::warning("range", what).help(format!("say how it is rounded: `| round({places})`"))
+    })
+}
+
+fn count_misfit(least: u64, most: Option<u64>, admitted: &Shape<'_>) -> Option<Misfit> {
+    if let Some(limit) = admitted.limits.max_items
+        && most.is_none_or(|most| most > limit)
+    {
+        return Some(too_many(most, limit));
+    }
+    let limit = admitted.limits.min_items.filter(|limit| least < *limit)?;
+    Some(Misfit::warning(
+        "items",
+        format!("may have {least} items, and B takes {limit} at least"),
+    ))
 }
 
 /// The misfit of a list that may have more items in A than B allows.
@@ -372,7 +454,7 @@ fn is_bounded(limits: &Limits<'_>, limit: u64) -> bool {
     // A date has ten characters, a date-time at most 35.
     let moment = match limits.format {
         Some("date") => limit >= 10,
-        Some("date-time" | "time" | "uuid") => limit >= 36,
+        Some("date-time" | "instant" | "time" | "uuid") => limit >= 36,
         _ => false,
     };
     let of_pattern = |pattern: &&str| regular::longest(pattern).is_some_and(|most| most <= limit);
@@ -384,7 +466,7 @@ fn value_breaks(limits: &Limits<'_>, value: &Value) -> Option<Misfit> {
     if let Some(listed) = &limits.admitted
         && !listed
             .iter()
-            .any(|admitted| *admitted == value || plain(admitted) == plain(value))
+            .any(|admitted| **admitted == *value || plain(admitted) == plain(value))
     {
         let words: Vec<String> = listed.iter().map(|value| plain(value)).collect();
         let mut misfit = Misfit::error("enum", "is none of the values that B's field takes")
@@ -397,7 +479,7 @@ fn value_breaks(limits: &Limits<'_>, value: &Value) -> Option<Misfit> {
     }
     match value {
         Value::String(text) => text_breaks(limits, text),
-        Value::Number(number) => number_breaks(limits, number.as_f64()?),
+        Value::Number(number) => number_breaks(limits, number::read(&number.to_string())?),
         Value::Array(items) => {
             let count = items.len() as u64;
             if let Some(most) = limits.max_items.filter(|most| count > *most) {
@@ -449,7 +531,7 @@ fn text_breaks(limits: &Limits<'_>, text: &str) -> Option<Misfit> {
     )
 }
 
-fn number_breaks(limits: &Limits<'_>, number: f64) -> Option<Misfit> {
+fn number_breaks(limits: &Limits<'_>, number: Decimal) -> Option<Misfit> {
     let low = limits
         .minimum
         .filter(|least| number < *least || limits.above && number <= *least);
@@ -485,16 +567,17 @@ fn is_moment(format: &str) -> bool {
 
 fn moment_fits(given: Option<&str>, wanted: &str) -> bool {
     // .NET also reads a date as a date-time.
-    given == Some(wanted) || wanted == "date-time" && given == Some("date")
+    given == Some(wanted) || wanted == "date-time" && matches!(given, Some("date" | "instant"))
 }
 
 fn is_of_format(text: &str, format: &str) -> bool {
-    let is_day = || text.parse::<civil::Date>().is_ok() && text.len() == 10;
     match format {
-        "date" => is_day(),
-        "time" => text.parse::<civil::Time>().is_ok(),
-        // .NET also reads a date-time without a time zone.
-        "date-time" => text.parse::<Timestamp>().is_ok() || text.parse::<civil::DateTime>().is_ok(),
+        "date" => calendar::parse_date(text).is_ok(),
+        "time" => calendar::parse_time(text).is_ok(),
+        // .NET also reads a date-time without an offset, and a date.
+        "date-time" => {
+            calendar::parse_date_time(text).is_ok() || calendar::parse_date(text).is_ok()
+        }
         _ => true,
     }
 }

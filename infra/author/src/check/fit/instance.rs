@@ -11,7 +11,8 @@ use stafett_core::{metadata::PartyTypesAllowed, route::Gate};
 pub(super) fn schema(gate: &Gate, owners: Option<PartyTypesAllowed>) -> Value {
     let has_ended = *gate == Gate::Completed;
     let text = || json!({"type": "string"});
-    let moment = || json!({"type": "string", "format": "date-time"});
+    // Always with an offset, unlike the `date-time` of a form.
+    let moment = || json!({"type": "string", "format": "instant"});
     let flag = || json!({"type": "boolean"});
     let mut owner = vec!["partyId"];
     if let Some(owners) = owners {

@@ -1,45 +1,31 @@
 //! Compares the route's `model:` with B's form field by field, as far as no data is needed.
 
-use std::collections::BTreeMap;
-
-use stafett_core::route::{
-    Expression, Scope,
-    model::{Group, Node as RouteNode},
+use stafett_core::{
+    language::{
+        Doubt, DoubtKind, Expr, Expression, Fact, Kind as Syntax, Problem, Scope, Surroundings,
+        types::{Kind, Type},
+    },
+    route::model::{Group, Node as RouteNode},
+    schema::shape::{Node, Shape},
 };
 
 use super::{
     Fit,
     compat::{FormTarget, Misfit, too_many},
-    reading,
-    shape::{Kind, Node, Shape},
-    source_schemas::{Lead, Mistake, Names, Place, SourceSchemas},
+    source_schemas::SourceSchemas,
 };
 use crate::{
     check::words::{known, nearest, quoted},
-    finding::Severity,
+    finding::{Finding, Severity},
 };
-
-/// A field of the route that must be tried with data.
-#[derive(Clone)]
-pub(super) struct Leaf<'a> {
-    /// Its place in B's form, where that is known.
-    pub(super) node: Option<Node<'a>>,
-    /// Whether drafts are validated and B's form requires the field in its group.
-    pub(super) is_required: bool,
-    /// Whether everything that the expression reads has few possible values, which are all tried.
-    pub(super) is_exhausted: bool,
-    /// Whether the expression is a path, whose values were compared already.
-    pub(super) is_path: bool,
-}
 
 /// The walk through `model:`.
 pub(super) struct Mapping<'m, 's, 'a, 'b, 'f> {
     pub(super) fit: &'m mut Fit<'f>,
     pub(super) source: &'s SourceSchemas<'a>,
     pub(super) target: Option<FormTarget<'s, 'b>>,
-    pub(super) names: Names<'s, 'a>,
-    /// The fields to try, by name.
-    pub(super) leaves: BTreeMap<String, Leaf<'b>>,
+    /// What the expressions see at this place.
+    pub(super) around: Surroundings<'s, 'a>,
 }
 
 impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
@@ -158,7 +144,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         is_required: bool,
     ) {
         let each = format!("{field}.$each");
-        let place = self.list(list, &each);
+        let (items, facts) = self.list(name, list, &each);
         let mut item = None;
         if let (Some(target), Some(node)) = (self.target, &node) {
             let shape = target.form.shape(node);
@@ -179,109 +165,200 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
                 self.fit.push(finding);
             } else {
                 item = shape.items.clone();
-                let theirs = place
-                    .as_ref()
-                    .filter(|_| reading::path(list, self.locals()).is_some());
-                if let (Some(most), Some(theirs)) = (shape.limits.max_items, theirs)
-                    && theirs
-                        .shape()
-                        .limits
-                        .max_items
-                        .is_none_or(|many| many > most)
+                self.count(&items, &shape, list, &each, is_required);
+            }
+        }
+        let before = (self.around.names.len(), self.around.facts.len());
+        let of_item = items.item().unwrap_or_else(Type::unknown);
+        self.around.names.push((name.to_owned(), of_item));
+        self.around.facts.extend(facts);
+        self.group(group, field, item.as_ref());
+        self.around.names.truncate(before.0);
+        self.around.facts.truncate(before.1);
+    }
+
+    /// Checks how many items a list has against how many B takes.
+    fn count(
+        &mut self,
+        items: &Type<'s, 'a>,
+        shape: &Shape<'b>,
+        list: &Expression,
+        each: &str,
+        is_required: bool,
+    ) {
+        let counts = items.known().find_map(|kind| match kind {
+            Kind::List { least, most, .. } => Some((*least, *most)),
+            _ => None,
+        });
+        let Some((least, most)) = counts else { return };
+        if let Some(limit) = shape.limits.max_items
+            && most.is_none_or(|many| many > limit)
+        {
+            self.misfit(each, list, too_many(most, limit));
+        }
+        // Without items, B gets no such element at all.
+        if is_required && least == 0 {
+            let message = format!(
+                "`{}` may be empty, and B requires this field",
+                shortened(list.text())
+            );
+            let finding = self.fit.warning("may-be-empty", each, message);
+            self.fit
+                .push(finding.help("say what then, such as `| default([…])`"));
+        }
+    }
+
+    /// Checks the list of an `each` whose items are called `name`: its type, and what holds for its items.
+    pub(super) fn list(
+        &mut self,
+        name: &str,
+        list: &'s Expression,
+        field: &str,
+    ) -> (Type<'s, 'a>, Vec<Fact>) {
+        let (items, facts, doubts) = list.infer_items(name, &self.around);
+        for doubt in doubts {
+            let is_no_list = doubt.place == list.tree().span;
+            if let DoubtKind::Unsuitable {
+                piece,
+                problem:
+                    Problem::Type {
+                        is,
+                        wanted: "a list",
+                    },
+            } = &doubt.kind
+                && is_no_list
+            {
+                let message = format!("`{piece}` is {is} in A, and no list");
+                let finding = self.fit.error("no-list", field, message);
+                let finding = finding
+                    .at(self.fit.subject.places.within(field, doubt.place))
+                    .label(*is);
+                self.fit.push(finding);
+            } else {
+                self.doubt(field, list, doubt);
+            }
+        }
+        (items, facts)
+    }
+
+    /// Infers the type of an expression, and tells all that may go wrong with it. Returns whether nothing goes wrong for
+    /// certain.
+    pub(super) fn infer(&mut self, expression: &Expression, field: &str) -> (Type<'s, 'a>, bool) {
+        let (inferred, doubts) = expression.infer(&self.around);
+        let is_sound = !doubts.iter().any(|doubt| doubt.is_certain);
+        for doubt in doubts {
+            self.doubt(field, expression, doubt);
+        }
+        (inferred, is_sound)
+    }
+
+    /// Tells a doubt about a piece of an expression.
+    fn doubt(&mut self, field: &str, expression: &Expression, doubt: Doubt) {
+        let Doubt {
+            place,
+            is_certain,
+            kind,
+        } = doubt;
+        let place = self.fit.subject.places.within(field, place);
+        let finding = match kind {
+            DoubtKind::NoField {
+                of,
+                piece,
+                name,
+                known: fields,
+            } => {
+                let root = of.as_ref().map(|of| of.root());
+                if root == Some("data")
+                    && of.as_ref().is_some_and(|of| of.fields().next().is_none())
                 {
-                    self.misfit(&each, list, too_many(theirs.shape().limits.max_items, most));
+                    self.no_data_type(field, &name)
+                } else {
+                    let whose = match (root, self.source.app()) {
+                        (Some("instance"), _) => "an instance, as Storage gives it,".to_owned(),
+                        (_, Some(app)) => format!("the schema of {app}"),
+                        _ => "A".to_owned(),
+                    };
+                    let message = format!("{whose} has no field `{name}` in `{piece}`");
+                    let names = || fields.iter().map(String::as_str);
+                    let finding = if says_what_then(expression) {
+                        let help = "what the expression says for an empty field is taken for every instance";
+                        self.fit.warning("source-path", field, message).help(help)
+                    } else {
+                        self.fit.error("source-path", field, message)
+                    };
+                    finding
+                        .help(format!("`{piece}` has {}", known(names())))
+                        .suggest(nearest(&name, names()))
                 }
             }
-        }
-        let leaf = Leaf {
-            node: None,
-            is_required,
-            is_exhausted: false,
-            is_path: false,
-        };
-        self.leaves.insert(each, leaf);
-        self.names
-            .push((name.to_owned(), place.as_ref().and_then(Place::item)));
-        self.group(group, field, item.as_ref());
-        self.names.pop();
-    }
-
-    /// Checks the list of an `each`, and returns its place in A's data.
-    pub(super) fn list(&mut self, list: &'s Expression, field: &str) -> Option<Place<'s, 'a>> {
-        if self.paths(list, field) {
-            return None;
-        }
-        let path = reading::list(list, self.locals())?;
-        let Lead::To(place) = self.source.follow(path, &self.names) else {
-            return None;
-        };
-        let shape = place.shape();
-        if !shape.kinds.is_empty() && !shape.kinds.contains(&Kind::List) {
-            let finding = self
-                .fit
-                .error(
-                    "no-list",
-                    field,
-                    format!("`{path}` is {} in A, and no list", shape.words()),
-                )
-                .at(self.fit.subject.places.word(field, path))
-                .label(shape.words());
-            self.fit.push(finding);
-            return None;
-        }
-        Some(place)
-    }
-
-    /// Checks all paths of an expression, and returns whether any is wrong.
-    pub(super) fn paths(&mut self, expression: &Expression, field: &str) -> bool {
-        let mut is_wrong = false;
-        for data_type in expression.data_types() {
-            let is_told_below = expression.paths().any(|path| {
-                path.strip_prefix("data.")
-                    .is_some_and(|rest| rest.split('.').next() == Some(data_type))
-            });
-            if let Some((code, message, help, suggestion)) = self.source.data_type(data_type)
-                && !is_told_below
-            {
-                is_wrong = true;
-                let mut finding = self
-                    .fit
-                    .error(code, field, message)
-                    .at(self.fit.subject.places.word(field, data_type))
-                    .suggest(suggestion);
-                finding.help.extend(help);
-                self.fit.push(finding);
-            }
-        }
-        for path in expression.paths() {
-            let Lead::Nowhere(mistake) = self.source.follow(path, &self.names) else {
-                continue;
-            };
-            is_wrong = true;
-            // Two paths into the same wrong group are one mistake.
-            let Mistake {
-                code,
+            DoubtKind::NoGroup {
                 piece,
-                message,
-                help,
-                suggestion,
-            } = mistake;
-            let mut finding = if reading::has_default(expression) && code == "source-path" {
-                self.fit
-                    .warning(code, field, message)
-                    .help("what the expression says for an empty field is taken for every instance")
-            } else {
-                self.fit.error(code, field, message)
-            };
-            finding = finding
-                .at(self.fit.piece(field, path, piece))
-                .suggest(suggestion);
-            finding.help.extend(help);
-            if !self.fit.found.contains(&finding) {
-                self.fit.push(finding);
+                name,
+                is_list: true,
+                ..
+            } => {
+                let message = format!("`{piece}` is a list, and has no field `{name}` itself");
+                self.fit.error("in-a-list", field, message).help(format!(
+                    "take its items one by one, `$each: item in {piece}`, or one of them, `({piece} | first).{name}`"
+                ))
             }
+            DoubtKind::NoGroup {
+                piece, is, name, ..
+            } => {
+                let message = format!("`{piece}` is {is}, and has no field `{name}`");
+                self.fit.error("source-path", field, message)
+            }
+            DoubtKind::Empty { piece } if is_certain => {
+                let message =
+                    format!("`{piece}` is empty in every instance, and no B is made then");
+                self.fit
+                    .error("may-be-empty", field, message)
+                    .help(SAY_WHAT_THEN)
+            }
+            DoubtKind::Empty { piece } => {
+                let message = format!("`{piece}` may be empty in A, and no B is made then");
+                self.fit
+                    .warning("may-be-empty", field, message)
+                    .help(SAY_WHAT_THEN)
+            }
+            DoubtKind::Unsuitable { piece, problem } => {
+                let message = format!("`{}` {problem}", shortened(&piece));
+                if is_certain {
+                    self.fit.error("evaluation", field, message)
+                } else {
+                    let message = format!("depends on A's data: {message}");
+                    let help = "no B is made of an instance for which it fails";
+                    self.fit.warning("evaluation", field, message).help(help)
+                }
+            }
+            DoubtKind::NeverEqual { left, right } => {
+                let message =
+                    format!("{left} is compared with {right}, and they are never the same");
+                let help = "compare values of one type: `| string` makes a text of a number, `| number` a number of a text";
+                self.fit.warning("never-equal", field, message).help(help)
+            }
+        };
+        let finding = finding.at(place);
+        // Two paths into the same wrong group are one mistake.
+        if !self.fit.found.contains(&finding) {
+            self.fit.push(finding);
         }
-        is_wrong
+    }
+
+    /// A has no form of a data type.
+    fn no_data_type(&self, field: &str, data_type: &str) -> Finding {
+        match self.source.data_type(data_type) {
+            Some((code, message, help, suggestion)) => {
+                let mut finding = self.fit.error(code, field, message).suggest(suggestion);
+                finding.help.extend(help);
+                finding
+            }
+            None => self.fit.error(
+                "data-type",
+                field,
+                format!("A has no data type `{data_type}`"),
+            ),
+        }
     }
 
     fn leaf(
@@ -291,51 +368,54 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         node: Option<Node<'b>>,
         is_required: bool,
     ) {
-        if self.paths(expression, field) {
+        let (inferred, is_sound) = self.infer(expression, field);
+        if !is_sound {
             return;
         }
-        if reading::is_constant(expression, self.locals()) {
+        if expression.is_constant() {
             self.constant(expression, field, node.as_ref(), is_required);
             return;
         }
-        let path = reading::path(expression, self.locals());
-        let lead = path.map(|path| (path, self.source.follow(path, &self.names)));
-        let mut is_path = false;
-        if let Some((path, Lead::To(place))) = lead {
-            is_path = true;
-            self.path(path, &place, expression, field, node.as_ref(), is_required);
+        self.emptiness(&inferred, expression, field, is_required);
+        if let (Some(target), Some(node)) = (self.target, &node) {
+            for misfit in target.misfits(&inferred, node) {
+                self.misfit(field, expression, misfit);
+            }
         }
-        let is_exhausted = self.is_exhausted(expression);
-        let leaf = Leaf {
-            node,
-            is_required,
-            is_exhausted,
-            is_path,
-        };
-        self.leaves.insert(field.to_owned(), leaf);
     }
 
-    /// Whether everything that an expression reads has a short list of possible values.
-    fn is_exhausted(&self, expression: &Expression) -> bool {
-        let is_below = |name: &str, path: &str| {
-            path.strip_prefix(name)
-                .is_some_and(|rest| rest.starts_with('.'))
+    /// Tells a required field of B that may stay empty.
+    fn emptiness(
+        &mut self,
+        inferred: &Type<'s, 'a>,
+        expression: &Expression,
+        field: &str,
+        is_required: bool,
+    ) {
+        if !inferred.may_be_empty || !is_required {
+            return;
+        }
+        let text = shortened(expression.text());
+        let is_always = inferred.kinds.as_ref().is_some_and(Vec::is_empty);
+        let finding = if is_always {
+            let message = format!("`{text}` is always empty, and B requires this field");
+            self.fit.error("required", field, message)
+        } else if expression.tree().path().is_some() {
+            let message = format!("`{text}` may be empty in A, and B requires this field");
+            self.fit
+                .warning("may-be-empty", field, message)
+                .help(SAY_WHAT_THEN)
+        } else {
+            let message = format!("`{text}` may be empty, and B requires this field");
+            let help = "say what then, such as `| default('…')`";
+            self.fit.warning("may-be-empty", field, message).help(help)
         };
-        let bare = expression
-            .names()
-            .filter(|name| !expression.paths().any(|path| is_below(name, path)));
-        expression
-            .paths()
-            .chain(bare)
-            .all(|path| match self.source.follow(path, &self.names) {
-                Lead::To(place) => {
-                    let shape = place.shape();
-                    let is_flag = !shape.kinds.is_empty()
-                        && shape.kinds.iter().all(|kind| *kind == Kind::Boolean);
-                    is_flag || shape.limits.admitted.is_some()
-                }
-                _ => false,
-            })
+        let place = self
+            .fit
+            .subject
+            .places
+            .within(field, expression.tree().span.clone());
+        self.fit.push(finding.at(place));
     }
 
     /// A field that has the same value in every B.
@@ -346,7 +426,9 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         node: Option<&Node<'b>>,
         is_required: bool,
     ) {
-        match expression.evaluate(&Scope::default()) {
+        let nothing = Scope::default();
+        let value = expression.evaluate(&nothing);
+        match value {
             Ok(Some(value)) => {
                 let misfit = match (self.target, node) {
                     (Some(target), Some(node)) => target.refuses(node, &value),
@@ -354,8 +436,12 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
                 };
                 if let Some(misfit) = misfit {
                     // Inside the quotes, so that the suggestion keeps them.
-                    let word = value.as_str().filter(|_| misfit.suggestion.is_some());
-                    let place = word.map(|word| self.fit.subject.places.word(field, word));
+                    let is_text = matches!(expression.tree().kind, Syntax::Text(_));
+                    let place = (is_text && misfit.suggestion.is_some()).then(|| {
+                        let span = &expression.tree().span;
+                        let inside = span.start + 1..span.end.saturating_sub(1);
+                        self.fit.subject.places.within(field, inside)
+                    });
                     self.misfit(field, expression, misfit);
                     if let (Some(place), Some(finding)) = (place, self.fit.found.last_mut()) {
                         finding.place = place;
@@ -378,51 +464,8 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         }
     }
 
-    /// A field whose value is that of one of A's fields.
-    fn path(
-        &mut self,
-        path: &str,
-        place: &Place<'s, 'a>,
-        expression: &Expression,
-        field: &str,
-        node: Option<&Node<'b>>,
-        is_required: bool,
-    ) {
-        if place.may_be_empty && !place.is_form_data {
-            let finding = self
-                .fit
-                .warning(
-                    "may-be-missing",
-                    field,
-                    format!("`{path}` is not in every instance, and no B is made of one without"),
-                )
-                .at(self.fit.subject.places.word(field, path))
-                .help("say what then, such as `| default(none)`, which leaves the field out");
-            self.fit.push(finding);
-        } else if place.may_be_empty && is_required {
-            let finding = self
-                .fit
-                .warning(
-                    "may-be-empty",
-                    field,
-                    format!("`{path}` may be empty in A, and B requires this field"),
-                )
-                .at(self.fit.subject.places.word(field, path))
-                .help(
-                    "say what then, such as `| default('…')`, or require the field in A's schema",
-                );
-            self.fit.push(finding);
-        }
-        let (Some(target), Some(node)) = (self.target, node) else {
-            return;
-        };
-        for misfit in target.misfits(place.form, &place.node, node) {
-            self.misfit(field, expression, misfit);
-        }
-    }
-
     fn misfit(&mut self, field: &str, expression: &Expression, misfit: Misfit) {
-        let source = expression.source().trim();
+        let source = expression.text();
         let what = if misfit.below.is_empty() {
             format!("`{}` {}", shortened(source), misfit.what)
         } else {
@@ -500,10 +543,23 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
             .at(self.fit.subject.places.key(field));
         self.fit.push(finding);
     }
+}
 
-    fn locals(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|(name, _)| name.as_str())
+/// What to do about a field that may be empty.
+const SAY_WHAT_THEN: &str =
+    "say what then, such as `| default('…')`, or require the field in A's schema";
+
+/// Whether an expression says what to do if a field is empty.
+fn says_what_then(expression: &Expression) -> bool {
+    fn says(expr: &Expr) -> bool {
+        let itself = match &expr.kind {
+            Syntax::Choice { .. } | Syntax::Test { .. } => true,
+            Syntax::Filter { filter, .. } => matches!(filter.name, "default" | "d"),
+            _ => false,
+        };
+        itself || expr.children().into_iter().any(says)
     }
+    says(expression.tree())
 }
 
 /// The text of an expression as a message shows it.

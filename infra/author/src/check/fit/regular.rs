@@ -3,10 +3,7 @@
 use std::{cell::RefCell, collections::HashMap};
 
 use regex::Regex;
-use regex_syntax::hir::{Class, Hir, HirKind, Look};
-
-/// The most characters of an example.
-const MAX_EXAMPLE: usize = 10_000;
+use regex_syntax::hir::Look;
 
 /// How many compiled patterns are kept; a form has tens.
 const MAX_KEPT: usize = 500;
@@ -41,94 +38,9 @@ pub(super) fn longest(pattern: &str) -> Option<u64> {
     u64::try_from(longest).ok()
 }
 
-/// A text that matches `pattern`: a short one, or one with every repetition repeated `extra` times
-/// more.
-pub(super) fn example(pattern: &str, extra: u32) -> Option<String> {
-    let hir = regex_syntax::parse(pattern).ok()?;
-    let mut text = String::new();
-    write(&hir, extra, &mut text)?;
-    // Lookarounds and word boundaries are not handled above.
-    matches(pattern, &text)?.then_some(text)
-}
-
-fn write(hir: &Hir, extra: u32, text: &mut String) -> Option<()> {
-    if text.len() > MAX_EXAMPLE {
-        return None;
-    }
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => {}
-        HirKind::Literal(literal) => text.push_str(std::str::from_utf8(&literal.0).ok()?),
-        HirKind::Class(class) => text.push(member(class)?),
-        HirKind::Repetition(repetition) => {
-            let most = repetition.max.unwrap_or(u32::MAX);
-            let count = repetition.min.saturating_add(extra).min(most);
-            for _ in 0..count {
-                let before = text.len();
-                write(&repetition.sub, extra, text)?;
-                if text.len() == before {
-                    break;
-                }
-            }
-        }
-        HirKind::Capture(capture) => write(&capture.sub, extra, text)?,
-        HirKind::Concat(parts) => parts.iter().try_for_each(|part| write(part, extra, text))?,
-        HirKind::Alternation(parts) => write(parts.first()?, extra, text)?,
-    }
-    Some(())
-}
-
-/// A member of a character class, an ordinary one if there is any.
-fn member(class: &Class) -> Option<char> {
-    let ordinary = ['a', 'A', '1', '0', ' '];
-    match class {
-        Class::Unicode(class) => {
-            let has = |wanted: &char| {
-                class
-                    .iter()
-                    .any(|range| range.start() <= *wanted && *wanted <= range.end())
-            };
-            ordinary
-                .into_iter()
-                .find(has)
-                .or_else(|| class.iter().next().map(|range| range.start()))
-        }
-        Class::Bytes(class) => class.iter().next().map(|range| char::from(range.start())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_example_matches_its_pattern() {
-        for pattern in [
-            "^[0-9]{11}$",
-            "^(A|B)-\\d+$",
-            "[a-zæøå]+",
-            "^\\w{2,5}@x\\.no$",
-            "",
-        ] {
-            for extra in [0, 3] {
-                let example = example(pattern, extra).unwrap();
-                assert!(
-                    regex::Regex::new(pattern).unwrap().is_match(&example),
-                    "{pattern}: {example}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_pattern_that_is_not_understood_has_no_example_and_no_length() {
-        for pattern in ["(?=x)y", "(", "a{100000}{100000}"] {
-            assert_eq!(
-                (example(pattern, 0), longest(pattern)),
-                (None, None),
-                "{pattern}"
-            );
-        }
-    }
 
     #[test]
     fn only_an_anchored_pattern_limits_the_length() {

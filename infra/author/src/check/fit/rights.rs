@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use stafett_core::route::{Each, Gate, OwnerRule};
+use stafett_core::{
+    language::types::{Kind, Type},
+    route::{Each, Gate, OwnerRule},
+};
 
-use super::{Fit, mapping::Mapping, reading, shape::Kind, source_schemas::Lead, target::data_type};
+use super::{Fit, mapping::Mapping, target::data_type};
 use crate::check::words::{known, nearest, quoted};
 use app_files::AppFiles;
 
@@ -91,45 +94,28 @@ pub(super) fn owner<'s>(
         }
     }
     let expression = rule.expression();
-    if mapping.paths(expression, field) {
+    let (inferred, is_sound) = mapping.infer(expression, field);
+    if !is_sound || expression.is_constant() {
         return;
     }
-    let locals: Vec<String> = mapping.names.iter().map(|(name, _)| name.clone()).collect();
-    let locals = || locals.iter().map(String::as_str);
-    if reading::is_constant(expression, locals()) {
-        return;
-    }
-    let Some(path) = reading::path(expression, locals()) else {
-        return;
+    let fits = |kind: &Kind<'_, '_>| match kind {
+        Kind::Text(_) => true,
+        Kind::Number { .. } => !matches!(rule, OwnerRule::Person(_)),
+        _ => false,
     };
-    let Lead::To(place) = mapping.source.follow(path, &mapping.names) else {
-        return;
-    };
-    let shape = place.shape();
-    let wanted = if kind == "person" {
-        BTreeSet::from([Kind::Text])
-    } else {
-        BTreeSet::from([Kind::Text, Kind::Integer, Kind::Number])
-    };
-    if !shape.kinds.is_empty() && shape.kinds.is_disjoint(&wanted) {
-        let finding = mapping.fit.error(
-            "owner",
-            field,
-            format!(
-                "`{path}` is {} in A, and no {kind} can be read of it",
-                shape.words()
-            ),
+    let text = expression.text();
+    if inferred.known().next().is_some() && !inferred.known().any(fits) {
+        let message = format!(
+            "`{text}` is {} in A, and no {kind} can be read of it",
+            inferred.words()
         );
+        let finding = mapping.fit.error("owner", field, message);
         mapping.fit.push(finding);
-    } else if place.may_be_empty {
+    } else if inferred.may_be_empty {
+        let message = format!("`{text}` may be empty in A, and B has no owner then");
         let finding = mapping
             .fit
-            .warning(
-                "may-be-empty",
-                field,
-                format!("`{path}` may be empty in A, and B has no owner then"),
-            )
-            .at(mapping.fit.subject.places.word(field, path))
+            .warning("may-be-empty", field, message)
             .help("require the field in A's schema: an instance without gets no B");
         mapping.fit.push(finding);
     }
@@ -137,45 +123,30 @@ pub(super) fn owner<'s>(
 
 /// Checks a fan-out: its list and its key.
 pub(super) fn each<'s>(mapping: &mut Mapping<'_, 's, '_, '_, '_>, each: &'s Each) {
-    let place = mapping.list(&each.list, "each");
-    let item = place.as_ref().and_then(super::source_schemas::Place::item);
-    mapping.names.push((each.name.clone(), item));
-    if mapping.paths(&each.key, "key") {
+    let (items, facts) = mapping.list(&each.name, &each.list, "each");
+    let item = items.item().unwrap_or_else(Type::unknown);
+    mapping.around.names.push((each.name.clone(), item));
+    mapping.around.facts.extend(facts);
+    let (key, is_sound) = mapping.infer(&each.key, "key");
+    if !is_sound {
         return;
     }
-    let Some(path) = reading::path(
-        &each.key,
-        mapping.names.iter().map(|(name, _)| name.as_str()),
-    ) else {
-        return;
-    };
-    let Lead::To(place) = mapping.source.follow(path, &mapping.names) else {
-        return;
-    };
-    let shape = place.shape();
     let fit = &mut mapping.fit;
-    if !shape.kinds.is_empty()
-        && shape
-            .kinds
-            .is_subset(&BTreeSet::from([Kind::Boolean, Kind::List, Kind::Group]))
-    {
-        let finding = fit.error(
-            "key",
-            "key",
-            format!(
-                "`{path}` is {} in A: a key is a text or a number",
-                shape.words()
-            ),
+    let text = each.key.text();
+    let is_key =
+        |kind: &Kind<'_, '_>| !matches!(kind, Kind::Boolean | Kind::List { .. } | Kind::Group(_));
+    if key.known().next().is_some() && !key.known().any(is_key) {
+        let message = format!(
+            "`{text}` is {} in A: a key is a text or a number",
+            key.words()
         );
+        let finding = fit.error("key", "key", message);
         fit.push(finding);
-    } else if place.may_be_empty {
+    } else if key.may_be_empty {
+        let message =
+            format!("`{text}` may be empty in A, and then no B is made of the whole instance");
         let finding = fit
-            .warning(
-                "may-be-empty",
-                "key",
-                format!("`{path}` may be empty in A, and then no B is made of the whole instance"),
-            )
-            .at(fit.subject.places.word("key", path))
+            .warning("may-be-empty", "key", message)
             .help("take a field that is always filled in, or require this one in A's schema");
         fit.push(finding);
     }
@@ -190,10 +161,10 @@ pub(super) fn source(fit: &mut Fit<'_>, a: &AppFiles) {
     if route.then.complete {
         needed.push(("complete".into(), "then.complete"));
     }
-    let attached = route.attachments.iter().map(|rule| rule.from.as_str());
+    let attached = route.attachments.iter().map(|rule| rule.from.clone());
     for id in route.data_types().into_iter().chain(attached) {
         let action =
-            data_type(&a.document, id).and_then(|it| it.get("actionRequiredToRead")?.as_str());
+            data_type(&a.document, &id).and_then(|it| it.get("actionRequiredToRead")?.as_str());
         needed.extend(
             action
                 .filter(|it| !it.is_empty())

@@ -1,9 +1,14 @@
 //! Compares what the route says about B's form with B's own files.
 
 use serde_json::Value;
-use stafett_core::{metadata::DataType, preflight::FORM_CONTENT_TYPE, route::Mode};
+use stafett_core::{
+    metadata::DataType,
+    preflight::FORM_CONTENT_TYPE,
+    route::Mode,
+    schema::shape::{self, FormSchema},
+};
 
-use super::{Fit, shape::FormSchema};
+use super::Fit;
 use crate::check::words::{known, nearest};
 use app_files::AppFiles;
 
@@ -137,7 +142,7 @@ pub(super) fn stamp(
             }
         }
         let shape = schema.shape(&node);
-        if !shape.kinds.is_empty() && !shape.kinds.contains(&super::shape::Kind::Text) {
+        if !shape.kinds.is_empty() && !shape.kinds.contains(&shape::Kind::Text) {
             let finding = fit.error(
                 "stamp",
                 FIELD,

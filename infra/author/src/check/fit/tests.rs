@@ -3,7 +3,8 @@ use std::path::Path;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use stafett_core::{
-    route::{Route, Routes, Scope, model},
+    language::Scope,
+    route::{Route, Routes, model},
     schema::Schema,
 };
 
@@ -273,6 +274,36 @@ fn a_required_field_must_be_filled_only_if_the_draft_is_validated() {
 }
 
 #[test]
+fn an_accepted_warning_is_left_out_and_one_that_is_not_there_is_told() {
+    let a = || json!({"properties": {"x": {"type": "string"}}});
+    let b = || json!({"properties": {"y": {"type": "string"}}});
+    let folder = tempfile::tempdir().unwrap();
+    let check = |value: &str| {
+        let model = format!(
+            "  y:\n    $value: {value}\n    $accept: [may-be-empty]\n    $because: A's page requires it\n"
+        );
+        let (route, text) = route(folder.path(), &model, None);
+        let places = Places::of(&text);
+        let subject = LocatedRoute {
+            route: &route,
+            file: Path::new("r.yaml"),
+            places: &places,
+        };
+        let (a, b) = (
+            app(folder.path(), "ttd/a", &a()),
+            app(folder.path(), "ttd/b", &b()),
+        );
+        let found = findings(&subject, Some(&a), Some(&b));
+        let left = crate::check::accepted::without(&subject, found, true);
+        let codes = left.iter().map(|finding| finding.code);
+        codes.collect::<Vec<_>>()
+    };
+    assert_eq!(check("\"'x' ~ data.model.x\""), Vec::<&str>::new());
+    assert_eq!(check("data.model.x"), ["not-found"]);
+    assert_eq!(check("data.model.x ~ data.model.z"), ["source-path"]);
+}
+
+#[test]
 fn checking_ends_for_schemas_that_are_cyclic_huge_or_invalid() {
     let cyclic = json!({"$ref": "#/$defs/a", "$defs": {"a": {"properties": {
         "x": {"type": "string"}, "y": {"$ref": "#/$defs/a"}, "z": {"type": "array", "items": {"$ref": "#/$defs/a"}, "minItems": 1},
@@ -475,10 +506,10 @@ proptest! {
         let apps = (app(folder.path(), "ttd/a", &a), app(folder.path(), "ttd/b", &b));
         let found = findings(&subject, Some(&apps.0), Some(&apps.1));
         let schema: &Schema = route.to.schema.as_ref().unwrap();
-        let paths = route.paths();
         for _ in 0..40 {
             let data = Map::from_iter([("model".to_owned(), filled(&a, &mut dice))]);
-            let scope = Scope::new(json!({}), data.clone(), paths.iter().map(String::as_str));
+            let instance = json!({});
+            let scope = Scope::new(&instance, &data);
             let told = || format!("{text}\nA: {a}\nB: {}\ndata: {data:?}", schema.document());
             match model::fill(&route.model, &scope) {
                 Ok(form) => {

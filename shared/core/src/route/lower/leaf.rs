@@ -3,21 +3,15 @@
 use serde_saphyr::{Location, Spanned};
 
 use super::{Check, Problem};
-use crate::route::{
-    Expected, Mistake, RouteError,
-    expression::{Expression, SyntaxError},
-    file::{Tree, bytes},
-    fixed_text,
-    span::Scalar,
+use crate::{
+    language::{Binding, Expression, SyntaxError, SyntaxProblem},
+    route::{
+        Expected, Mistake, RouteError,
+        file::{Tree, bytes},
+        fixed_text,
+        span::Scalar,
+    },
 };
-
-/// The words of the expression language, which no name takes over.
-const WORDS: [&str; 13] = [
-    "and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None",
-];
-
-/// The names that every expression sees.
-const ROOTS: [&str; 2] = ["data", "instance"];
 
 /// An expression as it is written in the file.
 struct Leaf<'a> {
@@ -45,14 +39,22 @@ impl<'a> Check<'a> {
             self.error(Mistake::NoExpression, Some(leaf.place), field, problem);
             return None;
         }
-        self.end_of_expression(&leaf, 0, field, locals)
+        let compiled = Expression::compile(leaf.scalar.text(), locals);
+        self.compiled(&leaf, compiled, field, locals)
+    }
+
+    /// The text at `tree`, as it is written.
+    pub(super) fn text(&mut self, tree: &Spanned<Tree>, field: &str) -> Option<String> {
+        let leaf = self.leaf(tree, field)?;
+        let text = leaf.scalar.text().trim();
+        (!text.is_empty()).then(|| text.to_owned())
     }
 
     /// The scalar at `tree`, as it is written.
     fn leaf(&mut self, tree: &Spanned<Tree>, field: &str) -> Option<Leaf<'a>> {
         let scalar = match tree.value {
             Tree::Leaf => bytes(tree.defined).and_then(|bytes| self.scalars.at(&bytes)),
-            Tree::Map(_) | Tree::List => None,
+            Tree::Map(_) | Tree::List(_) => None,
         };
         let place = tree.referenced;
         let Some(scalar) = scalar else {
@@ -77,19 +79,18 @@ impl<'a> Check<'a> {
         })
     }
 
-    /// Compiles what follows the first `skipped` bytes of a scalar's text.
-    fn end_of_expression(
+    /// What was compiled from a scalar's text, if it could be.
+    fn compiled<T>(
         &mut self,
         leaf: &Leaf<'_>,
-        skipped: usize,
+        compiled: Result<T, SyntaxError>,
         field: &str,
         locals: &[String],
-    ) -> Option<Expression> {
-        let source = leaf.scalar.text().get(skipped..).unwrap_or_default();
-        match Expression::compile(source, locals) {
-            Ok(expression) => Some(expression),
+    ) -> Option<T> {
+        match compiled {
+            Ok(compiled) => Some(compiled),
             Err(error) => {
-                let error = self.refused(leaf, skipped, error, locals);
+                let error = self.refused(leaf, error, locals);
                 self.add(RouteError {
                     field: Some(field.to_owned()),
                     ..error
@@ -99,26 +100,20 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// What is wrong with the expression that follows the first `skipped` bytes of a scalar's text.
-    fn refused(
-        &self,
-        leaf: &Leaf<'_>,
-        skipped: usize,
-        error: SyntaxError,
-        locals: &[String],
-    ) -> RouteError {
+    /// What is wrong with the expression in a scalar's text.
+    fn refused(&self, leaf: &Leaf<'_>, error: SyntaxError, locals: &[String]) -> RouteError {
         let Leaf {
             scalar,
             place,
             is_alias,
         } = *leaf;
         let start = (place.line(), place.column());
-        let fixed = (skipped == 0)
-            .then(|| fixed_text::meant(scalar, &error.mistake, locals))
-            .flatten();
+        let is_syntax = error.kind == SyntaxProblem::Syntax;
+        let mistake = Mistake::from(error.kind);
+        let fixed = fixed_text::meant(scalar, &mistake, locals);
         let (help, suggestion) = match fixed {
             Some(fixed) => (Some(fixed.help), Some(fixed.suggestion)),
-            None => (error.help.map(str::to_owned), None),
+            None => (error.help, None),
         };
         let refused = RouteError {
             at: Some(start),
@@ -126,18 +121,14 @@ impl<'a> Check<'a> {
             range: bytes(place),
             // Neither an alias nor the header of a block is to be replaced.
             suggestion: suggestion.filter(|_| !is_alias && !scalar.is_block()),
-            ..RouteError::new(self.path, error.mistake, error.problem)
+            ..RouteError::new(self.path, mistake, error.problem)
         };
         // The whole scalar is what the suggestion replaces.
         let is_whole = is_alias || refused.suggestion.is_some();
-        let inside = error
-            .range
-            .filter(|_| !is_whole)
-            .map(|range| skipped + range.start..skipped + range.end);
+        let inside = error.range.filter(|_| !is_whole);
         let Some(written) = inside.and_then(|inside| scalar.written(self.text, inside)) else {
             return refused;
         };
-        let is_syntax = refused.mistake == Mistake::ExpressionSyntax;
         RouteError {
             at: Some(if is_syntax {
                 self.line_and_column(written.start, place)
@@ -171,46 +162,13 @@ impl<'a> Check<'a> {
         locals: &[String],
     ) -> Option<(String, Option<Expression>)> {
         const FORM: &str = "must be `name in list`, such as `decision in data.model.decisions`";
-        let is_odd = |c: &char| c.is_whitespace() && !c.is_ascii_whitespace();
         if !matches!(tree.value, Tree::Leaf) {
             self.error(Mistake::EachForm, Some(tree.referenced), field, FORM);
             return None;
         }
         let leaf = self.leaf(tree, field)?;
-        let (text, place) = (leaf.scalar.text(), leaf.place);
-        let Some((name, list)) = name_in_list(text) else {
-            let odd = text.chars().find(is_odd).map(u32::from);
-            let problem = Problem {
-                problem: FORM.into(),
-                help: odd.map(|odd| format!("the character U+{odd:04X} only looks like a space")),
-            };
-            self.error(Mistake::EachForm, Some(place), field, problem);
-            return None;
-        };
-        if WORDS.contains(&name)
-            || ROOTS.contains(&name)
-            || locals.iter().any(|local| local == name)
-        {
-            self.error(
-                Mistake::NameTaken(name.to_owned()),
-                Some(place),
-                field,
-                format!("`{name}` has a meaning here already"),
-            );
-            return None;
-        }
-        let list = self.end_of_expression(&leaf, text.len() - list.len(), field, locals);
-        Some((name.to_owned(), list))
+        let binding = Binding::compile(leaf.scalar.text(), locals);
+        let Binding { name, list } = self.compiled(&leaf, binding, field, locals)?;
+        Some((name, self.compiled(&leaf, list, field, locals)))
     }
-}
-
-/// The name and the list of `name in list`. Names are letters, digits and `_` of any language, as in expressions.
-fn name_in_list(text: &str) -> Option<(&str, &str)> {
-    let is_space = |c: char| c.is_ascii_whitespace();
-    let (name, rest) = text.trim_start_matches(is_space).split_once(is_space)?;
-    let (word, list) = rest.trim_start_matches(is_space).split_once(is_space)?;
-    let list = list.trim_start_matches(is_space);
-    let is_name = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    (is_name && word == "in" && !list.is_empty()).then_some((name, list))
 }

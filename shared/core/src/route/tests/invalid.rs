@@ -258,43 +258,43 @@ fn a_syntax_error_is_located_inside_the_expression() {
                 "tittel: data.model.tittel",
                 "tittel: data.model.tittel ~ ~ 'x'",
             ),
-            "route.yaml:14:33: model.soknad.tittel: syntax error: unexpected `~`",
+            "route.yaml:14:33: model.soknad.tittel: `~` stands here, and a value is needed: such as `data.model.name`, `'text'`, `12.50` or `none`",
         ),
         (
             with("tittel: data.model.tittel", "tittel: data.model..tittel"),
-            "route.yaml:14:24: model.soknad.tittel: syntax error: unexpected `.`, expected identifier or integer",
+            "route.yaml:14:24: model.soknad.tittel: `.` stands here, and the name of a field is needed: a name follows a point; another name stands in brackets: `['my name']`",
         ),
         (
             with("tittel: data.model.tittel", "tittel: data.model.tittel ~"),
-            "route.yaml:14:31: model.soknad.tittel: syntax error: unexpected end of input, expected expression",
+            "route.yaml:14:32: model.soknad.tittel: the expression ends where a value is needed: such as `data.model.name`, `'text'`, `12.50` or `none`",
         ),
         (
             with("tittel: data.model.tittel", "tittel: (data.model.tittel"),
-            "route.yaml:14:25: model.soknad.tittel: syntax error: unexpected end of input, expected `)`",
+            "route.yaml:14:31: model.soknad.tittel: the expression ends here, and `)` is needed: what begins with `(` ends with `)`",
         ),
         (
             with("tittel: data.model.tittel", "tittel: Søknad om bod"),
-            "route.yaml:14:13: model.soknad.tittel: syntax error: unexpected character: a text stands in quotes within quotes: \"'Søknad om bod'\"",
+            "route.yaml:14:13: model.soknad.tittel: unknown name `Søknad`, allowed are `instance`, `data`: a text stands in quotes within quotes: \"'Søknad om bod'\"",
         ),
         // Quoted, with an escaped quote and characters of several bytes before the error.
         (
             with("tittel: data.model.tittel", r#"tittel: "'Søknad' ~ ~ 'x'""#),
-            "route.yaml:14:25: model.soknad.tittel: syntax error: unexpected `~`",
+            "route.yaml:14:25: model.soknad.tittel: `~` stands here, and a value is needed: such as `data.model.name`, `'text'`, `12.50` or `none`",
         ),
         (
             with(
                 "tittel: data.model.tittel",
                 r#"tittel: "\"Søknad\" ~ ~ 'x'""#,
             ),
-            "route.yaml:14:27: model.soknad.tittel: syntax error: unexpected `~`",
+            "route.yaml:14:27: model.soknad.tittel: `~` stands here, and a value is needed: such as `data.model.name`, `'text'`, `12.50` or `none`",
         ),
         (
             with("tittel: data.model.tittel", "tittel: '''Søknad'' ~ ~ 1'"),
-            "route.yaml:14:27: model.soknad.tittel: syntax error: unexpected `~`",
+            "route.yaml:14:27: model.soknad.tittel: `~` stands here, and a value is needed: such as `data.model.name`, `'text'`, `12.50` or `none`",
         ),
         (
             with("\"'310075728'\"", "\"'310075728' 1\""),
-            "route.yaml:8:39: to.owner.organisation: syntax error: unexpected input after expression",
+            "route.yaml:8:39: to.owner.organisation: `1` stands here, where the expression should end: an operator is missing before it: `~` joins texts, and a text stands in quotes",
         ),
         // On a later line, folded or not.
         (
@@ -302,42 +302,42 @@ fn a_syntax_error_is_located_inside_the_expression() {
                 "tittel: data.model.tittel",
                 "tittel: data.model.tittel\n      ~ ~ 'x'",
             ),
-            "route.yaml:15:9: model.soknad.tittel: syntax error: unexpected `~`",
+            "route.yaml:15:9: model.soknad.tittel: `~` stands here, and a value is needed: such as `data.model.name`, `'text'`, `12.50` or `none`",
         ),
         (
             with(
                 "tittel: data.model.tittel",
                 "tittel: |\n      data.model.tittel ~ ~ 'x'",
             ),
-            "route.yaml:15:27: model.soknad.tittel: syntax error: unexpected `~`",
+            "route.yaml:15:27: model.soknad.tittel: `~` stands here, and a value is needed: such as `data.model.name`, `'text'`, `12.50` or `none`",
         ),
         (
             with(
                 "decision in data.model.decisions",
                 "decision in data.model.decisions 1",
             ),
-            "route.yaml:16:47: model.soknad.vedtak.$each: syntax error: unexpected input after expression",
+            "route.yaml:16:47: model.soknad.vedtak.$each: `1` stands here, where the expression should end: an operator is missing before it: `~` joins texts, and a text stands in quotes",
         ),
         (
             with(
                 "decision in data.model.decisions",
                 "\"decision in data.model.decisions 1\"",
             ),
-            "route.yaml:16:48: model.soknad.vedtak.$each: syntax error: unexpected input after expression",
+            "route.yaml:16:48: model.soknad.vedtak.$each: `1` stands here, where the expression should end: an operator is missing before it: `~` joins texts, and a text stands in quotes",
         ),
         (
             with(
                 "tittel: data.model.tittel",
                 "tittel: \"'S\\u00f8knad' \\\n\n      ~ ~ 'x'\"",
             ),
-            "route.yaml:16:9: model.soknad.tittel: syntax error: unexpected `~`",
+            "route.yaml:16:9: model.soknad.tittel: `~` stands here, and a value is needed: such as `data.model.name`, `'text'`, `12.50` or `none`",
         ),
         (
             with(
                 "tittel: data.model.tittel",
                 "tittel: >-\n      data.model.tittel\n      ~ ~ 'x'",
             ),
-            "route.yaml:16:9: model.soknad.tittel: syntax error: unexpected `~`",
+            "route.yaml:16:9: model.soknad.tittel: `~` stands here, and a value is needed: such as `data.model.name`, `'text'`, `12.50` or `none`",
         ),
         // At an alias the text of the expression is elsewhere.
         (
@@ -345,7 +345,7 @@ fn a_syntax_error_is_located_inside_the_expression() {
                 "tittel: data.model.tittel",
                 "tittel: &title data.x 1\n    annen: *title",
             ),
-            "route.yaml:14:27: model.soknad.tittel: syntax error: unexpected input after expression\nroute.yaml:15:12: model.soknad.annen: syntax error: unexpected input after expression",
+            "route.yaml:14:27: model.soknad.tittel: `1` stands here, where the expression should end: an operator is missing before it: `~` joins texts, and a text stands in quotes\nroute.yaml:15:12: model.soknad.annen: `1` stands here, where the expression should end: an operator is missing before it: `~` joins texts, and a text stands in quotes",
         ),
     ]);
 }
@@ -355,15 +355,15 @@ fn an_unknown_name_is_refused() {
     assert_errors([
         (
             with("data.model.tittel", "data.model.tittel | upcase"),
-            "route.yaml:14:13: model.soknad.tittel: filter upcase is unknown",
+            "route.yaml:14:13: model.soknad.tittel: unknown filter `upcase`",
         ),
         (
             with("data.model.tittel", "data.model.tittel is emptyish"),
-            "route.yaml:14:13: model.soknad.tittel: test emptyish is unknown",
+            "route.yaml:14:13: model.soknad.tittel: unknown test `emptyish`",
         ),
         (
             with("data.model.tittel", "now()"),
-            "route.yaml:14:13: model.soknad.tittel: unknown name `now`, allowed are `instance`, `data`",
+            "route.yaml:14:13: model.soknad.tittel: there is no function `now`: there are no functions, only filters: `value | filter`",
         ),
         (
             with("kode: decision.code", "kode: decison.code"),
@@ -375,11 +375,11 @@ fn an_unknown_name_is_refused() {
         ),
         (
             with("data.model.tittel", "data"),
-            "route.yaml:14:13: model.soknad.tittel: `data` must name a data type of A: `data.model`, or `data['my-type']`",
+            "route.yaml:14:13: model.soknad.tittel: `data` must name a data type of A: `data.model`, or `data['my type']`",
         ),
         (
             with("data.model.tittel", "data[instance.id]"),
-            "route.yaml:14:13: model.soknad.tittel: `data` must name a data type of A: `data.model`, or `data['my-type']`",
+            "route.yaml:14:13: model.soknad.tittel: `data` must name a data type of A: `data.model`, or `data['my type']`",
         ),
         (
             with("data.model.tittel", "model.tittel"),
@@ -408,28 +408,28 @@ fn a_repeating_group_has_a_new_name_and_a_list() {
         ),
         (
             with("decision in data.model.decisions", "decision in"),
-            "route.yaml:16:14: model.soknad.vedtak.$each: must be `name in list`, such as `decision in data.model.decisions`",
+            "route.yaml:16:25: model.soknad.vedtak.$each: the expression ends where a value is needed: such as `data.model.name`, `'text'`, `12.50` or `none`",
         ),
         (
             with(
                 "decision in data.model.decisions",
                 "instance in data.model.decisions",
             ),
-            "route.yaml:16:14: model.soknad.vedtak.$each: `instance` has a meaning here already",
+            "route.yaml:16:14: model.soknad.vedtak.$each: `instance` has a meaning here already: give the item another name",
         ),
         (
             with(
                 "decision in data.model.decisions",
                 "true in data.model.decisions",
             ),
-            "route.yaml:16:14: model.soknad.vedtak.$each: `true` has a meaning here already",
+            "route.yaml:16:14: model.soknad.vedtak.$each: `true` has a meaning here already: give the item another name",
         ),
         (
             with(
                 "kode: decision.code",
                 "rad:\n        $each: decision in decision.rows\n        x: decision.y",
             ),
-            "route.yaml:18:16: model.soknad.vedtak.rad.$each: `decision` has a meaning here already",
+            "route.yaml:18:16: model.soknad.vedtak.rad.$each: `decision` has a meaning here already: give the item another name",
         ),
         (
             with("model:\n", "model:\n  $each: x in data.model.rows\n"),
@@ -451,7 +451,7 @@ fn the_model_consists_of_named_groups_and_expressions() {
         ),
         (
             with("tittel: data.model.tittel", "tittel: ''"),
-            "route.yaml:14:14: model.soknad.tittel: syntax error: unexpected end of input, expected expression",
+            "route.yaml:14:14: model.soknad.tittel: is empty: `none` leaves the element out, and `''` is an empty text",
         ),
         (
             with("tittel: data.model.tittel", "to ord: data.model.tittel"),
@@ -506,7 +506,7 @@ fn a_fan_out_has_a_new_name_a_list_and_a_key() {
         ),
         (
             with_heirs("data.model.heirs", "data.model.heirs |"),
-            "route.yaml:20:32: each: syntax error: unexpected end of input, expected identifier",
+            "route.yaml:20:33: each: the expression ends here, and the name of a filter is needed: such as `| upper` or `| default('…')`",
         ),
         (
             with_heirs("key: heir.id", "key: hair.id"),
@@ -517,7 +517,7 @@ fn a_fan_out_has_a_new_name_a_list_and_a_key() {
                 "due: P30D\n",
                 "each: decision in data.model.heirs\nkey: decision.id\n",
             ),
-            "route.yaml:16:14: model.soknad.vedtak.$each: `decision` has a meaning here already",
+            "route.yaml:16:14: model.soknad.vedtak.$each: `decision` has a meaning here already: give the item another name",
         ),
     ]);
 }
@@ -699,19 +699,19 @@ fn a_file_with_too_many_levels_or_aliases_is_refused_quickly() {
         ),
         (
             title(&"(".repeat(1_000)),
-            "route.yaml:14:87: model.soknad.tittel: syntax error: template exceeds maximum recursion limits",
+            "route.yaml:14:13: model.soknad.tittel: has more than 96 levels: make it simpler",
         ),
         (
             title(&format!("1{}", " + 1".repeat(50_000))),
-            "route.yaml:14:13: model.soknad.tittel: has more than 2000 characters beside its quoted texts: make it simpler",
+            "route.yaml:14:13: model.soknad.tittel: has more than 1000 names, values and signs: make it simpler",
         ),
         (
             title(&format!("data{}", ".a".repeat(50_000))),
-            "route.yaml:14:13: model.soknad.tittel: has more than 2000 characters beside its quoted texts: make it simpler",
+            "route.yaml:14:13: model.soknad.tittel: has more than 1000 names, values and signs: make it simpler",
         ),
-        (title(&format!("data{}", ".a".repeat(998))), "loads"),
-        (title(&format!("{}1", "not ".repeat(499))), "loads"),
-        (title(&format!("1{}", "|abs".repeat(499))), "loads"),
+        (title(&format!("data{}", ".a".repeat(149))), "loads"),
+        (title(&format!("{}1", "not ".repeat(30))), "loads"),
+        (title(&format!("1{}", "|abs".repeat(149))), "loads"),
         (
             title(&format!("\"'{}'\"", "long text ".repeat(5_000))),
             "loads",

@@ -79,17 +79,13 @@ then:
     assert!(
         matches!(&route.to.owner, OwnerRule::Organisation(number) if number.source() == "'310075728'")
     );
-    assert_eq!(route.data_types(), BTreeSet::from(["model"]));
+    assert_eq!(route.data_types(), BTreeSet::from(["model".into()]));
 
-    let filled = model::fill(
-        &route.model,
-        &scope(
-            route,
-            json!({"id": "1/2"}),
-            json!({"applicant": {"name": "Kari"}, "decisions": [{"code": "A"}, {"code": "B"}]}),
-        ),
-    )
-    .unwrap();
+    let filled = filled(
+        route,
+        json!({"id": "1/2"}),
+        json!({"applicant": {"name": "Kari"}, "decisions": [{"code": "A"}, {"code": "B"}]}),
+    );
     let order: Vec<_> = filled["soknad"].as_object().unwrap().keys().collect();
     assert_eq!(
         order,
@@ -176,20 +172,13 @@ model:
     let route = only(&routes);
     let each = route.each.as_ref().unwrap();
     assert_eq!(each.name, "heir");
-    assert_eq!(each.list.source(), "data.model.heirs");
+    assert_eq!(each.list.text(), "data.model.heirs");
     assert_eq!(each.key.source(), "heir.id");
     assert!(matches!(&route.to.owner, OwnerRule::Person(number) if number.source() == "heir.ssn"));
-    assert_eq!(route.data_types(), BTreeSet::from(["model", "other"]));
-    let paths = route.paths();
-    for path in [
-        "data.model.heirs",
-        "data.model.heirs.id",
-        "data.model.heirs.name",
-        "data.model.heirs.ssn",
-        "data.other.estates.number",
-    ] {
-        assert!(paths.contains(path), "{path} in {paths:?}");
-    }
+    assert_eq!(
+        route.data_types(),
+        BTreeSet::from(["model".into(), "other".into()])
+    );
 }
 
 #[test]

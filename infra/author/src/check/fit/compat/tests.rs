@@ -8,7 +8,8 @@ fn codes(a: &Value, b: &Value, is_validated: bool) -> Vec<(Severity, &'static st
         form: &b,
         is_validated,
     };
-    let found = target.misfits(&a, &a.root(), &b.root());
+    let given = Type::given(&a, &a.root(), false);
+    let found = target.misfits(&given, &b.root());
     found
         .iter()
         .map(|misfit| (misfit.severity, misfit.code))
@@ -118,11 +119,12 @@ fn a_group_as_a_whole_is_compared_field_by_field() {
     let a = json!({"properties": {"x": {"type": "string"}, "y": {"properties": {"z": {"type": "boolean"}}}}});
     let b = json!({"properties": {"y": {"properties": {"z": {"type": "integer"}}}}});
     let (a, b) = (FormSchema::new(&a), FormSchema::new(&b));
+    let given = Type::given(&a, &a.root(), false);
     let found = FormTarget {
         form: &b,
         is_validated: true,
     }
-    .misfits(&a, &a.root(), &b.root());
+    .misfits(&given, &b.root());
     let places: Vec<_> = found
         .iter()
         .map(|misfit| (misfit.below.as_str(), misfit.code))

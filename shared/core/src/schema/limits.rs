@@ -1,43 +1,68 @@
 //! What a schema says about one value beside its kind.
 
+use std::borrow::Cow;
+
+use rust_decimal::Decimal;
 use serde_json::Value;
+
+use crate::number;
 
 /// What a schema says about one value beside its kind.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Limits<'a> {
+pub struct Limits<'a> {
     /// The allowed values, where the schema lists them; never `null`.
-    pub(super) admitted: Option<Vec<&'a Value>>,
-    pub(super) min_length: Option<u64>,
-    pub(super) max_length: Option<u64>,
-    pub(super) minimum: Option<f64>,
-    pub(super) maximum: Option<f64>,
-    /// Whether the bound itself is excluded.
-    pub(super) above: bool,
-    pub(super) below: bool,
-    pub(super) patterns: Vec<&'a str>,
-    pub(super) format: Option<&'a str>,
-    pub(super) min_items: Option<u64>,
-    pub(super) max_items: Option<u64>,
+    pub admitted: Option<Vec<Cow<'a, Value>>>,
+    /// The fewest characters of a text.
+    pub min_length: Option<u64>,
+    /// The most characters of a text.
+    pub max_length: Option<u64>,
+    /// The smallest number.
+    pub minimum: Option<Decimal>,
+    /// The largest number.
+    pub maximum: Option<Decimal>,
+    /// Whether the smallest number itself is excluded.
+    pub above: bool,
+    /// Whether the largest number itself is excluded.
+    pub below: bool,
+    /// The most digits behind a number's point.
+    pub decimals: Option<u32>,
+    /// Regular expressions that a text matches.
+    pub patterns: Vec<&'a str>,
+    /// The format of a text: `date`.
+    pub format: Option<&'a str>,
+    /// The fewest items of a list.
+    pub min_items: Option<u64>,
+    /// The most items of a list.
+    pub max_items: Option<u64>,
 }
 
 impl<'a> Limits<'a> {
-    pub(super) fn of(schema: &'a serde_json::Map<String, Value>) -> Self {
-        let number = |keyword: &str| schema.get(keyword).and_then(Value::as_f64);
-        let count = |keyword: &str| {
-            let number = number(keyword).filter(|number| *number >= 0.0)?;
-            // Above what a form can hold, the exact number does not matter.
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-            Some(number as u64)
-        };
+    /// What one schema says, without those to which it refers.
+    #[must_use]
+    pub fn of(schema: &'a serde_json::Map<String, Value>) -> Self {
+        let number = |keyword: &str| schema.get(keyword).and_then(decimal);
+        // What is too large for a count limits nothing.
+        let count = |keyword: &str| u64::try_from(number(keyword)?.trunc()).ok();
         let text = |keyword: &str| schema.get(keyword).and_then(Value::as_str);
         let listed = schema.get("enum").and_then(Value::as_array);
         let admitted = match (schema.get("const"), listed) {
-            (Some(constant), _) => Some(vec![constant]),
-            (None, Some(listed)) => Some(listed.iter().filter(|value| !value.is_null()).collect()),
+            (Some(constant), _) => Some(vec![Cow::Borrowed(constant)]),
+            (None, Some(listed)) => {
+                let values = listed.iter().filter(|value| !value.is_null());
+                Some(values.map(Cow::Borrowed).collect())
+            }
             (None, None) => None,
         };
-        let (minimum, above) = bound(number("minimum"), schema.get("exclusiveMinimum"), f64::max);
-        let (maximum, below) = bound(number("maximum"), schema.get("exclusiveMaximum"), f64::min);
+        let (minimum, above) = bound(
+            number("minimum"),
+            schema.get("exclusiveMinimum"),
+            Decimal::max,
+        );
+        let (maximum, below) = bound(
+            number("maximum"),
+            schema.get("exclusiveMaximum"),
+            Decimal::min,
+        );
         Self {
             admitted,
             min_length: count("minLength"),
@@ -46,6 +71,7 @@ impl<'a> Limits<'a> {
             maximum,
             above,
             below,
+            decimals: number("multipleOf").map(|step| step.normalize().scale()),
             patterns: text("pattern").into_iter().collect(),
             format: text("format"),
             min_items: count("minItems"),
@@ -53,7 +79,8 @@ impl<'a> Limits<'a> {
         }
     }
 
-    pub(super) fn and(&mut self, other: Self) {
+    /// Keeps what both limits allow.
+    pub fn and(&mut self, other: Self) {
         match (&mut self.admitted, other.admitted) {
             (Some(mine), Some(other)) => mine.retain(|value| other.contains(value)),
             (mine @ None, other) => *mine = other,
@@ -77,6 +104,10 @@ impl<'a> Limits<'a> {
         {
             (self.maximum, self.below) = (Some(maximum), other.below);
         }
+        self.decimals = match (self.decimals, other.decimals) {
+            (Some(mine), Some(other)) => Some(mine.min(other)),
+            (mine, other) => mine.or(other),
+        };
         for pattern in other.patterns {
             if !self.patterns.contains(&pattern) {
                 self.patterns.push(pattern);
@@ -86,7 +117,7 @@ impl<'a> Limits<'a> {
     }
 
     /// Keeps what both limits allow at least: the looser of the two.
-    pub(super) fn or(&mut self, mut other: Self) {
+    pub fn or(&mut self, mut other: Self) {
         let admitted = match (self.admitted.take(), other.admitted.take()) {
             (Some(mut mine), Some(other)) => {
                 mine.extend(other);
@@ -110,19 +141,27 @@ fn lesser(mine: Option<u64>, other: Option<u64>) -> Option<u64> {
 
 /// A bound, and whether it is excluded; draft 4 says the latter with `true`.
 fn bound(
-    inclusive: Option<f64>,
+    inclusive: Option<Decimal>,
     exclusive: Option<&Value>,
-    stricter: fn(f64, f64) -> f64,
-) -> (Option<f64>, bool) {
+    stricter: fn(Decimal, Decimal) -> Decimal,
+) -> (Option<Decimal>, bool) {
     match (inclusive, exclusive) {
         (Some(bound), Some(Value::Bool(excluded))) => (Some(bound), *excluded),
-        (bound, Some(Value::Number(exclusive))) => match (bound, exclusive.as_f64()) {
+        (bound, Some(exclusive @ Value::Number(_))) => match (bound, decimal(exclusive)) {
             (Some(bound), Some(exclusive)) => {
                 let strict = stricter(bound, exclusive);
-                (Some(strict), (strict - exclusive).abs() < f64::EPSILON)
+                (Some(strict), strict == exclusive)
             }
             (bound, exclusive) => (exclusive.or(bound), exclusive.is_some()),
         },
         (bound, _) => (bound, false),
+    }
+}
+
+/// A number of a schema. One that no decimal holds limits no decimal.
+fn decimal(value: &Value) -> Option<Decimal> {
+    match value {
+        Value::Number(number) => number::decimal(&number::plain(number)?),
+        _ => None,
     }
 }

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use serde_json::json;
 
 use super::*;
@@ -35,7 +37,10 @@ fn fields_are_found_through_references_and_combinations_in_the_order_of_the_sche
     assert_eq!(at(&form, "a").unwrap().words(), "a text");
     assert!(at(&form, "rows").unwrap().is_list());
     let code = at(&form, "rows.*.code").unwrap();
-    assert_eq!(code.limits.admitted, Some(vec![&json!("A"), &json!("B")]));
+    assert_eq!(
+        code.limits.admitted,
+        Some(vec![Cow::Owned(json!("A")), Cow::Owned(json!("B"))])
+    );
 }
 
 #[test]

@@ -10,9 +10,9 @@ use std::{
 };
 
 use serde_json::Value;
-use stafett_core::number;
 
 use super::limits::Limits;
+use crate::number;
 
 /// The most subschemas that are combined for one field.
 const MAX_PARTS: usize = 2_000;
@@ -21,18 +21,25 @@ const MAX_DEPTH: usize = 8;
 
 /// What a value can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// A text.
     Text,
+    /// A number.
     Number,
+    /// A whole number.
     Integer,
+    /// True or false.
     Boolean,
+    /// A list.
     List,
+    /// A group of fields.
     Group,
 }
 
 impl Kind {
     /// The kind as a message names it: `a text`.
-    pub(super) fn words(self) -> &'static str {
+    #[must_use]
+    pub fn words(self) -> &'static str {
         match self {
             Self::Text => "a text",
             Self::Number => "a number",
@@ -44,7 +51,8 @@ impl Kind {
     }
 
     /// The kind of a value; `None` for `null`.
-    pub(super) fn of(value: &Value) -> Option<Self> {
+    #[must_use]
+    pub fn of(value: &Value) -> Option<Self> {
         Some(match value {
             Value::Null => return None,
             Value::Bool(_) => Self::Boolean,
@@ -71,20 +79,21 @@ impl Kind {
     }
 
     /// Whether a value of this kind is allowed where the kinds `wanted` are.
-    pub(super) fn fits(self, wanted: &BTreeSet<Self>) -> bool {
+    #[must_use]
+    pub fn fits(self, wanted: &BTreeSet<Self>) -> bool {
         wanted.contains(&self) || self == Self::Integer && wanted.contains(&Self::Number)
     }
 }
 
 /// The schema of a form.
-pub(super) struct FormSchema<'a> {
+pub struct FormSchema<'a> {
     document: &'a Value,
     shapes: RefCell<HashMap<Node<'a>, Rc<Shape<'a>>>>,
 }
 
 /// A place in a form: the subschemas that apply to it.
 #[derive(Debug, Clone)]
-pub(super) struct Node<'a> {
+pub struct Node<'a> {
     parts: Vec<&'a Value>,
     /// Whether the parts are alternatives; otherwise all of them apply.
     either: bool,
@@ -113,55 +122,58 @@ impl std::hash::Hash for Node<'_> {
 
 /// What a schema says about one place of a form.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shape<'a> {
+pub struct Shape<'a> {
     /// What the value can be; empty where the schema does not say.
-    pub(super) kinds: BTreeSet<Kind>,
+    pub kinds: BTreeSet<Kind>,
     /// A group's fields, in the schema's order.
-    pub(super) fields: Vec<(&'a str, Node<'a>)>,
+    pub fields: Vec<(&'a str, Node<'a>)>,
     by_name: HashMap<&'a str, usize>,
+    /// Whether the schema says what the value can be, and `null` is not among it.
+    pub refuses_null: bool,
     /// The required fields of a group.
-    pub(super) required: BTreeSet<&'a str>,
+    pub required: BTreeSet<&'a str>,
     /// A list's items.
-    pub(super) items: Option<Node<'a>>,
-    pub(super) limits: Limits<'a>,
+    pub items: Option<Node<'a>>,
+    /// What the schema says beside the kind.
+    pub limits: Limits<'a>,
     /// Whether the schema has keywords that are not read here, so that it may refuse a value that
     /// the rest allows, or the reverse.
-    pub(super) unsure: bool,
+    pub unsure: bool,
     /// The references into other documents.
-    pub(super) remote: BTreeSet<&'a str>,
+    pub remote: BTreeSet<&'a str>,
     /// The references that lead nowhere.
-    pub(super) broken: BTreeSet<&'a str>,
+    pub broken: BTreeSet<&'a str>,
 }
 
 impl<'a> Shape<'a> {
     /// A field of a group.
-    pub(super) fn field(&self, name: &str) -> Option<&Node<'a>> {
+    pub fn field(&self, name: &str) -> Option<&Node<'a>> {
         let index = *self.by_name.get(name)?;
         self.fields.get(index).map(|(_, node)| node)
     }
 
     /// The names of a group's fields, in the schema's order.
-    pub(super) fn names(&self) -> impl Iterator<Item = &'a str> {
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
         self.fields.iter().map(|(name, _)| *name)
     }
 
     /// Whether the schema says which fields the group has.
-    pub(super) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         !self.fields.is_empty()
     }
 
     /// Whether a value can only be a list.
-    pub(super) fn is_list(&self) -> bool {
+    pub fn is_list(&self) -> bool {
         self.is_only(Kind::List)
     }
 
     /// Whether a value can only be a group.
-    pub(super) fn is_group(&self) -> bool {
+    pub fn is_group(&self) -> bool {
         self.is_only(Kind::Group)
     }
 
     /// Whether the schema says what a value can be, and that it is neither a list nor a group.
-    pub(super) fn is_scalar(&self) -> bool {
+    pub fn is_scalar(&self) -> bool {
         !self.kinds.is_empty()
             && !self.kinds.contains(&Kind::List)
             && !self.kinds.contains(&Kind::Group)
@@ -172,7 +184,7 @@ impl<'a> Shape<'a> {
     }
 
     /// What a value can be, as a message says it.
-    pub(super) fn words(&self) -> String {
+    pub fn words(&self) -> String {
         let words: Vec<_> = self.kinds.iter().map(|kind| kind.words()).collect();
         if words.is_empty() {
             "anything".into()
@@ -198,6 +210,7 @@ impl<'a> Shape<'a> {
         for (name, node) in other.fields {
             self.add_field(name, node, false);
         }
+        self.refuses_null |= other.refuses_null;
         self.required.extend(other.required);
         match (&mut self.items, other.items) {
             (Some(mine), Some(items)) => join(mine, items, false),
@@ -220,6 +233,7 @@ impl<'a> Shape<'a> {
         for (name, node) in other.fields {
             self.add_field(name, node, true);
         }
+        self.refuses_null &= other.refuses_null;
         self.required = &self.required & &other.required;
         match (&mut self.items, other.items) {
             (Some(mine), Some(items)) => join(mine, items, true),
@@ -263,7 +277,7 @@ fn join<'a>(mine: &mut Node<'a>, other: Node<'a>, either: bool) {
 
 impl<'a> FormSchema<'a> {
     /// The schema in `document`.
-    pub(super) fn new(document: &'a Value) -> Self {
+    pub fn new(document: &'a Value) -> Self {
         Self {
             document,
             shapes: RefCell::default(),
@@ -274,7 +288,7 @@ impl<'a> FormSchema<'a> {
     ///
     /// Older schemas wrap it, and say in `info` where it is (Altinn/app-frontend-react:
     /// src/utils/schemaUtils.ts).
-    pub(super) fn root(&self) -> Node<'a> {
+    pub fn root(&self) -> Node<'a> {
         let text = |field| self.document.get("info")?.get(field)?.as_str();
         let named = text("rootNode").filter(|pointer| !pointer.is_empty());
         let wrapped = || self.document.get("properties")?.get(text("meldingsnavn")?);
@@ -289,7 +303,7 @@ impl<'a> FormSchema<'a> {
     }
 
     /// What the schema says about a place.
-    pub(super) fn shape(&self, node: &Node<'a>) -> Rc<Shape<'a>> {
+    pub fn shape(&self, node: &Node<'a>) -> Rc<Shape<'a>> {
         if let Some(shape) = self.shapes.borrow().get(node) {
             return Rc::clone(shape);
         }
@@ -355,6 +369,13 @@ impl<'a> FormSchema<'a> {
                 // Beside `null` or alone, it is no alternative.
                 match alternatives().count() {
                     0 => {}
+                    1 if list(schema.get(keyword)).any(is_null) => {
+                        let shapes =
+                            alternatives().map(|part| self.all(&[part], depth + 1, budget));
+                        let mut other = either(shapes.collect());
+                        other.refuses_null = false;
+                        shape.and(other);
+                    }
                     1 => due.extend(alternatives()),
                     _ => {
                         let shapes =
@@ -417,6 +438,13 @@ fn own<'a>(schema: &'a serde_json::Map<String, Value>) -> Shape<'a> {
         _ => Vec::new(),
     };
     shape.kinds = named.iter().filter_map(|name| Kind::named(name)).collect();
+    let lists_null = |values: &Value| list(Some(values)).any(Value::is_null);
+    // Where only its fields or items say what a value is, nobody thinks of `null`, which JSON Schema allows.
+    let is_meant = named.is_empty() && (!shape.fields.is_empty() || shape.items.is_some());
+    shape.refuses_null = is_meant
+        || !named.is_empty() && !named.contains(&"null")
+        || schema.get("enum").is_some_and(|values| !lists_null(values))
+        || schema.get("const").is_some_and(|value| !value.is_null());
     if named.is_empty() {
         if !shape.fields.is_empty() {
             shape.kinds.insert(Kind::Group);
@@ -463,7 +491,7 @@ fn is_null(schema: &Value) -> bool {
 
 /// The references of a schema that cannot be followed, with the dotted path of the first place where
 /// each is used, and whether it leads into another document.
-pub(super) fn dangling(form: &FormSchema<'_>) -> BTreeMap<String, (String, bool)> {
+pub fn dangling(form: &FormSchema<'_>) -> BTreeMap<String, (String, bool)> {
     const MAX_PLACES: usize = 10_000;
     let mut found = BTreeMap::new();
     let mut seen = std::collections::HashSet::new();
