@@ -3,6 +3,8 @@
 //! .NET's `decimal` holds 28 digits and its scale: A's app writes `100.00`, and B stores `100.00`. Rust's `f64` holds 15 to
 //! 17 digits and no scale, so a number of a form is never converted to one. It stays the text that [`Number`] keeps.
 
+use std::cmp::Ordering;
+
 use rust_decimal::Decimal;
 use serde_json::Number;
 
@@ -49,6 +51,28 @@ pub fn whole(number: &Number) -> Option<String> {
 #[must_use]
 pub fn normalized(number: &Number) -> String {
     plain(number).map_or_else(|| number.to_string(), |text| normalized_text(&text))
+}
+
+/// The order of two numbers, by all their digits. `None` where [`plain`] gives none for one of them.
+#[must_use]
+pub fn compare(one: &Number, other: &Number) -> Option<Ordering> {
+    let (one, other) = (
+        normalized_text(&plain(one)?),
+        normalized_text(&plain(other)?),
+    );
+    Some(match (one.strip_prefix('-'), other.strip_prefix('-')) {
+        (None, None) => compare_sizes(&one, &other),
+        (Some(one), Some(other)) => compare_sizes(other, one),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+    })
+}
+
+/// The order of two normalized numbers without a sign.
+fn compare_sizes(one: &str, other: &str) -> Ordering {
+    let (whole, fraction) = one.split_once('.').unwrap_or((one, ""));
+    let (other_whole, other_fraction) = other.split_once('.').unwrap_or((other, ""));
+    (whole.len(), whole, fraction).cmp(&(other_whole.len(), other_whole, other_fraction))
 }
 
 /// The .NET `decimal` with exactly these digits, in plain notation; trailing zeros may be missing. It has at most 96 bits, and
@@ -230,6 +254,18 @@ mod tests {
         fn no_number_is_the_same_as_its_neighbour(mantissa in 0..u64::MAX, decimals in 0..40_i32) {
             let number = |mantissa: u64| read(&format!("{mantissa}e-{decimals}"));
             prop_assert_ne!(normalized(&number(mantissa)), normalized(&number(mantissa + 1)));
+        }
+
+        /// The order of integers is that of the numbers with one exponent.
+        #[test]
+        fn numbers_are_ordered_by_all_their_digits(
+            one in any::<i128>(), other in any::<i128>(), step in -1..=1_i128, shift in 0..127_u32, exponent in -60..60_i32
+        ) {
+            let one = one >> shift;
+            for other in [other >> shift, one.saturating_add(step)] {
+                let number = |mantissa: i128| read(&format!("{mantissa}e{exponent}"));
+                prop_assert_eq!(compare(&number(one), &number(other)), Some(one.cmp(&other)));
+            }
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! B's JSON schema, which validates the draft and gives the order of its elements.
 
+mod keywords;
 pub mod limits;
-mod multiple_of;
 pub mod shape;
 
 use std::{
@@ -187,8 +187,11 @@ impl Schema {
     }
 
     fn compile(document: Value, file: String) -> Result<Self, SchemaError> {
-        let built = jsonschema::options()
-            .with_keyword("multipleOf", multiple_of::compile)
+        let built = keywords::KEYWORDS
+            .into_iter()
+            .fold(jsonschema::options(), |options, (keyword, factory)| {
+                options.with_keyword(keyword, factory)
+            })
             .build(&document);
         let validator = built.map_err(|error| match error.kind() {
             ValidationErrorKind::Referencing(ReferencingError::Unretrievable { uri, .. }) => {
@@ -580,7 +583,8 @@ mod tests {
             let other = Decimal::try_from_i128_with_scale(one.mantissa() + step, one.scale());
             (one, other.unwrap_or(one))
         });
-        prop_oneof![near, (any_decimal(), any_decimal())]
+        let whole = any_decimal().prop_map(|one| (one, one.ceil()));
+        prop_oneof![near, whole, (any_decimal(), any_decimal())]
     }
 
     proptest! {
@@ -610,6 +614,23 @@ mod tests {
             let schema = number_schema(&format!(r#""type": "number", "multipleOf": {step}"#));
             let found = schema.violations(&form(&number.to_string()));
             prop_assert_eq!(found.is_empty(), extra == 0, "{} {}", number, step);
+        }
+    }
+
+    #[test]
+    fn a_limit_of_draft_4_may_be_excluded() {
+        for (keywords, held, refused) in [
+            (r#""minimum": 1, "exclusiveMinimum": true"#, "1.1", "1.0"),
+            (r#""minimum": 1, "exclusiveMinimum": false"#, "1.0", "0.9"),
+            (r#""maximum": 1, "exclusiveMaximum": true"#, "0.9", "1.0"),
+            (r#""maximum": 1, "exclusiveMaximum": false"#, "1.0", "1.1"),
+        ] {
+            let document = format!(
+                r#"{{"$schema": "http://json-schema.org/draft-04/schema#", "properties": {{"n": {{{keywords}}}}}}}"#
+            );
+            let schema = compile(serde_json::from_str(&document).unwrap()).unwrap();
+            assert_eq!(schema.violations(&form(held)), [], "{keywords}");
+            assert_eq!(schema.violations(&form(refused)).len(), 1, "{keywords}");
         }
     }
 
