@@ -9,8 +9,9 @@
 //! So a list is continued by asking again, from the earliest document time among the page's last [`TAIL`]
 //! instances: the column never exceeds the document, so one instance among them whose column is right makes that
 //! a moment that the page has reached. That there was one shows on the following page, which then lists the page
-//! before from that instance on. Where it does not, the list is asked again from where the page before began,
-//! with twice as many instances.
+//! before from that instance on. Two of these are needed, since the column of one may be set right in between.
+//! Where they do not stand there, the list is asked again from where the page before began, with twice as many
+//! instances.
 
 use std::collections::HashMap;
 
@@ -34,6 +35,8 @@ use super::{
 /// to 40 of them make 101 to 106 calls at 0, 1, 10 and 40 % drift; in pages of 100 they make 1,050 to 1,670. Too few,
 /// and clusters that a batch moved send the list back; 20 all wrong by chance are one page in ninety million at 40 %.
 pub const TAIL: usize = 20;
+/// So many instances of a page are kept for a later run, to show that its first page follows.
+const WITNESSES: usize = 4;
 /// A page is not made longer than this: Storage takes `size=20000` (measured), what is read of an answer holds
 /// some 13,000 instances.
 const MOST: usize = 10_000;
@@ -52,11 +55,20 @@ pub struct Place {
     guess: Option<Guess>,
 }
 
-/// A moment that the last page has reached, if the column of this instance is right.
+/// A moment that the last page has reached, if the column of its anchor is right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Guess {
     from: Timestamp,
-    anchor: Uuid,
+    /// The anchor, and some that stood behind it on the page. None in what an earlier version kept.
+    #[serde(default)]
+    witnesses: Vec<Witness>,
+}
+
+/// An instance of the last page, and the time of its document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Witness {
+    id: Uuid,
+    changed: Timestamp,
 }
 
 /// Goes through a list page by page.
@@ -116,13 +128,16 @@ impl Cursor {
     /// Where an earlier run left it.
     #[must_use]
     pub fn resume(list: InstanceQuery, place: Place) -> Self {
-        let anchor = place.guess.as_ref().map(|guess| {
-            let (changed, overlaps) = (guess.from, true);
-            (guess.anchor, Seen { changed, overlaps })
-        });
+        let witnesses = place.guess.iter().flat_map(|guess| &guess.witnesses);
+        let seen: HashMap<Uuid, Seen> = witnesses
+            .map(|witness| {
+                let (changed, overlaps) = (witness.changed, true);
+                (witness.id, Seen { changed, overlaps })
+            })
+            .collect();
         Self {
-            overlap: 1,
-            seen: anchor.into_iter().collect(),
+            overlap: seen.len(),
+            seen,
             place,
             resumed: true,
             ..Self::new(list)
@@ -235,8 +250,8 @@ impl Cursor {
         let mut turn = Turn::On;
         if let Some(guess) = &self.place.guess {
             let overlap = known.iter().filter(|(_, seen)| seen.overlaps).count();
-            // Half of them: some may have changed since, and the column of one may have been set right.
-            if overlap == 0 || 2 * overlap < self.overlap {
+            // Half of them: some may have changed since. Two: the column of one may have been set right.
+            if overlap < 2 || 2 * overlap < self.overlap {
                 let size = self.list.size << self.doubled;
                 if size < self.most {
                     self.doubled += 1;
@@ -257,8 +272,8 @@ impl Cursor {
             Some(next) => self.place.go_on(&page.rows, next),
         }
         let anchor = self.place.guess.as_ref().and_then(|guess| {
-            let is_it = |row: &Row| row.id == Some(guess.anchor);
-            page.rows.iter().position(is_it)
+            let anchor = guess.witnesses.first()?.id;
+            page.rows.iter().position(|row| row.id == Some(anchor))
         });
         let anchor = anchor.unwrap_or(usize::MAX);
         self.overlap = page.rows.len().saturating_sub(anchor);
@@ -282,11 +297,21 @@ impl Place {
 
     /// Behind a full page of these rows, which Storage would continue by `next`.
     fn go_on(&mut self, rows: &[Row], next: &str) {
-        let tail = rows.iter().rev().take(TAIL);
-        let beyond = tail.filter_map(|row| Some((row.changed?, row.id?)));
-        let beyond = beyond.filter(|(at, _)| self.from.is_none_or(|from| *at > from));
+        let witness = |row: &Row| {
+            let (id, changed) = (row.id?, row.changed?);
+            Some(Witness { id, changed })
+        };
+        let tail = rows.iter().enumerate().rev().take(TAIL);
+        let beyond = tail.filter_map(|(place, row)| Some((row.changed?, row.id?, place)));
+        let beyond = beyond.filter(|(at, ..)| self.from.is_none_or(|from| *at > from));
         match beyond.min() {
-            Some((from, anchor)) => self.guess = Some(Guess { from, anchor }),
+            Some((from, _, anchor)) => {
+                let behind = rows.iter().skip(anchor).filter_map(witness);
+                self.guess = Some(Guess {
+                    from,
+                    witnesses: behind.take(WITNESSES).collect(),
+                });
+            }
             // All of them changed at the moment from which was asked: so did the last one, and `next` is right.
             None => self.next = Some(next.to_owned()),
         }

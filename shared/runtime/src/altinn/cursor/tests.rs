@@ -78,13 +78,10 @@ impl Table {
     }
 
     fn change(&mut self, change: Change) {
-        let count = self.rows.len();
-        let (number, row) = match change {
-            Change::Touched(number) | Change::TakenBack(number, _) | Change::SetRight(number) => {
-                let number = usize::from(number) % count;
-                (number, &mut self.rows[number])
-            }
-        };
+        let (Change::Touched(number) | Change::TakenBack(number, _) | Change::SetRight(number)) =
+            change;
+        let number = usize::from(number) % self.rows.len();
+        let row = &mut self.rows[number];
         match change {
             Change::Touched(_) => {
                 self.now += 1;
@@ -100,7 +97,6 @@ impl Table {
             }
             Change::SetRight(_) => row.column = row.document,
         }
-        let _ = number;
     }
 }
 
