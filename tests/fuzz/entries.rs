@@ -4,6 +4,8 @@
 //! returns all output that Stafett derives from its input: errors, responses and `Debug` texts. None of it
 //! may repeat the input.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use aws_config::{BehaviorVersion, SdkConfig};
 use lambda_http::http::{Request, StatusCode, header};
 use receive::Receive;
@@ -13,10 +15,11 @@ use stafett_core::{
     instance::Instance,
     language::{Expression, Scope, Surroundings},
     metadata::ApplicationMetadata,
-    preflight,
+    preflight::{self, TargetApp},
     process::Progress,
     relay::decide::Engine,
     route::Routes,
+    schema::Schema,
     transform,
     trigger::Trigger,
 };
@@ -70,10 +73,22 @@ pub(super) fn expression(text: &[u8]) -> Vec<String> {
     }
 }
 
+/// What the sample app B tells of itself.
+fn sample_app() -> TargetApp {
+    let metadata: ApplicationMetadata =
+        serde_json::from_str(METADATA).expect("the sample's metadata");
+    let schema = serde_json::from_str(SCHEMA).expect("the sample's schema is JSON");
+    let schema = Schema::compile(schema, "the sample's schema".to_owned()).map(Arc::new);
+    TargetApp {
+        metadata: Arc::new(metadata),
+        schemas: BTreeMap::from([("model".to_owned(), schema)]),
+    }
+}
+
 /// The path from an A instance to the draft, as far as it needs no network.
 pub(super) struct Drafting {
     routes: Routes,
-    metadata: ApplicationMetadata,
+    b: TargetApp,
     form: Value,
     directory: TempDir,
 }
@@ -89,7 +104,7 @@ impl Drafting {
         file("route.yaml", ROUTE);
         Self {
             routes: Routes::load(directory.path()).expect("the sample route"),
-            metadata: serde_json::from_str(METADATA).expect("the sample's metadata"),
+            b: sample_app(),
             form: json!({
                 "soker": { "navn": "Kari Bygger", "fodselsnummer": "12837832290" },
                 "tiltak": [
@@ -157,7 +172,7 @@ impl Drafting {
                 said.push(format!("{part:?}"));
                 match part
                     .draft
-                    .map(|draft| preflight::check(draft, &route.to, &self.metadata))
+                    .map(|draft| preflight::check(draft, &route.to, &self.b))
                 {
                     Err(error) => said.push(error.to_string()),
                     Ok(Err(objections)) => {
@@ -171,7 +186,7 @@ impl Drafting {
                             engine: Engine::Idle,
                         };
                         let lacks =
-                            completeness::lacks(&checked, &self.metadata, instance, progress);
+                            completeness::lacks(&checked, &self.b.metadata, instance, progress);
                         said.extend([lacks.to_string(), format!("{lacks:?}")]);
                     }
                 }

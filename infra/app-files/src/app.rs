@@ -3,12 +3,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde_json::Value;
 use stafett_core::{
     id::AppId,
     metadata::{ApplicationMetadata, DataType},
+    preflight::TargetApp,
+    schema::Schema,
 };
 
 use crate::{
@@ -165,6 +168,24 @@ impl AppFiles {
             unsupported,
             missing,
         })
+    }
+
+    /// What the app tells everybody of itself, as its files say.
+    #[must_use]
+    pub fn target_app(&self) -> TargetApp {
+        let schemas = self.schemas.iter().map(|(form, document)| {
+            let file = self.schema_files.get(form);
+            let name = file.map_or_else(
+                || format!("the schema of {}'s form `{form}`", self.id),
+                |file| file.display().to_string(),
+            );
+            let schema = Schema::compile(document.clone(), name).map(Arc::new);
+            (form.clone(), schema)
+        });
+        TargetApp {
+            schemas: schemas.collect(),
+            metadata: Arc::new(self.metadata.clone()),
+        }
     }
 }
 

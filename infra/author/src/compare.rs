@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use stafett_core::{
     id::InstanceId,
-    metadata::ApplicationMetadata,
+    preflight::TargetApp,
     route::{AfterSteps, Gate, OwnerRule, Route},
 };
 
@@ -28,13 +28,13 @@ const FURTHER: &str = "(further)";
 /// The old and the new value, `None` where there is none.
 type Pair = (Option<Value>, Option<Value>);
 
-/// One version of a route, and B's metadata where it is available.
+/// One version of a route, and what is known of B's app.
 #[derive(Debug, Clone, Copy)]
 pub struct Version<'a> {
     /// The route.
     pub route: &'a Route,
-    /// B's metadata.
-    pub b: Option<&'a ApplicationMetadata>,
+    /// B's app, where its files are at hand.
+    pub b: Option<&'a TargetApp>,
 }
 
 /// A comparison that instances are added to.

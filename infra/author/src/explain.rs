@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use stafett_core::{
     language::{EvaluationError, Scope},
+    preflight::{TargetApp, arranged},
     route::{
         Mode, OwnerRule, Route,
         model::{self, Field, Item as ListItem},
@@ -14,7 +15,8 @@ use stafett_core::{
 };
 
 use crate::{
-    fields, finding::Place, instance_data::InstanceData, located_route::LocatedRoute, words,
+    fields, finding::Place, instance_data::InstanceData, judge::schema_of,
+    located_route::LocatedRoute, words,
 };
 
 mod names;
@@ -104,16 +106,17 @@ impl fmt::Debug for Explanation {
 }
 
 /// Where `field` got its value: a field of `model:`, `owner`, `due`, `each`, `key`, or `attachments`.
-/// A group stands for all that is in it.
+/// A group stands for all that is in it. `b` is what B's app tells of itself, where it is at hand.
 ///
 /// # Errors
 /// [`UnknownField`] where the route has none of that name.
 pub fn explain(
     located: LocatedRoute<'_>,
     source: &InstanceData,
+    b: Option<&TargetApp>,
     field: &str,
 ) -> Result<Explanation, UnknownField> {
-    let explain = Explain { located, source };
+    let explain = Explain { located, source, b };
     let name = field.strip_prefix("to.").unwrap_or(field);
     let route = located.route;
     let values = match head(name) {
@@ -143,6 +146,7 @@ pub fn explain(
 struct Explain<'a> {
     located: LocatedRoute<'a>,
     source: &'a InstanceData,
+    b: Option<&'a TargetApp>,
 }
 
 /// What one relay's expressions see.
@@ -252,11 +256,12 @@ impl Explain<'_> {
     /// How B's schema affects a field.
     fn notes(&self, field: &str, filled: &Map<String, Value>) -> Vec<String> {
         let to = &self.route().to;
-        let Some(schema) = to.schema.as_ref().filter(|_| to.mode == Mode::Complete) else {
+        let schema = schema_of(to, self.b);
+        let Some(schema) = schema.filter(|_| to.mode == Mode::Complete) else {
             return Vec::new();
         };
         let mut notes = Vec::new();
-        let ordered = schema.ordered(filled.clone());
+        let ordered = arranged(filled.clone(), to, schema);
         if let (Some((before, _)), Some((after, count))) =
             (position(filled, field), position(&ordered, field))
         {

@@ -7,7 +7,9 @@
 use std::{fs, path::PathBuf};
 
 use serde_json::{Value, json};
-use stafett_core::{instance::Instance, metadata::ApplicationMetadata, route::Route};
+use stafett_core::{
+    instance::Instance, metadata::ApplicationMetadata, preflight::TargetApp, route::Route,
+};
 
 use crate::{instance_data::InstanceData, located_route::LocatedRoute, places::Places};
 
@@ -122,8 +124,8 @@ pub(crate) fn plain() -> InstanceData {
     source(|_, _| {})
 }
 
-/// B's metadata, as `change` leaves it.
-pub(crate) fn b(change: impl FnOnce(&mut Value)) -> ApplicationMetadata {
+/// B's app, which serves no schema, with its metadata as `change` leaves them.
+pub(crate) fn b(change: impl FnOnce(&mut Value)) -> TargetApp {
     let mut metadata = json!({
         "id": "ttd/casework", "org": "ttd",
         "dataTypes": [
@@ -133,5 +135,5 @@ pub(crate) fn b(change: impl FnOnce(&mut Value)) -> ApplicationMetadata {
         ],
     });
     change(&mut metadata);
-    ApplicationMetadata::from_json(&metadata).unwrap()
+    TargetApp::without_schemas(ApplicationMetadata::from_json(&metadata).unwrap())
 }

@@ -5,9 +5,9 @@ use std::fmt;
 use serde_json::{Map, Value};
 use stafett_core::{
     draft::Draft,
-    metadata::ApplicationMetadata,
-    preflight::{self, CheckedDraft, Form, Objection},
+    preflight::{self, CheckedDraft, Form, Objection, TargetApp, arranged},
     route::{Mode, Target},
+    schema::Schema,
     xml,
 };
 
@@ -36,13 +36,14 @@ impl fmt::Debug for Judged {
     }
 }
 
-/// Judges a draft by B's metadata; without it, by the schema that the route names.
-pub(crate) fn judge(draft: Draft, to: &Target, b: Option<&ApplicationMetadata>) -> Judged {
-    let Some(metadata) = b else {
-        let objections = schema_objections(to, &draft.model);
-        return unchecked(draft, to, objections);
+/// Judges a draft by what is known of B's app; without it, by the schema that the route names.
+pub(crate) fn judge(draft: Draft, to: &Target, b: Option<&TargetApp>) -> Judged {
+    let schema = schema_of(to, b);
+    let Some(b) = b else {
+        let objections = schema_objections(to, schema, &draft.model);
+        return unchecked(draft, to, schema, objections);
     };
-    match preflight::check(draft.clone(), to, metadata) {
+    match preflight::check(draft.clone(), to, b) {
         Ok(checked) => {
             let stamp_key = checked.stamp_key().to_owned();
             let CheckedDraft {
@@ -63,15 +64,20 @@ pub(crate) fn judge(draft: Draft, to: &Target, b: Option<&ApplicationMetadata>) 
                 objections: Vec::new(),
             }
         }
-        Err(objections) => unchecked(draft, to, objections.0),
+        Err(objections) => unchecked(draft, to, schema, objections.0),
     }
 }
 
 /// The form as it would look, although it has not passed the preflight.
-fn unchecked(mut draft: Draft, to: &Target, mut objections: Vec<Objection>) -> Judged {
+fn unchecked(
+    mut draft: Draft,
+    to: &Target,
+    schema: Option<&Schema>,
+    mut objections: Vec<Objection>,
+) -> Judged {
     let complete = to.mode == Mode::Complete;
-    if let Some(schema) = to.schema.as_ref().filter(|_| complete) {
-        draft.model = schema.ordered(draft.model);
+    if let Some(schema) = schema.filter(|_| complete) {
+        draft.model = arranged(draft.model, to, schema);
     }
     let xml = match xml::write(&to.root, &draft.model) {
         Ok(xml) => complete.then_some(xml),
@@ -93,8 +99,22 @@ fn unchecked(mut draft: Draft, to: &Target, mut objections: Vec<Objection>) -> J
     }
 }
 
-fn schema_objections(to: &Target, model: &Map<String, Value>) -> Vec<Objection> {
-    let schema = to.schema.iter().filter(|_| to.mode == Mode::Complete);
-    let violations = schema.flat_map(|schema| schema.violations(model));
+/// The schema of B's form: its app's, as far as the app is known; else the route's.
+pub(crate) fn schema_of<'a>(to: &'a Target, b: Option<&'a TargetApp>) -> Option<&'a Schema> {
+    match b {
+        Some(b) => b.schema(to).ok().flatten(),
+        None => to.schema.as_ref(),
+    }
+}
+
+fn schema_objections(
+    to: &Target,
+    schema: Option<&Schema>,
+    model: &Map<String, Value>,
+) -> Vec<Objection> {
+    let schema = schema.filter(|_| to.mode == Mode::Complete);
+    let violations = schema
+        .into_iter()
+        .flat_map(|schema| schema.violations(model));
     violations.map(Objection::Schema).collect()
 }

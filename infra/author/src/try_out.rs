@@ -8,8 +8,7 @@ use serde_json::{Map, Value};
 use stafett_core::{
     draft::Draft,
     id::{AppId, InstanceId},
-    metadata::ApplicationMetadata,
-    preflight::SOURCE,
+    preflight::{SOURCE, TargetApp},
     relay::RelayId,
     route::{Gate, Mode, Route},
     transform,
@@ -148,13 +147,9 @@ impl fmt::Debug for TryOut {
 }
 
 impl TryOut {
-    /// What the route makes of the A instance. `b` is B's own metadata, where it is at hand.
+    /// What the route makes of the A instance. `b` is what B's app tells of itself, where it is at hand.
     #[must_use]
-    pub fn of(
-        located: LocatedRoute<'_>,
-        source: &InstanceData,
-        b: Option<&ApplicationMetadata>,
-    ) -> Self {
+    pub fn of(located: LocatedRoute<'_>, source: &InstanceData, b: Option<&TargetApp>) -> Self {
         let route = located.route;
         let mut out = Self {
             route: route.name.to_string(),
@@ -254,7 +249,7 @@ impl Part {
         located: LocatedRoute<'_>,
         source: &InstanceData,
         part: transform::KeyedDraft,
-        b: Option<&ApplicationMetadata>,
+        b: Option<&TargetApp>,
     ) -> Self {
         let relay = transform::relay_id(located.route, source.instance.id, part.key.as_deref());
         let (judged, findings) = match part.draft {

@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use app_files::Apps;
+use app_files::{AppFiles, Apps};
 use author::compare::{Comparison, Version};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -63,12 +63,13 @@ fn compare(arguments: &Arguments) -> Result<bool, Failure> {
     );
     let (of_old, of_new) = (old.apps(&arguments.apps)?, new.apps(&arguments.apps)?);
     let all: [&Apps; 2] = [&of_new, &of_old];
-    let [of_before, of_after] = [&old, &new].map(|RouteFile { route, .. }| {
-        let b = all.iter().find_map(|apps| apps.get(&route.to.app));
-        Version {
-            route,
-            b: b.map(|files| &files.metadata),
-        }
+    let bs = [&old, &new].map(|RouteFile { route, .. }| {
+        let files = all.iter().find_map(|apps| apps.get(&route.to.app));
+        files.map(AppFiles::target_app)
+    });
+    let [of_before, of_after] = [(&old.route, &bs[0]), (&new.route, &bs[1])].map(|(route, b)| {
+        let b = b.as_ref();
+        Version { route, b }
     });
     let mut wanted = vec![&old.route.from, &new.route.from];
     wanted.dedup();

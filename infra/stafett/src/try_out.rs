@@ -3,11 +3,10 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
     time::Duration,
 };
 
-use app_files::Apps;
+use app_files::{AppFiles, Apps};
 use author::{
     InstanceData,
     explain::explain,
@@ -18,9 +17,7 @@ use clap::Args;
 use futures_util::future::try_join_all;
 use local_altinn::InstanceFolderReader;
 use serde_json::Map;
-use stafett_core::{
-    causes::Causes, id::InstanceId, metadata::ApplicationMetadata, route::Route, transform,
-};
+use stafett_core::{causes::Causes, id::InstanceId, preflight::TargetApp, route::Route, transform};
 use stafett_runtime::{
     altinn::{Altinn, Budget},
     settings,
@@ -75,9 +72,9 @@ async fn try_out(arguments: Arguments) -> Result<bool, Failure> {
     let apps = file.apps(&arguments.apps)?;
     let (source, b) = read(&arguments.instance, &file.route, &apps).await?;
     if let Some(field) = &arguments.explain {
-        return show_explanation(&file, &source, field, arguments.format);
+        return show_explanation(&file, &source, b.as_ref(), field, arguments.format);
     }
-    let tried = TryOut::of(file.located(), &source, b.as_deref());
+    let tried = TryOut::of(file.located(), &source, b.as_ref());
     match arguments.format {
         Format::Json => {
             terminal::print_plain(&format!("{}\n", serde_json::to_string_pretty(&tried)?))?;
@@ -96,10 +93,11 @@ async fn try_out(arguments: Arguments) -> Result<bool, Failure> {
 fn show_explanation(
     file: &RouteFile,
     source: &InstanceData,
+    b: Option<&TargetApp>,
     field: &str,
     format: Format,
 ) -> Result<bool, Failure> {
-    let explanation = explain(file.located(), source, field)?;
+    let explanation = explain(file.located(), source, b, field)?;
     match format {
         Format::Json => {
             terminal::print_plain(&format!(
@@ -112,24 +110,21 @@ fn show_explanation(
     Ok(!explanation.is_refused())
 }
 
-/// The A instance, and B's metadata where it is at hand.
+/// The A instance, and what B's app tells of itself where it is at hand.
 async fn read(
     named: &str,
     route: &Route,
     apps: &Apps,
-) -> Result<(InstanceData, Option<Arc<ApplicationMetadata>>), Failure> {
-    let files = || {
-        apps.get(&route.to.app)
-            .map(|files| Arc::new(files.metadata.clone()))
-    };
+) -> Result<(InstanceData, Option<TargetApp>), Failure> {
+    let files = || apps.get(&route.to.app).map(AppFiles::target_app);
     let path = Path::new(named);
     let source = match named.parse::<InstanceId>() {
         Ok(id) if !path.exists() => {
             let altinn = connect::altinn(&settings::Environment::process()).await?;
             let budget = Budget::new(PATIENCE);
             let source = from_altinn(&altinn, &budget, route, id).await?;
-            let b = match altinn.metadata(&budget, &route.to.app).await {
-                Ok(metadata) => Some(metadata),
+            let b = match altinn.target_app(&budget, &route.to, None).await {
+                Ok(b) => Some(b),
                 Err(error) => {
                     terminal::note(&format!(
                         "{}; B is judged by its files, where these are at hand",

@@ -129,6 +129,16 @@ impl DataType {
         self.max_count != 1
     }
 
+    /// The name of its model's class, without its namespace; empty for attachments.
+    #[must_use]
+    pub fn class_name(&self) -> &str {
+        let logic = self.app_logic.as_ref();
+        let class = logic
+            .and_then(|logic| logic.class_ref.as_deref())
+            .unwrap_or_default();
+        class.rsplit_once('.').map_or(class, |(_, name)| name)
+    }
+
     /// Whether its elements are form data, which the app reads as a class.
     #[must_use]
     pub fn is_form(&self) -> bool {

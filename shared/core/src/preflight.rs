@@ -4,10 +4,11 @@
 //! The draft is checked against B's own metadata by the rules that B applies to a
 //! multipart request (Altinn/app-lib-dotnet: src/Altinn.App.Api/Helpers/RequestHandling/
 //! RequestPartValidator.cs, src/Altinn.App.Core/Helpers/AllowedContributorsHelper.cs), and
-//! against B's JSON schema if the route names one.
+//! against the JSON schema of B's form.
 
 mod objection;
 mod prefill;
+mod target_app;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -19,6 +20,7 @@ use crate::{
 };
 use objection::MAX_REQUEST;
 pub use objection::{Objection, Objections};
+pub use target_app::{ServedSchema, TargetApp, arranged, form_of};
 
 /// The media type of the part with the form.
 pub const FORM_CONTENT_TYPE: &str = "application/xml";
@@ -69,30 +71,30 @@ impl fmt::Debug for CheckedDraft {
     }
 }
 
-/// Checks a draft for `target`, the app with this metadata.
+/// Checks a draft for `target`, of whose app this is known.
 ///
 /// # Errors
 /// All reasons why B would refuse the draft.
-pub fn check(
-    mut draft: Draft,
-    target: &Target,
-    metadata: &ApplicationMetadata,
-) -> Result<CheckedDraft, Objections> {
+pub fn check(mut draft: Draft, target: &Target, b: &TargetApp) -> Result<CheckedDraft, Objections> {
     let mut check = Check {
-        metadata,
+        metadata: &b.metadata,
         org: target.app.org(),
         objections: Vec::new(),
     };
+    let schema = b.schema(target).unwrap_or_else(|error| {
+        check.objections.push(Objection::NoSchema(error.clone()));
+        None
+    });
     // A prefilled form is only a part of B's form, which B completes and orders itself. There the schema gives only the types
     // of the fields.
-    if let Some(schema) = &target.schema
+    if let Some(schema) = schema
         && target.mode == Mode::Complete
     {
         let violations = schema.violations(&draft.model);
         check
             .objections
             .extend(violations.into_iter().map(Objection::Schema));
-        draft.model = schema.ordered(draft.model);
+        draft.model = arranged(draft.model, target, schema);
     }
     let form_type = check.form_type(target.data_type.as_deref());
     let xml = xml::write(&target.root, &draft.model)
@@ -107,7 +109,6 @@ pub fn check(
             Form::Xml(xml.unwrap_or_default())
         }
         Mode::Prefill { stamp } => {
-            let schema = target.schema.as_ref();
             let texts = prefill::texts(&draft.model, schema, &mut check.objections);
             check.prefill(form_type, texts, stamp)
         }

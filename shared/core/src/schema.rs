@@ -2,6 +2,7 @@
 
 mod keywords;
 pub mod limits;
+mod rooted;
 pub mod shape;
 
 use std::{
@@ -12,9 +13,11 @@ use std::{
 
 use jsonschema::{ReferencingError, Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::number;
+pub use rooted::rooted;
 
 /// A compiled JSON schema of a form.
 pub struct Schema {
@@ -186,7 +189,11 @@ impl Schema {
         }
     }
 
-    fn compile(document: Value, file: String) -> Result<Self, SchemaError> {
+    /// Compiles a schema. Only references within the document are resolved; nothing is fetched. `file` is what errors call it.
+    ///
+    /// # Errors
+    /// [`SchemaError`].
+    pub fn compile(document: Value, file: String) -> Result<Self, SchemaError> {
         let built = keywords::KEYWORDS
             .into_iter()
             .fold(jsonschema::options(), |options, (keyword, factory)| {
@@ -215,6 +222,17 @@ impl Schema {
     #[must_use]
     pub fn document(&self) -> &Value {
         &self.document
+    }
+
+    /// What tells this schema from others: the first twelve hex digits of the SHA-256 of its JSON without white space.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let digest = Sha256::digest(self.document.to_string());
+        digest
+            .iter()
+            .take(6)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// Everything in `model` that the schema does not allow. That includes what B would drop or round silently: unknown fields,

@@ -4,6 +4,7 @@
 //! URL and no body.
 
 pub mod after;
+mod app;
 mod attachment;
 mod budget;
 mod client;

@@ -7,10 +7,10 @@ use super::*;
 use crate::fixtures::{FAN_OUT, File, ROUTE, b, plain, source};
 
 fn compare(old: &File, new: &File, sources: &[InstanceData]) -> Report {
-    let metadata = b(|_| {});
+    let app = b(|_| {});
     let [old, new] = [old, new].map(|file| Version {
         route: &file.route,
-        b: Some(&metadata),
+        b: Some(&app),
     });
     let mut comparison = Comparison::new(old, new, 2);
     sources.iter().for_each(|source| comparison.add(source));

@@ -23,7 +23,7 @@ fn lookup<'v>(model: &'v Map<String, Value>, field: &str) -> Option<&'v Value> {
 
 fn one(route: &str, source: &InstanceData, field: &str) -> Explained {
     let file = File::of(route);
-    let explanation = explain(file.located(), source, field).unwrap();
+    let explanation = explain(file.located(), source, None, field).unwrap();
     let [only] = <[Explained; 1]>::try_from(explanation.values).unwrap_or_else(|all| {
         panic!("{field} has {} values", all.len());
     });
@@ -49,7 +49,7 @@ proptest! {
         for route in [ROUTE, FAN_OUT] {
             let file = File::of(route);
             let tried = TryOut::of(file.located(), &source, None);
-            let explanation = explain(file.located(), &source, "model").unwrap();
+            let explanation = explain(file.located(), &source, None, "model").unwrap();
             let mut explained = 0;
             for part in &tried.parts {
                 let model = &part.b.as_ref().expect("a draft").model;
@@ -110,7 +110,7 @@ fn a_row_is_named_by_its_list_and_its_index() {
     }
     let file = File::of(ROUTE);
     let all = |field: &str| {
-        explain(file.located(), &plain(), field)
+        explain(file.located(), &plain(), None, field)
             .unwrap()
             .values
             .len()
@@ -119,7 +119,13 @@ fn a_row_is_named_by_its_list_and_its_index() {
     assert_eq!(all("model.soknad.vedtak[].kode"), 2);
     // Two fields of two rows, and the list.
     assert_eq!(all("model.soknad.vedtak"), 5);
-    let none = explain(file.located(), &plain(), "model.soknad.vedtak[7].kode").unwrap();
+    let none = explain(
+        file.located(),
+        &plain(),
+        None,
+        "model.soknad.vedtak[7].kode",
+    )
+    .unwrap();
     assert!(none.values.is_empty() && none.none.is_some());
 }
 
@@ -135,7 +141,9 @@ fn owner_due_key_and_attachments_can_be_asked_for() {
         );
     }
     let file = File::of(FAN_OUT);
-    let each = explain(file.located(), &plain(), "key").unwrap().values;
+    let each = explain(file.located(), &plain(), None, "key")
+        .unwrap()
+        .values;
     let outcomes: Vec<_> = each.iter().skip(1).map(|value| &value.outcome).collect();
     assert!(
         outcomes
@@ -144,7 +152,9 @@ fn owner_due_key_and_attachments_can_be_asked_for() {
                 &Outcome::Value(json!("15897499870"))
             ]
     );
-    let owners = explain(file.located(), &plain(), "owner").unwrap().values;
+    let owners = explain(file.located(), &plain(), None, "owner")
+        .unwrap()
+        .values;
     assert_eq!(
         owners
             .iter()
@@ -157,7 +167,7 @@ fn owner_due_key_and_attachments_can_be_asked_for() {
 #[test]
 fn a_field_that_cannot_be_filled_says_why() {
     let file = File::with(ROUTE, "data.model.merknad", "data.model.merkand | upper");
-    let value = explain(file.located(), &plain(), "model.soknad.merknad")
+    let value = explain(file.located(), &plain(), None, "model.soknad.merknad")
         .unwrap()
         .values
         .remove(0);
@@ -171,7 +181,11 @@ fn a_field_that_cannot_be_filled_says_why() {
 #[test]
 fn an_unknown_field_is_answered_with_a_suggestion() {
     let file = File::of(ROUTE);
-    let meant = |field: &str| explain(file.located(), &plain(), field).unwrap_err().meant;
+    let meant = |field: &str| {
+        explain(file.located(), &plain(), None, field)
+            .unwrap_err()
+            .meant
+    };
     assert_eq!(
         meant("model.soknad.titel").as_deref(),
         Some("model.soknad.tittel")
@@ -182,7 +196,7 @@ fn an_unknown_field_is_answered_with_a_suggestion() {
     );
     assert_eq!(meant("ownr").as_deref(), Some("owner"));
     assert_eq!(meant("something.quite.different"), None);
-    let error = explain(file.located(), &plain(), "key")
+    let error = explain(file.located(), &plain(), None, "key")
         .unwrap_err()
         .to_string();
     assert!(
@@ -194,14 +208,14 @@ fn an_unknown_field_is_answered_with_a_suggestion() {
 #[test]
 fn debug_output_has_none_of_as_data() {
     let file = File::of(ROUTE);
-    let explanation = explain(file.located(), &plain(), "model").unwrap();
+    let explanation = explain(file.located(), &plain(), None, "model").unwrap();
     assert!(!format!("{explanation:?}").contains("Kari"));
     assert!(!format!("{:?}", TryOut::of(file.located(), &plain(), None)).contains("Kari"));
 }
 
 /// The explanation of a field of a route in `file`.
 fn explained(file: &File, source: &InstanceData, field: &str) -> Explanation {
-    explain(file.located(), source, field).unwrap()
+    explain(file.located(), source, None, field).unwrap()
 }
 
 #[test]

@@ -188,6 +188,7 @@ pub(super) fn of_objection(located: LocatedRoute<'_>, objection: &Objection) -> 
             at(located, &field, "refused-element", message)
         }
         Objection::Schema(violation) => in_model("refused-by-schema", &violation.field),
+        Objection::NoSchema(_) => at(located, "to.schema", "schema", message),
         Objection::Stamp(_) => at(located, "to.stamp", "refused-stamp", message),
         Objection::NotFlat(field) => in_model("not-flat", field),
         Objection::Prefill { field, .. } => in_model("refused-prefill", field),

@@ -171,7 +171,7 @@ fn what_prevents_a_draft_is_found_at_the_part_of_the_route_that_causes_it() {
 
 #[test]
 fn what_b_would_refuse_is_found_at_the_part_of_the_route_that_causes_it() {
-    let tell = |source: &InstanceData, b: &ApplicationMetadata| {
+    let tell = |source: &InstanceData, b: &TargetApp| {
         let file = File::of(ROUTE);
         let tried = TryOut::of(file.located(), source, Some(b));
         assert!(

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::{
     relay::{Reason, decide::Failure},
-    schema::Violation,
+    schema::{SchemaError, Violation},
     xml::XmlError,
 };
 
@@ -27,6 +27,8 @@ pub enum Objection {
     },
     /// B's schema does not allow the form.
     Schema(Violation),
+    /// B's app serves a schema that cannot be used, and the route names no other.
+    NoSchema(SchemaError),
     /// B does not copy the field with the relay's id to its `dataValues`.
     Stamp(String),
     /// A value that cannot be sent as a text.
@@ -55,7 +57,11 @@ impl Objection {
             Self::Stamp(_) => Some("to.stamp"),
             Self::NotFlat(field) | Self::Prefill { field, .. } => Some(field),
             Self::Xml(error) => Some(error.field()),
-            Self::FormType(_) | Self::DataType { .. } | Self::Owner(_) | Self::TooLarge(_) => None,
+            Self::FormType(_)
+            | Self::DataType { .. }
+            | Self::NoSchema(_)
+            | Self::Owner(_)
+            | Self::TooLarge(_) => None,
         }
     }
 
@@ -68,6 +74,9 @@ impl Objection {
             }
             Self::DataType { data_type, problem } => format!("data type `{data_type}`: {problem}"),
             Self::Schema(violation) => violation.problem.clone(),
+            Self::NoSchema(error) => {
+                format!("{error}; name a file with B's schema in to.schema")
+            }
             Self::Stamp(stamp) => format!(
                 "B's dataFields show no field `{stamp}` of its form: add it to B's applicationmetadata, or leave `mode: prefill`"
             ),

@@ -136,7 +136,7 @@ fn problem_in_any_field(text: &str) -> Option<&'static str> {
     if is_number_like && (trimmed.contains(',') || trimmed.ends_with(['+', '-'])) {
         return Some(
             "written like a number, of which B would make another one if the field is a number: write it as \
-             1234.5, or name B's schema in to.schema",
+             1234.5, or give the field a type in B's schema",
         );
     }
     if is_number(trimmed) && trimmed.contains('.') && number::decimal(trimmed).is_none() {
@@ -148,11 +148,11 @@ fn problem_in_any_field(text: &str) -> Option<&'static str> {
     if is_day_first(trimmed) {
         return Some(
             "written like a date, of which B would make another one if the field is a date: write it as \
-             2026-11-20, or name B's schema in to.schema",
+             2026-11-20, or give the field a type in B's schema",
         );
     }
     is_json_date(text).then_some(
-        "a date and time, of which B would make another text if the field is a text: name B's schema in to.schema",
+        "a date and time, of which B would make another text if the field is a text: give the field a type in B's schema",
     )
 }
 

@@ -106,10 +106,22 @@ pub struct Target {
     pub data_type: Option<String>,
     /// The XML root element of B's form.
     pub root: String,
-    /// B's JSON schema.
+    /// The JSON schema for a B whose app serves none.
     pub schema: Option<Schema>,
+    /// In which order the fields of B's form are written.
+    pub order: Order,
     /// How B instances are created.
     pub mode: Mode,
+}
+
+/// In which order the fields of B's form are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// In that of B's schema; without one, as the route lists them.
+    #[default]
+    Schema,
+    /// As the route lists them: for a B whose class has another order than its schema.
+    Route,
 }
 
 /// How B instances are created.

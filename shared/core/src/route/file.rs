@@ -110,9 +110,12 @@ pub(super) struct To {
     /// The XML root element of B's form, `model` if not given.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", regex(pattern = schema_parts::ELEMENT), example = &"melding"))]
     pub(super) root: Option<Spanned<String>>,
-    /// B's JSON schema, a file beside the route: the draft is validated and its elements are ordered by it.
+    /// The JSON schema for a B whose app serves none, a file beside the route.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", length(min = 1), example = &"casework.schema.json"))]
     pub(super) schema: Option<Spanned<String>>,
+    /// `route` writes the fields of B's form as the route lists them, for a B whose class has another order than its schema.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<schema_parts::Order>"))]
+    pub(super) order: Option<Spanned<String>>,
     /// `prefill` makes B by Altinn's simplified request, which takes flat texts only. Needs `stamp`.
     #[cfg_attr(feature = "schema", schemars(with = "Option<schema_parts::Mode>"))]
     pub(super) mode: Option<Spanned<String>>,

@@ -6,8 +6,8 @@ use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use serde_saphyr::{Location, Spanned};
 
 use super::{
-    Accepted, AfterSteps, AttachmentRule, Each, Expected, Gate, Mistake, Mode, OwnerRule, Route,
-    RouteError, Target, Words,
+    Accepted, AfterSteps, AttachmentRule, Each, Expected, Gate, Mistake, Mode, Order, OwnerRule,
+    Route, RouteError, Target, Words,
     file::{Owner, RouteFile, Then, To, Tree, When, bytes},
     model::{Group, Node},
     span::Scalars,
@@ -328,12 +328,14 @@ impl<'a> Check<'a> {
                 }
             }
         };
+        let order = self.order(to.order);
         Some(Target {
             app: app?,
             owner: owner?,
             data_type: to.data_type,
             root: root?,
             schema,
+            order: order?,
             mode: mode?,
         })
     }
@@ -560,6 +562,25 @@ impl<'a> Check<'a> {
         let key = self.expression(&key, "key", &locals);
         let each = list.zip(key).map(|(list, key)| Each { name, list, key });
         (each, locals)
+    }
+
+    fn order(&mut self, order: Option<Spanned<String>>) -> Option<Order> {
+        let Some(order) = order else {
+            return Some(Order::default());
+        };
+        match order.value.as_str() {
+            "schema" => Some(Order::Schema),
+            "route" => Some(Order::Route),
+            word => {
+                self.error(
+                    Mistake::InvalidValue(Words::new(word, &["schema", "route"])),
+                    Some(order.referenced),
+                    "to.order",
+                    "must be `schema` or `route`",
+                );
+                None
+            }
+        }
     }
 
     fn mode(

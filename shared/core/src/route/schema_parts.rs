@@ -35,6 +35,16 @@ pub(super) enum Mode {
     Prefill,
 }
 
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "lowercase")]
+#[expect(dead_code, reason = "its schema is what is used")]
+pub(super) enum Order {
+    /// In the order of B's schema.
+    Schema,
+    /// As the route lists them.
+    Route,
+}
+
 /// An expression, which is read as it is written: what YAML takes for a number or a truth value is one too.
 pub(super) struct Leaf;
 

@@ -1,21 +1,17 @@
 //! Sending requests with a token: addresses, time limits, and what is sent again.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 use http::StatusCode;
 use reqwest::{Method, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use stafett_core::{id::AppId, metadata::ApplicationMetadata};
+use stafett_core::id::AppId;
 use tokio::time::Instant;
 
 use super::{
+    app::AppsSaid,
     budget::Budget,
     error::{AltinnError, AltinnErrorKind, Call},
     json,
@@ -40,7 +36,7 @@ pub(super) struct Inner {
     apps: String,
     key: Option<SecretString>,
     tokens: Tokens,
-    pub(super) metadata: Mutex<HashMap<AppId, (Instant, Arc<ApplicationMetadata>)>>,
+    pub(super) apps_said: AppsSaid,
 }
 
 impl fmt::Debug for Altinn {
@@ -68,7 +64,7 @@ impl Altinn {
             apps: settings.apps_url.clone(),
             key: settings.subscription_key.clone(),
             tokens,
-            metadata: Mutex::default(),
+            apps_said: AppsSaid::default(),
         }))
     }
 

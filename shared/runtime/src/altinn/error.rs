@@ -48,6 +48,13 @@ pub enum Call {
     },
     /// Read an app's metadata.
     ReadMetadata(AppId),
+    /// Read the JSON schema of a form from its app.
+    ReadSchema {
+        /// The app.
+        app: AppId,
+        /// The form's data type.
+        data_type: String,
+    },
     /// Read the process of an instance through its app.
     ReadProcess {
         /// The app.
@@ -146,6 +153,9 @@ impl fmt::Display for Call {
                 )
             }
             Self::ReadMetadata(app) => write!(f, "read the metadata of {app}"),
+            Self::ReadSchema { app, data_type } => {
+                write!(f, "read the schema of form `{data_type}` of {app}")
+            }
             Self::ReadProcess { app, instance } => {
                 write!(f, "read the process of instance {instance} through {app}")
             }

@@ -1,10 +1,6 @@
-//! Reading instances, form data, attachments and apps' metadata.
+//! Reading instances, form data and attachments.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -15,9 +11,7 @@ use sha2::{Digest, Sha256};
 use stafett_core::{
     id::{AppId, InstanceId},
     instance::Instance,
-    metadata::ApplicationMetadata,
 };
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
@@ -27,8 +21,6 @@ use super::{
     json,
 };
 
-/// How long an app's metadata is kept before it is read again.
-const METADATA_AGE: Duration = Duration::from_secs(300);
 /// The largest stored form that is read, in bytes.
 const MAX_FORM: usize = 16 * 1024 * 1024;
 
@@ -142,48 +134,5 @@ impl Altinn {
         json::read_capped(answer, MAX_FORM)
             .await
             .map_err(|kind| AltinnError::new(&call, kind))
-    }
-
-    /// An app's metadata, at most five minutes old. The app gives it to everybody.
-    ///
-    /// # Errors
-    /// [`AltinnError`].
-    pub async fn metadata(
-        &self,
-        budget: &Budget,
-        app: &AppId,
-    ) -> Result<Arc<ApplicationMetadata>, AltinnError> {
-        if let Some((read_at, metadata)) = self.metadata_cache().get(app)
-            && read_at.elapsed() < METADATA_AGE
-        {
-            return Ok(metadata.clone());
-        }
-        let call = Call::ReadMetadata(app.clone());
-        let url = self.app(app, "api/v1/applicationmetadata");
-        let json = self
-            .read_json(budget, &call, || self.0.http.get(&url))
-            .await?;
-        let metadata = ApplicationMetadata::from_json(&json).map_err(|_| {
-            AltinnError::new(&call, AltinnErrorKind::Malformed("application metadata"))
-        })?;
-        let metadata = Arc::new(metadata);
-        self.metadata_cache()
-            .insert(app.clone(), (Instant::now(), metadata.clone()));
-        Ok(metadata)
-    }
-
-    /// Drops an app's metadata from the cache, after the app refused what they seemed to allow.
-    pub fn forget_metadata(&self, app: &AppId) {
-        self.metadata_cache().remove(app);
-    }
-
-    fn metadata_cache(
-        &self,
-    ) -> MutexGuard<'_, HashMap<AppId, (Instant, Arc<ApplicationMetadata>)>> {
-        // A panic while the map was held cannot leave it half-changed.
-        self.0
-            .metadata
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
