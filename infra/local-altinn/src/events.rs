@@ -77,9 +77,7 @@ fn resource_of(app_id: &str) -> String {
 
 /// The app with this resource.
 fn app_of_resource(world: &World, resource: &str) -> Option<Arc<AppDefinition>> {
-    world
-        .apps
-        .values()
-        .find(|app| resource_of(app.id()) == resource)
-        .map(|app| Arc::clone(&app.0))
+    let mut apps = world.apps().into_iter();
+    apps.find(|app| resource_of(app.id()) == resource)
+        .map(|app| app.0)
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use stafett_core::tolerant;
 use uuid::Uuid;
 
-use crate::app::AppDefinition;
+use crate::app::{App, AppDefinition};
 use crate::history::History;
 use crate::instance::document::parse_status;
 use crate::instance::{Confirmation, CurrentTask, Element, Instance, Mark, Owner, Process};
@@ -129,7 +129,8 @@ impl DocumentReader<'_> {
     fn instance(&self, document: &Value) -> Result<Instance, LoadError> {
         let app_id = self.required(document, "appId", "appId")?;
         let app = self.world.app_by_id(app_id).ok_or_else(|| {
-            let known: Vec<&str> = self.world.apps.keys().map(String::as_str).collect();
+            let apps = self.world.apps();
+            let known: Vec<&str> = apps.iter().map(App::id).collect();
             self.wrong(
                 "appId",
                 &format!(

@@ -175,9 +175,14 @@ impl LocalAltinn {
         &self.world.faults
     }
 
-    /// A running app.
-    pub fn app(&self, id: &str) -> Option<&App> {
-        self.world.apps.get(id)
+    /// A running app, as it is deployed now.
+    pub fn app(&self, id: &str) -> Option<App> {
+        self.world.app_of_id(id)
+    }
+
+    /// Deploys an app: its next version, if one with its id runs already. Storage keeps that one's instances.
+    pub fn deploy(&self, app: App) {
+        self.world.deploy(app);
     }
 
     /// The register.

@@ -5,7 +5,7 @@ pub(crate) mod maskinporten;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use axum::http::{HeaderMap, StatusCode, header};
 use jsonwebtoken::DecodingKey;
@@ -35,7 +35,7 @@ pub(crate) struct World {
     /// The domain in the sources of events: `https://{org}.apps.{domain}/…`.
     pub(crate) domain: String,
     pub(crate) register: Register,
-    pub(crate) apps: BTreeMap<String, App>,
+    apps: RwLock<BTreeMap<String, App>>,
     pub(crate) maskinporten: Maskinporten,
     pub(crate) altinn_key: DevelopmentKey,
     pub(crate) altinn_verifying: DecodingKey,
@@ -59,7 +59,7 @@ impl World {
             public_url: public_url.trim_end_matches('/').to_owned(),
             domain: config.domain,
             register: config.register,
-            apps: apps.map(|app| (app.id().to_owned(), app)).collect(),
+            apps: RwLock::new(apps.map(|app| (app.id().to_owned(), app)).collect()),
             maskinporten: Maskinporten::new()?,
             altinn_verifying: altinn_key.verifying().map_err(io::Error::other)?,
             altinn_key,
@@ -75,7 +75,24 @@ impl World {
     }
 
     pub(crate) fn app_by_id(&self, id: &str) -> Option<Arc<AppDefinition>> {
-        self.apps.get(id).map(|app| Arc::clone(&app.0))
+        self.app_of_id(id).map(|app| app.0)
+    }
+
+    pub(crate) fn app_of_id(&self, id: &str) -> Option<App> {
+        let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
+        apps.get(id).cloned()
+    }
+
+    /// The apps that run, by id.
+    pub(crate) fn apps(&self) -> Vec<App> {
+        let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
+        apps.values().cloned().collect()
+    }
+
+    /// Puts an app in the place of the one with its id. Requests that have begun go on with the old one.
+    pub(crate) fn deploy(&self, app: App) {
+        let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
+        apps.insert(app.id().to_owned(), app);
     }
 
     /// The caller whom the bearer token of a request names. Without a valid token the request is refused with 401.

@@ -51,8 +51,8 @@ struct Files {
 }
 
 /// An app with its forms and file types.
-struct Sheet<'a> {
-    app: &'a App,
+struct Sheet {
+    app: App,
     forms: Vec<Form>,
     files: Vec<Files>,
     samples: Vec<Sample>,
@@ -118,7 +118,7 @@ pub(super) async fn new(
         ..FormInput::default()
     };
     if let Some(sample) = sample {
-        input.forms = sample.forms(sheet.app);
+        input.forms = sample.forms(&sheet.app);
         input.party = sample.party(&site.deployment.altinn);
         input.sample.clone_from(&sample.name);
     }
@@ -242,8 +242,8 @@ async fn send(
     ))
 }
 
-impl<'a> Sheet<'a> {
-    fn of(site: &'a Site, id: &str) -> Option<Self> {
+impl Sheet {
+    fn of(site: &Site, id: &str) -> Option<Self> {
         let app = site.deployment.altinn.app(id)?;
         let mut forms = Vec::new();
         for data_type in app.data_types().iter().filter(|it| it.is_form()) {
@@ -268,10 +268,11 @@ impl<'a> Sheet<'a> {
             most: data_type.max_count(),
             most_bytes: data_type.max_bytes(),
         });
+        let files = files.collect();
         Some(Self {
             app,
             forms,
-            files: files.collect(),
+            files,
             samples: Sample::all(&site.apps_folders, id),
         })
     }
@@ -349,7 +350,7 @@ impl<'a> Sheet<'a> {
             files,
             samples,
             sample => input.sample.clone(),
-            parties => parties(site, self.app, input.party),
+            parties => parties(site, &self.app, input.party),
             told => input.told.clone(),
             tasks,
             ended => input.until.is_empty(),
