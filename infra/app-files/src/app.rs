@@ -17,7 +17,8 @@ use stafett_core::{
 use crate::{
     code::Code,
     error::AppFilesError,
-    layout::Layout,
+    form::CsharpModels,
+    layout::{self, Layout},
     model_files::{self, ModelFiles, Prefill},
     policy::{self, Policy},
     process::{self, Task},
@@ -43,6 +44,8 @@ pub struct AppFiles {
     pub schemas: BTreeMap<String, Value>,
     /// The file of each schema, by form data type.
     pub schema_files: BTreeMap<String, PathBuf>,
+    /// The C# in the folders of the schemas.
+    pub csharp: Arc<CsharpModels>,
     /// The text of `process.bpmn`, unchanged.
     pub bpmn: Option<String>,
     /// The text of `policy.xml`, unchanged.
@@ -153,6 +156,7 @@ impl AppFiles {
             document,
             metadata,
             schemas: models.schemas,
+            csharp: Arc::new(csharp(models.schema_files.values())?),
             schema_files: models.schema_files,
             bpmn,
             xacml,
@@ -187,6 +191,20 @@ impl AppFiles {
             metadata: Arc::new(self.metadata.clone()),
         }
     }
+}
+
+/// The C# beside the schemas.
+fn csharp<'f>(schemas: impl Iterator<Item = &'f PathBuf>) -> Result<CsharpModels, AppFilesError> {
+    let folders: BTreeSet<&Path> = schemas.filter_map(|file| file.parent()).collect();
+    let mut models = CsharpModels::default();
+    for folder in folders {
+        for file in layout::entries(folder)? {
+            if file.extension().is_some_and(|extension| extension == "cs") {
+                models.add(&text::read(&file)?);
+            }
+        }
+    }
+    Ok(models)
 }
 
 fn read_metadata(path: &Path) -> Result<(Value, ApplicationMetadata), AppFilesError> {

@@ -23,7 +23,7 @@ use serde_json::Value as JsonValue;
 use uuid::Uuid;
 
 use class::Classes;
-pub use csharp::CsharpModels;
+pub use csharp::{CsharpModels, ReadClass, ReadGroup};
 pub use error::FormError;
 use json::Json;
 pub use schema::SchemaError;

@@ -12,15 +12,16 @@ use std::{
 
 use jiff::Timestamp;
 use serde::Serialize;
-use stafett_core::route::{MAX_BYTES, RouteErrors, Routes};
+use stafett_core::route::{MAX_BYTES, Route, RouteErrors, Routes};
 use thiserror::Error;
 
 use crate::{
     finding::{Finding, Severity},
     located_route::LocatedRoute,
     places::Places,
+    schema_in_use::SchemaInUse,
 };
-use app_files::Apps;
+use app_files::{AppFiles, Apps};
 
 mod accepted;
 mod diagnose;
@@ -39,6 +40,8 @@ pub struct Report {
     pub routes: Vec<String>,
     /// What is wrong, by file and place.
     pub findings: Vec<Finding>,
+    /// By which schema of B each route was compared, one line each.
+    pub compared: Vec<String>,
     /// What could not be checked, and what is needed to check it, one line each.
     pub unchecked: Vec<String>,
     /// The files' texts, for showing the places.
@@ -95,7 +98,7 @@ pub fn check(dir: &Path, apps: &Apps, now: Timestamp) -> Result<Report, CheckErr
             diagnose::finding(error, text, places_of(&error.file))
         })
         .collect();
-    let mut not_checked = BTreeSet::new();
+    let (mut not_checked, mut compared) = (BTreeSet::new(), Vec::new());
     for (file, route) in &sound {
         let subject = LocatedRoute {
             route,
@@ -108,6 +111,7 @@ pub fn check(dir: &Path, apps: &Apps, now: Timestamp) -> Result<Report, CheckErr
         let is_known = a.is_some() && b.is_some();
         findings.extend(accepted::without(&subject, found, is_known));
         not_checked.extend(unchecked::of(route, a, b));
+        compared.extend(compared_by(route, b));
     }
     let mut unchecked: Vec<String> = not_checked.into_iter().collect();
     unchecked.extend(cut(&mut findings));
@@ -116,9 +120,19 @@ pub fn check(dir: &Path, apps: &Apps, now: Timestamp) -> Result<Report, CheckErr
     Ok(Report {
         routes,
         findings,
+        compared,
         unchecked,
         texts,
     })
+}
+
+/// The schema of B's form by which a route was compared.
+fn compared_by(route: &Route, b: Option<&AppFiles>) -> Option<String> {
+    let app = b.map(AppFiles::target_app);
+    let schema = SchemaInUse::of(&route.to, app.as_ref());
+    schema
+        .is_known()
+        .then(|| format!("{}: {schema}", route.name))
 }
 
 /// Sorts the findings by file and place, and keeps at most [`MAX_FINDINGS`] per file, errors first. Returns a line for each file with more.

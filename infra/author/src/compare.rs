@@ -17,7 +17,7 @@ use stafett_core::{
 
 pub use report::{Example, Failure, FieldChange, Noted, Relays, Report};
 
-use crate::{fields, instance_data::InstanceData};
+use crate::{fields, instance_data::InstanceData, schema_in_use::SchemaInUse};
 use made::{B, Made, Part};
 
 /// How many fields, and how many reasons for failing, are reported separately; the rest is summed up.
@@ -55,6 +55,7 @@ impl<'a> Comparison<'a> {
             old: old.route.name.to_string(),
             new: new.route.name.to_string(),
             warnings: warnings(old.route, new.route),
+            schemas: schemas(old, new),
             on_a: on_a(old.route, new.route),
             judged: old.b.is_some() && new.b.is_some(),
             ..Report::default()
@@ -368,6 +369,19 @@ fn kind(value: &Value) -> u8 {
         Value::String(_) => 3,
         Value::Array(_) => 4,
         Value::Object(_) => 5,
+    }
+}
+
+/// By which schemas the two versions' forms are checked and ordered: one line, or one for each.
+fn schemas(old: Version<'_>, new: Version<'_>) -> Vec<String> {
+    let [old, new] = [old, new].map(|it| SchemaInUse::of(&it.route.to, it.b).to_string());
+    if old == new {
+        vec![format!("B's forms are compared {new}")]
+    } else {
+        vec![
+            format!("the old B's form is made {old}"),
+            format!("the new one's {new}"),
+        ]
     }
 }
 

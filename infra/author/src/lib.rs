@@ -15,6 +15,7 @@ mod judge;
 mod located_route;
 pub mod places;
 pub mod render;
+mod schema_in_use;
 pub mod try_out;
 mod words;
 

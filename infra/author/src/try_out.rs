@@ -20,6 +20,7 @@ use crate::{
     instance_data::InstanceData,
     judge::{Judged, judge},
     located_route::LocatedRoute,
+    schema_in_use::SchemaInUse,
 };
 
 mod findings;
@@ -39,6 +40,8 @@ pub struct TryOut {
     pub from: AppId,
     /// App B.
     pub to: AppId,
+    /// By which schema B's form is checked and ordered.
+    pub schema: String,
     /// Whether the A instance is ready.
     pub gate: GateState,
     /// One per relay; none if the gate is closed, or nothing can be made of this A instance.
@@ -157,6 +160,7 @@ impl TryOut {
             instance: source.instance.id,
             from: route.from.clone(),
             to: route.to.app.clone(),
+            schema: SchemaInUse::of(&route.to, b).to_string(),
             gate: GateState::of(route, source),
             parts: Vec::new(),
             then: then(route),

@@ -4,6 +4,7 @@
 //! generated from the JSON schema instead.
 
 mod attribute;
+mod class_order;
 mod member;
 mod source;
 mod tokens;
@@ -15,6 +16,7 @@ use super::{
     scalar, schema,
     value::Value,
 };
+pub use class_order::{ReadClass, ReadGroup};
 use member::Member;
 use source::{ClassSource, Declarations, Omission};
 

@@ -4,6 +4,7 @@
 //! depends on which instances anybody thought of.
 
 mod attachments;
+mod class_order;
 mod compat;
 mod instance;
 mod mapping;
@@ -55,11 +56,8 @@ pub(crate) fn findings(
     }
     let form = b.and_then(|b| target::form(&mut fit, b));
     let theirs = b.zip(form).and_then(|(b, form)| b.schemas.get(&form.id));
-    let document = theirs.or(route
-        .to
-        .schema
-        .as_ref()
-        .map(stafett_core::schema::Schema::document));
+    let ours = route.to.schema.as_ref();
+    let document = theirs.or(ours.map(stafett_core::schema::Schema::document));
     let form_schema = document.map(FormSchema::new);
     if let Some(b) = b {
         rights::target(&mut fit, b, form.map(|form| form.id.as_str()));
@@ -67,9 +65,11 @@ pub(crate) fn findings(
             target::agrees(&mut fit, b, form);
             target::stamp(&mut fit, b, form, form_schema.as_ref());
             prefill::check(&mut fit, b, &form.id);
+            class_order::check(&mut fit, b, form, form_schema.as_ref());
         }
     }
-    if let Some(schema) = &form_schema {
+    let is_usable = b.is_none_or(|b| b.target_app().schema(&route.to).is_ok());
+    if let Some(schema) = form_schema.as_ref().filter(|_| is_usable) {
         fit.references(
             schema,
             "to.app",
@@ -79,7 +79,8 @@ pub(crate) fn findings(
     attachments::check(&mut fit, a, b);
     let target = form_schema.as_ref().map(|form| FormTarget {
         form,
-        is_validated: route.to.schema.is_some(),
+        // A prefilled form is only a part of B's form.
+        is_validated: !fit.is_prefill(),
     });
     model(&mut fit, &source, target, b);
     fit.found

@@ -2,7 +2,8 @@
 
 use stafett_core::{
     id::AppId,
-    route::{Gate, Route},
+    preflight::form_of,
+    route::{Gate, Order, Route},
 };
 
 use app_files::{AppFiles, MissingContent};
@@ -21,14 +22,32 @@ pub(super) fn of(route: &Route, a: Option<&AppFiles>, b: Option<&AppFiles>) -> V
     }
     match b {
         None => lines.push(not_at_hand(&route.to.app)),
-        Some(b) => lines.extend(missing(b, |what| match what {
-            // A route depends on no task of B.
-            MissingContent::Tasks => false,
-            MissingContent::Policy => true,
-            MissingContent::Fields(form) => route.to.data_type.as_ref().is_none_or(|it| it == form),
-        })),
+        Some(b) => {
+            lines.extend(order(route, b));
+            lines.extend(missing(b, |what| match what {
+                // A route depends on no task of B.
+                MissingContent::Tasks => false,
+                MissingContent::Policy => true,
+                MissingContent::Fields(form) => {
+                    route.to.data_type.as_ref().is_none_or(|it| it == form)
+                }
+            }));
+        }
     }
     lines
+}
+
+/// Only B's class tells whether the order of a route with `order: route` is right.
+fn order(route: &Route, b: &AppFiles) -> Option<String> {
+    let form = form_of(&route.to, &b.metadata)?;
+    let is_unknown =
+        route.to.order == Order::Route && b.csharp.read_class(form.class_name()).is_none();
+    is_unknown.then(|| {
+        format!(
+            "the C# class of {}'s form is not at hand: the order of the fields in route {} could not be compared with it",
+            b.id, route.name
+        )
+    })
 }
 
 fn missing(

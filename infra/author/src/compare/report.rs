@@ -24,6 +24,8 @@ pub struct Report {
     pub mending: u64,
     /// Whether B's files were available for both versions, so that what B refuses counts as failing.
     pub judged: bool,
+    /// By which schemas of B the forms are checked and ordered.
+    pub schemas: Vec<String>,
     /// What affects every A instance.
     pub warnings: Vec<String>,
     /// What changes, by field of B, `[]` for any item of a list.

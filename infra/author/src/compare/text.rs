@@ -24,6 +24,7 @@ fn write(report: &Report) -> String {
     for warning in &report.warnings {
         line(format!("!! {warning}"));
     }
+    report.schemas.iter().for_each(|it| line(it.clone()));
     let relays = &report.relays;
     if relays.rekeyed > 0 {
         line(format!(

@@ -22,6 +22,7 @@ pub(super) fn write(out: &TryOut) -> String {
         ),
     };
     line(&mut text, "gate", &gate);
+    line(&mut text, "checked", &out.schema);
     if out.gate.open_since.is_some() && out.findings.is_empty() && out.parts.is_empty() {
         line(
             &mut text,

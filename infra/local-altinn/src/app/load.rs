@@ -1,6 +1,6 @@
 //! Making an app from its files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use stafett_core::tolerant;
 
 use super::metadata::Metadata;
 use super::{App, AppDefinition, AppSettings};
-use crate::load::{LoadError, read_text};
+use crate::load::LoadError;
 
 impl App {
     /// Loads an app from its folder. The folder may have any layout that [`AppFiles`] reads.
@@ -45,7 +45,6 @@ impl App {
             .xacml
             .clone()
             .map(|text| (settings.policy.clone(), text));
-        let csharp = read_csharp(files)?;
         let definition = AppDefinition {
             bpmn: files.bpmn.clone(),
             xacml,
@@ -53,7 +52,7 @@ impl App {
                 files.document.clone(),
                 settings,
                 files.schemas.clone(),
-                &csharp,
+                &files.csharp,
             )
             .map_err(|error| {
                 error.in_file(|file| match file {
@@ -181,27 +180,4 @@ impl AppDefinition {
             models,
         })
     }
-}
-
-/// Reads the C# classes in the folders of the app's schemas.
-fn read_csharp(files: &AppFiles) -> Result<CsharpModels, LoadError> {
-    let mut models = CsharpModels::default();
-    let folders: BTreeSet<&Path> = files
-        .schema_files
-        .values()
-        .filter_map(|file| file.parent())
-        .collect();
-    for folder in folders {
-        let cannot_list = |source| LoadError::Read {
-            path: folder.into(),
-            source,
-        };
-        for entry in std::fs::read_dir(folder).map_err(cannot_list)? {
-            let path = entry.map_err(cannot_list)?.path();
-            if path.extension().is_some_and(|extension| extension == "cs") {
-                models.add(&read_text(&path)?);
-            }
-        }
-    }
-    Ok(models)
 }

@@ -59,6 +59,8 @@ pub(super) struct Checked {
     files: Vec<File>,
     /// Findings in other files, such as an app's own.
     elsewhere: Vec<Shown>,
+    /// By which schema of B each route was compared.
+    compared: Vec<String>,
     /// What could not be checked.
     unchecked: Vec<String>,
     errors: usize,
@@ -159,6 +161,7 @@ impl Checked {
             elsewhere: elsewhere
                 .map(|finding| Shown::new(finding, report))
                 .collect(),
+            compared: report.compared.clone(),
             unchecked: report.unchecked.clone(),
             errors: report.count(Severity::Error),
             warnings: report.count(Severity::Warning),

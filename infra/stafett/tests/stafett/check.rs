@@ -111,7 +111,14 @@ fn the_json_format_prints_one_document() {
     let names: Vec<&String> = report.as_object().unwrap().keys().collect();
     assert_eq!(
         names,
-        ["routes", "findings", "errors", "warnings", "unchecked"]
+        [
+            "routes",
+            "findings",
+            "errors",
+            "warnings",
+            "compared",
+            "unchecked"
+        ]
     );
     assert_eq!(
         (&report["errors"], &report["warnings"]),

@@ -61,7 +61,6 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
             }
         }
         if let Some(shape) = shape {
-            self.order(group, field, shape);
             self.required(group, field, shape);
         }
     }
@@ -485,37 +484,11 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         self.fit.push(finding);
     }
 
-    /// Without a schema, B gets its elements in the order of the route.
-    fn order(&mut self, group: &Group, field: &str, shape: &Shape<'b>) {
-        if self.is_validated() || self.fit.is_prefill() {
-            return;
-        }
-        let index = |name: &str| shape.names().position(|known| known == name);
-        let mut last = None;
-        let late = group.iter().find(|(name, _)| match (index(name), last) {
-            (Some(index), Some(before)) if index < before => true,
-            (index, _) => {
-                last = index.or(last);
-                false
-            }
-        });
-        let Some((name, _)) = late else { return };
-        let ordered = shape
-            .names()
-            .filter(|name| group.iter().any(|(written, _)| written == name));
-        let field = format!("{field}.{name}");
-        let finding = self
-            .fit
-            .error("order", &field, format!("`{name}` comes too late: B reads elements in the order of its schema, and drops this one silently"))
-            .at(self.fit.subject.places.key(&field))
-            .help(format!("the order is {}", quoted(ordered)))
-            .help("or give B's schema in `to.schema`, which orders them");
-        self.fit.push(finding);
-    }
-
     /// A validated draft must have what B requires; otherwise somebody may fill it in later in B.
     fn required(&mut self, group: &Group, field: &str, shape: &Shape<'b>) {
-        if !self.is_validated() || shape.unsure {
+        // A field that B does not have may be the required one, misspelt.
+        let is_known = |(name, _): &(String, RouteNode)| shape.field(name).is_some();
+        if !self.is_validated() || shape.unsure || !group.iter().all(is_known) {
             return;
         }
         let lacking: Vec<&str> = shape

@@ -71,19 +71,7 @@ pub(super) fn agrees(fit: &mut Fit<'_>, b: &AppFiles, form: &DataType) {
         };
         fit.push(finding);
     }
-    if let (Some(ours), Some(theirs)) = (&to.schema, b.schemas.get(&form.id))
-        && !is_same(ours.document(), theirs)
-    {
-        let message = format!(
-            "to.schema is not the schema that {} has of its form `{}` today",
-            b.id, form.id
-        );
-        let mut finding = fit.warning("schema-differs", "to.schema", message);
-        if let Some(file) = b.schema_files.get(&form.id) {
-            finding = finding.help(format!("copy {} beside the route", file.display()));
-        }
-        fit.push(finding);
-    }
+    schema(fit, b, form);
     let types = &form.allowed_content_types;
     if to.mode == Mode::Complete
         && !types.is_empty()
@@ -104,6 +92,40 @@ pub(super) fn agrees(fit: &mut Fit<'_>, b: &AppFiles, form: &DataType) {
             ));
         fit.push(finding);
     }
+}
+
+/// Checks whether B's form has a schema, and whether it is the one that the route names.
+fn schema(fit: &mut Fit<'_>, b: &AppFiles, form: &DataType) {
+    const FIELD: &str = "to.schema";
+    let app = b.target_app();
+    let to = &fit.route().to;
+    let finding = match (&to.schema, app.schemas.get(&form.id)) {
+        (None, Some(Err(error))) => fit
+            .error("schema", "to.app", error.to_string())
+            .help("every relay would fail: mend B's schema, or name a file with one in `to.schema`"),
+        (None, None) => fit
+            .warning(
+                "no-schema",
+                "to.app",
+                format!("{} has no schema of its form `{}`: names, types, values and order of its fields are not checked", b.id, form.id),
+            )
+            .help("give the app a schema, or name a file with one in `to.schema`"),
+        (Some(ours), Some(Ok(theirs))) if !is_same(ours.document(), theirs.document()) => fit
+            .warning(
+                "schema-differs",
+                FIELD,
+                format!(
+                    "this schema ({}) is not used: {} serves another one of its form `{}` ({})",
+                    ours.digest(),
+                    b.id,
+                    form.id,
+                    theirs.digest()
+                ),
+            )
+            .help("remove `to.schema`: the schema that B's app serves counts"),
+        _ => return,
+    };
+    fit.push(finding);
 }
 
 /// Checks, with `mode: prefill`, whether the stamp reaches B's data values.
