@@ -27,7 +27,7 @@ use stafett_runtime::{clock::Clock, invocation::Invocation, settings::Environmen
 use tempfile::TempDir;
 
 const ROUTE: &str = include_str!("../../infra/routes/permit-to-casework.yaml");
-const SCHEMA: &str = include_str!("../../infra/routes/casework.schema.json");
+const SCHEMA: &str = include_str!("../../infra/apps/ttd/casework/models/model.schema.json");
 const METADATA: &str = include_str!("../../infra/apps/ttd/casework/applicationmetadata.json");
 const INSTANCE: &str =
     include_str!("../../infra/apps/ttd/permit/samples/two-measures/instance.json");
@@ -100,7 +100,6 @@ impl Drafting {
         let file = |name: &str, text: &str| {
             std::fs::write(directory.path().join(name), text).expect("a file can be written");
         };
-        file("casework.schema.json", SCHEMA);
         file("route.yaml", ROUTE);
         Self {
             routes: Routes::load(directory.path()).expect("the sample route"),
@@ -215,7 +214,6 @@ impl Inbound {
         let file = |name: &str, text: &str| {
             std::fs::write(routes.path().join(name), text).expect("a file can be written");
         };
-        file("casework.schema.json", SCHEMA);
         file("route.yaml", &route);
         let directory = routes.path().display().to_string();
         let settings = Environment::new(|name| {

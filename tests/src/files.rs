@@ -1,6 +1,6 @@
 //! Temporary folders with the routes, apps and A instances that a story creates.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use local_altinn::App;
 use local_world::deployment::{sample_apps, sample_routes};
@@ -92,33 +92,83 @@ key: tiltak.kode
     )
 }
 
-/// A directory with these routes, by file name, and the schema that the sample route uses.
+/// A directory with these routes, by file name.
 #[must_use]
 pub fn routes<'a>(routes: impl IntoIterator<Item = (&'a str, String)>) -> Folder {
-    let schema: PathBuf = sample_routes().join("casework.schema.json");
-    let schema = std::fs::read(schema).expect("the sample schema can be read");
-    let folder = Folder::empty().with("casework.schema.json", schema);
-    routes.into_iter().fold(folder, |folder, (name, text)| {
-        folder.with(&format!("{name}.yaml"), text)
-    })
+    routes
+        .into_iter()
+        .fold(Folder::empty(), |folder, (name, text)| {
+            folder.with(&format!("{name}.yaml"), text)
+        })
 }
 
-/// The sample route with one number of B's form declared as text, in its mapping and its schema: B's model class
-/// cannot deserialise the form.
+/// The sample route with a text for a number of B's form, and a sample app B whose schema takes both. Its model class takes
+/// the number only, and cannot deserialise the form.
 ///
 /// # Panics
-/// When the sample cannot be read.
+/// When a sample cannot be read.
 #[must_use]
-pub fn mistaken_route() -> Folder {
+pub fn mistaken_route() -> (Folder, App) {
     let mistaken = permit_route().replace("areal: tiltak.areal", "areal: tiltak.kode");
-    let folder = routes([("permit-to-casework", mistaken)]);
-    let file = folder.path().join("casework.schema.json");
-    let schema = std::fs::read_to_string(file).expect("the sample schema can be read");
-    let mut schema: Value = serde_json::from_str(&schema).expect("the sample schema is JSON");
-    let area = schema.pointer_mut("/$defs/vedtak/properties/areal");
-    *area.expect("a measure has an area") = serde_json::json!({ "type": "string" });
-    folder.write("casework.schema.json", schema.to_string());
-    folder
+    let b = app_of(CASEWORK, |folder| {
+        folder.write("models/Melding.cs", CASEWORK_CLASS);
+        change_schema(folder, |schema| {
+            let area = schema.pointer_mut("/$defs/vedtak/properties/areal");
+            *area.expect("a measure has an area") =
+                serde_json::json!({ "type": ["number", "string"] });
+        });
+    });
+    (routes([("permit-to-casework", mistaken)]), b)
+}
+
+/// The class of the sample app B's form, as Altinn Studio generates it of the sample's schema.
+const CASEWORK_CLASS: &str = r#"
+[XmlRoot(ElementName = "melding")]
+public class Melding
+{
+    [XmlElement("soknad", Order = 1)]
+    [JsonProperty("soknad")]
+    public Soknad soknad { get; set; }
+}
+public class Soknad
+{
+    [XmlElement("tittel", Order = 1)]
+    public string tittel { get; set; }
+    [XmlElement("referanse", Order = 2)]
+    public string referanse { get; set; }
+    [XmlElement("innsender", Order = 3)]
+    public string innsender { get; set; }
+    [XmlElement("mottatt", Order = 4)]
+    public DateTime? mottatt { get; set; }
+    [XmlElement("merknad", Order = 5)]
+    public string merknad { get; set; }
+    [XmlElement("vedtak", Order = 6)]
+    public List<Vedtak> vedtak { get; set; }
+}
+public class Vedtak
+{
+    [XmlElement("kode", Order = 1)]
+    public string kode { get; set; }
+    [XmlElement("beskrivelse", Order = 2)]
+    public string beskrivelse { get; set; }
+    [XmlElement("areal", Order = 3)]
+    public decimal? areal { get; set; }
+}
+"#;
+
+/// Changes the schema of a sample app's form.
+///
+/// # Panics
+/// When it cannot be read.
+pub fn change_schema(app: &Folder, change: impl FnOnce(&mut Value)) {
+    change_json(app, "models/model.schema.json", change);
+}
+
+fn change_json(folder: &Folder, name: &str, change: impl FnOnce(&mut Value)) {
+    let text = std::fs::read_to_string(folder.path().join(name)).expect("the file can be read");
+    let mut document: Value = serde_json::from_str(&text).expect("the file is JSON");
+    change(&mut document);
+    folder.write(name, document.to_string());
 }
 
 /// A sample app with a changed `applicationmetadata.json`.
@@ -126,6 +176,16 @@ pub fn mistaken_route() -> Folder {
 /// # Panics
 /// When the sample cannot be read, or the change makes the app invalid.
 pub fn app(id: &str, change: impl FnOnce(&mut Value)) -> App {
+    app_of(id, |folder| {
+        change_json(folder, "applicationmetadata.json", change)
+    })
+}
+
+/// A sample app with changed files.
+///
+/// # Panics
+/// When the sample cannot be read, or the change makes the app invalid.
+pub fn app_of(id: &str, change: impl FnOnce(&Folder)) -> App {
     let original = sample_apps().join(id);
     let folder = Folder::copy(&original);
     let models = folder.path().join("models");
@@ -134,10 +194,6 @@ pub fn app(id: &str, change: impl FnOnce(&mut Value)) -> App {
         let file = file.expect("the models can be read");
         std::fs::copy(file.path(), models.join(file.file_name())).expect("a model can be copied");
     }
-    let metadata = folder.path().join("applicationmetadata.json");
-    let text = std::fs::read_to_string(&metadata).expect("the metadata can be read");
-    let mut document: Value = serde_json::from_str(&text).expect("the metadata is JSON");
-    change(&mut document);
-    folder.write("applicationmetadata.json", document.to_string());
+    change(&folder);
     App::load(folder.path()).expect("the changed app is an app")
 }

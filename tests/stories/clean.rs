@@ -108,12 +108,31 @@ async fn a_missing_optional_attachment_is_no_error() {
 #[tokio::test]
 async fn a_clean_relay_costs_four_altinn_calls_and_two_writes() {
     let story = Story::of_the_permit().await;
-    // The first relay also fetches tokens and B's metadata, which are then cached.
+    // The first relay also fetches tokens, and what the apps tell of themselves, which are then cached.
     let first = story.fill_in(Stage::Ended);
     story.trigger(&first).await;
     story.reaches(ROUTE, &first, "done").await;
     story.settled().await;
     let (altinn, dynamodb) = (story.altinn_wire.journal(), story.dynamodb_wire.journal());
+    let of_cold: Vec<String> = altinn.all().iter().map(call).collect();
+    for once in [
+        format!("GET /{PERMIT}/api/v1/applicationmetadata"),
+        format!("GET /{CASEWORK}/api/v1/applicationmetadata"),
+        format!("GET /{CASEWORK}/api/jsonschema/model"),
+    ] {
+        assert_eq!(
+            of_cold.iter().filter(|it| **it == once).count(),
+            1,
+            "{once}"
+        );
+    }
+    let about_tokens = |call: &&String| {
+        ["/maskinporten/", "/authentication/"]
+            .iter()
+            .any(|it| call.contains(it))
+    };
+    let tokens = of_cold.iter().filter(about_tokens).count();
+    assert_eq!(of_cold.len() - tokens, 4 + 3, "{of_cold:?}");
     altinn.clear();
     dynamodb.clear();
 
@@ -146,7 +165,7 @@ async fn a_clean_relay_costs_four_altinn_calls_and_two_writes() {
         format!("POST /{CASEWORK}/instances"),
     ];
     expected.sort();
-    assert_eq!(calls, expected, "and no token, no metadata");
+    assert_eq!(calls, expected, "and no token, no metadata, no schema");
     let writes: Vec<Option<String>> = dynamodb
         .all()
         .iter()

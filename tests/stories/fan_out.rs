@@ -68,7 +68,6 @@ to:
   owner: {{ person: heir.fodselsnummer }}
   dataType: model
   root: melding
-  schema: casework.schema.json
 model:
   soknad:
     tittel: \"'Arv etter ' ~ data.model.avdod\"

@@ -168,13 +168,13 @@ async fn an_untouched_half_made_case_is_deleted_if_allowed() {
     assert_eq!(story.creations(), 2);
 }
 
-/// Relays one permit with a form that B's model class cannot deserialise: the area is a text, which the route's schema
-/// allows.
+/// Relays one permit with a form that B's model class cannot deserialise: the area is a text, which B's schema allows.
 async fn refused_for_good(may_delete: bool) -> (Story, String, Value, Vec<String>) {
-    let folder = mistaken_route();
+    let (folder, b) = mistaken_route();
     let mut plan = permit_alone().setting("STAFETT_SETTLE_SECONDS", "1");
     plan.routes = folder.path().to_owned();
     let story = Story::begin(plan).await;
+    story.altinn.deploy(b);
     if may_delete {
         self::may_delete(&story);
     }

@@ -18,6 +18,7 @@ mod outage;
 mod poison;
 mod prefill;
 mod reconcile;
+mod redeployed;
 mod redrive;
 mod refusals;
 mod remove;

@@ -12,8 +12,9 @@ use super::{HOUR, item, live, pass, triggered, whole};
 const WRITES_VALUES: Library = Library::new(8, 5, 0);
 
 async fn refused_by(library: Library, delete: bool) {
-    let folder = mistaken_route();
+    let (folder, b) = mistaken_route();
     let story = Story::on(&folder).await;
+    story.altinn.deploy(b);
     let b = story.altinn.app(CASEWORK).expect("it runs");
     b.run_on(library);
     if delete {

@@ -200,6 +200,7 @@ async fn no_redirect_of_altinn_is_followed_and_nothing_is_sent_there() {
             get(&format!("^/{CASEWORK}/api/v1/applicationmetadata")),
             303,
         ),
+        (get(&format!("^/{CASEWORK}/api/jsonschema/model$")), 302),
         (get(&format!("{storage}/[^/]+/[^/]+/data/")), 307),
         // These requests carry form data and files.
         (posts(), 308),

@@ -26,17 +26,19 @@ enum Place {
     Instance,
     Form,
     Metadata,
+    Schema,
     Creation,
     Search,
 }
 
 impl Place {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Grant,
         Self::Exchange,
         Self::Instance,
         Self::Form,
         Self::Metadata,
+        Self::Schema,
         Self::Creation,
         Self::Search,
     ];
@@ -49,6 +51,7 @@ impl Place {
             Self::Instance => get("^/storage/api/v1/instances/[^/]+/[^/]+$"),
             Self::Form => get(&format!("^/{PERMIT}/instances/.*/data/")),
             Self::Metadata => get(&format!("^/{CASEWORK}/api/v1/applicationmetadata")),
+            Self::Schema => get(&format!("^/{CASEWORK}/api/jsonschema/model$")),
             Self::Creation => posts(),
             Self::Search => get(r"^/storage/api/v1/instances\?"),
         }
@@ -121,7 +124,7 @@ async fn no_response_exhausts_the_memory() {
     let answers = [("packed", bomb()), ("many", many()), ("long", long())];
     for place in Place::ALL {
         for (kind, answer) in &answers {
-            // A new process has no cached token or metadata.
+            // A new process has no cached token, metadata or schema.
             processes.kill_all().await;
             let action = match place {
                 Place::Creation => Action::AnswerAfter(answer.clone()),

@@ -216,7 +216,7 @@ fn a_mapping_that_cannot_work_is_refused_where_the_file_says_it() {
     ]);
     said.ends(1)
         .says("error[empty]")
-        .says("permit-to-casework.yaml:20:14")
+        .says("permit-to-casework.yaml:19:14")
         .says("^^^^^^^^^^^^^^^^^^")
         .says("refused: nothing would be sent");
     assert!(!said.out.contains('\u{1b}'), "a pipe gets no colours");
@@ -286,7 +286,7 @@ async fn files_that_the_apps_serve_are_enough_to_try_a_route() {
         .output()
         .await
         .unwrap();
-    Said::of(&output).ends(0);
+    Said::of(&output).ends(0).says("by the schema ");
     let permit = bench.0.path().join("apps/ttd/permit");
     assert!(permit.join("models/model.schema.json").is_file());
     assert!(!permit.join("app.yaml").exists(), "nothing tells the root");

@@ -200,8 +200,6 @@ impl Place {
 fn routes(change: impl Fn(String) -> Vec<(&'static str, String)>) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let read = |name: &str| std::fs::read_to_string(sample_routes().join(name)).unwrap();
-    let schema = "casework.schema.json";
-    std::fs::write(folder.path().join(schema), read(schema)).unwrap();
     for (name, text) in change(read("permit-to-casework.yaml")) {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
