@@ -15,6 +15,7 @@ use crate::library::Library;
 use crate::register::Party;
 use crate::token::Caller;
 
+pub use load::{Gap, IncompleteApp};
 pub use metadata::DataType;
 pub(crate) use metadata::{DataField, Metadata};
 
@@ -36,6 +37,8 @@ pub(crate) struct AppDefinition {
     pub(crate) document: Value,
     pub(crate) metadata: Metadata,
     pub(crate) settings: AppSettings,
+    /// Whether the tasks are the app's own: an app whose process no file describes gets one.
+    pub(crate) knows_tasks: bool,
     pub(crate) models: BTreeMap<String, Model>,
     /// The text of `process.bpmn`, if the process was read from that file.
     pub(crate) bpmn: Option<String>,

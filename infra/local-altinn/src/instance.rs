@@ -115,6 +115,8 @@ pub(crate) struct Element {
     /// Whether a user has read it.
     pub(crate) is_read: bool,
     pub(crate) tags: Vec<String>,
+    /// The result of the virus scan: `NotApplicable`, `Pending`, `Clean` or `Infected`.
+    pub(crate) scan_result: &'static str,
     /// The task from which it was generated.
     pub(crate) generated_from: Option<String>,
     pub(crate) created: Timestamp,
@@ -299,7 +301,7 @@ impl Instance {
             "userDefinedMetadata": null,
             "metadata": null,
             "deleteStatus": null,
-            "fileScanResult": "NotApplicable",
+            "fileScanResult": element.scan_result,
             "references": element.generated_from.as_ref().map(|task| json!([{"value": task, "relation": "GeneratedFrom", "valueType": "Task"}])),
             "created": element.created,
             "createdBy": element.created_by,

@@ -6,8 +6,8 @@ pub(crate) mod reader;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use app_files::dates;
 use app_files::form::Model;
+use app_files::{Task, dates};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::app::{App, AppDefinition};
 use crate::history::History;
-use crate::instance::document::parse_status;
+use crate::instance::document::{parse_scan_result, parse_status};
 use crate::instance::{Confirmation, CurrentTask, Element, Instance, Mark, Owner, Process};
 use crate::load::{LoadError, read_json};
 use crate::workflow::Workflow;
@@ -304,9 +304,19 @@ impl DocumentReader<'_> {
             task => {
                 let field = "process.currentTask.elementId";
                 let id = self.required(task, field, "elementId")?;
-                let known = app.task(id).ok_or_else(|| {
-                    self.wrong(field, &format!("`{id}` is no task of {}", app.id))
-                })?;
+                let known = match app.task(id) {
+                    Some(known) => known.clone(),
+                    None if !app.knows_tasks => Task {
+                        id: id.to_owned(),
+                        kind: "data".to_owned(),
+                        name: id.to_owned(),
+                        gateway: false,
+                    },
+                    None => {
+                        let problem = format!("`{id}` is no task of {}", app.id);
+                        return Err(self.wrong(field, &problem));
+                    }
+                };
                 Some(CurrentTask {
                     flow: tolerant::field(task, "flow")
                         .as_u64()
@@ -315,9 +325,9 @@ impl DocumentReader<'_> {
                     started: self
                         .time(task, "process.currentTask.started", "started")?
                         .unwrap_or(started),
-                    element_id: known.id.clone(),
-                    name: known.name.clone(),
-                    kind: known.kind.clone(),
+                    element_id: known.id,
+                    name: known.name,
+                    kind: known.kind,
                     flow_type: "CompleteCurrentMoveToNext",
                 })
             }
@@ -407,6 +417,12 @@ impl DocumentReader<'_> {
             bytes,
             locked: tolerant::field(value, "locked").as_bool().unwrap_or(ended),
             is_read: tolerant::field(value, "isRead").as_bool().unwrap_or(false),
+            scan_result: parse_scan_result(tolerant::field(value, "fileScanResult")).map_err(
+                |_| {
+                    let problem = "must be NotApplicable, Pending, Clean or Infected";
+                    self.wrong(&in_field("fileScanResult"), problem)
+                },
+            )?,
             tags: serde_json::from_value(tolerant::field(value, "tags").clone())
                 .unwrap_or_default(),
             generated_from: generated_from(tolerant::field(value, "references")),

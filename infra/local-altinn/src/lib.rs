@@ -53,7 +53,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use app::{App, AppSettings, DataType};
+pub use app::{App, AppSettings, DataType, Gap, IncompleteApp};
 pub use config::{Config, EventSettings};
 pub use faults::{CallFault, CreationStep, Fault, FaultId, Faults};
 pub use instance_folder::element_files;

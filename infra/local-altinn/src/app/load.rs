@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use app_files::form::{CsharpModels, Model};
-use app_files::{AppFiles, Apps};
+use app_files::{AppFiles, Apps, Task};
 use serde_json::Value;
 use stafett_core::tolerant;
 
@@ -40,6 +40,27 @@ impl App {
     /// # Errors
     /// When the files do not fit together; the error names file and field.
     pub fn from_files(files: &AppFiles) -> Result<Self, LoadError> {
+        Self::made(files, &mut Gaps::Refused)
+    }
+
+    /// Makes an app from its files, without the forms of which no class can be made. If no file describes the process, it is
+    /// one task, `Task_1`.
+    ///
+    /// # Errors
+    /// When the files do not fit together in any other way; the error names file and field.
+    pub fn from_incomplete_files(files: &AppFiles) -> Result<IncompleteApp, LoadError> {
+        let mut gaps = Gaps::Noted(Vec::new());
+        let app = Self::made(files, &mut gaps)?;
+        let Gaps::Noted(gaps) = gaps else {
+            return Ok(IncompleteApp {
+                app,
+                gaps: Vec::new(),
+            });
+        };
+        Ok(IncompleteApp { app, gaps })
+    }
+
+    fn made(files: &AppFiles, gaps: &mut Gaps) -> Result<Self, LoadError> {
         let settings = AppSettings::from(files);
         let xacml = files
             .xacml
@@ -53,6 +74,7 @@ impl App {
                 settings,
                 files.schemas.clone(),
                 &files.csharp,
+                gaps,
             )
             .map_err(|error| {
                 error.in_file(|file| match file {
@@ -78,7 +100,8 @@ impl App {
         settings: AppSettings,
         models: BTreeMap<String, Value>,
     ) -> Result<Self, LoadError> {
-        AppDefinition::new(document, settings, models, &CsharpModels::default())
+        let csharp = CsharpModels::default();
+        AppDefinition::new(document, settings, models, &csharp, &mut Gaps::Refused)
             .map(|definition| Self(Arc::new(definition)))
             .map_err(|error| {
                 error.in_file(|part| match part {
@@ -87,6 +110,70 @@ impl App {
                     AppPart::Process => "process.bpmn".into(),
                 })
             })
+    }
+}
+
+/// An app, and what its files leave out.
+#[derive(Debug, Clone)]
+pub struct IncompleteApp {
+    /// The app.
+    pub app: App,
+    /// What is left out.
+    pub gaps: Vec<Gap>,
+}
+
+/// What an app's files leave out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gap {
+    /// No class can be made of this form data type.
+    Form {
+        /// The data type.
+        data_type: String,
+        /// Why.
+        why: String,
+    },
+    /// No file describes the process.
+    Process,
+}
+
+impl std::fmt::Display for Gap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Form { data_type, why } => {
+                write!(
+                    f,
+                    "its form `{data_type}` cannot be read or written here: {why}"
+                )
+            }
+            Self::Process => write!(
+                f,
+                "it has no process.bpmn: its process is one task here, {ONLY_TASK}"
+            ),
+        }
+    }
+}
+
+/// The task of an app whose process no file describes, named as in Altinn's app template.
+const ONLY_TASK: &str = "Task_1";
+
+/// What to do about what an app's files leave out.
+enum Gaps {
+    /// The app is refused.
+    Refused,
+    /// The app is made without.
+    Noted(Vec<Gap>),
+}
+
+impl Gaps {
+    /// Notes the gap, or refuses it.
+    fn note<E>(&mut self, gap: impl FnOnce() -> Gap, error: E) -> Result<(), E> {
+        match self {
+            Self::Refused => Err(error),
+            Self::Noted(gaps) => {
+                gaps.push(gap());
+                Ok(())
+            }
+        }
     }
 }
 
@@ -122,9 +209,10 @@ impl DefinitionError {
 impl AppDefinition {
     fn new(
         document: Value,
-        settings: AppSettings,
+        mut settings: AppSettings,
         schemas: BTreeMap<String, Value>,
         csharp: &CsharpModels,
+        gaps: &mut Gaps,
     ) -> Result<Self, DefinitionError> {
         let in_metadata = |message: String| DefinitionError::new(AppPart::Metadata, message);
         let metadata: Metadata =
@@ -139,24 +227,44 @@ impl AppDefinition {
                 metadata.id, metadata.org
             )));
         }
+        let mut knows_tasks = true;
         if settings.tasks.is_empty() {
             let message = "a process needs at least one task: give the app its process.bpmn, or \
                            `tasks` in an app.yaml";
-            return Err(DefinitionError::new(AppPart::Process, message));
+            let error = DefinitionError::new(AppPart::Process, message);
+            gaps.note(|| Gap::Process, error)?;
+            settings.tasks = vec![Task {
+                id: ONLY_TASK.to_owned(),
+                kind: "data".to_owned(),
+                name: ONLY_TASK.to_owned(),
+                gateway: false,
+            }];
+            knows_tasks = false;
         }
         let mut models = BTreeMap::new();
         for data_type in metadata.data_types.iter().filter(|one| one.is_form()) {
             let id = &data_type.id;
-            let schema = schemas.get(id).ok_or_else(|| {
-                in_metadata(format!(
-                    "data type `{id}` has app logic, but there is no models/{id}.schema.json"
-                ))
-            })?;
             let given = settings.roots.get(id);
             let root = given.map_or_else(|| data_type.class_name(), String::as_str);
-            let model = Model::compile(root, schema.clone()).map_err(|error| {
-                DefinitionError::new(AppPart::Schema(id.clone()), error.to_string())
-            })?;
+            let compiled = match schemas.get(id) {
+                None => Err(in_metadata(format!(
+                    "data type `{id}` has app logic, but there is no models/{id}.schema.json"
+                ))),
+                Some(schema) => Model::compile(root, schema.clone()).map_err(|error| {
+                    DefinitionError::new(AppPart::Schema(id.clone()), error.to_string())
+                }),
+            };
+            let model = match compiled {
+                Ok(model) => model,
+                Err(error) => {
+                    let gap = Gap::Form {
+                        data_type: id.clone(),
+                        why: error.message.clone(),
+                    };
+                    gaps.note(|| gap, error)?;
+                    continue;
+                }
+            };
             let model = model.with_class(csharp, data_type.class_name());
             let model = if given.is_some() {
                 model
@@ -177,6 +285,7 @@ impl AppDefinition {
             events: AtomicBool::new(settings.events),
             metadata,
             settings,
+            knows_tasks,
             models,
         })
     }

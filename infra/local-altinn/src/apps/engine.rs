@@ -12,6 +12,7 @@ use super::{form, validation};
 use crate::app::AppDefinition;
 use crate::content_disposition;
 use crate::faults::Fault;
+use crate::instance::document::NOT_SCANNED;
 use crate::instance::{CurrentTask, Element, Instance, Mark, Process};
 use crate::pdf;
 use crate::token::Caller;
@@ -132,6 +133,7 @@ impl Engine<'_> {
             // A user has read the elements that they created.
             is_read: self.world.register.is_user(actor),
             tags: Vec::new(),
+            scan_result: NOT_SCANNED,
             generated_from: None,
             created: now,
             created_by: actor.to_owned(),

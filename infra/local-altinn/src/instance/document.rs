@@ -60,6 +60,28 @@ pub(crate) fn texts(value: &Value) -> Result<Option<BTreeMap<String, String>>, U
         .map(Some)
 }
 
+/// The results of a virus scan, by their numbers (Altinn/altinn-storage: src/Storage.Interface/Enums/FileScanResult.cs).
+const SCAN_RESULTS: [&str; 4] = ["NotApplicable", "Pending", "Clean", "Infected"];
+
+/// Reads the result of a virus scan, as a word or as its number.
+pub(crate) fn parse_scan_result(value: &Value) -> Result<&'static str, Unreadable> {
+    let mut known = SCAN_RESULTS.into_iter();
+    match value {
+        Value::Null => Ok(NOT_SCANNED),
+        Value::String(word) => known
+            .find(|result| result.eq_ignore_ascii_case(word))
+            .ok_or(Unreadable),
+        Value::Number(number) => number
+            .as_u64()
+            .and_then(|number| known.nth(usize::try_from(number).ok()?))
+            .ok_or(Unreadable),
+        _ => Err(Unreadable),
+    }
+}
+
+/// The result of an element whose data type is not scanned.
+pub(crate) const NOT_SCANNED: &str = "NotApplicable";
+
 /// Reads a status as an app or as Storage writes it.
 pub(crate) fn parse_status(value: &Value) -> Result<Status, Unreadable> {
     let Value::Object(object) = value else {

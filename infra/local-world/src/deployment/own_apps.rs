@@ -7,7 +7,7 @@ use std::{
 };
 
 use app_files::{Apps, Unsupported};
-use local_altinn::{App, LoadError, Organisation, Register, ServiceOwner};
+use local_altinn::{App, Gap, LoadError, Organisation, Register, ServiceOwner};
 use stafett_core::{id::AppId, route::Routes};
 
 use super::{DeployError, Plan, sample_apps};
@@ -27,6 +27,8 @@ pub struct OwnApps {
     pub made_up: Vec<ServiceOwner>,
     /// Apps that routes name but that are in none of the folders.
     pub missing: BTreeSet<AppId>,
+    /// What the apps' files leave out, by app.
+    pub gaps: Vec<(AppId, Gap)>,
     /// What the apps' files ask for but is not supported here.
     pub unsupported: Vec<Unsupported>,
 }
@@ -49,16 +51,20 @@ impl Plan {
         let files = Apps::read_all(folders).map_err(LoadError::App)?;
         let mut plan = Self::samples()?;
         directory.clone_into(&mut plan.routes);
-        plan.altinn.apps = files
-            .iter()
-            .map(App::from_files)
-            .collect::<Result<_, _>>()?;
+        let mut gaps = Vec::new();
+        plan.altinn.apps = Vec::new();
+        for app in files.iter() {
+            let loaded = App::from_incomplete_files(app)?;
+            gaps.extend(loaded.gaps.into_iter().map(|gap| (app.id.clone(), gap)));
+            plan.altinn.apps.push(loaded.app);
+        }
         let register = folders.iter().map(|folder| folder.join(REGISTER));
         let register = register.into_iter().find(|file| file.is_file());
         let register = register.unwrap_or_else(|| sample_apps().join(REGISTER));
         plan.altinn.register = Register::load(&register)?;
         let mut own = OwnApps {
             apps: files.iter().map(|app| app.id.clone()).collect(),
+            gaps,
             ..OwnApps::default()
         };
         for app in files.iter() {
@@ -95,6 +101,9 @@ impl fmt::Display for OwnApps {
                 f,
                 "{app} does not run here: its files are in none of the folders"
             )?;
+        }
+        for (app, gap) in &self.gaps {
+            writeln!(f, "{app}: {gap}")?;
         }
         if !self.unsupported.is_empty() {
             writeln!(f, "What is in the apps' files and cannot be honoured here:")?;
