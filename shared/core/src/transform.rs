@@ -404,15 +404,8 @@ fn attachment(rule: &AttachmentRule, element: &DataElement) -> Attachment {
         .clone()
         .unwrap_or_else(|| rule.from.clone());
     if !filename.contains('.') {
-        filename.push_str(match content_type.as_str() {
-            "application/pdf" => ".pdf",
-            "application/xml" | "text/xml" => ".xml",
-            "application/json" => ".json",
-            "image/png" => ".png",
-            "image/jpeg" => ".jpg",
-            "text/plain" => ".txt",
-            _ => ".bin",
-        });
+        filename.push('.');
+        filename.push_str(media_type::extension(&content_type));
     }
     Attachment {
         element: element.id,
@@ -424,5 +417,6 @@ fn attachment(rule: &AttachmentRule, element: &DataElement) -> Attachment {
     }
 }
 
+mod media_type;
 #[cfg(test)]
 mod tests;

@@ -541,6 +541,17 @@ fn an_attachment_always_has_a_filename_with_an_extension() {
         (json!("x"), json!("text/xml"), "x.xml"),
         (json!("x"), json!("image/jpeg"), "x.jpg"),
         (
+            json!("brev"),
+            json!("application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+            "brev.docx",
+        ),
+        (
+            json!("notat"),
+            json!("text/plain; charset=utf-8"),
+            "notat.txt",
+        ),
+        (json!(".htaccess"), json!("text/plain"), ".htaccess"),
+        (
             json!("plan: \"nord\"/<1>\r\n.pdf"),
             json!("application/pdf"),
             "plan_ _nord___1___.pdf",

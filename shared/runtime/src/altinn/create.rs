@@ -28,7 +28,7 @@ use super::{
     budget::Budget,
     client::Altinn,
     error::{AltinnErrorKind, transport},
-    json, refusal,
+    json, percent, refusal,
 };
 use crate::telemetry::Causes;
 
@@ -115,7 +115,7 @@ impl Altinn {
 /// A part of known length, so that the whole request has one.
 fn attachment_part(attachment: &Attachment, body: Body) -> reqwest::Result<Part> {
     Part::stream_with_length(body, attachment.size)
-        .file_name(attachment.filename.clone())
+        .file_name(percent::sent_filename(&attachment.filename))
         .mime_str(&attachment.content_type)
 }
 
@@ -257,7 +257,7 @@ mod tests {
             });
             prop_assert_eq!(parts.len(), 2);
             prop_assert_eq!(&parts[0], &("model".to_owned(), None, form.into_bytes()));
-            prop_assert_eq!(&parts[1], &("vedlegg".to_owned(), Some(storable_filename(&filename)), content));
+            prop_assert_eq!(&parts[1], &("vedlegg".to_owned(), Some(percent::sent_filename(&storable_filename(&filename))), content));
         }
     }
 

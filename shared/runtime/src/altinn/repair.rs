@@ -214,7 +214,7 @@ fn unsent(error: &AltinnError) -> Repair {
 
 /// A quoted name for old readers, and the name itself, percent-encoded (RFC 6266, RFC 8187).
 fn disposition(attachment: &Attachment) -> String {
-    let name = &attachment.filename;
+    let name = percent::sent_filename(&attachment.filename);
     let plain: String = name
         .chars()
         .map(|c| {
@@ -225,7 +225,7 @@ fn disposition(attachment: &Attachment) -> String {
             }
         })
         .collect();
-    let encoded = percent::encoded(name);
+    let encoded = percent::encoded(&name);
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }
 
