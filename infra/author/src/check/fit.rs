@@ -4,6 +4,7 @@
 //! depends on which instances anybody thought of.
 
 mod attachments;
+mod auto_delete;
 mod class_order;
 mod compat;
 mod instance;
@@ -44,6 +45,7 @@ pub(crate) fn findings(
         rights::gate(&mut fit, a);
         rights::rejection(&mut fit, a);
         rights::source(&mut fit, a);
+        auto_delete::check(&mut fit, a);
         for (data_type, schema) in &a.schemas {
             if route.data_types().contains(data_type.as_str()) {
                 fit.references(

@@ -3,7 +3,7 @@
 use stafett_core::{
     id::AppId,
     preflight::form_of,
-    route::{Gate, Order, Route},
+    route::{Gate, Mode, Order, Route, Target},
 };
 
 use app_files::{AppFiles, MissingContent};
@@ -34,6 +34,7 @@ pub(super) fn of(route: &Route, a: Option<&AppFiles>, b: Option<&AppFiles>) -> V
             }));
         }
     }
+    lines.extend(b.and_then(|b| root(&route.to, b)));
     lines
 }
 
@@ -46,6 +47,18 @@ fn order(route: &Route, b: &AppFiles) -> Option<String> {
         format!(
             "the C# class of {}'s form is not at hand: the order of the fields in route {} could not be compared with it",
             b.id, route.name
+        )
+    })
+}
+
+/// The root element of B's form, if none of B's files tells it.
+fn root(to: &Target, b: &AppFiles) -> Option<String> {
+    let form = form_of(to, &b.metadata)?;
+    let is_compared = to.mode != Mode::Complete || b.roots.contains_key(&form.id);
+    (!is_compared).then(|| {
+        format!(
+            "no file of {} tells the XML root element of its form `{}`: `root: {}` could not be compared with it; its C# model does",
+            b.id, form.id, to.root
         )
     })
 }

@@ -61,6 +61,13 @@ pub enum DoubtKind {
         /// Why.
         problem: Problem,
     },
+    /// The day is cut out of the text of a moment, which is written by UTC.
+    DayByUtc {
+        /// The moment.
+        piece: String,
+        /// Whether it always has an offset; a form's value may have none, and is no UTC then.
+        has_offset: bool,
+    },
     /// Two values that are never the same are compared.
     NeverEqual {
         /// What the left one is, in words.
@@ -69,6 +76,9 @@ pub enum DoubtKind {
         right: String,
     },
 }
+
+/// The characters of a day, `yyyy-MM-dd`.
+const DAY: u64 = 10;
 
 /// Something that a condition tells of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -370,6 +380,19 @@ impl<'e, 's, 'a> Inference<'e, 's, 'a> {
         }
     }
 
+    /// Doubts that the day in a moment's text is the one that is meant.
+    fn day_by_utc(&mut self, of: &Expr, sliced: &Type<'s, 'a>) {
+        let format = sliced.known().find_map(|kind| match kind {
+            Kind::Text(limits) => limits.format,
+            _ => None,
+        });
+        if let Some(format @ ("date-time" | "instant")) = format {
+            let piece = self.piece(of);
+            let has_offset = format == "instant";
+            self.doubt(of, false, DoubtKind::DayByUtc { piece, has_offset });
+        }
+    }
+
     fn sliced(
         &mut self,
         of: &Expr,
@@ -384,7 +407,11 @@ impl<'e, 's, 'a> Inference<'e, 's, 'a> {
             None => Some(0),
             Some(_) => None,
         };
-        let span = match (constant(from), to.and_then(|to| constant(Some(to)))) {
+        let until = to.and_then(|to| constant(Some(to)));
+        if constant(from).is_some() && until.is_some_and(|until| until <= DAY) {
+            self.day_by_utc(of, sliced);
+        }
+        let span = match (constant(from), until) {
             (Some(from), Some(to)) => Some(to.saturating_sub(from)),
             _ => None,
         };

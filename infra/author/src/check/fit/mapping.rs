@@ -330,6 +330,24 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
                     self.fit.warning("evaluation", field, message).help(help)
                 }
             }
+            DoubtKind::DayByUtc { piece, has_offset } => {
+                let message = if has_offset {
+                    format!(
+                        "`{piece}` is written by UTC: until one or two o'clock at night the day in it is the one before Norway's"
+                    )
+                } else {
+                    format!(
+                        "A's app turns an offset in `{piece}` to UTC: the day in it may be another than the one filled in"
+                    )
+                };
+                let mut help = format!("write `{piece} | norwegian_day`: the day in Norway");
+                if !has_offset {
+                    help.push_str(
+                        "; it wants an offset, and where A's values have none, accept `utc-day`",
+                    );
+                }
+                self.fit.warning("utc-day", field, message).help(help)
+            }
             DoubtKind::NeverEqual { left, right } => {
                 let message =
                     format!("{left} is compared with {right}, and they are never the same");
