@@ -317,6 +317,8 @@ pub(crate) struct Triggered {
     pub(crate) to: String,
     /// The route.
     pub(crate) route: String,
+    /// Whether the route has `each`, and so one relay per value.
+    pub(crate) is_set: bool,
     /// The data types of the elements that B should get, as pairs of A's and B's.
     pub(crate) attachments: Vec<(String, String)>,
 }
@@ -328,6 +330,7 @@ impl Triggered {
             instance: instance.to_owned(),
             to: route.to.app.to_string(),
             route: route.name.to_string(),
+            is_set: route.each.is_some(),
             attachments: route
                 .attachments
                 .iter()

@@ -1,5 +1,7 @@
 //! The table at the end: each A instance with its B instance, and whether that B is complete.
 
+use std::collections::BTreeSet;
+
 use local_altinn::LocalAltinn;
 use local_world::timeline::Cost;
 use serde_json::Value;
@@ -9,7 +11,9 @@ use super::{Triggered, progress::Progress};
 /// One A instance and its B instances.
 pub(crate) struct Row {
     source: String,
-    /// Live B instances that carry the relay's stamp.
+    /// Whether there is one relay per value of the route's `each`, and so any number of B.
+    is_set: bool,
+    /// Live B instances that carry the stamp of one of its relays.
     found: Vec<B>,
     /// The expected attachments of B, as (data type, size), sorted.
     expected: Vec<(String, u64)>,
@@ -17,6 +21,8 @@ pub(crate) struct Row {
 }
 
 struct B {
+    /// The relay whose stamp it carries.
+    relay: String,
     id: String,
     owner: String,
     fields: usize,
@@ -31,9 +37,8 @@ impl Row {
         let found = altinn
             .instances(&triggered.to)
             .iter()
-            .filter(|b| b["dataValues"]["stafett.relay"] == stamp.as_str())
             .filter(|b| b["status"]["isHardDeleted"] != true)
-            .map(|b| B::new(altinn, b))
+            .filter_map(|b| Some(B::new(altinn, b, relay(b, &stamp)?)))
             .collect();
         let mut expected: Vec<(String, u64)> = triggered
             .attachments
@@ -43,20 +48,25 @@ impl Row {
         expected.sort();
         Self {
             source: triggered.instance.clone(),
+            is_set: triggered.is_set,
             found,
             expected,
             cost: progress.cost(&triggered.instance),
         }
     }
 
-    /// Whether there is exactly one B, with a filled-in form and every attachment.
+    /// Whether there is exactly one B for each relay, with a filled-in form and every attachment.
     pub(crate) fn is_one_complete_b(&self) -> bool {
-        matches!(self.found.as_slice(), [b] if b.fields > 0 && b.attachments == self.expected)
+        let relays: BTreeSet<&str> = self.found.iter().map(|b| b.relay.as_str()).collect();
+        let is_complete = |b: &B| b.fields > 0 && b.attachments == self.expected;
+        relays.len() == self.found.len()
+            && self.found.iter().all(is_complete)
+            && (self.is_set || !self.found.is_empty())
     }
 }
 
 impl B {
-    fn new(altinn: &LocalAltinn, b: &Value) -> Self {
+    fn new(altinn: &LocalAltinn, b: &Value, relay: String) -> Self {
         let id = b["id"].as_str().unwrap_or_default().to_owned();
         let owner = &b["instanceOwner"];
         let elements = b["data"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -80,12 +90,25 @@ impl B {
         let number = owner["organisationNumber"].as_str().map(str::to_owned);
         let party = || format!("party {}", owner["partyId"].as_str().unwrap_or_default());
         Self {
+            relay,
             id,
             owner: number.unwrap_or_else(party),
             fields,
             attachments,
         }
     }
+}
+
+/// The relay whose stamp an instance carries, if it is the one with this id or, with `each`, one of its set. With
+/// `mode: prefill` the stamp has the key of a field that B's app shows.
+fn relay(b: &Value, id: &str) -> Option<String> {
+    let values = b["dataValues"].as_object()?.values();
+    let is_of_set = |stamp: &&str| {
+        let rest = stamp.strip_prefix(id);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+    };
+    let mut stamps = values.filter_map(Value::as_str).filter(is_of_set);
+    stamps.next().map(str::to_owned)
 }
 
 /// The sizes of an instance's elements of one data type.
