@@ -1,21 +1,16 @@
-//! Reading A: the instance, the gate, the form data, and from these the checked drafts.
+//! Reading A: the instance and its form data. What follows from them, [`stafett_core::prepare`] says.
 
-use std::sync::Arc;
-
-use futures_util::future::try_join_all;
 use http::StatusCode;
 use jiff::Timestamp;
-use serde_json::{Map, Value};
 use stafett_core::{
     instance::Instance,
-    metadata::ApplicationMetadata,
-    preflight::{self, CheckedDraft, TargetApp},
+    preflight::{CheckedDraft, TargetApp},
+    prepare::{self, InstanceData, Shaped},
     relay::{
         Reason,
         decide::{Failure, NotReady},
     },
     route::Route,
-    transform::{self, TransformError},
 };
 use stafett_runtime::{
     altinn::{Altinn, AltinnError, AltinnErrorKind, Budget},
@@ -46,69 +41,50 @@ pub(crate) async fn prepare(
     altinn: &Altinn,
     budget: &Budget,
     route: &Route,
-    source: &Instance,
+    instance: &Instance,
 ) -> Result<Vec<Share>, NotReady> {
-    if source.app != route.from {
-        let failure = Failure::new(Reason::SourceForeign).because(format!(
-            "the route starts at {}, the instance is of {}",
-            route.from, source.app
-        ));
-        return Err(NotReady::Never(failure));
-    }
-    if source.status.is_hard_deleted {
-        return Err(NotReady::Never(Failure::new(Reason::SourceDeleted)));
-    }
-    let Some(since) = transform::open_since(&route.gate, source) else {
-        return Err(NotReady::NotYet(Failure::new(Reason::GateClosed)));
-    };
+    // Nothing more is read of an instance that is not relayed.
+    prepare::opened(route, instance).map_err(|obstacle| NotReady::from(&obstacle))?;
     let asked = Instant::now();
-    let (a, b) = tokio::join!(
-        source_app(altinn, budget, route, source),
+    let (source, b) = tokio::join!(
+        altinn.instance_data(budget, route, instance),
         altinn.target_app(budget, &route.to, None)
     );
-    let mut a = a?;
-    let shares = shares(route, source, since, &a, &b);
+    let mut source = source.map_err(|error| NotReady::Unavailable(unread(&error)))?;
+    let shares = shares(route, &source, &b);
     if !is_refused(&shares) {
         return shares;
     }
     // An app may have been deployed since it was last asked about itself.
-    if a.metadata.is_some() {
-        let fresh = altinn.metadata_since(budget, &route.from, Some(asked));
-        let fresh = fresh
-            .await
-            .map_err(|error| NotReady::Unavailable(unread(&error)))?;
-        a.metadata = Some(fresh);
+    if !route.data_types().is_empty() {
+        let fresh = altinn
+            .metadata_since(budget, &route.from, Some(asked))
+            .await;
+        let fresh = fresh.map_err(|error| NotReady::Unavailable(unread(&error)))?;
+        source = source.with_metadata(&fresh);
     }
     let b = altinn.target_app(budget, &route.to, Some(asked)).await;
-    self::shares(route, source, since, &a, &b)
+    self::shares(route, &source, &b)
 }
 
 /// The shares of the instance's relays, by what is known of the two apps.
 fn shares(
     route: &Route,
-    source: &Instance,
-    since: Timestamp,
-    a: &SourceApp,
+    source: &InstanceData,
     b: &Result<TargetApp, AltinnError>,
 ) -> Result<Vec<Share>, NotReady> {
-    let data = a.data().map_err(|error| no_draft(&error))?;
-    let parts = transform::drafts(route, source, &data, since).map_err(|error| no_draft(&error))?;
-    let b = b.as_ref().map_err(|error| {
-        NotReady::Unavailable(
-            Failure::new(Reason::TargetUnavailable)
-                .because(Causes(error).to_string())
-                .after(error.retry_after()),
-        )
-    })?;
-    let shares = parts.into_iter().map(|part| {
-        let draft = part.draft.map_err(|error| no_draft(&error));
-        let checked = draft.and_then(|draft| {
-            preflight::check(draft, &route.to, b)
-                .map_err(|objections| NotReady::Never(objections.failure()))
-        });
+    let prepared = prepare::prepare(route, source, b.as_ref().ok())
+        .map_err(|obstacle| NotReady::from(&obstacle))?;
+    let since = prepared.since;
+    let shares = prepared.shares.into_iter().map(|share| {
+        let ready = match share.b {
+            Ok(Shaped::Checked(checked)) => Ok(Ready { since, checked }),
+            Ok(Shaped::Unchecked(_)) => Err(target_unknown(b.as_ref().err())),
+            Err(obstacle) => Err(NotReady::from(&obstacle)),
+        };
         Share {
-            key: part.key,
-            ready: checked.map(|checked| Ready { since, checked }),
+            key: share.key,
+            ready,
         }
     });
     Ok(shares.collect())
@@ -124,62 +100,15 @@ fn is_refused(shares: &Result<Vec<Share>, NotReady>) -> bool {
     }
 }
 
-fn no_draft(error: &TransformError) -> NotReady {
-    if error.is_transient() {
-        NotReady::NotYet(error.failure())
-    } else {
-        NotReady::Never(error.failure())
+/// B's app could not be asked.
+fn target_unknown(error: Option<&AltinnError>) -> NotReady {
+    let mut failure = Failure::new(Reason::TargetUnavailable);
+    if let Some(error) = error {
+        failure = failure
+            .because(Causes(error).to_string())
+            .after(error.retry_after());
     }
-}
-
-/// What the route reads of app A.
-struct SourceApp {
-    /// A's metadata; `None` if the route reads no form.
-    metadata: Option<Arc<ApplicationMetadata>>,
-    /// A's forms, by data type.
-    forms: Vec<(String, Vec<Value>)>,
-}
-
-impl SourceApp {
-    /// A's form data by data type, as expressions see it.
-    fn data(&self) -> Result<Map<String, Value>, TransformError> {
-        let mut data = Map::new();
-        if let Some(metadata) = &self.metadata {
-            for (data_type, forms) in &self.forms {
-                let form = transform::form_data(metadata, data_type, forms.clone())?;
-                data.extend(form.map(|form| (data_type.clone(), form)));
-            }
-        }
-        Ok(data)
-    }
-}
-
-async fn source_app(
-    altinn: &Altinn,
-    budget: &Budget,
-    route: &Route,
-    source: &Instance,
-) -> Result<SourceApp, NotReady> {
-    let types = route.data_types();
-    if types.is_empty() {
-        let (metadata, forms) = (None, Vec::new());
-        return Ok(SourceApp { metadata, forms });
-    }
-    let read = types.into_iter().map(|data_type| async move {
-        let elements = source
-            .elements(&data_type)
-            .into_iter()
-            .map(|element| altinn.form_data(budget, &route.from, source.id, element.id));
-        let forms = try_join_all(elements).await?;
-        Ok((data_type, forms))
-    });
-    let (forms, metadata) =
-        tokio::try_join!(try_join_all(read), altinn.metadata(budget, &route.from))
-            .map_err(|error: AltinnError| NotReady::Unavailable(unread(&error)))?;
-    Ok(SourceApp {
-        metadata: Some(metadata),
-        forms,
-    })
+    NotReady::Unavailable(failure)
 }
 
 /// What it means that A could not be read.

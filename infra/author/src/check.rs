@@ -105,13 +105,10 @@ pub fn check(dir: &Path, apps: &Apps, now: Timestamp) -> Result<Report, CheckErr
             file,
             places: places_of(file),
         };
-        let (a, b) = (apps.get(&route.from), apps.get(&route.to.app));
-        let mut found = lint::findings(&subject, now);
-        found.extend(fit::findings(&subject, a, b));
-        let is_known = a.is_some() && b.is_some();
-        findings.extend(accepted::without(&subject, found, is_known));
-        not_checked.extend(unchecked::of(route, a, b));
-        compared.extend(compared_by(route, b));
+        let checked = check_route(&subject, apps, now);
+        findings.extend(checked.findings);
+        not_checked.extend(checked.unchecked);
+        compared.extend(compared_by(route, apps.get(&route.to.app)));
     }
     let mut unchecked: Vec<String> = not_checked.into_iter().collect();
     unchecked.extend(cut(&mut findings));
@@ -133,6 +130,37 @@ fn compared_by(route: &Route, b: Option<&AppFiles>) -> Option<String> {
     schema
         .is_known()
         .then(|| format!("{}: {schema}", route.name))
+}
+
+/// What a check of one route found.
+#[derive(Debug, Clone, Default)]
+pub struct Checked {
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// What could not be checked, and what is needed to check it, one line each.
+    pub unchecked: Vec<String>,
+}
+
+impl Checked {
+    /// What must be mended before anything is relayed.
+    pub fn errors(&self) -> impl Iterator<Item = &Finding> {
+        let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+        self.findings.iter().filter(is_error)
+    }
+}
+
+/// Checks one route that loads, as [`check`] does.
+#[must_use]
+pub fn check_route(subject: &LocatedRoute<'_>, apps: &Apps, now: Timestamp) -> Checked {
+    let route = subject.route;
+    let (a, b) = (apps.get(&route.from), apps.get(&route.to.app));
+    let mut found = lint::findings(subject, now);
+    found.extend(fit::findings(subject, a, b));
+    let is_known = a.is_some() && b.is_some();
+    Checked {
+        findings: accepted::without(subject, found, is_known),
+        unchecked: unchecked::of(route, a, b),
+    }
 }
 
 /// Sorts the findings by file and place, and keeps at most [`MAX_FINDINGS`] per file, errors first. Returns a line for each file with more.

@@ -12,12 +12,13 @@ use serde_json::Value;
 use stafett_core::{
     id::InstanceId,
     preflight::TargetApp,
+    prepare::InstanceData,
     route::{AfterSteps, Gate, OwnerRule, Route},
 };
 
 pub use report::{Example, Failure, FieldChange, Noted, Relays, Report};
 
-use crate::{fields, instance_data::InstanceData, schema_in_use::SchemaInUse};
+use crate::{fields, judge::is_judged, schema_in_use::SchemaInUse};
 use made::{B, Made, Part};
 
 /// How many fields, and how many reasons for failing, are reported separately; the rest is summed up.
@@ -57,7 +58,7 @@ impl<'a> Comparison<'a> {
             warnings: warnings(old.route, new.route),
             schemas: schemas(old, new),
             on_a: on_a(old.route, new.route),
-            judged: old.b.is_some() && new.b.is_some(),
+            judged: [old, new].iter().all(|it| is_judged(&it.route.to, it.b)),
             ..Report::default()
         };
         Self {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use stafett_core::{
     language::{EvaluationError, Scope},
     preflight::{TargetApp, arranged},
+    prepare::{self, InstanceData},
     route::{
         Mode, OwnerRule, Route,
         model::{self, Field, Item as ListItem},
@@ -14,10 +15,7 @@ use stafett_core::{
     transform::{self, EachValue, KeyError, TransformError},
 };
 
-use crate::{
-    fields, finding::Place, instance_data::InstanceData, judge::schema_of,
-    located_route::LocatedRoute, words,
-};
+use crate::{fields, finding::Place, judge::schema_of, located_route::LocatedRoute, words};
 
 mod names;
 mod reads;
@@ -172,12 +170,12 @@ impl Explain<'_> {
         let since = transform::open_since(&self.route().gate, instance)
             .or(instance.last_changed)
             .unwrap_or_default();
-        transform::drafts(self.route(), instance, &self.source.data, since)
+        prepare::drafts(self.route(), self.source, since)
     }
 
     /// What the expressions see that see no value of `each`.
     fn scope(&self) -> Scope<'_> {
-        Scope::new(&self.source.instance.raw, &self.source.data)
+        Scope::new(&self.source.instance.raw, self.source.data())
     }
 
     /// Key, item and scope of each relay. Where one value has no key, no relay gets a draft.

@@ -8,10 +8,11 @@ use std::{fs, path::PathBuf};
 
 use serde_json::{Value, json};
 use stafett_core::{
-    instance::Instance, metadata::ApplicationMetadata, preflight::TargetApp, route::Route,
+    instance::Instance, metadata::ApplicationMetadata, preflight::TargetApp, prepare::InstanceData,
+    route::Route,
 };
 
-use crate::{instance_data::InstanceData, located_route::LocatedRoute, places::Places};
+use crate::{located_route::LocatedRoute, places::Places};
 
 /// A route of every kind of field.
 pub(crate) const ROUTE: &str = "\
@@ -110,13 +111,12 @@ pub(crate) fn source(change: impl FnOnce(&mut Value, &mut Value)) -> InstanceDat
         "heirs": [{"id": "12837832290", "name": "Kari"}, {"id": "15897499870", "name": "Ola"}],
     });
     change(&mut instance, &mut form);
-    let Value::Object(data) = json!({"model": form}) else {
-        unreachable!()
-    };
-    InstanceData {
-        instance: Instance::from_json(instance).unwrap(),
-        data,
-    }
+    let metadata = json!({"id": "ttd/permit", "dataTypes": [{"id": "model", "maxCount": 1}]});
+    InstanceData::new(
+        Instance::from_json(instance).unwrap(),
+        &ApplicationMetadata::from_json(&metadata).unwrap(),
+        [("model".to_owned(), vec![form])],
+    )
 }
 
 /// The A instance as it is.

@@ -1,11 +1,12 @@
-//! What would be sent to B for a draft, and what B would refuse of it.
+//! A draft as it would be sent to B, and what B would refuse of it.
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use stafett_core::{
     draft::Draft,
     preflight::{self, CheckedDraft, Form, Objection, TargetApp, arranged},
+    prepare::{Obstacle, Shaped},
     route::{Mode, Target},
     schema::Schema,
     xml,
@@ -36,69 +37,6 @@ impl fmt::Debug for Judged {
     }
 }
 
-/// Judges a draft by what is known of B's app; without it, by the schema that the route names.
-pub(crate) fn judge(draft: Draft, to: &Target, b: Option<&TargetApp>) -> Judged {
-    let schema = schema_of(to, b);
-    let Some(b) = b else {
-        let objections = schema_objections(to, schema, &draft.model);
-        return unchecked(draft, to, schema, objections);
-    };
-    match preflight::check(draft.clone(), to, b) {
-        Ok(checked) => {
-            let stamp_key = checked.stamp_key().to_owned();
-            let CheckedDraft {
-                draft,
-                form_type,
-                form,
-            } = checked;
-            let (xml, prefill) = match form {
-                Form::Xml(xml) => (Some(xml), None),
-                Form::Prefill { texts, .. } => (None, Some(serde_json::json!(texts))),
-            };
-            Judged {
-                draft,
-                xml,
-                prefill,
-                form_type: Some(form_type),
-                stamp_key: Some(stamp_key),
-                objections: Vec::new(),
-            }
-        }
-        Err(objections) => unchecked(draft, to, schema, objections.0),
-    }
-}
-
-/// The form as it would look, although it has not passed the preflight.
-fn unchecked(
-    mut draft: Draft,
-    to: &Target,
-    schema: Option<&Schema>,
-    mut objections: Vec<Objection>,
-) -> Judged {
-    let complete = to.mode == Mode::Complete;
-    if let Some(schema) = schema.filter(|_| complete) {
-        draft.model = arranged(draft.model, to, schema);
-    }
-    let xml = match xml::write(&to.root, &draft.model) {
-        Ok(xml) => complete.then_some(xml),
-        Err(error) => {
-            let objection = Objection::from(error);
-            if !objections.contains(&objection) {
-                objections.push(objection);
-            }
-            None
-        }
-    };
-    Judged {
-        draft,
-        xml,
-        prefill: None,
-        form_type: to.data_type.clone(),
-        stamp_key: complete.then(|| preflight::STAMP.to_owned()),
-        objections,
-    }
-}
-
 /// The schema of B's form: its app's, as far as the app is known; else the route's.
 pub(crate) fn schema_of<'a>(to: &'a Target, b: Option<&'a TargetApp>) -> Option<&'a Schema> {
     match b {
@@ -107,14 +45,88 @@ pub(crate) fn schema_of<'a>(to: &'a Target, b: Option<&'a TargetApp>) -> Option<
     }
 }
 
-fn schema_objections(
-    to: &Target,
-    schema: Option<&Schema>,
-    model: &Map<String, Value>,
-) -> Vec<Objection> {
-    let schema = schema.filter(|_| to.mode == Mode::Complete);
-    let violations = schema
-        .into_iter()
-        .flat_map(|schema| schema.violations(model));
-    violations.map(Objection::Schema).collect()
+/// Whether B's metadata and its form's schema are at hand. With `mode: prefill` B itself completes the form.
+pub(crate) fn is_judged(to: &Target, b: Option<&TargetApp>) -> bool {
+    b.is_some() && (to.mode != Mode::Complete || schema_of(to, b).is_some())
+}
+
+impl Judged {
+    /// A relay's share of A, as it would be sent to the app `b`. If nothing is known of that, its draft is held to the schema
+    /// that the route names.
+    ///
+    /// # Errors
+    /// [`Obstacle`]: why there is no draft.
+    pub(crate) fn of(
+        share: Result<Shaped, Obstacle>,
+        to: &Target,
+        b: Option<&TargetApp>,
+    ) -> Result<Self, Obstacle> {
+        let schema = schema_of(to, b).filter(|_| to.mode == Mode::Complete);
+        match share {
+            Ok(Shaped::Checked(checked)) => Ok(Self::checked(checked)),
+            Ok(Shaped::Unchecked(draft)) => {
+                let violations = schema.map(|schema| schema.violations(&draft.model));
+                let violations = violations.into_iter().flatten();
+                let objections = violations.map(Objection::Schema).collect();
+                Ok(Self::refused(draft, to, schema, objections))
+            }
+            Err(Obstacle::Refused(refused)) => {
+                let objections = refused.objections.0;
+                Ok(Self::refused(refused.draft, to, schema, objections))
+            }
+            Err(obstacle) => Err(obstacle),
+        }
+    }
+
+    fn checked(checked: CheckedDraft) -> Self {
+        let stamp_key = checked.stamp_key().to_owned();
+        let CheckedDraft {
+            draft,
+            form_type,
+            form,
+        } = checked;
+        let (xml, prefill) = match form {
+            Form::Xml(xml) => (Some(xml), None),
+            Form::Prefill { texts, .. } => (None, Some(serde_json::json!(texts))),
+        };
+        Self {
+            draft,
+            xml,
+            prefill,
+            form_type: Some(form_type),
+            stamp_key: Some(stamp_key),
+            objections: Vec::new(),
+        }
+    }
+
+    /// The form as it would look, although it has not passed the preflight.
+    fn refused(
+        mut draft: Draft,
+        to: &Target,
+        schema: Option<&Schema>,
+        mut objections: Vec<Objection>,
+    ) -> Self {
+        let complete = to.mode == Mode::Complete;
+        if let Some(schema) = schema {
+            draft.model = arranged(draft.model, to, schema);
+        }
+        let xml = match xml::write(&to.root, &draft.model) {
+            Ok(xml) => complete.then_some(xml),
+            Err(error) => {
+                let objection = Objection::from(error);
+                if !objections.contains(&objection) {
+                    objections.push(objection);
+                }
+                None
+            }
+        };
+        Self {
+            draft,
+            xml,
+            prefill: None,
+            form_type: to.data_type.clone(),
+            stamp_key: complete.then(|| preflight::STAMP.to_owned()),
+            objections,
+        }
+    }
 }

@@ -10,7 +10,6 @@ pub mod finding;
 #[cfg(test)]
 mod fixtures;
 pub mod graph;
-mod instance_data;
 mod judge;
 mod located_route;
 pub mod places;
@@ -20,6 +19,6 @@ pub mod try_out;
 mod words;
 
 pub use finding::{Finding, Place, Severity};
-pub use instance_data::InstanceData;
 pub use located_route::LocatedRoute;
 pub use places::Places;
+pub use stafett_core::prepare::InstanceData;

@@ -9,16 +9,17 @@ use stafett_core::{
     draft::Draft,
     id::{AppId, InstanceId},
     preflight::{SOURCE, TargetApp},
-    relay::RelayId,
+    prepare::{self, InstanceData, Share},
+    relay::{RelayId, decide::Failure},
     route::{Gate, Mode, Route},
     transform,
 };
 use uuid::Uuid;
 
 use crate::{
+    check::Checked,
     finding::Finding,
-    instance_data::InstanceData,
-    judge::{Judged, judge},
+    judge::{self, Judged},
     located_route::LocatedRoute,
     schema_in_use::SchemaInUse,
 };
@@ -48,8 +49,37 @@ pub struct TryOut {
     pub parts: Vec<Part>,
     /// What follows on A once B exists.
     pub then: Vec<String>,
+    /// What the function would record of all of it, where no relay gets a draft.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
     /// What is wrong with all of it.
     pub findings: Vec<Finding>,
+    /// What `check` calls an error of the route.
+    pub check: Vec<Finding>,
+    /// What could not be compared, and what is needed for it, one line each.
+    pub not_compared: Vec<String>,
+}
+
+/// What the function would record of a relay that gets no B. Names fields and data types, never values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// The reason's code.
+    pub reason: &'static str,
+    /// Details.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Whether something would be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Each relay would be sent to B, and nothing of B's is against it.
+    Sent,
+    /// At least one relay would not, or not yet, or should not.
+    NotSent,
+    /// Nothing is known against any relay, and B's metadata or schema is not at hand.
+    NotTold,
 }
 
 /// Whether an A instance is ready.
@@ -77,8 +107,11 @@ pub struct Part {
     /// B; `None` where the route gives none for this A instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub b: Option<Preview>,
-    /// What B's files say of it.
+    /// What the route's check and B's files say of it.
     pub verdict: Judgement,
+    /// What the function would record, if it sent nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
 }
@@ -131,11 +164,11 @@ pub struct Attached {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Judgement {
-    /// Nothing in B's files is against it.
+    /// Nothing in B's metadata and schema is against it.
     Taken,
-    /// B would refuse it, or it cannot be made.
+    /// B would refuse it, it cannot be made, or the route has an error.
     Refused,
-    /// Nothing is known against it, but B's files are not available.
+    /// Nothing is known against it, but B's metadata or its form's schema is not at hand.
     NotJudged,
 }
 
@@ -150,9 +183,15 @@ impl fmt::Debug for TryOut {
 }
 
 impl TryOut {
-    /// What the route makes of the A instance. `b` is what B's app tells of itself, where it is at hand.
+    /// What the route makes of the A instance. `b` is what B's app tells of itself, where it is at hand; `checked` is what `check`
+    /// finds in the route.
     #[must_use]
-    pub fn of(located: LocatedRoute<'_>, source: &InstanceData, b: Option<&TargetApp>) -> Self {
+    pub fn of(
+        located: LocatedRoute<'_>,
+        source: &InstanceData,
+        b: Option<&TargetApp>,
+        checked: &Checked,
+    ) -> Self {
         let route = located.route;
         let mut out = Self {
             route: route.name.to_string(),
@@ -164,38 +203,49 @@ impl TryOut {
             gate: GateState::of(route, source),
             parts: Vec::new(),
             then: then(route),
-            findings: findings::of_instance(located, source),
+            refusal: None,
+            findings: Vec::new(),
+            check: checked.errors().cloned().collect(),
+            not_compared: checked.unchecked.clone(),
         };
-        let Some(since) = out.gate.open_since.filter(|_| out.findings.is_empty()) else {
-            return out;
-        };
-        match transform::drafts(route, &source.instance, &source.data, since) {
-            Ok(parts) => {
-                out.parts = parts
-                    .into_iter()
-                    .map(|part| Part::of(located, source, part, b))
-                    .collect();
+        match prepare::prepare(route, source, b) {
+            Ok(prepared) => {
+                let try_out = PartOf {
+                    located,
+                    source,
+                    b,
+                    is_judged: judge::is_judged(&route.to, b),
+                    has_errors: !out.check.is_empty(),
+                };
+                let parts = prepared.shares.into_iter();
+                out.parts = parts.map(|share| try_out.part(share)).collect();
             }
-            Err(error) => out.findings.push(findings::of_error(located, &error)),
+            Err(obstacle) => {
+                out.findings
+                    .extend(findings::of_instance(located, &obstacle));
+                out.refusal = Some(obstacle.failure().into());
+            }
         }
         out
     }
 
-    /// Whether each relay would be sent to B, and B is known to take it or not known to refuse it.
+    /// Whether something would be sent.
     #[must_use]
-    pub fn would_be_sent(&self) -> bool {
-        self.gate.open_since.is_some()
-            && self.findings.is_empty()
-            && self
-                .parts
-                .iter()
-                .all(|part| part.verdict != Judgement::Refused)
+    pub fn outcome(&self) -> Outcome {
+        let is = |verdict| self.parts.iter().any(|part| part.verdict == verdict);
+        if self.refusal.is_some() || !self.check.is_empty() || is(Judgement::Refused) {
+            Outcome::NotSent
+        } else if is(Judgement::NotJudged) {
+            Outcome::NotTold
+        } else {
+            Outcome::Sent
+        }
     }
 
-    /// Everything that is wrong, of all parts.
+    /// Everything that is wrong, with the route and with all parts.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
         let of_parts = self.parts.iter().flat_map(|part| &part.findings);
-        self.findings.iter().chain(of_parts)
+        self.check.iter().chain(&self.findings).chain(of_parts)
     }
 
     /// Everything but the findings, for people to read.
@@ -248,38 +298,53 @@ fn then(route: &Route) -> Vec<String> {
     substatus.into_iter().chain(complete).collect()
 }
 
-impl Part {
-    fn of(
-        located: LocatedRoute<'_>,
-        source: &InstanceData,
-        part: transform::KeyedDraft,
-        b: Option<&TargetApp>,
-    ) -> Self {
-        let relay = transform::relay_id(located.route, source.instance.id, part.key.as_deref());
-        let (judged, findings) = match part.draft {
-            Err(error) => {
-                let found = findings::of_draft(located, source, part.key.as_deref(), &error);
-                (None, found)
-            }
-            Ok(draft) => {
-                let judged = judge(draft, &located.route.to, b);
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self {
+            reason: failure.reason.code(),
+            detail: failure.detail,
+        }
+    }
+}
+
+/// What all parts of a try-out share.
+struct PartOf<'a> {
+    located: LocatedRoute<'a>,
+    source: &'a InstanceData,
+    b: Option<&'a TargetApp>,
+    is_judged: bool,
+    has_errors: bool,
+}
+
+impl PartOf<'_> {
+    fn part(&self, share: Share) -> Part {
+        let (located, source) = (self.located, self.source);
+        let relay = transform::relay_id(located.route, source.instance.id, share.key.as_deref());
+        let refusal = share.b.as_ref().err().map(|it| it.failure().into());
+        let (judged, findings) = match Judged::of(share.b, &located.route.to, self.b) {
+            Ok(judged) => {
                 let objections = judged.objections.iter();
-                let found = objections
-                    .map(|objection| findings::of_objection(located, objection))
-                    .collect();
+                let found = objections.map(|it| findings::of_objection(located, it));
+                let found = found.collect();
                 (Some(judged), found)
             }
+            Err(obstacle) => {
+                let key = share.key.as_deref();
+                (None, findings::of_draft(located, source, key, &obstacle))
+            }
         };
-        let verdict = match (&judged, b) {
-            (Some(judged), Some(_)) if judged.objections.is_empty() => Judgement::Taken,
-            (Some(judged), None) if judged.objections.is_empty() => Judgement::NotJudged,
-            _ => Judgement::Refused,
+        let is_refused = self.has_errors || !findings.is_empty() || judged.is_none();
+        let verdict = match (is_refused, self.is_judged) {
+            (true, _) => Judgement::Refused,
+            (false, true) => Judgement::Taken,
+            (false, false) => Judgement::NotJudged,
         };
-        Self {
+        Part {
             b: judged.map(|judged| Preview::of(judged, located.route, source, &relay)),
-            key: part.key,
+            key: share.key,
             relay: relay.to_string(),
             verdict,
+            refusal,
             findings,
         }
     }

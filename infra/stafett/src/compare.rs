@@ -6,9 +6,14 @@ use std::{
 };
 
 use app_files::{AppFiles, Apps};
-use author::compare::{Comparison, Version};
+use author::{
+    check,
+    compare::{Comparison, Version},
+    render::{self, Look},
+};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 use local_altinn::InstanceFolderReader;
 use serde_json::json;
 use stafett_core::causes::Causes;
@@ -62,6 +67,7 @@ fn compare(arguments: &Arguments) -> Result<bool, Failure> {
         RouteFile::read(&arguments.new)?,
     );
     let (of_old, of_new) = (old.apps(&arguments.apps)?, new.apps(&arguments.apps)?);
+    stop_at_errors(&new, &of_new)?;
     let all: [&Apps; 2] = [&of_new, &of_old];
     let bs = [&old, &new].map(|RouteFile { route, .. }| {
         let files = all.iter().find_map(|apps| apps.get(&route.to.app));
@@ -73,7 +79,10 @@ fn compare(arguments: &Arguments) -> Result<bool, Failure> {
     });
     let mut wanted = vec![&old.route.from, &new.route.from];
     wanted.dedup();
-    let reader = Reader::new(wanted.iter().copied(), &all)?;
+    let reader = Reader::new(&[&old.route, &new.route], &all)?;
+    for gap in &reader.gaps {
+        terminal::note(gap);
+    }
     let mut comparison = Comparison::new(of_before, of_after, arguments.examples);
     if !arguments.instances.is_dir() {
         return Err(format!("{}: no such folder", arguments.instances.display()).into());
@@ -117,6 +126,20 @@ fn compare(arguments: &Arguments) -> Result<bool, Failure> {
         .into());
     }
     Ok(report.is_same())
+}
+
+/// What `check` calls an error of the new route stops the comparison: no B would be as it shows.
+fn stop_at_errors(new: &RouteFile, apps: &Apps) -> Result<(), Failure> {
+    let checked = check::check_route(&new.located(), apps, Timestamp::now());
+    let shown: Vec<String> = checked
+        .errors()
+        .map(|found| render::finding(found, &new.text, Look::Plain))
+        .collect();
+    if shown.is_empty() {
+        return Ok(());
+    }
+    let shown = shown.join("\n\n");
+    Err(format!("`check` finds an error in the new route:\n{shown}").into())
 }
 
 /// Instances that could not be read.

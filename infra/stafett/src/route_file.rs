@@ -11,15 +11,13 @@ use author::{
     render::{self, Look},
 };
 use jiff::Timestamp;
-use local_altinn::{App, Config, InstanceFolderReader, Register};
+use local_altinn::{App, Config, Gap, IncompleteApp, InstanceFolderReader, Register};
 use local_world::deployment;
-use serde_json::Map;
 use stafett_core::{
     id::AppId,
     instance::Instance,
     metadata::ApplicationMetadata,
     route::{Route, Routes},
-    transform,
 };
 
 use crate::{Failure, author_commands};
@@ -100,17 +98,21 @@ fn find(named: &Path) -> Result<PathBuf, Failure> {
 pub(crate) struct Reader {
     folders: InstanceFolderReader,
     metadata: BTreeMap<AppId, ApplicationMetadata>,
+    /// What the files of the apps leave out, one line each.
+    pub(crate) gaps: Vec<String>,
 }
 
 impl Reader {
-    /// A reader of the instances of these apps.
-    pub(crate) fn new<'a>(
-        wanted: impl IntoIterator<Item = &'a AppId>,
-        apps: &[&Apps],
-    ) -> Result<Self, Failure> {
+    /// A reader of the A instances of these routes.
+    pub(crate) fn new(routes: &[&Route], apps: &[&Apps]) -> Result<Self, Failure> {
         let mut loaded = Vec::new();
         let mut metadata = BTreeMap::new();
-        for id in wanted {
+        let mut left_out = Vec::new();
+        for route in routes {
+            let id = &route.from;
+            if metadata.contains_key(id) {
+                continue;
+            }
             let files = apps.iter().find_map(|apps| apps.get(id)).ok_or_else(|| {
                 format!(
                     "the files of {id} are not at hand, by which its forms are read: name their folder with --apps, \
@@ -118,7 +120,17 @@ impl Reader {
                 )
             })?;
             metadata.insert(id.clone(), files.metadata.clone());
-            loaded.push(App::from_files(files)?);
+            let IncompleteApp { app, gaps } = App::from_incomplete_files(files)?;
+            loaded.push(app);
+            left_out.extend(gaps.into_iter().map(|gap| (id, gap)));
+        }
+        for route in routes {
+            for (app, gap) in &left_out {
+                let reads = |gap: &Gap| matches!(gap, Gap::Form { data_type, .. } if route.data_types().contains(data_type.as_str()));
+                if **app == route.from && reads(gap) {
+                    return Err(format!("{app}: {gap}; and the route reads it").into());
+                }
+            }
         }
         // The parties of the samples: a folder need not name a party's every id.
         let register = Register::load(&deployment::sample_apps().join("register.yaml"))?;
@@ -130,6 +142,10 @@ impl Reader {
         Ok(Self {
             folders: InstanceFolderReader::new(config)?,
             metadata,
+            gaps: left_out
+                .iter()
+                .map(|(app, gap)| format!("{app}: {gap}"))
+                .collect(),
         })
     }
 
@@ -138,14 +154,9 @@ impl Reader {
         let filled = self.folders.read(folder)?;
         let instance = Instance::from_json(filled.instance)
             .map_err(|error| format!("{}: not an instance: {error}", folder.display()))?;
-        let mut data = Map::new();
-        if let Some(metadata) = self.metadata.get(&instance.app) {
-            for (data_type, forms) in filled.forms {
-                if let Some(form) = transform::form_data(metadata, &data_type, forms)? {
-                    data.insert(data_type, form);
-                }
-            }
-        }
-        Ok(InstanceData { instance, data })
+        Ok(match self.metadata.get(&instance.app) {
+            Some(metadata) => InstanceData::new(instance, metadata, filled.forms),
+            None => InstanceData::without_forms(instance),
+        })
     }
 }

@@ -8,16 +8,21 @@ use std::{
 
 use app_files::{AppFiles, Apps};
 use author::{
-    InstanceData,
+    InstanceData, check,
     explain::explain,
     render::{self, Look},
-    try_out::TryOut,
+    try_out::{Outcome, TryOut},
 };
 use clap::Args;
-use futures_util::future::try_join_all;
+use jiff::Timestamp;
 use local_altinn::InstanceFolderReader;
-use serde_json::Map;
-use stafett_core::{causes::Causes, id::InstanceId, preflight::TargetApp, route::Route, transform};
+use stafett_core::{
+    causes::Causes,
+    id::InstanceId,
+    preflight::TargetApp,
+    prepare::{self, Obstacle},
+    route::Route,
+};
 use stafett_runtime::{
     altinn::{Altinn, Budget},
     settings,
@@ -74,7 +79,8 @@ async fn try_out(arguments: Arguments) -> Result<bool, Failure> {
     if let Some(field) = &arguments.explain {
         return show_explanation(&file, &source, b.as_ref(), field, arguments.format);
     }
-    let tried = TryOut::of(file.located(), &source, b.as_ref());
+    let checked = check::check_route(&file.located(), &apps, Timestamp::now());
+    let tried = TryOut::of(file.located(), &source, b.as_ref(), &checked);
     match arguments.format {
         Format::Json => {
             terminal::print_plain(&format!("{}\n", serde_json::to_string_pretty(&tried)?))?;
@@ -87,7 +93,16 @@ async fn try_out(arguments: Arguments) -> Result<bool, Failure> {
             }
         }
     }
-    Ok(tried.would_be_sent())
+    match tried.outcome() {
+        Outcome::Sent => Ok(true),
+        Outcome::NotSent => Ok(false),
+        Outcome::NotTold => Err(format!(
+            "whether {} takes it could not be told: its metadata or its form's schema is not at hand; name the folder of its \
+             files with --apps",
+            file.route.to.app
+        )
+        .into()),
+    }
 }
 
 fn show_explanation(
@@ -154,7 +169,11 @@ fn folder(path: &Path, route: &Route, apps: &Apps) -> Result<InstanceData, Failu
         path
     };
     of_route(route, &InstanceFolderReader::app_of(folder)?)?;
-    Reader::new([&route.from], &[apps])?.read(folder)
+    let reader = Reader::new(&[route], &[apps])?;
+    for gap in &reader.gaps {
+        terminal::note(gap);
+    }
+    reader.read(folder)
 }
 
 /// The instance and those of its forms that the route reads.
@@ -166,24 +185,11 @@ async fn from_altinn(
 ) -> Result<InstanceData, Failure> {
     let instance = altinn.instance(budget, id).await?;
     of_route(route, &instance.app.to_string())?;
-    let types = route.data_types();
-    let reads = types.iter().map(|data_type| {
-        let instance = &instance;
-        async move {
-            let elements = instance.elements(data_type).into_iter();
-            let forms = elements
-                .map(|element| altinn.form_data(budget, &route.from, instance.id, element.id));
-            Ok::<_, Failure>((data_type, try_join_all(forms).await?))
-        }
-    });
-    let metadata = altinn.metadata(budget, &route.from).await?;
-    let mut data = Map::new();
-    for (data_type, forms) in try_join_all(reads).await? {
-        if let Some(form) = transform::form_data(&metadata, data_type, forms)? {
-            data.insert(data_type.clone(), form);
-        }
+    if let Err(Obstacle::Deleted) = prepare::opened(route, &instance) {
+        // Its forms may be gone.
+        return Ok(InstanceData::without_forms(instance));
     }
-    Ok(InstanceData { instance, data })
+    Ok(altinn.instance_data(budget, route, &instance).await?)
 }
 
 fn of_route(route: &Route, app: &str) -> Result<(), Failure> {

@@ -6,7 +6,7 @@
 //! The words: a [`route`] says from which app, when, to which app and how. A
 //! [`trigger`] says that an A instance may be ready. The data of the A [`instance`] is
 //! turned into a [`draft`] by [`transform`], [`preflight`] checks the draft against B's
-//! [`metadata`], and one [`relay`] (one route × one A instance × one key) makes or adopts
+//! [`metadata`] ([`prepare`] does both), and one [`relay`] (one route × one A instance × one key) makes or adopts
 //! one B. [`relay::decide`] says what happens next with a relay.
 
 #![warn(
@@ -26,6 +26,7 @@ pub mod metadata;
 pub mod moment;
 pub mod number;
 pub mod preflight;
+pub mod prepare;
 pub mod process;
 pub mod relay;
 pub mod route;

@@ -13,7 +13,6 @@ use crate::{
     id::InstanceId,
     instance::{DataElement, Instance},
     language::{EvaluationError, Scope},
-    metadata::{ApplicationMetadata, DataType},
     number,
     relay::{Reason, RelayId, decide::Failure},
     route::{AttachmentRule, Gate, MappingError, OwnerRule, Route, model},
@@ -186,26 +185,6 @@ pub fn relay_id(route: &Route, source: InstanceId, key: Option<&str>) -> RelayId
         None => RelayId::new(route.name.clone(), source),
         Some(key) => RelayId::keyed(route.name.clone(), source, key),
     }
-}
-
-/// A's form data of one type as expressions see it, of the `forms` that A has in order: a list where A's metadata allows
-/// several, however many there are; else the one, or none.
-///
-/// # Errors
-/// [`TransformError::SeveralForms`]
-pub fn form_data(
-    metadata: &ApplicationMetadata,
-    data_type: &str,
-    mut forms: Vec<Value>,
-) -> Result<Option<Value>, TransformError> {
-    let known = metadata.data_types.iter().find(|it| it.id == data_type);
-    if known.is_some_and(DataType::may_be_several) {
-        return Ok(Some(forms.into()));
-    }
-    if forms.len() > 1 {
-        return Err(TransformError::SeveralForms(data_type.to_owned()));
-    }
-    Ok(forms.pop())
 }
 
 /// The values that each get a relay of their own, with their keys. If one of them has no key, none gets a

@@ -4,17 +4,13 @@ use serde_json::{Map, Value, json};
 use stafett_core::{
     draft::Attachment,
     preflight::Objection,
+    prepare::{self, InstanceData, Obstacle, Share},
     route::{Mode, Route},
     transform::{self, TransformError},
 };
 
 use super::Version;
-use crate::{
-    fields::of_any_item,
-    instance_data::InstanceData,
-    judge::{Judged, judge},
-    words,
-};
+use crate::{fields::of_any_item, judge::Judged, words};
 
 /// What a route makes of an A instance.
 pub(super) enum Made {
@@ -48,37 +44,25 @@ pub(super) struct B {
 impl Made {
     pub(super) fn of(version: Version<'_>, source: &InstanceData) -> Self {
         let route = version.route;
-        if source.instance.app != route.from {
-            return Self::OfAnotherApp;
-        }
-        if source.instance.status.is_hard_deleted {
-            return Self::Nothing("the A instance is deleted for good".to_owned());
-        }
-        let Some(since) = transform::open_since(&route.gate, &source.instance) else {
-            return Self::Closed;
+        let shares = match prepare::prepare(route, source, version.b) {
+            Ok(prepared) => prepared.shares,
+            Err(Obstacle::OtherApp { .. }) => return Self::OfAnotherApp,
+            Err(Obstacle::GateClosed) => return Self::Closed,
+            Err(obstacle) => return Self::Nothing(failed(obstacle)),
         };
-        match transform::drafts(route, &source.instance, &source.data, since) {
-            Err(error) => Self::Nothing(failed(error)),
-            Ok(parts) => Self::Parts(
-                parts
-                    .into_iter()
-                    .map(|part| {
-                        let id =
-                            transform::relay_id(route, source.instance.id, part.key.as_deref())
-                                .to_string();
-                        let b = part.draft.map_err(failed).and_then(|draft| {
-                            let judged = judge(draft, &route.to, version.b);
-                            if judged.objections.is_empty() {
-                                Ok(B::of(route, id, judged))
-                            } else {
-                                Err(refused(&judged.objections))
-                            }
-                        });
-                        Part { key: part.key, b }
-                    })
-                    .collect(),
-            ),
-        }
+        let part = |share: Share| {
+            let id = transform::relay_id(route, source.instance.id, share.key.as_deref());
+            let judged = Judged::of(share.b, &route.to, version.b).map_err(failed);
+            let b = judged.and_then(|judged| {
+                if judged.objections.is_empty() {
+                    Ok(B::of(route, id.to_string(), judged))
+                } else {
+                    Err(refused(&judged.objections))
+                }
+            });
+            Part { key: share.key, b }
+        };
+        Self::Parts(shares.into_iter().map(part).collect())
     }
 }
 
@@ -132,14 +116,14 @@ impl B {
 }
 
 /// Why there is no draft, in the same words for every item of a repeating group.
-fn failed(error: TransformError) -> String {
-    match error {
-        TransformError::Mapping { route, problem } => format!(
+fn failed(obstacle: Obstacle) -> String {
+    match obstacle {
+        Obstacle::NoDraft(TransformError::Mapping { route, problem }) => format!(
             "route {route}: {}: {}",
             of_any_item(problem.field()),
             problem.problem()
         ),
-        error => error.to_string(),
+        obstacle => obstacle.to_string(),
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Report {
     pub failing: u64,
     /// How many failed before and no longer fail.
     pub mending: u64,
-    /// Whether B's files were available for both versions, so that what B refuses counts as failing.
+    /// Whether B's metadata and its form's schema were available for both versions, so that what B refuses counts as failing.
     pub judged: bool,
     /// By which schemas of B the forms are checked and ordered.
     pub schemas: Vec<String>,

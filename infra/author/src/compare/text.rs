@@ -90,7 +90,7 @@ fn write(report: &Report) -> String {
         ));
     }
     if !report.judged {
-        line("\nB's files are not at hand: what B would refuse is not judged (name their folder with --apps)".to_owned());
+        line("\nB's metadata or its form's schema is not at hand: what B would refuse is not judged (name their folder with --apps)".to_owned());
     }
     line(format!("\n{}", report.verdict()));
     text.trim_start_matches('\n').to_owned()

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
+    check::Checked,
     fixtures::{FAN_OUT, File, ROUTE, plain, source},
     try_out::TryOut,
 };
@@ -48,7 +49,7 @@ proptest! {
         });
         for route in [ROUTE, FAN_OUT] {
             let file = File::of(route);
-            let tried = TryOut::of(file.located(), &source, None);
+            let tried = TryOut::of(file.located(), &source, None, &Checked::default());
             let explanation = explain(file.located(), &source, None, "model").unwrap();
             let mut explained = 0;
             for part in &tried.parts {
@@ -210,7 +211,13 @@ fn debug_output_has_none_of_as_data() {
     let file = File::of(ROUTE);
     let explanation = explain(file.located(), &plain(), None, "model").unwrap();
     assert!(!format!("{explanation:?}").contains("Kari"));
-    assert!(!format!("{:?}", TryOut::of(file.located(), &plain(), None)).contains("Kari"));
+    assert!(
+        !format!(
+            "{:?}",
+            TryOut::of(file.located(), &plain(), None, &Checked::default())
+        )
+        .contains("Kari")
+    );
 }
 
 /// The explanation of a field of a route in `file`.
@@ -247,7 +254,7 @@ fn an_explanation_and_the_transform_report_the_same_problem_with_keys() {
         let drafts = transform::drafts(
             &file.route,
             &source.instance,
-            &source.data,
+            source.data(),
             transform::open_since(&file.route.gate, &source.instance).unwrap(),
         );
         let Err(TransformError::Keys { problem, .. }) = drafts else {
@@ -288,7 +295,7 @@ proptest! {
         });
         let file = File::with(FAN_OUT, "{ person: heir.id }", "{ party: 1 }");
         let since = transform::open_since(&file.route.gate, &source.instance).unwrap();
-        let drafts = transform::drafts(&file.route, &source.instance, &source.data, since);
+        let drafts = transform::drafts(&file.route, &source.instance, source.data(), since);
         let keys = explained(&file, &source, "key");
         let outcomes: Vec<&Outcome> = keys.values.iter().skip(1).map(|value| &value.outcome).collect();
         match drafts {
@@ -312,7 +319,7 @@ proptest! {
         });
         let file = File::with(ROUTE, "kode: tiltak.kode", "kode: \"'x' ~ tiltak.kode\"");
         let since = transform::open_since(&file.route.gate, &source.instance).unwrap();
-        let mut parts = transform::drafts(&file.route, &source.instance, &source.data, since).unwrap();
+        let mut parts = transform::drafts(&file.route, &source.instance, source.data(), since).unwrap();
         let refused: Vec<String> = explained(&file, &source, "model")
             .values
             .iter()

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use stafett_core::{
     language::{EvaluationError, Scope},
     preflight::Objection,
+    prepare::{InstanceData, Obstacle},
     route::{
         MappingError,
         model::{self, Outcome},
@@ -15,36 +16,28 @@ use stafett_core::{
 use crate::{
     fields,
     finding::{Finding, Place},
-    instance_data::InstanceData,
     located_route::LocatedRoute,
 };
 
 /// The most findings about one draft.
 const MOST: usize = 50;
 
-/// What prevents every relay of this A instance.
-pub(super) fn of_instance(located: LocatedRoute<'_>, source: &InstanceData) -> Vec<Finding> {
-    let (route, instance) = (located.route, &source.instance);
-    let mut found = Vec::new();
-    if instance.app != route.from {
-        found.push(at(
-            located,
-            "from.app",
-            "other-app",
-            format!(
-                "the route starts at {}, this instance is of {}",
-                route.from, instance.app
-            ),
-        ));
-    }
-    if instance.status.is_hard_deleted {
-        found.push(Finding::error(
+/// Why no relay of this A instance gets a draft. `None` while the gate is closed, and for a draft that B would refuse: its
+/// objections tell more.
+pub(super) fn of_instance(located: LocatedRoute<'_>, obstacle: &Obstacle) -> Option<Finding> {
+    match obstacle {
+        Obstacle::GateClosed | Obstacle::Refused(_) => None,
+        Obstacle::OtherApp { .. } => {
+            let message = obstacle.to_string();
+            Some(at(located, "from.app", "other-app", message))
+        }
+        Obstacle::NoDraft(error) => Some(of_error(located, error)),
+        Obstacle::Deleted => Some(Finding::error(
             "source-deleted",
             located.file,
-            "the A instance is deleted for good",
-        ));
+            obstacle.to_string(),
+        )),
     }
-    found
 }
 
 /// Why there is no draft at all.
@@ -86,21 +79,21 @@ pub(super) fn of_draft(
     located: LocatedRoute<'_>,
     source: &InstanceData,
     key: Option<&str>,
-    error: &TransformError,
+    obstacle: &Obstacle,
 ) -> Vec<Finding> {
-    let mut found = match error {
-        TransformError::Mapping { .. } => of_fields(located, source, key),
+    let mut found = match obstacle {
+        Obstacle::NoDraft(TransformError::Mapping { .. }) => of_fields(located, source, key),
         _ => Vec::new(),
     };
     if found.is_empty() {
-        found.push(of_error(located, error));
+        found.extend(of_instance(located, obstacle));
     }
     found
 }
 
 fn of_fields(located: LocatedRoute<'_>, source: &InstanceData, key: Option<&str>) -> Vec<Finding> {
     let route = located.route;
-    let scope = Scope::new(&source.instance.raw, &source.data);
+    let scope = Scope::new(&source.instance.raw, source.data());
     let values = transform::each_values(route, &scope).unwrap_or_default();
     let is_wanted = |value: &EachValue<'_>| value.key.as_ref().is_ok_and(|it| it.as_deref() == key);
     let mut found: Vec<Finding> = Vec::new();

@@ -15,11 +15,16 @@ fn found(tried: &TryOut) -> Vec<(&'static str, Option<usize>)> {
         .collect()
 }
 
+/// What the route makes of the A instance. Nothing else is known of the apps.
+fn try_out(located: LocatedRoute<'_>, source: &InstanceData, b: Option<&TargetApp>) -> TryOut {
+    TryOut::of(located, source, b, &Checked::default())
+}
+
 #[test]
 fn a_sound_route_shows_b_exactly_as_it_would_be_sent() {
     let file = File::of(ROUTE);
-    let tried = TryOut::of(file.located(), &plain(), Some(&b(|_| {})));
-    assert!(tried.would_be_sent(), "{tried:?}");
+    let tried = try_out(file.located(), &plain(), Some(&b(|_| {})));
+    assert_eq!(tried.outcome(), Outcome::Sent, "{tried:?}");
     let [part] = &tried.parts[..] else {
         panic!("one relay")
     };
@@ -79,9 +84,9 @@ proptest! {
         });
         let file = File::of(ROUTE);
         let since = transform::open_since(&file.route.gate, &source.instance).expect("open");
-        let draft = transform::drafts(&file.route, &source.instance, &source.data, since).expect("parts").remove(0).draft.expect("a draft");
+        let draft = transform::drafts(&file.route, &source.instance, source.data(), since).expect("parts").remove(0).draft.expect("a draft");
         let checked = stafett_core::preflight::check(draft, &file.route.to, &b(|_| {})).expect("taken");
-        let tried = TryOut::of(file.located(), &source, Some(&b(|_| {})));
+        let tried = try_out(file.located(), &source, Some(&b(|_| {})));
         let preview = tried.parts[0].b.as_ref().expect("a draft");
         let stafett_core::preflight::Form::Xml(xml) = checked.form else { panic!("complete") };
         prop_assert_eq!(preview.xml.as_ref(), Some(&xml));
@@ -92,9 +97,10 @@ proptest! {
 #[test]
 fn without_bs_files_everything_is_shown_and_nothing_judged() {
     let file = File::of(ROUTE);
-    let tried = TryOut::of(file.located(), &plain(), None);
+    let tried = try_out(file.located(), &plain(), None);
     assert_eq!(tried.parts[0].verdict, Judgement::NotJudged);
-    assert!(tried.would_be_sent() && tried.text().contains("B's files are not at hand"));
+    assert_eq!(tried.outcome(), Outcome::NotTold);
+    assert!(!tried.text().contains("would be sent"), "{}", tried.text());
     assert!(
         tried
             .text()
@@ -108,8 +114,8 @@ fn a_closed_gate_shows_where_a_stands_and_what_the_route_waits_for() {
         instance["process"] = json!({"currentTask": {"elementId": "Task_2"}});
     });
     let file = File::of(ROUTE);
-    let tried = TryOut::of(file.located(), &closed, None);
-    assert!(!tried.would_be_sent() && tried.parts.is_empty());
+    let tried = try_out(file.located(), &closed, None);
+    assert!(tried.outcome() == Outcome::NotSent && tried.parts.is_empty());
     assert!(
         tried
             .text()
@@ -127,7 +133,7 @@ fn every_field_that_cannot_be_filled_is_a_finding_at_its_place() {
             .replace("tiltak.kode", "tiltak.kode + 1")
             .replace("~ data.model.soker.navn", "~ data.model.merknad"),
     );
-    let tried = TryOut::of(file.located(), &plain(), Some(&b(|_| {})));
+    let tried = try_out(file.located(), &plain(), Some(&b(|_| {})));
     assert_eq!(
         found(&tried),
         [
@@ -141,13 +147,13 @@ fn every_field_that_cannot_be_filled_is_a_finding_at_its_place() {
         (place.column, place.length),
         (14, "data.model.merkand".len())
     );
-    assert!(tried.parts[0].b.is_none() && !tried.would_be_sent());
+    assert!(tried.parts[0].b.is_none() && tried.outcome() == Outcome::NotSent);
 }
 
 #[test]
 fn what_prevents_a_draft_is_found_at_the_part_of_the_route_that_causes_it() {
     let tell = |file: &File, source: &InstanceData| {
-        found(&TryOut::of(file.located(), source, Some(&b(|_| {}))))
+        found(&try_out(file.located(), source, Some(&b(|_| {}))))
     };
     let owner = File::with(ROUTE, "\"'310075728'\"", "\"'31007572'\"");
     assert_eq!(tell(&owner, &plain()), [("owner", Some(5))]);
@@ -173,7 +179,7 @@ fn what_prevents_a_draft_is_found_at_the_part_of_the_route_that_causes_it() {
 fn what_b_would_refuse_is_found_at_the_part_of_the_route_that_causes_it() {
     let tell = |source: &InstanceData, b: &TargetApp| {
         let file = File::of(ROUTE);
-        let tried = TryOut::of(file.located(), source, Some(b));
+        let tried = try_out(file.located(), source, Some(b));
         assert!(
             tried.parts[0].b.is_some(),
             "the draft is shown all the same"
@@ -193,7 +199,7 @@ fn what_b_would_refuse_is_found_at_the_part_of_the_route_that_causes_it() {
 #[test]
 fn a_fan_out_shows_a_part_with_a_relay_of_its_own_for_each_value() {
     let file = File::of(FAN_OUT);
-    let tried = TryOut::of(file.located(), &plain(), None);
+    let tried = try_out(file.located(), &plain(), None);
     let keys: Vec<_> = tried
         .parts
         .iter()
@@ -208,14 +214,14 @@ fn a_fan_out_shows_a_part_with_a_relay_of_its_own_for_each_value() {
             .all(|part| !part.relay.contains("12837832290"))
     );
     let none = source(|_, form| form["heirs"] = json!([]));
-    let tried = TryOut::of(file.located(), &none, None);
-    assert!(tried.would_be_sent() && tried.text().contains("no B would be made"));
+    let tried = try_out(file.located(), &none, None);
+    assert!(tried.outcome() == Outcome::Sent && tried.text().contains("no B would be made"));
 }
 
 #[test]
 fn no_finding_repeats_a_value_of_a() {
     let file = File::of(&ROUTE.replace("data.model.tiltak | length", "data.model.soker.navn + 1"));
-    let tried = TryOut::of(file.located(), &plain(), None);
+    let tried = try_out(file.located(), &plain(), None);
     assert!(!tried.parts[0].findings.is_empty());
     let told = serde_json::to_string(&tried.parts[0].findings).expect("JSON");
     assert!(!told.contains("Kari"), "{told}");

@@ -23,7 +23,7 @@ pub(super) fn write(out: &TryOut) -> String {
     };
     line(&mut text, "gate", &gate);
     line(&mut text, "checked", &out.schema);
-    if out.gate.open_since.is_some() && out.findings.is_empty() && out.parts.is_empty() {
+    if out.refusal.is_none() && out.parts.is_empty() {
         line(
             &mut text,
             "relays",
@@ -34,7 +34,10 @@ pub(super) fn write(out: &TryOut) -> String {
         if out.parts.len() > 1 {
             let _ = write!(text, "\n── {} of {}\n", index + 1, out.parts.len());
         }
-        write_part(&mut text, part);
+        write_part(&mut text, part, out);
+    }
+    for missing in &out.not_compared {
+        line(&mut text, "not compared", missing);
     }
     for step in &out.then {
         line(&mut text, "then", step);
@@ -42,7 +45,7 @@ pub(super) fn write(out: &TryOut) -> String {
     text
 }
 
-fn write_part(text: &mut String, part: &Part) {
+fn write_part(text: &mut String, part: &Part, out: &TryOut) {
     if let Some(key) = &part.key {
         line(text, "key", key);
     }
@@ -51,9 +54,18 @@ fn write_part(text: &mut String, part: &Part) {
         write_b(text, b);
     }
     let verdict = match (part.verdict, part.findings.len()) {
-        (Judgement::Taken, _) => "B's files have nothing against it: it would be sent".to_owned(),
+        (Judgement::Taken, _) if out.not_compared.is_empty() => {
+            "B's files have nothing against it: it would be sent".to_owned()
+        }
+        (Judgement::Taken, _) => {
+            "nothing was found against it, and not everything was compared (see below)".to_owned()
+        }
         (Judgement::NotJudged, _) => {
-            "B's files are not at hand: not judged (name their folder with --apps)".to_owned()
+            "not judged: B's metadata or its form's schema is not at hand (name the folder of its files with --apps)"
+                .to_owned()
+        }
+        (Judgement::Refused, 0) => {
+            "not to be sent: the route has an error that `check` finds, too (see the finding)".to_owned()
         }
         (Judgement::Refused, 1) => "refused: nothing would be sent (see the finding)".to_owned(),
         (Judgement::Refused, n) => format!("refused: nothing would be sent (see the {n} findings)"),

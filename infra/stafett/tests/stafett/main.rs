@@ -3,6 +3,7 @@
 mod author;
 mod browser;
 mod check;
+mod one_path;
 mod playground;
 mod recorded_apps;
 mod subscribe;

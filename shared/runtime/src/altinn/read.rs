@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt, future::try_join_all};
 use http::header;
 use reqwest::Method;
 use serde_json::Value;
@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 use stafett_core::{
     id::{AppId, InstanceId},
     instance::Instance,
+    prepare::InstanceData,
+    route::Route,
 };
 use uuid::Uuid;
 
@@ -67,6 +69,32 @@ impl Altinn {
                 .header(header::ACCEPT, "application/json")
         })
         .await
+    }
+
+    /// Reads those forms of an A instance that the route's expressions name, and A's metadata, which says how many there may
+    /// be.
+    ///
+    /// # Errors
+    /// [`AltinnError`].
+    pub async fn instance_data(
+        &self,
+        budget: &Budget,
+        route: &Route,
+        instance: &Instance,
+    ) -> Result<InstanceData, AltinnError> {
+        let types = route.data_types();
+        if types.is_empty() {
+            return Ok(InstanceData::without_forms(instance.clone()));
+        }
+        let reads = types.into_iter().map(|data_type| async move {
+            let elements = instance.elements(&data_type).into_iter();
+            let forms = elements.map(|it| self.form_data(budget, &route.from, instance.id, it.id));
+            let forms = try_join_all(forms).await?;
+            Ok((data_type, forms))
+        });
+        let (forms, metadata) =
+            tokio::try_join!(try_join_all(reads), self.metadata(budget, &route.from))?;
+        Ok(InstanceData::new(instance.clone(), &metadata, forms))
     }
 
     /// Opens an attachment in Storage: its bytes, as they were stored.
