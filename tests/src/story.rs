@@ -211,6 +211,15 @@ impl Story {
         );
     }
 
+    /// App A triggers the relays of its instance. Returns the answer's status.
+    ///
+    /// # Panics
+    /// When the API does not answer.
+    pub async fn trigger_of(&self, app: &str, instance: &str) -> u16 {
+        let answer = self.0.trigger(app, instance).await;
+        answer.expect("the API answers").status().as_u16()
+    }
+
     /// Waits until a relay reaches a state; returns its ledger item.
     ///
     /// # Panics

@@ -14,6 +14,7 @@ mod fan_out;
 mod half_made;
 mod ledger;
 mod metrics;
+mod one_path;
 mod outage;
 mod poison;
 mod prefill;
