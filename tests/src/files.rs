@@ -121,11 +121,12 @@ pub fn mistaken_route() -> Folder {
     folder
 }
 
-/// A sample app with a changed `applicationmetadata.json`.
+/// A copy of the files of a sample app.
 ///
 /// # Panics
-/// When the sample cannot be read, or the change makes the app invalid.
-pub fn app(id: &str, change: impl FnOnce(&mut Value)) -> App {
+/// When the sample cannot be read.
+#[must_use]
+pub fn app_folder(id: &str) -> Folder {
     let original = sample_apps().join(id);
     let folder = Folder::copy(&original);
     let models = folder.path().join("models");
@@ -134,6 +135,15 @@ pub fn app(id: &str, change: impl FnOnce(&mut Value)) -> App {
         let file = file.expect("the models can be read");
         std::fs::copy(file.path(), models.join(file.file_name())).expect("a model can be copied");
     }
+    folder
+}
+
+/// A sample app with a changed `applicationmetadata.json`.
+///
+/// # Panics
+/// When the sample cannot be read, or the change makes the app invalid.
+pub fn app(id: &str, change: impl FnOnce(&mut Value)) -> App {
+    let folder = app_folder(id);
     let metadata = folder.path().join("applicationmetadata.json");
     let text = std::fs::read_to_string(&metadata).expect("the metadata can be read");
     let mut document: Value = serde_json::from_str(&text).expect("the metadata is JSON");

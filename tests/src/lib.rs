@@ -13,7 +13,7 @@ mod story;
 
 pub use b_instance::{Attachment, BInstance};
 pub use binaries::{Binaries, binaries};
-pub use files::{Folder, app, measures_route, mistaken_route, permit_route, routes};
+pub use files::{Folder, app, app_folder, measures_route, mistaken_route, permit_route, routes};
 pub use process::{cpu, peak_memory};
 pub use story::{
     CASEWORK, DEADLINE, PERMIT, ROUTE, Story, eventually, guid, permit_alone, posts, sqs_event,

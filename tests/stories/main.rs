@@ -2,6 +2,7 @@
 
 mod after_steps;
 mod answers;
+mod arrival;
 mod as_altinn_answers;
 mod batch;
 mod clean;

@@ -19,6 +19,8 @@ use stafett_runtime::{
     telemetry::Causes,
 };
 
+use crate::arrivals::Version;
+
 /// What B shall be, checked against B's metadata.
 #[derive(Debug)]
 pub(crate) struct Ready {
@@ -26,6 +28,8 @@ pub(crate) struct Ready {
     pub(crate) since: Timestamp,
     /// What B shall be.
     pub(crate) checked: CheckedDraft,
+    /// The versions of the route and of B's schema that it was made with.
+    pub(crate) version: Version,
 }
 
 /// One relay's share of an A instance.
@@ -70,6 +74,7 @@ pub(crate) async fn prepare(
                 .after(error.retry_after()),
         )
     })?;
+    let version = Version::of(route, route.to.schema.as_ref());
     let shares = parts.into_iter().map(|part| {
         let checked = part
             .draft
@@ -83,7 +88,11 @@ pub(crate) async fn prepare(
             });
         Share {
             key: part.key,
-            ready: checked.map(|checked| Ready { since, checked }),
+            ready: checked.map(|checked| Ready {
+                since,
+                checked,
+                version: version.clone(),
+            }),
         }
     });
     Ok(shares.collect())

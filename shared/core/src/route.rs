@@ -19,6 +19,7 @@ pub mod span;
 
 pub use definition::{
     Accepted, AfterSteps, AttachmentRule, Each, Gate, Mode, OwnerRule, Route, Substatus, Target,
+    VerifyRule,
 };
 pub use error::{Expected, Mistake, RouteError, RouteErrors, Words, YamlMistake};
 #[cfg(feature = "schema")]

@@ -14,11 +14,12 @@ use jsonschema::{ReferencingError, Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::number;
+use crate::{number, relay::short_digest};
 
 /// A compiled JSON schema of a form.
 pub struct Schema {
     document: Value,
+    version: String,
     validator: Validator,
 }
 
@@ -206,9 +207,16 @@ impl Schema {
             },
         })?;
         Ok(Self {
+            version: short_digest(&[&document.to_string()]),
             document,
             validator,
         })
+    }
+
+    /// The first 16 hex digits of the SHA-256 of its JSON.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// The JSON of the schema.

@@ -6,7 +6,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
-use crate::{language::Expression, relay::Reason, route::OwnerRule, schema::Schema};
+use crate::{
+    language::Expression,
+    relay::Reason,
+    route::{OwnerRule, VerifyRule},
+    schema::Schema,
+};
 
 /// A draft that B accepts, with B's metadata and the route's target.
 struct Case {
@@ -43,6 +48,7 @@ fn valid() -> Case {
             root: "melding".into(),
             schema: None,
             mode: Mode::Complete,
+            verify: VerifyRule::Sampled,
         },
     }
 }

@@ -36,6 +36,8 @@ pub struct Route {
     pub then: AfterSteps,
     /// What the author knows of fields and accepts.
     pub accepted: Vec<Accepted>,
+    /// The first 16 hex digits of the SHA-256 of the file's text.
+    pub version: String,
 }
 
 /// Warnings of `check` about a field that the route's author has looked at and accepts.
@@ -110,6 +112,30 @@ pub struct Target {
     pub schema: Option<Schema>,
     /// How B instances are created.
     pub mode: Mode,
+    /// Which B are read back and compared with what was sent.
+    pub verify: VerifyRule,
+}
+
+/// Which B of a route are read back and compared with what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VerifyRule {
+    /// All.
+    Always,
+    /// The first that a container makes with this version of the route and of B's schema, one in a hundred of the others,
+    /// and every B that is found already made.
+    #[default]
+    Sampled,
+    /// None.
+    Never,
+}
+
+impl VerifyRule {
+    /// The rules by their names in a route file.
+    pub const ALL: [(&str, Self); 3] = [
+        ("always", Self::Always),
+        ("sampled", Self::Sampled),
+        ("never", Self::Never),
+    ];
 }
 
 /// How B instances are created.
