@@ -158,6 +158,12 @@ pub(super) struct Attachment {
     /// Whether the relay waits until there is one.
     #[serde(default)]
     pub(super) required: bool,
+    /// Only elements with this tag.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1), example = &"vedtak"))]
+    pub(super) tag: Option<String>,
+    /// Only elements whose file name has this form; `*` stands for any characters.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1), example = &"vedtak*.pdf"))]
+    pub(super) filename: Option<String>,
 }
 
 /// What follows on A once B exists.

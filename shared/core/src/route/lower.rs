@@ -6,8 +6,8 @@ use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use serde_saphyr::{Location, Spanned};
 
 use super::{
-    Accepted, AfterSteps, AttachmentRule, Each, Expected, Gate, Mistake, Mode, OwnerRule, Route,
-    RouteError, Target, VerifyRule, Words,
+    Accepted, AfterSteps, AttachmentRule, Each, Expected, Gate, Mistake, Mode, NamePattern,
+    OwnerRule, Route, RouteError, Target, VerifyRule, Words,
     file::{Owner, RouteFile, Then, To, Tree, When, bytes},
     model::{Group, Node},
     span::Scalars,
@@ -143,6 +143,8 @@ impl<'a> Check<'a> {
                 from: a.from,
                 to: a.to,
                 required: a.required,
+                tag: a.tag,
+                filename: a.filename.as_deref().map(NamePattern::new),
             })
             .collect();
         let due = file.due.as_ref().and_then(|due| self.due(due));
