@@ -24,6 +24,7 @@ mod refusals;
 mod remove;
 mod repeats;
 mod secrets;
+mod source_json;
 mod start;
 mod status;
 mod sweep;
