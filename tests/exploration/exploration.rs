@@ -23,7 +23,7 @@ use stafett_core::{
         decide::{
             self, AddForm, AddFormOutcome, Attempt, Create, CreateOutcome, Delete, DeleteOutcome,
             Disposition, Failure, Finish, FinishOutcome, Found, Lacks, LookOutcome, NotReady,
-            Policy, Put, PutOutcome, Quiet, ReadOutcome, Reply, Step,
+            Policy, Put, PutOutcome, Quiet, ReadOutcome, Reply, Step, VerifyOutcome,
         },
     },
 };
@@ -335,6 +335,15 @@ impl Model {
                     push(&unlucky, create.clone().outcome(not_sent, now));
                 }
                 next.push(world.working(number, Work::Creating(create, Request::Sent)));
+            }
+            Step::Verify(verify) => {
+                push(world, verify.clone().outcome(VerifyOutcome::Passed, now));
+                if let Some(unlucky) = unlucky {
+                    push(
+                        &unlucky,
+                        verify.outcome(VerifyOutcome::Lacking(failure()), now),
+                    );
+                }
             }
             Step::Look(look) => {
                 let seen = if world.instances[index(look.id)].gone {

@@ -2,6 +2,7 @@
 
 mod after_steps;
 mod answers;
+mod arrival;
 mod as_altinn_answers;
 mod batch;
 mod clean;
@@ -25,6 +26,7 @@ mod refusals;
 mod remove;
 mod repeats;
 mod secrets;
+mod source_json;
 mod start;
 mod status;
 mod sweep;

@@ -36,8 +36,9 @@ use stafett_runtime::{
     telemetry::{Causes, Trace},
 };
 
-use self::relay::Context;
+use self::{arrivals::Arrivals, relay::Context};
 
+mod arrivals;
 mod relay;
 mod source;
 
@@ -74,6 +75,7 @@ impl Instantiate {
                 ledger: Ledger::new(aws, &settings),
                 settings,
                 clock,
+                arrivals: Arrivals::default(),
             }),
         })
     }

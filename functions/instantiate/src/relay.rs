@@ -33,12 +33,16 @@ use stafett_runtime::{
     settings::LedgerSettings,
     telemetry::{Causes, Trace},
 };
-use tokio::time::Instant;
+use tokio::{sync::OwnedMutexGuard, time::Instant};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::source::{self, Ready, Share};
+use crate::{
+    arrivals::Arrivals,
+    source::{self, Ready, Share},
+};
 
+mod arrival;
 mod report;
 mod target;
 
@@ -52,6 +56,7 @@ pub(crate) struct Context {
     pub(crate) ledger: Ledger,
     pub(crate) settings: LedgerSettings,
     pub(crate) clock: Clock,
+    pub(crate) arrivals: Arrivals,
 }
 
 impl Context {
@@ -119,6 +124,7 @@ impl<'a> Delivery<'a> {
             made: false,
             ready: None,
             found: BTreeMap::new(),
+            first: None,
         };
         run.run().instrument(span).await
     }
@@ -154,6 +160,8 @@ struct RelayRun<'a> {
     ready: Option<Ready>,
     /// What the last search found.
     found: BTreeMap<InstanceId, Instance>,
+    /// Held while this relay makes the first B of a version.
+    first: Option<OwnedMutexGuard<()>>,
 }
 
 impl RelayRun<'_> {
@@ -203,6 +211,10 @@ impl RelayRun<'_> {
             Step::Create(create) => {
                 let outcome = self.create().await;
                 create.outcome(outcome, clock.now())
+            }
+            Step::Verify(verify) => {
+                let outcome = self.verify(&verify).await;
+                verify.outcome(outcome, clock.now())
             }
             Step::Look(look) => {
                 let outcome = self.look(look.id).await;
@@ -304,6 +316,10 @@ impl RelayRun<'_> {
                     None => Err(NotReady::Unavailable(draft_missing())),
                 },
             },
+        };
+        let share = match share {
+            Ok(ready) => self.stopped(&ready).await.map(|()| ready),
+            Err(not_ready) => Err(not_ready),
         };
         match share {
             Ok(ready) => {

@@ -18,6 +18,8 @@ use stafett_runtime::{
 };
 use tokio::time::Instant;
 
+use crate::arrivals::Version;
+
 /// What B shall be, checked against B's metadata and schema.
 #[derive(Debug)]
 pub(crate) struct Ready {
@@ -25,6 +27,8 @@ pub(crate) struct Ready {
     pub(crate) since: Timestamp,
     /// What B shall be.
     pub(crate) checked: CheckedDraft,
+    /// The versions of the route and of B's schema that it was made with.
+    pub(crate) version: Version,
 }
 
 /// One relay's share of an A instance.
@@ -76,11 +80,16 @@ fn shares(
     let prepared = prepare::prepare(route, source, b.as_ref().ok())
         .map_err(|obstacle| NotReady::from(&obstacle))?;
     let since = prepared.since;
+    let version = b.as_ref().ok().map(|b| Version::of(route, b));
     let shares = prepared.shares.into_iter().map(|share| {
-        let ready = match share.b {
-            Ok(Shaped::Checked(checked)) => Ok(Ready { since, checked }),
-            Ok(Shaped::Unchecked(_)) => Err(target_unknown(b.as_ref().err())),
-            Err(obstacle) => Err(NotReady::from(&obstacle)),
+        let ready = match (share.b, &version) {
+            (Ok(Shaped::Checked(checked)), Some(version)) => Ok(Ready {
+                since,
+                checked,
+                version: version.clone(),
+            }),
+            (Ok(_), _) => Err(target_unknown(b.as_ref().err())),
+            (Err(obstacle), _) => Err(NotReady::from(&obstacle)),
         };
         Share {
             key: share.key,

@@ -1,5 +1,5 @@
 //! The Lambda function `redrive`: shows an operator what is in the dead-letter queue and why, sends back
-//! what can work now, and deletes one of two B that carry the same stamp.
+//! what can work now, deletes one of two B that carry the same stamp, and lets a route go on that was stopped.
 //!
 //! It loses no message: what is sent back is deleted only after the queue has confirmed it, and everything
 //! else that was received is put back at once.
@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use serde_json::Value;
-use stafett_core::route::Routes;
+use stafett_core::{id::RouteName, route::Routes};
 use stafett_runtime::{
     altinn::Connection,
     clock::Clock,
     dead_letters::DeadLetters,
     invocation::Invocation,
-    ledger::Ledger,
+    ledger::{Ledger, LedgerError},
     settings::{DeadLetterSettings, Environment, LedgerSettings, QueueSettings, RouteSettings},
     start::StartError,
 };
@@ -41,7 +41,7 @@ pub use self::{
     groups::{Age, Group},
     remove::RemoveError,
     request::{MOST, Removal, Request, RequestError, Selection},
-    response::{Inspected, Reach, Redriven, RemovalOutcome, Removed, Response},
+    response::{Inspected, Reach, Redriven, RemovalOutcome, Removed, Response, Resumed},
     walk::{Stopped, WalkError},
 };
 use self::{lazy_altinn::LazyAltinn, letters::Letters, remove::Remove};
@@ -58,6 +58,12 @@ pub enum RedriveError {
     /// No B was deleted.
     #[error(transparent)]
     Remove(#[from] RemoveError),
+    /// The route that is to go on is not deployed.
+    #[error("no deployed route has the name {0}")]
+    RouteUnknown(RouteName),
+    /// The ledger could not be asked, or did not take a write.
+    #[error("the route may still be stopped")]
+    Resume(#[source] LedgerError),
 }
 
 /// The function with its dependencies.
@@ -111,6 +117,7 @@ impl Redrive {
                 Response::Redrive(self.letters().redrive(&selection, left).await?)
             }
             Request::Remove(removal) => Response::Remove(self.remove(&removal, left).await?),
+            Request::Resume { route } => Response::Resume(self.resume(&route).await?),
         })
     }
 
@@ -121,6 +128,17 @@ impl Redrive {
             queue: &self.queue,
             clock: &self.clock,
         }
+    }
+
+    async fn resume(&self, route: &RouteName) -> Result<Resumed, RedriveError> {
+        if self.routes.get(route).is_none() {
+            return Err(RedriveError::RouteUnknown(route.clone()));
+        }
+        let resumed = self.ledger.resume(route).await;
+        let was_stopped = resumed.map_err(RedriveError::Resume)?;
+        tracing::info!(%route, was_stopped, "the route goes on");
+        let route = route.to_string();
+        Ok(Resumed { route, was_stopped })
     }
 
     async fn remove(&self, removal: &Removal, left: Duration) -> Result<Removed, RemoveError> {

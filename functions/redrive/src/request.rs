@@ -36,6 +36,11 @@ pub enum Request {
     Redrive(Selection),
     /// `{"action":"remove"}`: deletes one of two B that carry the same stamp.
     Remove(Removal),
+    /// `{"action":"resume"}`: lets a route go on that was stopped.
+    Resume {
+        /// `route`: the route, which must be deployed.
+        route: RouteName,
+    },
 }
 
 /// Which dead letters are sent back, and how. Every filter that is given must admit a dead letter.
@@ -104,6 +109,11 @@ impl TryFrom<Value> for Request {
                     keep: fields.instance("keep")?,
                     dry_run: fields.flag("dryRun")?,
                 }))
+            }
+            Some("resume") => {
+                let fields = Fields::new("resume", &["route"], fields)?;
+                let route = fields.required_route()?;
+                Ok(Self::Resume { route })
             }
             _ => Err(RequestError::Action),
         }
@@ -179,6 +189,16 @@ mod tests {
     }
 
     #[test]
+    fn a_route_is_resumed_by_its_name() {
+        let route = "permit-to-casework";
+        let resumed = request(json!({"action": "resume", "route": route}));
+        let route = route.parse().unwrap();
+        assert_eq!(resumed, Ok(Request::Resume { route }));
+        let nameless = refused(json!({"action": "resume"}));
+        assert_eq!(nameless, "`route` must be the name of a route");
+    }
+
+    #[test]
     fn every_filter_is_read() {
         let given = selection(json!({
             "action": "redrive", "route": "permit-to-casework", "reason": "owner_unknown",
@@ -208,7 +228,7 @@ mod tests {
         ] {
             assert_eq!(
                 refused(event),
-                r#"`action` must be "inspect", "redrive" or "remove""#
+                r#"`action` must be "inspect", "redrive", "remove" or "resume""#
             );
         }
     }

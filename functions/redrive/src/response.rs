@@ -15,6 +15,8 @@ pub enum Response {
     Redrive(Redriven),
     /// What was deleted, or would be.
     Remove(Removed),
+    /// The route that goes on.
+    Resume(Resumed),
 }
 
 /// What is in the dead-letter queue.
@@ -69,6 +71,16 @@ pub struct Removed {
     pub put_on_record: bool,
     /// What became of the B.
     pub outcome: RemovalOutcome,
+}
+
+/// A route goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resumed {
+    /// The route.
+    pub route: String,
+    /// It was stopped until now.
+    pub was_stopped: bool,
 }
 
 /// What became of the B that was to be deleted.
@@ -167,6 +179,14 @@ mod tests {
                 "action": "remove", "dryRun": true, "relay": "r:b7c0a9d4-51e2-4f3a-8d76-2e9f5c8a4b10",
                 "instance": instance, "kept": kept, "putOnRecord": true, "outcome": "would-be-removed",
             }),
+        );
+        let resumed = Response::Resume(Resumed {
+            route: "r".to_owned(),
+            was_stopped: true,
+        });
+        assert_json(
+            &resumed,
+            json!({"action": "resume", "route": "r", "wasStopped": true}),
         );
     }
 }

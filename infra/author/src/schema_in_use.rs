@@ -43,13 +43,13 @@ impl SchemaInUse {
             return Self::Served {
                 app: to.app.clone(),
                 form: form.id.clone(),
-                digest: schema.digest(),
+                digest: schema.digest().to_owned(),
                 is_beside_a_file: to.schema.is_some(),
             };
         }
         match &to.schema {
             Some(schema) => Self::File {
-                digest: schema.digest(),
+                digest: schema.digest().to_owned(),
                 is_last_resort: b.is_some(),
             },
             None => Self::Unknown,

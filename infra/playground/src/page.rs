@@ -275,6 +275,7 @@ mod tests {
             "step-record",
             "step-delete",
             "step-finish",
+            "step-verify",
             "step-look",
             "step-add-form",
             "step-resume",

@@ -161,6 +161,9 @@ pub struct DataElement {
     /// The result of the virus scan: `NotApplicable`, `Pending`, `Clean` or `Infected`.
     #[serde(default)]
     pub file_scan_result: Option<Enumeration>,
+    /// Its tags, which its app or the person who uploaded it has given it.
+    #[serde(default)]
+    pub tags: Vec<String>,
     /// Whether it is being deleted.
     #[serde(default)]
     pub delete_status: Option<DeleteStatus>,

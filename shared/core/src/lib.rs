@@ -16,6 +16,7 @@
     clippy::unwrap_used
 )]
 
+pub mod arrival;
 pub mod causes;
 pub mod completeness;
 pub mod draft;

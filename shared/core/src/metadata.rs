@@ -146,6 +146,14 @@ impl DataType {
             .as_ref()
             .is_some_and(|logic| logic.class_ref.is_some())
     }
+
+    /// Whether its elements can be read as data: form data, and JSON, which the app gives as it is stored (measured,
+    /// tests/recorded/app-data-json-attachment.json).
+    #[must_use]
+    pub fn is_data(&self) -> bool {
+        let mut allowed = self.allowed_content_types.iter();
+        self.is_form() || allowed.any(|it| it.eq_ignore_ascii_case("application/json"))
+    }
 }
 
 /// How an app processes the elements of a form data type.

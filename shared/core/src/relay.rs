@@ -143,7 +143,7 @@ impl FromStr for RelayId {
 pub struct Holder(pub Uuid);
 
 /// The first 16 hex digits of SHA-256 over `parts`, each preceded by its length so that no two lists collide.
-fn short_digest(parts: &[&str]) -> String {
+pub(crate) fn short_digest(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());

@@ -22,6 +22,7 @@ pub use rooted::rooted;
 /// A compiled JSON schema of a form.
 pub struct Schema {
     document: Value,
+    digest: String,
     validator: Validator,
 }
 
@@ -213,6 +214,7 @@ impl Schema {
             },
         })?;
         Ok(Self {
+            digest: digest(&document),
             document,
             validator,
         })
@@ -226,13 +228,8 @@ impl Schema {
 
     /// What tells this schema from others: the first twelve hex digits of the SHA-256 of its JSON without white space.
     #[must_use]
-    pub fn digest(&self) -> String {
-        let digest = Sha256::digest(self.document.to_string());
-        digest
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// Everything in `model` that the schema does not allow. That includes what B would drop or round silently: unknown fields,
@@ -387,6 +384,13 @@ impl Schema {
             due.extend(target);
         }
     }
+}
+
+/// The first twelve hex digits of the SHA-256 of a document without white space.
+fn digest(document: &Value) -> String {
+    let digest = Sha256::digest(document.to_string());
+    let digits = digest.iter().take(6);
+    digits.map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Converts a JSON pointer to a dotted path, as used in the other messages.

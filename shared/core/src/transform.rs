@@ -342,9 +342,11 @@ fn owner(rule: &OwnerRule, scope: &Scope<'_>) -> Result<Owner, (&'static str, St
     }
 }
 
-/// The elements of A that a rule selects: the newest PDF of each task, or all elements of another data type.
+/// The elements of A that a rule selects: the newest PDF of each task, or all elements of another data type, of those
+/// with its tag and its form of file names.
 fn pick(rule: &AttachmentRule, source: &Instance) -> Result<Vec<Attachment>, TransformError> {
     let mut elements = source.elements(&rule.from);
+    elements.retain(|element| rule.takes(element));
     if rule.from == PDF {
         let mut newest: BTreeMap<Option<&str>, &DataElement> = BTreeMap::new();
         for element in elements {

@@ -12,6 +12,8 @@
 //! | `Created` | Count | Route | B that were made |
 //! | `Adopted` | Count | Route | B that were found already made |
 //! | `Incomplete` | Count | none; Route | B that lack something that cannot be made afterwards |
+//! | `Changed` | Count | Route | fields of B that had another value than was sent, of the B that were compared |
+//! | `Stopped` | Count | none; Route | B that lacked fields that were sent, which stopped their route |
 //! | `Waiting` | Count | Route | deliveries that ended with the relay waiting |
 //! | `Failed` | Count | Route; Route, Reason | relays that were refused for good |
 //! | `Doubles` | Count | none; Route | second live B of one relay, which must never happen |
@@ -112,6 +114,30 @@ impl Relayed<'_> {
         } else {
             record
         }
+    }
+}
+
+/// What the comparison of a B with what was sent has shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived<'a> {
+    /// The route.
+    pub route: &'a RouteName,
+    /// How many fields had another value.
+    pub changed: usize,
+    /// Fields were missing, and the route is stopped.
+    pub stopped: bool,
+}
+
+impl Arrived<'_> {
+    /// Publishes it with the time `now`.
+    pub fn emit(&self, now: Timestamp) {
+        emit(&self.record(now));
+    }
+
+    fn record(&self, now: Timestamp) -> Record<'_> {
+        Record::new(self.route, now)
+            .counted("Changed", self.changed.try_into().unwrap_or(u64::MAX))
+            .totalled("Stopped", self.stopped.into())
     }
 }
 
@@ -272,6 +298,22 @@ mod tests {
             check(&document);
             prop_assert_eq!(document.get("Reconciled").is_some(), finished);
             prop_assert_eq!(&document["Missed"], missed);
+        }
+    }
+
+    #[test]
+    fn a_comparison_counts_changed_fields_and_whether_the_route_is_stopped() {
+        let (now, route) = (Timestamp::UNIX_EPOCH, route());
+        for stopped in [false, true] {
+            let arrived = Arrived {
+                route: &route,
+                changed: 3,
+                stopped,
+            };
+            let document = parsed(&arrived.record(now));
+            check(&document);
+            assert_eq!(document["Changed"], 3);
+            assert_eq!(document["Stopped"], u64::from(stopped));
         }
     }
 

@@ -98,6 +98,7 @@ pub(super) fn name(step: &Step) -> &'static str {
         Step::Read(_) => "read",
         Step::Search(_) => "search",
         Step::Create(_) => "create",
+        Step::Verify(_) => "verify",
         Step::Look(_) => "look",
         Step::AddForm(_) => "add-form",
         Step::Delete(_) => "delete",

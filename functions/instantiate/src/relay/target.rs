@@ -111,6 +111,13 @@ impl RelayRun<'_> {
     }
 
     pub(super) async fn create(&mut self) -> CreateOutcome {
+        if let Err(stopped) = self.admit().await {
+            return CreateOutcome::NotSent(stopped);
+        }
+        // Waiting for another relay's B has taken time.
+        if self.budget().left() < self.delivery.context.settings.lease / 10 {
+            return CreateOutcome::NotSent(Failure::new(Reason::OutOfTime));
+        }
         let Some(ready) = &self.ready else {
             return CreateOutcome::NotSent(draft_missing());
         };

@@ -10,7 +10,7 @@ pub enum RequestError {
     #[error("the event must be one JSON object, such as {{\"action\":\"inspect\"}}")]
     NotAnObject,
     /// `action` is missing, or unknown.
-    #[error("`action` must be \"inspect\", \"redrive\" or \"remove\"")]
+    #[error("`action` must be \"inspect\", \"redrive\", \"remove\" or \"resume\"")]
     Action,
     /// A field that the action does not have.
     #[error("{action} has no field {name:?}; it takes {allowed}")]

@@ -110,6 +110,13 @@ impl Fields {
         self.parsed(name, allowed, |value| value.as_str()?.parse().ok())
     }
 
+    pub(super) fn required_route(&self) -> Result<RouteName, RequestError> {
+        self.route()?.ok_or_else(|| RequestError::Value {
+            name: "route",
+            allowed: "the name of a route".to_owned(),
+        })
+    }
+
     pub(super) fn route(&self) -> Result<Option<RouteName>, RequestError> {
         let Some(value) = self.get("route") else {
             return Ok(None);

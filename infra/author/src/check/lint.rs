@@ -235,7 +235,10 @@ fn attachments(subject: &LocatedRoute<'_>, found: &mut Vec<Finding>) {
     let rules = &subject.route.attachments;
     for (index, rule) in rules.iter().enumerate() {
         let same = |other: &&stafett_core::route::AttachmentRule| {
-            other.from == rule.from && other.to == rule.to
+            other.from == rule.from
+                && other.to == rule.to
+                && other.tag == rule.tag
+                && other.filename == rule.filename
         };
         if rules[..index].iter().any(|other| same(&other)) {
             found.push(

@@ -28,7 +28,7 @@ impl std::fmt::Debug for InstanceFolderReader {
 pub struct InstanceWithForms {
     /// The instance, as Storage gives it.
     pub instance: Value,
-    /// Its forms by data type, in the app's JSON, the oldest first.
+    /// Its forms by data type, in the app's JSON, the oldest first; also its other elements that are JSON.
     pub forms: BTreeMap<String, Vec<Value>>,
 }
 
@@ -74,6 +74,20 @@ impl InstanceFolderReader {
             for (data_type, model) in &app.models {
                 let of_type = Self::forms(folder, &instance, data_type, model)?;
                 forms.insert(data_type.clone(), of_type);
+            }
+            let mut others: Vec<&Element> = instance
+                .data
+                .iter()
+                .filter(|element| !app.models.contains_key(&element.data_type))
+                .filter(|element| element.content_type.starts_with("application/json"))
+                .collect();
+            others.sort_by_key(|element| (element.created, element.id));
+            for element in others {
+                // What is no JSON is no data, as in the answer of A's app.
+                if let Ok(json) = serde_json::from_slice(&element.bytes) {
+                    let of_type = forms.entry(element.data_type.clone()).or_default();
+                    of_type.push(json);
+                }
             }
         }
         Ok(InstanceWithForms {

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     language::Expression,
     relay::Reason,
-    route::{Order, OwnerRule},
+    route::{Order, OwnerRule, VerifyRule},
     schema::Schema,
 };
 
@@ -54,6 +54,7 @@ fn valid() -> Case {
             schema: None,
             order: Order::Schema,
             mode: Mode::Complete,
+            verify: VerifyRule::Sampled,
         },
     }
 }

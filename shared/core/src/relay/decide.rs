@@ -58,6 +58,7 @@ mod put;
 mod read;
 mod repair;
 mod search;
+mod verify;
 
 pub use after_steps::AfterSteps;
 pub use create::{Create, CreateOutcome, Reply};
@@ -73,6 +74,7 @@ pub use repair::{
     AddForm, AddFormOutcome, Delete, DeleteOutcome, Finish, FinishOutcome, Resume, ResumeOutcome,
 };
 pub use search::Search;
+pub use verify::{Verify, VerifyOutcome};
 
 /// The settings that decisions depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,6 +105,8 @@ pub enum Step {
     Search(Search),
     /// Send the one request that creates B. It must end before the lease does.
     Create(Create),
+    /// Compare the form of a complete B with the draft.
+    Verify(Verify),
     /// Read the B on record from Storage, to see whether it still exists.
     Look(Look),
     /// Add the form to a half-made B that has none.
@@ -138,6 +142,8 @@ enum Phase {
     Search(Worker, IfNone),
     /// B is to be created.
     Create(Create),
+    /// A complete B exists, and its form is to be compared with the draft.
+    Verify(Verify),
     /// The form is to be added to a half-made B.
     AddForm(AddForm),
     /// A half-made B is to be deleted.
@@ -231,6 +237,7 @@ impl Attempt {
             | Phase::Resume(Resume { worker, .. }) => {
                 Step::Record(worker.run_out_of_time(now).put())
             }
+            Phase::Verify(verify) => Step::Verify(verify),
             Phase::AfterSteps(after_steps) => Step::AfterSteps(after_steps),
             Phase::Record(writing) => Step::Record(writing.put()),
             Phase::End(end) => Step::End(end),
@@ -246,6 +253,7 @@ impl Attempt {
             Phase::Read(Read { worker })
             | Phase::Search(worker, _)
             | Phase::Create(Create { worker, .. })
+            | Phase::Verify(Verify { worker, .. })
             | Phase::AddForm(AddForm { worker, .. })
             | Phase::Delete(Delete { worker, .. })
             | Phase::Finish(Finish { worker, .. })

@@ -53,6 +53,8 @@ reasons! {
     OwnerUnknown "owner_unknown" "Altinn's register does not know B's owner." "Correct the number in A's data or the route, redrive.";
     Refused "b_refused" "B refused the draft; no B was left behind." "Look at the detail, correct the route or B, redrive.";
     OrphanLeft "orphan_left" "B refused the draft and left a half-made instance that we may not delete." "Have it deleted, give the service owner `delete` in B's policy, redrive.";
+    ArrivedDifferently "arrived_differently" "B was made, and its form lacks fields that were sent: B's class is not the one that the route was written for. If B is new, the route is stopped." "Look at the fields in the detail and at B. Correct the route or B, and deploy; have this B deleted, redrive. If B is right so, set `to.verify: never`, deploy, redrive.";
+    RouteStopped "route_stopped" "A B of this route arrived differently from what was sent. No more are made until the route or B's schema changes." "Correct the route or B, and deploy; or invoke redrive with {\"action\":\"resume\"} and the route. The relays that wait go on by themselves.";
     Incomplete "incomplete" "B exists, but lacks something that its app should have made, and that cannot be made afterwards." "Look at the detail. Where B is no use so, have it deleted, delete the relay's item in the ledger, and trigger A again.";
     TargetUnavailable "b_unavailable" "B does not answer, or is too busy." "Nothing, if it passes; it is tried again.";
     TargetForbidden "b_forbidden" "B's app answers that we have no right there. It answers the same while it cannot ask its policy service." "Nothing, if it passes. Else give the service owner `instantiate` in B's policy, or our client the scopes that B's app wants.";

@@ -7,6 +7,7 @@ use jiff::{Span, Timestamp};
 use super::model;
 use crate::{
     id::{AppId, RouteName},
+    instance::DataElement,
     language::Expression,
     schema::Schema,
 };
@@ -36,6 +37,8 @@ pub struct Route {
     pub then: AfterSteps,
     /// What the author knows of fields and accepts.
     pub accepted: Vec<Accepted>,
+    /// The first 16 hex digits of the SHA-256 of the file's text.
+    pub version: String,
 }
 
 /// Warnings of `check` about a field that the route's author has looked at and accepts.
@@ -112,6 +115,30 @@ pub struct Target {
     pub order: Order,
     /// How B instances are created.
     pub mode: Mode,
+    /// Which B are read back and compared with what was sent.
+    pub verify: VerifyRule,
+}
+
+/// Which B of a route are read back and compared with what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VerifyRule {
+    /// All.
+    Always,
+    /// The first that a container makes with this version of the route and of B's schema, one in a hundred of the others,
+    /// and every B that is found already made.
+    #[default]
+    Sampled,
+    /// None.
+    Never,
+}
+
+impl VerifyRule {
+    /// The rules by their names in a route file.
+    pub const ALL: [(&str, Self); 3] = [
+        ("always", Self::Always),
+        ("sampled", Self::Sampled),
+        ("never", Self::Never),
+    ];
 }
 
 /// In which order the fields of B's form are written.
@@ -170,6 +197,50 @@ pub struct AttachmentRule {
     pub to: String,
     /// Whether the relay waits until A has such an element.
     pub required: bool,
+    /// Only elements with this tag.
+    pub tag: Option<String>,
+    /// Only elements whose file name has this form.
+    pub filename: Option<NamePattern>,
+}
+
+/// The form of a file name, in which `*` stands for any characters. Case does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePattern(Vec<String>);
+
+impl NamePattern {
+    /// Reads a pattern such as `vedtak*.pdf`.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.to_lowercase().split('*').map(str::to_owned).collect())
+    }
+
+    /// Whether a file name has this form.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        let [first, middle @ .., last] = self.0.as_slice() else {
+            return self.0.first().is_some_and(|only| *only == name);
+        };
+        let Some(rest) = name.strip_prefix(first.as_str()) else {
+            return false;
+        };
+        // Each part as early as it comes: what is left for the others is then the most.
+        let rest = middle.iter().try_fold(rest, |rest, part| {
+            rest.split_once(part.as_str()).map(|(_, rest)| rest)
+        });
+        rest.is_some_and(|rest| rest.ends_with(last.as_str()))
+    }
+}
+
+impl AttachmentRule {
+    /// Whether the rule takes this element of its data type.
+    #[must_use]
+    pub fn takes(&self, element: &DataElement) -> bool {
+        let has_tag = |tag: &String| element.tags.iter().any(|it| it.eq_ignore_ascii_case(tag));
+        let name = element.filename.as_deref().unwrap_or_default();
+        self.tag.as_ref().is_none_or(has_tag)
+            && self.filename.as_ref().is_none_or(|form| form.matches(name))
+    }
 }
 
 impl Route {

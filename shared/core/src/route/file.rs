@@ -122,6 +122,9 @@ pub(super) struct To {
     /// With `mode: prefill`, the field of B's form that carries the relay's id, which B's `dataFields` must show.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", regex(pattern = schema_parts::PATH), example = &"soknad.relay"))]
     pub(super) stamp: Option<Spanned<String>>,
+    /// Which B are read back and compared with what was sent: `always`, `sampled` (if not given) or `never`.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<schema_parts::Verify>"))]
+    pub(super) verify: Option<Spanned<String>>,
 }
 
 /// In whose inbox the instance appears: one of `organisation`, `person` and `party`, an expression each.
@@ -158,6 +161,12 @@ pub(super) struct Attachment {
     /// Whether the relay waits until there is one.
     #[serde(default)]
     pub(super) required: bool,
+    /// Only elements with this tag.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1), example = &"vedtak"))]
+    pub(super) tag: Option<String>,
+    /// Only elements whose file name has this form; `*` stands for any characters.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1), example = &"vedtak*.pdf"))]
+    pub(super) filename: Option<String>,
 }
 
 /// What follows on A once B exists.

@@ -6,13 +6,15 @@ use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use serde_saphyr::{Location, Spanned};
 
 use super::{
-    Accepted, AfterSteps, AttachmentRule, Each, Expected, Gate, Mistake, Mode, Order, OwnerRule,
-    Route, RouteError, Target, Words,
+    Accepted, AfterSteps, AttachmentRule, Each, Expected, Gate, Mistake, Mode, NamePattern, Order,
+    OwnerRule, Route, RouteError, Target, VerifyRule, Words,
     file::{Owner, RouteFile, Then, To, Tree, When, bytes},
     model::{Group, Node},
     span::Scalars,
 };
-use crate::{id::InvalidId, language::Expression, moment, schema::Schema, xml};
+use crate::{
+    id::InvalidId, language::Expression, moment, relay::short_digest, schema::Schema, xml,
+};
 
 mod leaf;
 
@@ -141,6 +143,8 @@ impl<'a> Check<'a> {
                 from: a.from,
                 to: a.to,
                 required: a.required,
+                tag: a.tag,
+                filename: a.filename.as_deref().map(NamePattern::new),
             })
             .collect();
         let due = file.due.as_ref().and_then(|due| self.due(due));
@@ -165,6 +169,7 @@ impl<'a> Check<'a> {
                     each,
                     then,
                     accepted: self.accepted,
+                    version: short_digest(&[self.text]),
                 })
             }
             _ => Err(self.errors),
@@ -293,6 +298,7 @@ impl<'a> Check<'a> {
         let app = self.parsed(&to.app, "to.app");
         let owner = self.owner(to.owner, locals);
         let mode = self.mode(to.mode, to.stamp);
+        let verify = self.verify(to.verify);
         let root = match to.root {
             None => Some("model".to_owned()),
             Some(root) if xml::is_name(&root.value) => Some(root.value),
@@ -337,7 +343,27 @@ impl<'a> Check<'a> {
             schema,
             order: order?,
             mode: mode?,
+            verify: verify?,
         })
+    }
+
+    fn verify(&mut self, verify: Option<Spanned<String>>) -> Option<VerifyRule> {
+        let Some(verify) = verify else {
+            return Some(VerifyRule::default());
+        };
+        let named = VerifyRule::ALL
+            .iter()
+            .find(|(name, _)| *name == verify.value);
+        if named.is_none() {
+            let names = VerifyRule::ALL.map(|(name, _)| name);
+            self.error(
+                Mistake::InvalidValue(Words::new(&verify.value, &names)),
+                Some(verify.referenced),
+                "to.verify",
+                "must be `always`, `sampled` or `never`",
+            );
+        }
+        named.map(|(_, rule)| *rule)
     }
 
     fn owner(&mut self, owner: Spanned<Owner>, locals: &[String]) -> Option<OwnerRule> {

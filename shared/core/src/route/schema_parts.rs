@@ -45,6 +45,19 @@ pub(super) enum Order {
     Route,
 }
 
+/// Which B are read back.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "lowercase")]
+#[expect(dead_code, reason = "its schema is what is used")]
+pub(super) enum Verify {
+    /// All.
+    Always,
+    /// The first with each version of the route and of B's schema, and one in a hundred of the others.
+    Sampled,
+    /// None.
+    Never,
+}
+
 /// An expression, which is read as it is written: what YAML takes for a number or a truth value is one too.
 pub(super) struct Leaf;
 

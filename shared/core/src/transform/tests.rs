@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -527,6 +528,59 @@ fn an_unfinished_virus_scan_is_a_transient_error_and_an_infection_is_not() {
         json!(null),
     ];
     assert_eq!(scanned(&clean).unwrap().len(), 5);
+}
+
+#[test]
+fn attachments_are_chosen_by_tag_and_by_the_form_of_their_file_name() {
+    let uploaded = |number: u8, filename: &str, tags: Value| {
+        let mut element = element(number, "brev", 1);
+        element["filename"] = json!(filename);
+        element["tags"] = tags;
+        element
+    };
+    let elements = json!([
+        uploaded(1, "Vedtak 1.PDF", json!(["ut"])),
+        uploaded(2, "vedtak 2.docx", json!(["inn", "UT"])),
+        uploaded(3, "svar.pdf", json!([])),
+        uploaded(4, "vedtak.pdf", json!(null)),
+    ]);
+    for (filter, expected) in [
+        (
+            "",
+            vec!["Vedtak 1.PDF", "vedtak 2.docx", "svar.pdf", "vedtak.pdf"],
+        ),
+        (", tag: ut", vec!["Vedtak 1.PDF", "vedtak 2.docx"]),
+        (
+            ", filename: 'vedtak*.pdf'",
+            vec!["Vedtak 1.PDF", "vedtak.pdf"],
+        ),
+        (", filename: 'vedtak*.pdf', tag: ut", vec!["Vedtak 1.PDF"]),
+        (", filename: svar.pdf", vec!["svar.pdf"]),
+        (", tag: nei", vec![]),
+    ] {
+        let rule = format!("{{ from: brev, to: vedlegg{filter} }}");
+        let attachments = attached(&rule, elements.clone()).unwrap();
+        let names: Vec<&str> = attachments.iter().map(|it| it.filename.as_str()).collect();
+        assert_eq!(names, expected, "{filter}");
+    }
+    let required = attached(
+        "{ from: brev, to: vedlegg, required: true, tag: nei }",
+        elements,
+    );
+    assert_eq!(
+        required,
+        Err(TransformError::AttachmentMissing("brev".into()))
+    );
+}
+
+proptest! {
+    /// A pattern of parts of the name matches it, whatever stands between them.
+    #[test]
+    fn a_pattern_matches_what_it_was_made_from(parts in proptest::collection::vec("[a-zæøå.]{0,4}", 1..5), between in "[a-zæøå.]{0,4}") {
+        let pattern = crate::route::NamePattern::new(&parts.join("*"));
+        prop_assert!(pattern.matches(&parts.join(&between)));
+        prop_assert!(pattern.matches(&parts.join("").to_uppercase()));
+    }
 }
 
 #[test]

@@ -163,4 +163,32 @@ impl Altinn {
             .await
             .map_err(|kind| AltinnError::new(&call, kind))
     }
+
+    /// The form of an instance with this data type, as it is stored.
+    ///
+    /// # Errors
+    /// [`AltinnError`], also if the instance has no such element or it is not text.
+    pub async fn stored_form_of(
+        &self,
+        budget: &Budget,
+        id: InstanceId,
+        data_type: &str,
+    ) -> Result<String, AltinnError> {
+        let instance = self.instance(budget, id).await?;
+        let missing = || {
+            AltinnError::new(
+                &Call::ReadInstance(id),
+                AltinnErrorKind::Malformed("an instance with the form"),
+            )
+        };
+        let element = instance.elements(data_type).first().ok_or_else(missing)?.id;
+        let stored = self.stored_form(budget, id, element).await?;
+        String::from_utf8(stored).map_err(|_| {
+            let call = Call::ReadStoredForm {
+                instance: id,
+                element,
+            };
+            AltinnError::new(&call, AltinnErrorKind::Malformed("text"))
+        })
+    }
 }

@@ -1,6 +1,8 @@
-//! Reconcile's notes: small texts under a name.
+//! Notes: small texts under a name. Reconcile keeps its place in them, and instantiate stops routes with them.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+
+use stafett_core::id::RouteName;
 
 use super::{
     Ledger,
@@ -48,4 +50,47 @@ impl Ledger {
             _ => None,
         }))
     }
+
+    /// Stops a route, as long as it and B's schema have this version.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn stop(&self, route: &RouteName, version: &str) -> Result<(), LedgerError> {
+        self.note(&stop(route), version).await
+    }
+
+    /// The version with which a route was stopped.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn stopped(&self, route: &RouteName) -> Result<Option<String>, LedgerError> {
+        let version = self.noted(&stop(route)).await?;
+        Ok(version.filter(|version| !version.is_empty()))
+    }
+
+    /// Lets a route go on. Returns whether it was stopped.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn resume(&self, route: &RouteName) -> Result<bool, LedgerError> {
+        let name = stop(route);
+        let refused = |error| Operation::WriteNote(name.clone()).refused(error);
+        let answer = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(key(NOTES, &name)))
+            .item("note", AttributeValue::S(String::new()))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(refused)?;
+        let before = answer.attributes.and_then(|mut item| item.remove("note"));
+        Ok(matches!(before, Some(AttributeValue::S(version)) if !version.is_empty()))
+    }
+}
+
+/// The name of the note that stops a route. A route's own notes of reconcile begin with its name, which has no colon.
+fn stop(route: &RouteName) -> String {
+    format!("stop:{route}")
 }

@@ -56,16 +56,16 @@ impl<'a> SourceSchemas<'a> {
         let forms = || {
             types
                 .iter()
-                .filter(|it| it.is_form())
+                .filter(|it| it.is_data())
                 .map(|it| it.id.as_str())
         };
-        let help = format!("the forms of {} are {}", a.id, known(forms()));
+        let help = format!("the forms and the JSON of {} are {}", a.id, known(forms()));
         match types.iter().find(|it| it.id == data_type) {
-            Some(found) if found.is_form() => None,
+            Some(found) if found.is_data() => None,
             Some(_) => Some((
                 "no-form",
                 format!(
-                    "`{data_type}` of {} is an attachment, and no form whose fields could be read",
+                    "`{data_type}` of {} is an attachment, and neither a form nor JSON whose fields could be read",
                     a.id
                 ),
                 Some(help),
@@ -93,12 +93,12 @@ impl<'a> SourceSchemas<'a> {
         }
     }
 
-    /// A's forms by data type.
+    /// A's forms by data type, and its JSON, of which nothing is known.
     fn data<'s>(&'s self) -> Type<'s, 'a> {
         let Some(a) = self.a else {
             return Type::unknown();
         };
-        let forms = a.metadata.data_types.iter().filter(|it| it.is_form());
+        let forms = a.metadata.data_types.iter().filter(|it| it.is_data());
         let forms = forms.map(|data_type| {
             let id = data_type.id.as_str();
             let form = match self.forms.get(id) {

@@ -206,8 +206,10 @@ impl Chart {
 /// The CSS class of a bar.
 fn look(step: &str) -> String {
     match step {
-        "trigger" | "queue" | "claim" | "read" | "search" | "create" | "look" | "record"
-        | "delete" | "add-form" | "finish" | "resume" | "after-steps" => format!("step-{step}"),
+        "trigger" | "queue" | "claim" | "read" | "search" | "create" | "verify" | "look"
+        | "record" | "delete" | "add-form" | "finish" | "resume" | "after-steps" => {
+            format!("step-{step}")
+        }
         _ => "step-other".to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Attempt, Failure, IfNone, Phase, Quiet, Worker};
+use super::{Attempt, Failure, IfNone, Phase, Quiet, Verify, Worker};
 use crate::{
     id::InstanceId,
     relay::{Record, Sent},
@@ -57,7 +57,7 @@ impl Create {
     pub fn outcome(self, outcome: CreateOutcome, now: Timestamp) -> Attempt {
         let Self { worker, since } = self;
         match outcome {
-            CreateOutcome::Created(id) => worker.complete(Some(id), now).into(),
+            CreateOutcome::Created(id) => Verify::of(worker, id, since),
             CreateOutcome::NotSent(failure) => worker.retry(failure, now).into(),
             CreateOutcome::Unclear(reply) => worker.search_for_created(reply, since, now),
         }

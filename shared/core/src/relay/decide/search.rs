@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Attempt, Create, Disposition, Failure, Found, IfNone, Phase, Worker,
+    Attempt, Create, Disposition, Failure, Found, IfNone, Phase, Verify, Worker,
     patience::{MAX_RECEIVES, later},
     put::{Then, Writing},
 };
@@ -91,9 +91,12 @@ impl Search {
         live.sort_by_key(|found| (found.created, found.id));
         worker.doubled = live.iter().filter(|found| found.is_complete()).count() > 1;
         let complete = live.iter().find(|found| found.is_complete());
-        match (complete.map(|complete| complete.id), open) {
-            (Some(id), None) => worker.adopt(id, now).into(),
-            (Some(id), Some(open)) => worker.adopt_early(id, &open, now).into(),
+        match (
+            complete.map(|complete| (complete.id, complete.touched)),
+            open,
+        ) {
+            (Some((id, touched)), None) => worker.adopt(id, touched, now),
+            (Some((id, _)), Some(open)) => worker.adopt_early(id, &open, now).into(),
             (None, Some(open)) => worker.wait_for_quiet(&open, None, now).into(),
             (None, None) => match live.into_iter().next() {
                 Some(half) => worker.repair(half, if_none, now),
@@ -104,10 +107,14 @@ impl Search {
 }
 
 impl Worker {
-    /// A complete B was found.
-    fn adopt(mut self, id: InstanceId, now: Timestamp) -> Writing {
+    /// A complete B was found. What somebody has changed since says nothing of what arrived.
+    fn adopt(mut self, id: InstanceId, touched: bool, now: Timestamp) -> Attempt {
         self.adopted = true;
-        self.complete(Some(id), now)
+        if touched {
+            return self.complete(Some(id), now).into();
+        }
+        let since = self.record.sent.map_or(now, |sent| sent.from);
+        Verify::of(self, id, since)
     }
 
     /// A complete B was found while its app may still be processing the open request, and may yet delete B.

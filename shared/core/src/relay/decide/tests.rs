@@ -26,6 +26,7 @@ mod any_course;
 mod half_made;
 mod prefill;
 mod unclear;
+mod verify;
 
 const LEASE: Duration = Duration::from_secs(60);
 const SETTLE: Duration = Duration::from_secs(1_200);
@@ -197,6 +198,23 @@ impl Story {
     #[track_caller]
     fn creates(&mut self, outcome: CreateOutcome) {
         self.attempt = next!(self, Create).outcome(outcome, self.now);
+        self.passes();
+    }
+
+    /// A complete B, if there is one, holds what it was sent.
+    fn passes(&mut self) {
+        if let Step::Verify(verify) = self.step() {
+            self.attempt = verify.outcome(VerifyOutcome::Passed, self.now);
+        }
+    }
+
+    /// The complete B that was created or found lacks fields.
+    #[track_caller]
+    fn lacks_fields(&mut self, b: InstanceId) {
+        let verify = next!(self, Verify);
+        assert_eq!(verify.id, b);
+        let failure = Failure::new(Reason::ArrivedDifferently).because("model.navn");
+        self.attempt = verify.outcome(VerifyOutcome::Lacking(failure), self.now);
     }
 
     /// B's answer to the request that creates it does not say what exists.
@@ -211,6 +229,7 @@ impl Story {
         let search = next!(self, Search);
         let window = (search.from, search.until);
         self.attempt = search.outcome(Ok(found), self.now);
+        self.passes();
         window
     }
 
@@ -220,6 +239,7 @@ impl Story {
         let search = next!(self, Search);
         self.now += SignedDuration::from_secs(seconds);
         self.attempt = search.outcome(Ok(found), self.now);
+        self.passes();
     }
 
     #[track_caller]

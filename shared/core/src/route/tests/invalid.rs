@@ -28,7 +28,7 @@ fn an_error_names_an_unknown_key_at_every_level() {
         ),
         (
             with("  root: melding", "  rot: melding"),
-            "route.yaml:10:3: to.rot: unknown field `rot`, expected one of app, owner, dataType, root, schema, order, mode, stamp",
+            "route.yaml:10:3: to.rot: unknown field `rot`, expected one of app, owner, dataType, root, schema, order, mode, stamp, verify",
         ),
         (
             with("{ organisation:", "{ organization:"),
@@ -36,7 +36,7 @@ fn an_error_names_an_unknown_key_at_every_level() {
         ),
         (
             with("required: true", "requird: true"),
-            "route.yaml:19:43: attachments[0].requird: unknown field `requird`, expected one of from, to, required",
+            "route.yaml:19:43: attachments[0].requird: unknown field `requird`, expected one of from, to, required, tag, filename",
         ),
         (
             with("due: P30D", "then: { complet: true }"),

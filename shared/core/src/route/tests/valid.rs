@@ -68,6 +68,8 @@ then:
         from: from.into(),
         to: to.into(),
         required,
+        tag: None,
+        filename: None,
     };
     assert_eq!(
         route.attachments,

@@ -144,6 +144,13 @@ fn of_create() -> impl Strategy<Value = CreateOutcome> {
     ]
 }
 
+fn of_verify() -> impl Strategy<Value = VerifyOutcome> {
+    prop_oneof![
+        3 => Just(VerifyOutcome::Passed),
+        1 => any_failure().prop_map(VerifyOutcome::Lacking),
+    ]
+}
+
 fn of_look() -> impl Strategy<Value = LookOutcome> {
     prop_oneof![
         2 => Just(LookOutcome::Alive),
@@ -196,10 +203,10 @@ prop_compose! {
     /// The outcome of one step, whichever it is.
     fn any_turn()(
         seconds in 2..20_i64, put in of_put(), read in of_read(), search in of_search(), create in of_create(),
-        look in of_look(), add_form in of_add_form(), delete in of_delete(), finish in of_finish(),
+        verify in of_verify(), look in of_look(), add_form in of_add_form(), delete in of_delete(), finish in of_finish(),
         resume in of_resume(), after_steps in of_after_steps(),
     ) -> Turn {
-        Turn { seconds, put, read, search, create, look, add_form, delete, finish, resume, after_steps }
+        Turn { seconds, put, read, search, create, verify, look, add_form, delete, finish, resume, after_steps }
     }
 }
 
@@ -210,6 +217,7 @@ struct Turn {
     read: ReadOutcome,
     search: Result<Vec<Found>, Failure>,
     create: CreateOutcome,
+    verify: VerifyOutcome,
     look: LookOutcome,
     add_form: AddFormOutcome,
     delete: DeleteOutcome,
@@ -242,6 +250,10 @@ impl Turn {
             Step::Create(create) => {
                 watch.sees_created(&self.create, left);
                 create.outcome(self.create, now)
+            }
+            Step::Verify(verify) => {
+                watch.sees_verified(&self.verify);
+                verify.outcome(self.verify, now)
             }
             Step::Look(look) => {
                 watch.looked = self.look == LookOutcome::Alive;
@@ -288,6 +300,8 @@ struct Watch {
     met: Option<Record>,
     /// The request that no search has settled yet.
     open: Option<Sent>,
+    /// When the last request or search led to B.
+    asked: Timestamp,
     /// A is older than the ledger's memory, and no search has shown yet that it has no B.
     forgotten: bool,
     /// The instance that B's answer named.
@@ -353,6 +367,10 @@ impl Watch {
             Step::Resume(resume) => {
                 self.check_request()?;
                 prop_assert_eq!(self.half(resume.id).engine, Engine::Stopped);
+            }
+            Step::Verify(verify) => {
+                prop_assert!(self.good.contains(&verify.id) && self.is_quiet());
+                prop_assert_eq!(verify.adopted, self.whole);
             }
             Step::Look(look) => {
                 let seen = self.met.as_ref().expect("a record");
@@ -499,6 +517,7 @@ impl Watch {
 
     fn sees_found(&mut self, found: &[Found], conclusive: bool) {
         self.concluded = conclusive;
+        self.asked = self.now;
         let (gone, live): (Vec<Found>, Vec<Found>) =
             found.iter().cloned().partition(|found| found.gone);
         let whole = live.iter().filter(|found| found.is_complete());
@@ -517,6 +536,7 @@ impl Watch {
     }
 
     fn sees_created(&mut self, outcome: &CreateOutcome, left: Timestamp) {
+        self.asked = left;
         match outcome {
             CreateOutcome::Created(id) => {
                 self.good.insert(*id);
@@ -534,6 +554,16 @@ impl Watch {
                 self.named = reply.instance;
             }
             CreateOutcome::Unclear(_) | CreateOutcome::NotSent(_) => {}
+        }
+    }
+
+    fn sees_verified(&mut self, outcome: &VerifyOutcome) {
+        if let VerifyOutcome::Lacking(_) = outcome {
+            self.open.get_or_insert(Sent {
+                from: self.asked,
+                ended: self.now,
+                quiet: self.now,
+            });
         }
     }
 
@@ -579,7 +609,7 @@ proptest! {
         let policy = Policy { after_steps, stamped_late, ..POLICY };
         let mut attempt = Attempt::new(policy, us(), target(), receives);
         let mut watch = Watch {
-            policy, receives, now: moment(0), written: None, met: None, open: None, forgotten: false, named: None, live: Vec::new(),
+            policy, receives, now: moment(0), written: None, met: None, open: None, asked: moment(0), forgotten: false, named: None, live: Vec::new(),
             whole: false, concluded: false, good: BTreeSet::new(), looked: false, set: None,
         };
         for turn in turns {
