@@ -17,6 +17,7 @@
 )]
 
 pub mod causes;
+pub mod class;
 pub mod completeness;
 pub mod draft;
 pub mod id;

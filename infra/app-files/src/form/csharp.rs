@@ -10,11 +10,9 @@ mod tokens;
 
 use std::collections::BTreeMap;
 
-use super::{
-    class::{Class, Classes, Enumeration, Kind, Place, Property},
-    scalar, schema,
-    value::Value,
-};
+use stafett_core::class::{Class, Classes, Enumeration, Kind, Place, Property, ROW_ID, Value};
+
+use super::scalar;
 use member::Member;
 use source::{ClassSource, Declarations, Omission};
 
@@ -101,7 +99,7 @@ impl<'m> Compiler<'m> {
             "bool" | "Boolean" => Kind::Boolean,
             "DateTime" if member.data_type.as_deref() == Some("date") => Kind::Date,
             "DateTime" => Kind::DateTime,
-            "Guid" if member.xml.as_deref() == Some(schema::ROW_ID) => Kind::RowId,
+            "Guid" if member.xml.as_deref() == Some(ROW_ID) => Kind::RowId,
             name if self.models.enumerations.contains_key(name) => self.enumeration(name)?,
             name => Kind::Class(self.class(name)?),
         };

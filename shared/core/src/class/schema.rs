@@ -5,15 +5,12 @@
 
 use serde_json::Value as Schema;
 
-use super::{
-    class::{Class, Classes, Kind, Place, Property},
-    value::Value,
-};
+use super::{Class, Classes, Kind, Place, Property, Value};
 
 /// The maximum number of references or extensions in a row.
 const MAX_DEPTH: usize = 64;
 /// The XML attribute and JSON property that identifies a row of a repeating group while its task is open.
-pub(super) const ROW_ID: &str = "altinnRowId";
+pub const ROW_ID: &str = "altinnRowId";
 
 /// Why a schema does not describe a model.
 #[derive(Debug, thiserror::Error)]
