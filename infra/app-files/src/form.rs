@@ -227,3 +227,5 @@ fn remove_absent(value: &mut JsonValue) {
 mod cases;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod written;

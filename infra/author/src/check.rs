@@ -41,6 +41,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What could not be checked, and what is needed to check it, one line each.
     pub unchecked: Vec<String>,
+    /// What is no mistake and good to know, one line each.
+    pub notes: Vec<String>,
     /// The files' texts, for showing the places.
     #[serde(skip)]
     pub texts: BTreeMap<PathBuf, String>,
@@ -95,7 +97,7 @@ pub fn check(dir: &Path, apps: &Apps, now: Timestamp) -> Result<Report, CheckErr
             diagnose::finding(error, text, places_of(&error.file))
         })
         .collect();
-    let mut not_checked = BTreeSet::new();
+    let (mut not_checked, mut notes) = (BTreeSet::new(), Vec::new());
     for (file, route) in &sound {
         let subject = LocatedRoute {
             route,
@@ -104,7 +106,9 @@ pub fn check(dir: &Path, apps: &Apps, now: Timestamp) -> Result<Report, CheckErr
         };
         let (a, b) = (apps.get(&route.from), apps.get(&route.to.app));
         let mut found = lint::findings(&subject, now);
-        found.extend(fit::findings(&subject, a, b));
+        let fit = fit::findings(&subject, a, b);
+        found.extend(fit.findings);
+        notes.extend(fit.notes);
         let is_known = a.is_some() && b.is_some();
         findings.extend(accepted::without(&subject, found, is_known));
         not_checked.extend(unchecked::of(route, a, b));
@@ -117,6 +121,7 @@ pub fn check(dir: &Path, apps: &Apps, now: Timestamp) -> Result<Report, CheckErr
         routes,
         findings,
         unchecked,
+        notes,
         texts,
     })
 }

@@ -73,7 +73,7 @@ fn unchecked(mut draft: Draft, to: &Target, mut objections: Vec<Objection>) -> J
     if let Some(schema) = to.schema.as_ref().filter(|_| complete) {
         draft.model = schema.ordered(draft.model);
     }
-    let xml = match xml::write(&to.root, &draft.model) {
+    let xml = match xml::write(&to.root, to.schema.as_ref(), &draft.model) {
         Ok(xml) => complete.then_some(xml),
         Err(error) => {
             let objection = Objection::from(error);
@@ -95,6 +95,6 @@ fn unchecked(mut draft: Draft, to: &Target, mut objections: Vec<Objection>) -> J
 
 fn schema_objections(to: &Target, model: &Map<String, Value>) -> Vec<Objection> {
     let schema = to.schema.iter().filter(|_| to.mode == Mode::Complete);
-    let violations = schema.flat_map(|schema| schema.violations(model));
+    let violations = schema.flat_map(|schema| schema.violations(model, to.complete));
     violations.map(Objection::Schema).collect()
 }

@@ -71,10 +71,10 @@ pub fn text(report: &Report, look: Look) -> String {
         whole.push_str(&finding(found, text, look));
         whole.push_str("\n\n");
     }
-    for line in &report.unchecked {
+    for line in report.notes.iter().chain(&report.unchecked) {
         whole.push_str(&format!("note: {}\n", normalize_untrusted_str(line)));
     }
-    if !report.unchecked.is_empty() {
+    if !report.notes.is_empty() || !report.unchecked.is_empty() {
         whole.push('\n');
     }
     whole.push_str(&summary(report));
@@ -99,7 +99,7 @@ fn summary(report: &Report) -> String {
 }
 
 /// A report for tools: `routes` (the names of those that load), `findings`, how many `errors` and
-/// `warnings` they are, and what is `unchecked`.
+/// `warnings` they are, `notes`, and what is `unchecked`.
 #[must_use]
 pub fn json(report: &Report) -> Value {
     json!({
@@ -107,6 +107,7 @@ pub fn json(report: &Report) -> Value {
         "findings": report.findings,
         "errors": report.count(Severity::Error),
         "warnings": report.count(Severity::Warning),
+        "notes": report.notes,
         "unchecked": report.unchecked,
     })
 }

@@ -3,10 +3,13 @@
 //! [`Classes::of_schema`] generates the classes. An app's C#, where it is at hand, may give others.
 
 mod number;
+pub mod root;
 mod scalar;
 mod schema;
 mod time;
 mod value;
+
+use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
@@ -33,6 +36,8 @@ pub struct Class {
     pub elements: Vec<usize>,
     /// Whether `Order` is set: then the reader accepts elements in that order only.
     pub ordered: bool,
+    /// The properties by their names in JSON, as indices of `properties`.
+    names: BTreeMap<String, usize>,
 }
 
 /// Which part of the XML a property is.
@@ -65,6 +70,39 @@ pub struct Property {
     pub omits_default: bool,
     /// The value in a new object.
     pub initial: Value,
+    /// What the schema says beside that.
+    pub stated: Stated,
+}
+
+impl Property {
+    /// Whether it is a whole number.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.stated.whole || matches!(self.kind, Kind::Int16 | Kind::Int32 | Kind::Int64)
+    }
+}
+
+/// What a schema says of a property and its class in C# does not show.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Stated {
+    /// What a text is.
+    pub format: Option<TextFormat>,
+    /// Whether the class sets it to a fixed value: an attribute or text content with `const`.
+    pub fixed: bool,
+    /// Whether a number is whole, also where the class holds a `decimal`.
+    pub whole: bool,
+    /// Whether a whole number has no `@xsdType`: Altinn Studio has made `int?` and `decimal?` of it. The class here has the
+    /// former, which a form was recorded with.
+    pub any_size: bool,
+}
+
+/// What a text is, where the class holds it as a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextFormat {
+    /// A date.
+    Date,
+    /// A time of day.
+    Time,
 }
 
 /// The .NET type of a single value.
@@ -94,6 +132,8 @@ pub enum Kind {
     Enumeration(usize),
     /// The `Guid` that identifies a row of a repeating group while its task is open.
     RowId,
+    /// The schema does not describe a value that has a place in a class.
+    Unknown,
 }
 
 /// An enumeration, with the XML names of its values.
@@ -109,7 +149,7 @@ impl Kind {
     /// Whether this is a .NET value type, which holds null only as `T?`.
     #[must_use]
     pub fn is_value_type(self) -> bool {
-        !matches!(self, Kind::Class(_) | Kind::Text)
+        !matches!(self, Kind::Class(_) | Kind::Text | Kind::Unknown)
     }
 }
 
@@ -127,11 +167,20 @@ impl Class {
         let order = |index: &usize| orders.get(*index).copied().flatten();
         let ordered = elements.iter().any(|index| order(index).is_some());
         elements.sort_by_key(order);
+        let names = properties.iter().enumerate();
+        let names = names.map(|(index, property)| (property.json.clone(), index));
         Self {
+            names: names.collect(),
             properties,
             elements,
             ordered,
         }
+    }
+
+    /// The property with this name in JSON.
+    #[must_use]
+    pub fn property(&self, name: &str) -> Option<&Property> {
+        self.properties.get(*self.names.get(name)?)
     }
 
     /// The elements in the order in which they are written, each with its index in `properties`.
@@ -154,9 +203,17 @@ impl Classes {
     /// The classes that Altinn Studio generates from a JSON schema.
     ///
     /// # Errors
-    /// [`SchemaError`] if no class can be generated from it.
+    /// [`SchemaError`] if no class can be generated from it, or from a part of it.
     pub fn of_schema(schema: &serde_json::Value) -> Result<Self, SchemaError> {
-        schema::classes(schema)
+        let (classes, unsupported) = schema::classes(schema)?;
+        unsupported.into_iter().next().map_or(Ok(classes), Err)
+    }
+
+    /// As [`Classes::of_schema`], but with [`Kind::Unknown`] for each part that no class can be generated from; `None` if
+    /// that is the whole.
+    #[must_use]
+    pub fn as_far_as_known(schema: &serde_json::Value) -> Option<Self> {
+        schema::classes(schema).ok().map(|(classes, _)| classes)
     }
 
     /// Parses text as the generated code of `XmlSerializer` does. `today` is the day of a time of day without one; without
@@ -175,6 +232,7 @@ impl Classes {
             properties: Vec::new(),
             elements: Vec::new(),
             ordered: false,
+            names: BTreeMap::new(),
         };
         self.classes.get(class).unwrap_or(&EMPTY)
     }
@@ -193,7 +251,7 @@ impl Classes {
     #[must_use]
     pub fn default_of(&self, kind: Kind) -> Value {
         match kind {
-            Kind::Class(_) | Kind::Text | Kind::RowId => Value::Null,
+            Kind::Class(_) | Kind::Text | Kind::RowId | Kind::Unknown => Value::Null,
             Kind::Int16 | Kind::Int32 | Kind::Int64 | Kind::Decimal | Kind::Double => {
                 Value::Number("0".to_owned())
             }

@@ -10,7 +10,9 @@ mod tokens;
 
 use std::collections::BTreeMap;
 
-use stafett_core::class::{Class, Classes, Enumeration, Kind, Place, Property, ROW_ID, Value};
+use stafett_core::class::{
+    Class, Classes, Enumeration, Kind, Place, Property, ROW_ID, Stated, Value,
+};
 
 use super::scalar;
 use member::Member;
@@ -142,6 +144,7 @@ impl<'m> Compiler<'m> {
             nillable: (is_value && is_nullable) || member.is_nillable,
             omits_default: omission.is_some(),
             initial,
+            stated: Stated::default(),
         })
     }
 

@@ -224,6 +224,7 @@ fn wrong_kind(kind: Kind) -> &'static str {
         Kind::Date => "is not a date",
         Kind::Enumeration(_) => "is not a value of its enumeration",
         Kind::RowId => "is not a GUID",
+        Kind::Unknown => "has no place in the class",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use stafett_core::{
     id::AppId,
-    route::{Gate, Route},
+    route::{Gate, Mode, Route},
 };
 
 use app_files::{AppFiles, MissingContent};
@@ -21,14 +21,36 @@ pub(super) fn of(route: &Route, a: Option<&AppFiles>, b: Option<&AppFiles>) -> V
     }
     match b {
         None => lines.push(not_at_hand(&route.to.app)),
-        Some(b) => lines.extend(missing(b, |what| match what {
-            // A route depends on no task of B.
-            MissingContent::Tasks => false,
-            MissingContent::Policy => true,
-            MissingContent::Fields(form) => route.to.data_type.as_ref().is_none_or(|it| it == form),
-        })),
+        Some(b) => {
+            lines.extend(root(route, b));
+            lines.extend(missing(b, |what| match what {
+                // A route depends on no task of B.
+                MissingContent::Tasks => false,
+                MissingContent::Policy => true,
+                MissingContent::Fields(form) => {
+                    route.to.data_type.as_ref().is_none_or(|it| it == form)
+                }
+            }));
+        }
     }
     lines
+}
+
+/// B's root element, where no file tells it.
+fn root(route: &Route, b: &AppFiles) -> Option<String> {
+    let mut forms = b.metadata.data_types.iter().filter(|it| it.is_form());
+    let form = match &route.to.data_type {
+        Some(named) => forms.find(|it| it.id == *named)?,
+        None => forms.next()?,
+    };
+    let is_known = b.roots.contains_key(&form.id) || route.to.mode != Mode::Complete;
+    (!is_known).then(|| {
+        format!(
+            "no file of {} tells the XML root element of its form `{}`: that it is `{}` was not checked, and B refuses a \
+             form with another one; it stands in the C# of B's model, in XmlRoot",
+            b.id, form.id, route.to.root
+        )
+    })
 }
 
 fn missing(

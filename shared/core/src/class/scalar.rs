@@ -28,7 +28,7 @@ pub(super) fn read(
     };
     let integer = |min, max| number::integer(text, min, max);
     match kind {
-        Kind::Text => Ok(Value::Text(text.to_owned())),
+        Kind::Text | Kind::Unknown => Ok(Value::Text(text.to_owned())),
         Kind::Int16 => number(integer(i16::MIN.into(), i16::MAX.into()), "an Int16"),
         Kind::Int32 => number(integer(i32::MIN.into(), i32::MAX.into()), "an Int32"),
         Kind::Int64 => number(integer(i64::MIN, i64::MAX), "an Int64"),

@@ -42,6 +42,7 @@ fn valid() -> Case {
             data_type: None,
             root: "melding".into(),
             schema: None,
+            complete: true,
             mode: Mode::Complete,
         },
     }

@@ -108,6 +108,8 @@ pub struct Target {
     pub root: String,
     /// B's JSON schema.
     pub schema: Option<Schema>,
+    /// Whether B is complete as it is made. Otherwise a person fills in the rest, and B's required fields may stay empty.
+    pub complete: bool,
     /// How B instances are created.
     pub mode: Mode,
 }

@@ -113,6 +113,9 @@ pub(super) struct To {
     /// B's JSON schema, a file beside the route: the draft is validated and its elements are ordered by it.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", length(min = 1), example = &"casework.schema.json"))]
     pub(super) schema: Option<Spanned<String>>,
+    /// B needs no person to fill in the rest: its required fields are checked, too.
+    #[serde(default)]
+    pub(super) complete: bool,
     /// `prefill` makes B by Altinn's simplified request, which takes flat texts only. Needs `stamp`.
     #[cfg_attr(feature = "schema", schemars(with = "Option<schema_parts::Mode>"))]
     pub(super) mode: Option<Spanned<String>>,
@@ -366,9 +369,8 @@ fn expected(field: &[Step<'_>]) -> Expected {
     use Step::{Item, Name};
     match field {
         [Name("attachments")] => Expected::List,
-        [Name("attachments"), Item(_), Name("required")] | [Name("then"), Name("complete")] => {
-            Expected::Boolean
-        }
+        [Name("attachments"), Item(_), Name("required")]
+        | [Name("to" | "then"), Name("complete")] => Expected::Boolean,
         [Name("model"), ..] | [Name("to"), Name("owner"), _] | [Name("key")] => {
             Expected::Expression
         }

@@ -334,6 +334,7 @@ impl<'a> Check<'a> {
             data_type: to.data_type,
             root: root?,
             schema,
+            complete: to.complete,
             mode: mode?,
         })
     }
