@@ -214,6 +214,10 @@ impl<'w> Writer<'w> {
                 (Some(Kind::Class(class)), Some(classes)) => Some(classes.class(class)),
                 _ => None,
             };
+            // B would make 0 of a number that is not there.
+            if class.is_some_and(|class| lacks_content(class, fields)) {
+                return Ok(());
+            }
             return self.object(name, fields, class, field);
         }
         if let Some(text) = text(value, property, field)? {
@@ -231,6 +235,17 @@ impl<'w> Writer<'w> {
         self.document.push_str(name);
         self.document.push('>');
     }
+}
+
+/// Whether an element that is a text with attributes has neither a text nor an attribute but those that B's class sets.
+fn lacks_content(class: &Class, fields: &Map<String, Value>) -> bool {
+    let is_text = class.at(Place::Text).next().is_some() && class.elements().next().is_none();
+    is_text
+        && fields.iter().all(|(name, value)| {
+            let property = class.property(name);
+            let is_empty = value.is_null() || value.as_str() == Some("");
+            property.is_some_and(|it| it.stated.fixed || it.place == Place::Text && is_empty)
+        })
 }
 
 /// Escaped text with carriage returns that a parser does not read as line feeds (XML 1.0, 2.11).
@@ -305,7 +320,7 @@ mod tests {
         let schema = Schema::compile(schema, "b.schema.json").unwrap();
         let Value::Object(model) = json!({
             "t": 3.0, "epost": {"value": "a@b.no", "orid": "19022"}, "dataFormatId": "5 < \"7\"\n",
-            "rader": [{"a": "x", "b": {"value": "1\r\n"}}, {"b": {"orid": "19022"}}],
+            "rader": [{"a": "x", "b": {"value": "1\r\n"}}, {"b": {"orid": "19022"}, "a": "y"}],
         }) else {
             unreachable!()
         };
@@ -314,7 +329,7 @@ mod tests {
             written
                 .strip_prefix(r#"<?xml version="1.0" encoding="utf-8"?>"#)
                 .unwrap(),
-            "<melding dataFormatId=\"5 &lt; &quot;7&quot;&#10;\"><rader><b>1&#13;\n</b><a>x</a></rader><rader><b orid=\"19022\"></b></rader>\
+            "<melding dataFormatId=\"5 &lt; &quot;7&quot;&#10;\"><rader><b>1&#13;\n</b><a>x</a></rader><rader><a>y</a></rader>\
              <epost orid=\"19022\">a@b.no</epost><t>3</t></melding>"
         );
     }

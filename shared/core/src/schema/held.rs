@@ -161,7 +161,8 @@ impl Reader<'_> {
                 };
                 let text = trimmed(text);
                 let has_digits = text.bytes().any(|byte| byte.is_ascii_digit());
-                if !is_taken || !has_digits {
+                let has_fraction = is_whole && text.contains('.');
+                if !is_taken || !has_digits || has_fraction {
                     return Err(misfit(value, wanted(kind)));
                 }
                 let text = text.strip_prefix('+').unwrap_or(text);
