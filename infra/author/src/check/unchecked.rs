@@ -46,8 +46,8 @@ fn root(route: &Route, b: &AppFiles) -> Option<String> {
     let is_known = b.roots.contains_key(&form.id) || route.to.mode != Mode::Complete;
     (!is_known).then(|| {
         format!(
-            "no file of {} tells the XML root element of its form `{}`: that it is `{}` was not checked, and B refuses a \
-             form with another one; it stands in the C# of B's model, in XmlRoot",
+            "{} has no file that tells the XML root element of its form `{}`: that it is `{}` was not checked, and B refuses \
+             a form with another one; it stands in the C# of B's model, in XmlRoot",
             b.id, form.id, route.to.root
         )
     })

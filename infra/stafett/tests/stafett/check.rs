@@ -111,7 +111,14 @@ fn the_json_format_prints_one_document() {
     let names: Vec<&String> = report.as_object().unwrap().keys().collect();
     assert_eq!(
         names,
-        ["routes", "findings", "errors", "warnings", "unchecked"]
+        [
+            "routes",
+            "findings",
+            "errors",
+            "warnings",
+            "notes",
+            "unchecked"
+        ]
     );
     assert_eq!(
         (&report["errors"], &report["warnings"]),
@@ -351,6 +358,10 @@ fn an_app_with_missing_files_is_reported_as_unchecked() {
             "models/model.schema.json: the fields of its form `model`",
         ),
         ("casework", "policy.xml: what its policy permits"),
+        (
+            "casework",
+            "that tells the XML root element of its form `model`",
+        ),
         ("permit", "policy.xml: what its policy permits"),
     ];
     assert_eq!(unchecked.len(), absent.len(), "{unchecked:#?}");

@@ -211,6 +211,38 @@ fn a_field_that_may_be_empty_is_a_warning_unless_the_expression_has_a_default() 
 }
 
 #[test]
+fn what_b_requires_and_the_route_does_not_fill_is_a_note_unless_b_is_complete() {
+    let a = json!({"properties": {"x": {"type": "string"}}});
+    let orid = json!({"type": "string", "@xsdType": "XmlAttribute", "const": "7"});
+    let b = json!({"properties": {"x": {"type": "string"}, "y": {"type": "string"}, "orid": orid}, "required": ["x", "y", "orid"]});
+    let folder = tempfile::tempdir().unwrap();
+    let (mut route, text) = route(folder.path(), "  x: data.model.x\n", Some(&b));
+    let apps = (
+        app(folder.path(), "ttd/a", &a),
+        app(folder.path(), "ttd/b", &b),
+    );
+    for is_complete in [true, false] {
+        route.to.complete = is_complete;
+        let subject = LocatedRoute {
+            route: &route,
+            file: Path::new("r.yaml"),
+            places: &Places::of(&text),
+        };
+        let found = findings(&subject, Some(&apps.0), Some(&apps.1));
+        let codes: Vec<_> = found.findings.iter().map(|it| it.code).collect();
+        let note = "r: B's form requires `y`, which the route does not fill: a person does so in B; if none does, say \
+                    `complete: true` in `to:`";
+        if is_complete {
+            assert_eq!(codes, ["may-be-empty", "required"]);
+            assert_eq!(found.notes, Vec::<String>::new());
+        } else {
+            assert_eq!(codes, Vec::<&str>::new());
+            assert_eq!(found.notes, [note]);
+        }
+    }
+}
+
+#[test]
 fn failing_for_every_sample_is_an_error_and_for_some_a_warning() {
     let a = || json!({"properties": {"kind": {"enum": ["A", "B"]}, "age": {"type": "string"}}, "required": ["kind", "age"]});
     let b = || json!({"properties": {"x": {"enum": ["a", "b"]}, "n": {"type": "integer"}}});
