@@ -4,16 +4,11 @@
 //! generated from its JSON schema as Altinn Studio does. A [`Form`] is one object of such a model. Which XML the reader
 //! accepts and which elements it drops is measured: tests/xmlserializer/.
 
-mod class;
 mod csharp;
 mod error;
 mod json;
-mod number;
 mod path;
 mod scalar;
-mod schema;
-mod time;
-mod value;
 mod xml_reader;
 mod xml_text_reader;
 mod xml_writer;
@@ -22,12 +17,11 @@ use bytes::Bytes;
 use serde_json::Value as JsonValue;
 use uuid::Uuid;
 
-use class::Classes;
 pub use csharp::{CsharpModels, ReadClass, ReadGroup};
 pub use error::FormError;
 use json::Json;
-pub use schema::SchemaError;
-use value::{Object, Value};
+pub use stafett_core::class::SchemaError;
+use stafett_core::class::{Classes, Object, Value};
 use xml_reader::ExpectedRoot;
 
 /// A data model: the class that an app has, or that Altinn Studio would generate from its JSON schema.
@@ -50,7 +44,7 @@ impl Model {
     /// # Errors
     /// [`SchemaError`] if the schema is invalid, or no class can be generated from it.
     pub fn compile(root: &str, schema: JsonValue) -> Result<Self, SchemaError> {
-        let classes = schema::classes(&schema)?;
+        let classes = Classes::of_schema(&schema)?;
         let validator = jsonschema::validator_for(&schema)
             .map_err(|error| SchemaError::Invalid(error.to_string()))?;
         Ok(Self {
@@ -233,3 +227,5 @@ fn remove_absent(value: &mut JsonValue) {
 mod cases;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod written;

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::Value;
-use stafett_core::{metadata::DataType, schema::rooted};
+use stafett_core::{class::root, metadata::DataType};
 
 use crate::{code::Code, error::AppFilesError, layout, text, unsupported::Unsupported, xml_tree};
 
@@ -55,10 +55,10 @@ pub(super) fn read(
         let mut root = code.root(class);
         if let Some(path) = schema {
             let document = text::read_json(path)?;
-            root = root.or_else(|| document["@xsdRootElement"].as_str().map(str::to_owned));
+            root = root.or_else(|| root::element(&document).map(str::to_owned));
             models
                 .schemas
-                .insert(form.id.clone(), rooted(document, class));
+                .insert(form.id.clone(), root::rooted(document, Some(class)));
             models.schema_files.insert(form.id.clone(), path.clone());
         }
         if root.is_none()

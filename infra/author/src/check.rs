@@ -44,6 +44,8 @@ pub struct Report {
     pub compared: Vec<String>,
     /// What could not be checked, and what is needed to check it, one line each.
     pub unchecked: Vec<String>,
+    /// What is no mistake and good to know, one line each.
+    pub notes: Vec<String>,
     /// The files' texts, for showing the places.
     #[serde(skip)]
     pub texts: BTreeMap<PathBuf, String>,
@@ -98,7 +100,7 @@ pub fn check(dir: &Path, apps: &Apps, now: Timestamp) -> Result<Report, CheckErr
             diagnose::finding(error, text, places_of(&error.file))
         })
         .collect();
-    let (mut not_checked, mut compared) = (BTreeSet::new(), Vec::new());
+    let (mut not_checked, mut compared, mut notes) = (BTreeSet::new(), Vec::new(), Vec::new());
     for (file, route) in &sound {
         let subject = LocatedRoute {
             route,
@@ -108,6 +110,7 @@ pub fn check(dir: &Path, apps: &Apps, now: Timestamp) -> Result<Report, CheckErr
         let checked = check_route(&subject, apps, now);
         findings.extend(checked.findings);
         not_checked.extend(checked.unchecked);
+        notes.extend(checked.notes);
         compared.extend(compared_by(route, apps.get(&route.to.app)));
     }
     let mut unchecked: Vec<String> = not_checked.into_iter().collect();
@@ -119,6 +122,7 @@ pub fn check(dir: &Path, apps: &Apps, now: Timestamp) -> Result<Report, CheckErr
         findings,
         compared,
         unchecked,
+        notes,
         texts,
     })
 }
@@ -139,6 +143,8 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// What could not be checked, and what is needed to check it, one line each.
     pub unchecked: Vec<String>,
+    /// What is no mistake and good to know, one line each.
+    pub notes: Vec<String>,
 }
 
 impl Checked {
@@ -155,11 +161,13 @@ pub fn check_route(subject: &LocatedRoute<'_>, apps: &Apps, now: Timestamp) -> C
     let route = subject.route;
     let (a, b) = (apps.get(&route.from), apps.get(&route.to.app));
     let mut found = lint::findings(subject, now);
-    found.extend(fit::findings(subject, a, b));
+    let fit = fit::findings(subject, a, b);
+    found.extend(fit.findings);
     let is_known = a.is_some() && b.is_some();
     Checked {
         findings: accepted::without(subject, found, is_known),
         unchecked: unchecked::of(route, a, b),
+        notes: fit.notes,
     }
 }
 

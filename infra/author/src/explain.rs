@@ -274,7 +274,7 @@ impl Explain<'_> {
                 after + 1
             ));
         }
-        let violations = schema.violations(filled).into_iter();
+        let violations = schema.violations(filled, to.complete).into_iter();
         notes.extend(
             violations
                 .filter(|violation| violation.field == field)

@@ -65,7 +65,7 @@ impl Judged {
         match share {
             Ok(Shaped::Checked(checked)) => Ok(Self::checked(checked)),
             Ok(Shaped::Unchecked(draft)) => {
-                let violations = schema.map(|schema| schema.violations(&draft.model));
+                let violations = schema.map(|schema| schema.violations(&draft.model, to.complete));
                 let violations = violations.into_iter().flatten();
                 let objections = violations.map(Objection::Schema).collect();
                 Ok(Self::refused(draft, to, schema, objections))
@@ -110,7 +110,7 @@ impl Judged {
         if let Some(schema) = schema {
             draft.model = arranged(draft.model, to, schema);
         }
-        let xml = match xml::write(&to.root, &draft.model) {
+        let xml = match xml::write(&to.root, schema, &draft.model) {
             Ok(xml) => complete.then_some(xml),
             Err(error) => {
                 let objection = Objection::from(error);

@@ -71,13 +71,13 @@ pub fn text(report: &Report, look: Look) -> String {
         whole.push_str(&finding(found, text, look));
         whole.push_str("\n\n");
     }
-    for line in &report.compared {
+    for line in [&report.compared, &report.notes, &report.unchecked]
+        .into_iter()
+        .flatten()
+    {
         whole.push_str(&format!("note: {}\n", normalize_untrusted_str(line)));
     }
-    for line in &report.unchecked {
-        whole.push_str(&format!("note: {}\n", normalize_untrusted_str(line)));
-    }
-    if !report.compared.is_empty() || !report.unchecked.is_empty() {
+    if !(report.compared.is_empty() && report.notes.is_empty() && report.unchecked.is_empty()) {
         whole.push('\n');
     }
     whole.push_str(&summary(report));
@@ -102,7 +102,7 @@ fn summary(report: &Report) -> String {
 }
 
 /// A report for tools: `routes` (the names of those that load), `findings`, how many `errors` and
-/// `warnings` they are, by which schemas they were `compared`, and what is `unchecked`.
+/// `warnings` they are, by which schemas they were `compared`, `notes`, and what is `unchecked`.
 #[must_use]
 pub fn json(report: &Report) -> Value {
     json!({
@@ -111,6 +111,7 @@ pub fn json(report: &Report) -> Value {
         "errors": report.count(Severity::Error),
         "warnings": report.count(Severity::Warning),
         "compared": report.compared,
+        "notes": report.notes,
         "unchecked": report.unchecked,
     })
 }

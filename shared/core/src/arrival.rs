@@ -324,18 +324,18 @@ mod tests {
     proptest! {
         #[test]
         fn a_form_that_arrived_whole_has_no_difference(model in any_form()) {
-            let sent = xml::write("model", &model).unwrap();
+            let sent = xml::write("model", None, &model).unwrap();
             prop_assert_eq!(compare(&sent, &sent), Ok(Arrival::default()));
         }
 
         #[test]
         fn every_field_of_a_lost_group_is_missing(model in any_form(), lost in any::<prop::sample::Index>()) {
-            let sent = xml::write("model", &model).unwrap();
+            let sent = xml::write("model", None, &model).unwrap();
             let mut rest = model.clone();
             let (_, gone) = model.iter().nth(lost.index(model.len())).unwrap();
             let name = model.keys().nth(lost.index(model.len())).unwrap();
             rest.shift_remove(name);
-            let stored = xml::write("model", &rest).unwrap();
+            let stored = xml::write("model", None, &rest).unwrap();
             prop_assert_eq!(compare(&sent, &stored).unwrap().missing.len(), count(gone));
         }
 
@@ -347,7 +347,7 @@ mod tests {
         #[test]
         fn no_value_is_shown(value in "[A-Z]{12}") {
             let form = json!({"x": value}).as_object().unwrap().clone();
-            let sent = xml::write("model", &form).unwrap();
+            let sent = xml::write("model", None, &form).unwrap();
             let arrival = compare(&sent, "<model/>").unwrap();
             let shown = format!("{arrival} {arrival:?}");
             prop_assert!(!shown.contains(&value));

@@ -18,6 +18,7 @@
 
 pub mod arrival;
 pub mod causes;
+pub mod class;
 pub mod completeness;
 pub mod draft;
 pub mod id;

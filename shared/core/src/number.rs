@@ -90,7 +90,7 @@ pub(crate) fn is_double(digits: &str) -> bool {
 }
 
 /// A number in plain notation without zeros at either end, and without the sign of zero.
-fn normalized_text(text: &str) -> String {
+pub(crate) fn normalized_text(text: &str) -> String {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => ("-", digits),
         None => ("", text),

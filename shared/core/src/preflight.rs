@@ -90,14 +90,14 @@ pub fn check(mut draft: Draft, target: &Target, b: &TargetApp) -> Result<Checked
     if let Some(schema) = schema
         && target.mode == Mode::Complete
     {
-        let violations = schema.violations(&draft.model);
+        let violations = schema.violations(&draft.model, target.complete);
         check
             .objections
             .extend(violations.into_iter().map(Objection::Schema));
         draft.model = arranged(draft.model, target, schema);
     }
     let form_type = check.form_type(target.data_type.as_deref());
-    let xml = xml::write(&target.root, &draft.model)
+    let xml = xml::write(&target.root, schema, &draft.model)
         .map_err(|error| check.objections.push(error.into()))
         .ok();
     let size_of_form = xml.as_ref().map_or(0, |xml| xml.len() as u64);

@@ -11,12 +11,12 @@ mod tokens;
 
 use std::collections::BTreeMap;
 
-use super::{
-    class::{Class, Classes, Enumeration, Kind, Place, Property},
-    scalar, schema,
-    value::Value,
-};
 pub use class_order::{ReadClass, ReadGroup};
+use stafett_core::class::{
+    Class, Classes, Enumeration, Kind, Place, Property, ROW_ID, Stated, Value,
+};
+
+use super::scalar;
 use member::Member;
 use source::{ClassSource, Declarations, Omission};
 
@@ -103,7 +103,7 @@ impl<'m> Compiler<'m> {
             "bool" | "Boolean" => Kind::Boolean,
             "DateTime" if member.data_type.as_deref() == Some("date") => Kind::Date,
             "DateTime" => Kind::DateTime,
-            "Guid" if member.xml.as_deref() == Some(schema::ROW_ID) => Kind::RowId,
+            "Guid" if member.xml.as_deref() == Some(ROW_ID) => Kind::RowId,
             name if self.models.enumerations.contains_key(name) => self.enumeration(name)?,
             name => Kind::Class(self.class(name)?),
         };
@@ -146,6 +146,7 @@ impl<'m> Compiler<'m> {
             nillable: (is_value && is_nullable) || member.is_nillable,
             omits_default: omission.is_some(),
             initial,
+            stated: Stated::default(),
         })
     }
 

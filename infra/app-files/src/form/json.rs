@@ -7,14 +7,12 @@ use serde::{
     de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
-use stafett_core::number;
-
-use super::{
-    class::{Classes, Kind},
-    error::FormError,
-    scalar,
-    value::{Object, Value},
+use stafett_core::{
+    class::{Classes, Kind, Object, Value},
+    number,
 };
+
+use super::{error::FormError, scalar};
 
 /// The maximum nesting of JSON (System.Text.Json's `MaxDepth`).
 const MAX_DEPTH: usize = 64;
@@ -226,6 +224,7 @@ fn wrong_kind(kind: Kind) -> &'static str {
         Kind::Date => "is not a date",
         Kind::Enumeration(_) => "is not a value of its enumeration",
         Kind::RowId => "is not a GUID",
+        Kind::Unknown => "has no place in the class",
     }
 }
 

@@ -1,11 +1,8 @@
 //! Dotted paths in a form, for prefill and for the fields that Altinn copies from form data.
 
-use super::{
-    class::{Classes, Kind},
-    error::FormError,
-    scalar,
-    value::{Object, Value},
-};
+use stafett_core::class::{Classes, Kind, Object, Value};
+
+use super::{error::FormError, scalar};
 use crate::dates;
 
 /// Splits off the first name of a path.

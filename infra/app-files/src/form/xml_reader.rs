@@ -1,10 +1,10 @@
 //! Reads a form from XML, as the code that .NET's `XmlSerializer` generates for a class does.
 
+use stafett_core::class::{Class, Classes, Kind, Object, Place, Property, Value};
+
 use super::{
-    class::{Class, Classes, Kind, Place, Property},
     error::FormError,
     scalar,
-    value::{Object, Value},
     xml_text_reader::{self, Attribute, Fault, FaultKind, Node, Reader, XSI},
 };
 

@@ -1,10 +1,8 @@
 //! Writes a form as XML, as .NET's `XmlSerializer` and app-lib's `XmlWriter` do.
 
-use super::{
-    class::{Class, Classes, Kind, Place, Property},
-    value::{Object, Value},
-    xml_text_reader::XSI,
-};
+use stafett_core::class::{Class, Classes, Kind, Object, Place, Property, Value};
+
+use super::xml_text_reader::XSI;
 
 /// The namespace that `XmlSerializer` declares on every root, besides [`XSI`].
 const XSD: &str = "http://www.w3.org/2001/XMLSchema";

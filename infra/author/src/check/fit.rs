@@ -33,11 +33,12 @@ pub(crate) fn findings(
     subject: &LocatedRoute<'_>,
     a: Option<&AppFiles>,
     b: Option<&AppFiles>,
-) -> Vec<Finding> {
+) -> Found {
     let route = subject.route;
     let mut fit = Fit {
         subject,
         found: Vec::new(),
+        notes: Vec::new(),
     };
     let instance = instance::schema(&route.gate, a.map(|a| a.metadata.party_types_allowed));
     let source = SourceSchemas::new(&instance, a);
@@ -83,9 +84,20 @@ pub(crate) fn findings(
         form,
         // A prefilled form is only a part of B's form.
         is_validated: !fit.is_prefill(),
+        is_complete: !fit.is_prefill() && route.to.complete,
     });
     model(&mut fit, &source, target, b);
-    fit.found
+    Found {
+        findings: fit.found,
+        notes: fit.notes,
+    }
+}
+
+/// What a comparison with the apps found.
+pub(crate) struct Found {
+    pub(crate) findings: Vec<Finding>,
+    /// What is no mistake, one line each.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Checks `each`, the owner and `model:`.
@@ -114,6 +126,7 @@ fn model(
 pub(super) struct Fit<'f> {
     subject: &'f LocatedRoute<'f>,
     found: Vec<Finding>,
+    notes: Vec<String>,
 }
 
 impl<'f> Fit<'f> {

@@ -117,6 +117,7 @@ fn the_json_format_prints_one_document() {
             "errors",
             "warnings",
             "compared",
+            "notes",
             "unchecked"
         ]
     );

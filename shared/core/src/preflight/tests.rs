@@ -53,6 +53,7 @@ fn valid() -> Case {
             root: "melding".into(),
             schema: None,
             order: Order::Schema,
+            complete: true,
             mode: Mode::Complete,
             verify: VerifyRule::Sampled,
         },

@@ -113,6 +113,8 @@ pub struct Target {
     pub schema: Option<Schema>,
     /// In which order the fields of B's form are written.
     pub order: Order,
+    /// Whether B is complete as it is made. Otherwise a person fills in the rest, and B's required fields may stay empty.
+    pub complete: bool,
     /// How B instances are created.
     pub mode: Mode,
     /// Which B are read back and compared with what was sent.

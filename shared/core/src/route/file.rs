@@ -116,6 +116,9 @@ pub(super) struct To {
     /// `route` writes the fields of B's form as the route lists them, for a B whose class has another order than its schema.
     #[cfg_attr(feature = "schema", schemars(with = "Option<schema_parts::Order>"))]
     pub(super) order: Option<Spanned<String>>,
+    /// B needs no person to fill in the rest: its required fields are checked, too.
+    #[serde(default)]
+    pub(super) complete: bool,
     /// `prefill` makes B by Altinn's simplified request, which takes flat texts only. Needs `stamp`.
     #[cfg_attr(feature = "schema", schemars(with = "Option<schema_parts::Mode>"))]
     pub(super) mode: Option<Spanned<String>>,
@@ -378,9 +381,8 @@ fn expected(field: &[Step<'_>]) -> Expected {
     use Step::{Item, Name};
     match field {
         [Name("attachments")] => Expected::List,
-        [Name("attachments"), Item(_), Name("required")] | [Name("then"), Name("complete")] => {
-            Expected::Boolean
-        }
+        [Name("attachments"), Item(_), Name("required")]
+        | [Name("to" | "then"), Name("complete")] => Expected::Boolean,
         [Name("model"), ..] | [Name("to"), Name("owner"), _] | [Name("key")] => {
             Expected::Expression
         }

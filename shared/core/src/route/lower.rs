@@ -342,6 +342,7 @@ impl<'a> Check<'a> {
             root: root?,
             schema,
             order: order?,
+            complete: to.complete,
             mode: mode?,
             verify: verify?,
         })

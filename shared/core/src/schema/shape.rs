@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 
 use super::limits::Limits;
-use crate::number;
+use crate::{class::root, number};
 
 /// The most subschemas that are combined for one field.
 const MAX_PARTS: usize = 2_000;
@@ -136,6 +136,8 @@ pub struct Shape<'a> {
     pub items: Option<Node<'a>>,
     /// What the schema says beside the kind.
     pub limits: Limits<'a>,
+    /// Whether B's class sets the value itself: an attribute or text content with `const`.
+    pub is_fixed: bool,
     /// Whether the schema has keywords that are not read here, so that it may refuse a value that
     /// the rest allows, or the reverse.
     pub unsure: bool,
@@ -218,6 +220,7 @@ impl<'a> Shape<'a> {
             _ => {}
         }
         self.limits.and(other.limits);
+        self.is_fixed |= other.is_fixed;
         self.unsure |= other.unsure;
         self.remote.extend(other.remote);
         self.broken.extend(other.broken);
@@ -285,19 +288,9 @@ impl<'a> FormSchema<'a> {
     }
 
     /// The form as a whole.
-    ///
-    /// Older schemas wrap it, and say in `info` where it is (Altinn/app-frontend-react:
-    /// src/utils/schemaUtils.ts).
     pub fn root(&self) -> Node<'a> {
-        let text = |field| self.document.get("info")?.get(field)?.as_str();
-        let named = text("rootNode").filter(|pointer| !pointer.is_empty());
-        let wrapped = || self.document.get("properties")?.get(text("meldingsnavn")?);
-        let root = match named {
-            Some(pointer) => self.target(pointer),
-            None => wrapped(),
-        };
         Node {
-            parts: vec![root.unwrap_or(self.document)],
+            parts: vec![root::node(self.document)],
             either: false,
         }
     }
@@ -350,7 +343,7 @@ impl<'a> FormSchema<'a> {
                 let Some(reference) = reference.as_str() else {
                     continue;
                 };
-                match self.target(reference) {
+                match root::target(self.document, reference) {
                     Some(target) => due.push(target),
                     None => {
                         shape.unsure = true;
@@ -387,17 +380,6 @@ impl<'a> FormSchema<'a> {
             }
         }
         shape
-    }
-
-    fn target(&self, reference: &str) -> Option<&'a Value> {
-        let pointer = reference.strip_prefix('#')?;
-        if let Some(target) = self.document.pointer(pointer) {
-            return Some(target);
-        }
-        let decoded = percent_encoding::percent_decode_str(pointer)
-            .decode_utf8()
-            .ok()?;
-        self.document.pointer(&decoded)
     }
 }
 
@@ -457,6 +439,10 @@ fn own<'a>(schema: &'a serde_json::Map<String, Value>) -> Shape<'a> {
                 .collect();
         }
     }
+    let says = |keyword: &str| schema.get(keyword).and_then(Value::as_bool) == Some(true);
+    let is_attribute = says("@xsdAttribute")
+        || schema.get("@xsdType").and_then(Value::as_str) == Some("XmlAttribute");
+    shape.is_fixed = schema.contains_key("const") && (is_attribute || says("@xsdText"));
     const BEYOND: [&str; 7] = [
         "not",
         "if",

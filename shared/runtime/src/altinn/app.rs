@@ -11,11 +11,12 @@ use http::StatusCode;
 use reqwest::Response;
 use serde_json::Value;
 use stafett_core::{
+    class::root,
     id::AppId,
     metadata::{ApplicationMetadata, DataType},
     preflight::{ServedSchema, TargetApp, form_of},
     route::Target,
-    schema::{Schema, rooted},
+    schema::Schema,
 };
 use tokio::time::Instant;
 
@@ -133,7 +134,7 @@ impl Altinn {
         let document = self.schema_document(budget, app, &form.id).await?;
         let schema = document.map(|document| {
             let name = format!("the schema that {app} serves of its form `{}`", form.id);
-            Schema::compile(rooted(document, form.class_name()), name).map(Arc::new)
+            Schema::compile(root::rooted(document, Some(form.class_name())), name).map(Arc::new)
         });
         locked(said).insert(key, (asked, schema.clone()));
         Ok(schema)

@@ -1,7 +1,8 @@
 //! The attributes of C# declarations, and what they say about a member.
 
+use stafett_core::class::Place;
+
 use super::{member::Member, tokens::Token};
-use crate::form::class::Place;
 
 /// An attribute.
 #[derive(Debug)]

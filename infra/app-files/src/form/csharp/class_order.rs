@@ -1,9 +1,8 @@
 //! Which elements a C# class reads, and in which order.
 
-use super::{
-    super::class::{Classes, Kind},
-    CsharpModels,
-};
+use stafett_core::class::{Classes, Kind};
+
+use super::CsharpModels;
 
 /// A class of an app's C#, as it reads XML.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! A property of a class, as its C# declares it.
 
-use crate::form::class::Place;
+use stafett_core::class::Place;
 
 #[derive(Debug)]
 pub(super) struct Member {

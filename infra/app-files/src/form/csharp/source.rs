@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use stafett_core::class::Place;
+
 use super::{
     attribute::{self, Attribute},
     member::Member,
     tokens::{Token, tokens},
 };
-use crate::form::class::Place;
 
 /// The declarations of a file.
 #[derive(Debug, Default)]

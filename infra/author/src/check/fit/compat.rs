@@ -10,6 +10,7 @@ use stafett_core::{
         types::{self, Fields, Type},
     },
     schema::{
+        is_date_time,
         limits::Limits,
         shape::{FormSchema, Kind, Node, Shape},
     },
@@ -82,6 +83,8 @@ pub(super) struct FormTarget<'f, 'a> {
     pub(super) form: &'f FormSchema<'a>,
     /// Whether each draft is validated against a schema, which tells text from number.
     pub(super) is_validated: bool,
+    /// Whether B's required fields and the fewest items of its lists count.
+    pub(super) is_complete: bool,
 }
 
 impl<'a> FormTarget<'_, 'a> {
@@ -91,15 +94,19 @@ impl<'a> FormTarget<'_, 'a> {
     }
 
     fn refuses_at(&self, node: &Node<'a>, value: &Value, depth: usize) -> Option<Misfit> {
-        let kind = Kind::of(value)?;
         let shape = self.form.shape(node);
+        let as_read = read_as(value, &shape);
+        let value = as_read.as_ref().unwrap_or(value);
+        let kind = Kind::of(value)?;
         if depth > MAX_DEPTH {
             return None;
         }
-        if let Some(misfit) = self.kind(&BTreeSet::from([kind]), &shape.kinds) {
+        if let Some(misfit) = self.kind(&BTreeSet::from([kind]), &shape.kinds, true) {
             return Some(misfit);
         }
-        if let Some(misfit) = value_breaks(&shape.limits, value) {
+        if let Some(misfit) = value_breaks(&shape.limits, value)
+            && (self.is_complete || misfit.code != "few-items")
+        {
             return Some(misfit);
         }
         match value {
@@ -121,8 +128,14 @@ impl<'a> FormTarget<'_, 'a> {
         }
     }
 
-    /// Why values of the kinds `given` do not fit where the kinds `admitted` are allowed, if they do not.
-    fn kind(&self, given: &BTreeSet<Kind>, admitted: &BTreeSet<Kind>) -> Option<Misfit> {
+    /// Why values of the kinds `given` do not fit where the kinds `admitted` are allowed, if they do not. Of a text that may be
+    /// any, B takes those that are numbers or truth values; `is_value` says that it is none of them.
+    fn kind(
+        &self,
+        given: &BTreeSet<Kind>,
+        admitted: &BTreeSet<Kind>,
+        is_value: bool,
+    ) -> Option<Misfit> {
         if given.is_empty() || admitted.is_empty() {
             return None;
         }
@@ -140,7 +153,17 @@ impl<'a> FormTarget<'_, 'a> {
         let wanted = wanted.join(" or ");
         let may = misfits.len() < given.len()
             || first == Kind::Number && admitted.contains(&Kind::Integer);
-        let misfit = if may {
+        let is_read = !is_value
+            && first == Kind::Text
+            && [Kind::Number, Kind::Integer, Kind::Boolean]
+                .iter()
+                .any(|kind| admitted.contains(kind));
+        let misfit = if is_read {
+            let what = format!(
+                "is a text, and B's field takes {wanted}: no B is made of a text that is none"
+            );
+            Misfit::warning("type", what)
+        } else if may {
             Misfit::warning(
                 "type",
                 format!("may be {}, and B's field takes {wanted}", first.words()),
@@ -192,7 +215,7 @@ impl<'a> FormTarget<'_, 'a> {
         }
         let admitted = self.form.shape(node);
         let kinds: BTreeSet<Kind> = given.known().map(kind_of).collect();
-        if let Some(misfit) = self.kind(&kinds, &admitted.kinds) {
+        if let Some(misfit) = self.kind(&kinds, &admitted.kinds, false) {
             found.push(misfit);
             return;
         }
@@ -209,7 +232,8 @@ impl<'a> FormTarget<'_, 'a> {
                 }
                 types::Kind::Time => found.extend(text_misfit(&of_format("time"), &admitted)),
                 types::Kind::List { least, most, .. } => {
-                    found.extend(count_misfit(*least, *most, &admitted));
+                    let least = if self.is_complete { *least } else { u64::MAX };
+                    found.extend(count_misfit(least, *most, &admitted));
                     if let (Some(item), Some(items)) = (given.item(), &admitted.items) {
                         self.compare(&item, items, depth + 1, seen, found);
                     }
@@ -246,8 +270,7 @@ impl<'a> FormTarget<'_, 'a> {
                 Some(node) => self.compare(field, node, depth + 1, seen, found),
                 None => found.push(no_such_field()),
             }
-            if self.is_validated && field.may_be_empty && admitted.required.contains(name.as_str())
-            {
+            if self.is_complete && field.may_be_empty && admitted.required.contains(name.as_str()) {
                 let what = "may be empty, and B requires this field";
                 found.push(Misfit::warning("may-be-empty", what));
             }
@@ -255,14 +278,41 @@ impl<'a> FormTarget<'_, 'a> {
                 found.push(misfit.in_field(name));
             }
         }
-        for name in admitted.required.iter().filter(|_| self.is_validated) {
-            if !fields.iter().any(|(known, _)| known == name) {
+        let is_set = |name: &str| {
+            let node = admitted.field(name);
+            node.is_some_and(|node| self.form.shape(node).is_fixed)
+        };
+        for name in admitted.required.iter().filter(|_| self.is_complete) {
+            if !fields.iter().any(|(known, _)| known == name) && !is_set(name) {
                 found.push(
                     Misfit::error("required", "is not there, and B requires it").in_field(name),
                 );
             }
         }
     }
+}
+
+/// The value that B's class makes of another one that it reads without loss: a number of a text, true or false of a digit.
+fn read_as(value: &Value, admitted: &Shape<'_>) -> Option<Value> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    if admitted.kinds.is_empty() || Kind::of(value)?.fits(&admitted.kinds) {
+        return None;
+    }
+    if admitted.kinds.contains(&Kind::Boolean) {
+        return match text.as_str() {
+            "true" | "1" => Some(true.into()),
+            "false" | "0" => Some(false.into()),
+            _ => None,
+        };
+    }
+    let is_plain = !text.contains(['e', 'E']);
+    is_plain
+        .then(|| text.parse().ok().map(Value::Number))
+        .flatten()
 }
 
 /// The kind of a value as a schema names it.
@@ -490,7 +540,7 @@ fn value_breaks(limits: &Limits<'_>, value: &Value) -> Option<Misfit> {
             }
             let least = limits.min_items.filter(|least| count < *least)?;
             Some(Misfit::error(
-                "items",
+                "few-items",
                 format!("has {count} items, and B takes {least} at least"),
             ))
         }
@@ -574,10 +624,7 @@ fn is_of_format(text: &str, format: &str) -> bool {
     match format {
         "date" => calendar::parse_date(text).is_ok(),
         "time" => calendar::parse_time(text).is_ok(),
-        // .NET also reads a date-time without an offset, and a date.
-        "date-time" => {
-            calendar::parse_date_time(text).is_ok() || calendar::parse_date(text).is_ok()
-        }
+        "date-time" => is_date_time(text),
         _ => true,
     }
 }

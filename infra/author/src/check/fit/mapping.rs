@@ -48,7 +48,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
                 }
                 None => (None, false),
             };
-            let is_required = is_required && self.is_validated();
+            let is_required = is_required && self.is_complete();
             match written {
                 RouteNode::Field(expression) => self.leaf(expression, &field, node, is_required),
                 RouteNode::Group(group) => {
@@ -63,6 +63,15 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         if let Some(shape) = shape {
             self.required(group, field, shape);
         }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.target.is_some_and(|target| target.is_complete)
+    }
+
+    fn is_fixed(&self, shape: &Shape<'b>, name: &str) -> bool {
+        let field = self.target.zip(shape.field(name));
+        field.is_some_and(|(target, node)| target.form.shape(node).is_fixed)
     }
 
     fn is_validated(&self) -> bool {
@@ -502,7 +511,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         self.fit.push(finding);
     }
 
-    /// A validated draft must have what B requires; otherwise somebody may fill it in later in B.
+    /// A complete B must have what it requires; otherwise a person fills it in. What B's class sets itself is never lacking.
     fn required(&mut self, group: &Group, field: &str, shape: &Shape<'b>) {
         // A field that B does not have may be the required one, misspelt.
         let is_known = |(name, _): &(String, RouteNode)| shape.field(name).is_some();
@@ -512,7 +521,9 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         let lacking: Vec<&str> = shape
             .names()
             .filter(|name| {
-                shape.required.contains(name) && !group.iter().any(|(written, _)| written == name)
+                shape.required.contains(name)
+                    && !group.iter().any(|(written, _)| written == name)
+                    && !self.is_fixed(shape, name)
             })
             .collect();
         if lacking.is_empty() {
@@ -521,6 +532,16 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         let which = field
             .strip_prefix("model.")
             .map_or("B's form".into(), |group| format!("`{group}` of B's form"));
+        if !self.is_complete() {
+            let name = &self.fit.route().name;
+            let note = format!(
+                "{name}: {which} requires {}, which the route does not fill: a person does so in B; if none does, say \
+                 `complete: true` in `to:`",
+                quoted(lacking.into_iter())
+            );
+            self.fit.notes.push(note);
+            return;
+        }
         let finding = self
             .fit
             .error(

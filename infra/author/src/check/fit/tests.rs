@@ -57,7 +57,7 @@ fn told(model: &str, a: Value, b: Value) -> Vec<(Severity, &'static str, String,
         app(folder.path(), "ttd/a", &a),
         app(folder.path(), "ttd/b", &b),
     );
-    let found = findings(&subject, Some(&a), Some(&b));
+    let found = findings(&subject, Some(&a), Some(&b)).findings;
     let shown = |finding: Finding| {
         let place = finding.place.unwrap();
         let range = text[place.range].to_owned();
@@ -86,7 +86,7 @@ fn sample_routes_fit_their_apps() {
             file,
             places: &places,
         };
-        let found = findings(&subject, apps.get(&route.from), apps.get(&route.to.app));
+        let found = findings(&subject, apps.get(&route.from), apps.get(&route.to.app)).findings;
         // Whether A's plans may be larger than B allows is up to the apps, and so are a
         // policy and a process as Altinn's template has them.
         let is_known = |finding: &Finding| {
@@ -135,7 +135,7 @@ fn of_an_app_on_version_9_the_same_is_told_as_of_the_same_app_on_version_8() {
     };
     let permit = AppFiles::read(&infra.join("apps/ttd/permit")).unwrap();
     let told = |b: &AppFiles| -> Vec<String> {
-        let found = findings(&subject, Some(&permit), Some(b));
+        let found = findings(&subject, Some(&permit), Some(b)).findings;
         found.into_iter().map(|finding| finding.message).collect()
     };
     assert_eq!(told(&next), told(&today));
@@ -158,7 +158,7 @@ fn a_route_without_mistakes_gives_no_findings() {
     };
     let (a, b) = (apps.get(&route.from), apps.get(&route.to.app));
     assert!(a.is_some() && b.is_some());
-    assert_eq!(findings(&subject, a, b), []);
+    assert_eq!(findings(&subject, a, b).findings, []);
 }
 
 #[test]
@@ -201,6 +201,38 @@ fn a_field_that_may_be_empty_is_a_warning_unless_the_expression_has_a_default() 
 }
 
 #[test]
+fn what_b_requires_and_the_route_does_not_fill_is_a_note_unless_b_is_complete() {
+    let a = json!({"properties": {"x": {"type": "string"}}});
+    let orid = json!({"type": "string", "@xsdType": "XmlAttribute", "const": "7"});
+    let b = json!({"properties": {"x": {"type": "string"}, "y": {"type": "string"}, "orid": orid}, "required": ["x", "y", "orid"]});
+    let folder = tempfile::tempdir().unwrap();
+    let (mut route, text) = route(folder.path(), "  x: data.model.x\n");
+    let apps = (
+        app(folder.path(), "ttd/a", &a),
+        app(folder.path(), "ttd/b", &b),
+    );
+    for is_complete in [true, false] {
+        route.to.complete = is_complete;
+        let subject = LocatedRoute {
+            route: &route,
+            file: Path::new("r.yaml"),
+            places: &Places::of(&text),
+        };
+        let found = findings(&subject, Some(&apps.0), Some(&apps.1));
+        let codes: Vec<_> = found.findings.iter().map(|it| it.code).collect();
+        let note = "r: B's form requires `y`, which the route does not fill: a person does so in B; if none does, say \
+                    `complete: true` in `to:`";
+        if is_complete {
+            assert_eq!(codes, ["may-be-empty", "required"]);
+            assert_eq!(found.notes, Vec::<String>::new());
+        } else {
+            assert_eq!(codes, Vec::<&str>::new());
+            assert_eq!(found.notes, [note]);
+        }
+    }
+}
+
+#[test]
 fn failing_for_every_sample_is_an_error_and_for_some_a_warning() {
     let a = || json!({"properties": {"kind": {"enum": ["A", "B"]}, "age": {"type": "string"}}, "required": ["kind", "age"]});
     let b = || json!({"properties": {"x": {"enum": ["a", "b"]}, "n": {"type": "integer"}}});
@@ -225,8 +257,10 @@ fn failing_for_every_sample_is_an_error_and_for_some_a_warning() {
     );
     assert_eq!(
         codes("  n: data.model.age ~ ''\n"),
-        [(Severity::Error, "type")]
+        [(Severity::Warning, "type")]
     );
+    assert_eq!(codes("  n: \"'3'\"\n"), []);
+    assert_eq!(codes("  n: \"'tre'\"\n"), [(Severity::Error, "type")]);
 }
 
 #[test]
@@ -271,7 +305,7 @@ fn an_accepted_warning_is_left_out_and_one_that_is_not_there_is_told() {
             app(folder.path(), "ttd/a", &a()),
             app(folder.path(), "ttd/b", &b()),
         );
-        let found = findings(&subject, Some(&a), Some(&b));
+        let found = findings(&subject, Some(&a), Some(&b)).findings;
         let left = crate::check::accepted::without(&subject, found, true);
         let codes = left.iter().map(|finding| finding.code);
         codes.collect::<Vec<_>>()
@@ -305,7 +339,7 @@ fn checking_ends_for_schemas_that_are_cyclic_huge_or_invalid() {
 #[test]
 fn a_schema_that_cannot_be_used_is_reported_and_the_rest_is_checked() {
     let b = json!({"properties": {"x": {"$ref": "https://example.com/x.json"}, "y": {"type": "integer"}}});
-    let told = told("  x:\n    any: \"'1'\"\n  y: \"'1'\"\n", json!({}), b);
+    let told = told("  x:\n    any: \"'1'\"\n  y: \"'en'\"\n", json!({}), b);
     let codes: Vec<_> = told.iter().map(|(_, code, ..)| *code).collect();
     assert_eq!(codes, ["schema", "type"]);
 }
@@ -476,7 +510,7 @@ proptest! {
         let places = Places::of(&text);
         let subject = LocatedRoute { route: &route, file: Path::new("r.yaml"), places: &places };
         let apps = (app(folder.path(), "ttd/a", &a), app(folder.path(), "ttd/b", &b));
-        let found = findings(&subject, Some(&apps.0), Some(&apps.1));
+        let found = findings(&subject, Some(&apps.0), Some(&apps.1)).findings;
         let schema = Schema::compile(b, "the schema of B".to_owned()).unwrap();
         for _ in 0..40 {
             let data = Map::from_iter([("model".to_owned(), filled(&a, &mut dice))]);
@@ -485,7 +519,7 @@ proptest! {
             let told = || format!("{text}\nA: {a}\nB: {}\ndata: {data:?}", schema.document());
             match model::fill(&route.model, &scope) {
                 Ok(form) => {
-                    let violations = schema.violations(&form);
+                    let violations = schema.violations(&form, true);
                     prop_assert!(!found.is_empty() || violations.is_empty(), "{violations:?}\n{}", told());
                 }
                 Err(error) => prop_assert!(!found.is_empty(), "{error}\n{}", told()),

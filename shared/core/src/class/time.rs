@@ -1,9 +1,8 @@
 //! Parses and writes dates and times as .NET does (dotnet/runtime: src/libraries/System.Private.Xml/src/System/Xml/Schema/XsdDateTime.cs).
 
 use jiff::{
-    SignedDuration, Timestamp,
+    SignedDuration,
     civil::{Date, DateTime},
-    tz::TimeZone,
 };
 
 /// .NET's ticks in a second.
@@ -26,12 +25,11 @@ struct Parsed {
     zone: Zone,
 }
 
-/// As `XmlConvert.ToDateTime` with `RoundtripKind`, then `XmlConvert.ToString`. The server's time zone is assumed to be UTC.
-pub(super) fn date_time(text: &str) -> Option<String> {
-    let given = parse(text)?;
-    let date = given
-        .date
-        .or_else(|| Some(Timestamp::now().to_zoned(TimeZone::UTC).date()))?;
+/// As `XmlConvert.ToDateTime` with `RoundtripKind`, then `XmlConvert.ToString`. The server's time zone is assumed to
+/// be UTC. Without `today`, what has no year of its own is refused.
+pub(super) fn date_time(text: &str, today: Option<Date>) -> Option<String> {
+    let given = parse(text, today)?;
+    let date = given.date.or(today)?;
     let (hour, minute, second, ticks) = given.time;
     let seconds = date.at(hour, minute, second, 0);
     let carried = SignedDuration::from_nanos(i64::from(ticks) * 100);
@@ -68,7 +66,7 @@ fn format(time: DateTime) -> String {
     )
 }
 
-fn parse(text: &str) -> Option<Parsed> {
+fn parse(text: &str, today: Option<Date>) -> Option<Parsed> {
     const MIDNIGHT: (i8, i8, i8, i32) = (0, 0, 0, 0);
     // The year of a month and day without a year; a lone day or month is in the current year.
     const LEAP_YEAR: i16 = 1904;
@@ -109,7 +107,7 @@ fn parse(text: &str) -> Option<Parsed> {
         };
         month().or_else(|| on(first(year, 1, 1)?, rest))
     };
-    let this_year = || Timestamp::now().to_zoned(TimeZone::UTC).year();
+    let this_year = || today.map(Date::year);
     let month = || {
         let (month, rest) = digits(text.strip_prefix("--")?, 2)?;
         let month = i8::try_from(month).ok()?;
@@ -118,12 +116,12 @@ fn parse(text: &str) -> Option<Parsed> {
             on(first(LEAP_YEAR, month, i8::try_from(day).ok()?)?, rest)
         };
         day()
-            .or_else(|| on(first(this_year(), month, 1)?, rest))
-            .or_else(|| on(first(this_year(), month, 1)?, rest.strip_prefix("--")?))
+            .or_else(|| on(first(this_year()?, month, 1)?, rest))
+            .or_else(|| on(first(this_year()?, month, 1)?, rest.strip_prefix("--")?))
     };
     let day = || {
         let (day, rest) = digits(text.strip_prefix("---")?, 2)?;
-        on(first(this_year(), 1, i8::try_from(day).ok()?)?, rest)
+        on(first(this_year()?, 1, i8::try_from(day).ok()?)?, rest)
     };
     dated()
         .or_else(timed)
@@ -214,14 +212,14 @@ mod tests {
             ("--02-29", "1904-02-29T00:00:00"),
         ];
         for (text, expected) in cases {
-            assert_eq!(date_time(text).as_deref(), Some(expected), "{text}");
+            assert_eq!(date_time(text, None).as_deref(), Some(expected), "{text}");
         }
         for text in [
             "2026-01-02T10:11:12.",
             "9999-12-31T23:59:59.99999999",
             "2026-01-02T10:11",
         ] {
-            assert_eq!(date_time(text), None, "{text}");
+            assert_eq!(date_time(text, None), None, "{text}");
         }
     }
 }

@@ -5,15 +5,17 @@
 
 use serde_json::Value as Schema;
 
-use super::{
-    class::{Class, Classes, Kind, Place, Property},
-    value::Value,
-};
+use super::{Class, Classes, Kind, Place, Property, Stated, TextFormat, Value, root};
 
 /// The maximum number of references or extensions in a row.
 const MAX_DEPTH: usize = 64;
+/// The maximum number of parts of a class, and of classes in each other.
+const MAX_PARTS: usize = 500;
+const MAX_NESTING: usize = 100;
+/// The keywords for alternatives, and for parts.
+const ALTERNATIVES: [&str; 3] = ["oneOf", "anyOf", "allOf"];
 /// The XML attribute and JSON property that identifies a row of a repeating group while its task is open.
-pub(super) const ROW_ID: &str = "altinnRowId";
+pub const ROW_ID: &str = "altinnRowId";
 
 /// Why a schema does not describe a model.
 #[derive(Debug, thiserror::Error)]
@@ -31,23 +33,26 @@ pub enum SchemaError {
     },
 }
 
-/// The classes of a schema.
-pub(super) fn classes(schema: &Schema) -> Result<Classes, SchemaError> {
+/// The classes of a schema, and the parts of it that no class can be generated from.
+pub(super) fn classes(schema: &Schema) -> Result<(Classes, Vec<SchemaError>), SchemaError> {
     let mut compiler = Compiler {
         schema,
         classes: Vec::new(),
         seen: Vec::new(),
         rows: Vec::new(),
+        unsupported: Vec::new(),
+        nesting: 0,
     };
-    let root = compiler.root()?;
-    compiler.class(root, "#")?;
+    let node = compiler.resolve(root::node(schema), "#")?;
+    compiler.class(node, "#")?;
     for row in std::mem::take(&mut compiler.rows) {
         compiler.identify_rows(row);
     }
-    Ok(Classes {
+    let classes = Classes {
         classes: compiler.classes,
         ..Classes::default()
-    })
+    };
+    Ok((classes, compiler.unsupported))
 }
 
 struct Compiler<'s> {
@@ -57,46 +62,33 @@ struct Compiler<'s> {
     seen: Vec<(*const Schema, usize)>,
     /// The classes that are rows of a list.
     rows: Vec<usize>,
+    unsupported: Vec<SchemaError>,
+    /// How many classes the current one lies in.
+    nesting: usize,
 }
 
 impl<'s> Compiler<'s> {
-    /// The node of the model's class. In older schemas the root only refers to it.
-    fn root(&self) -> Result<&'s Schema, SchemaError> {
-        let info = &self.schema["info"];
-        let named = info["rootNode"]
-            .as_str()
-            .and_then(|reference| self.schema.pointer(reference.strip_prefix('#')?));
-        let message = info["meldingsnavn"]
-            .as_str()
-            .map(|name| &self.schema["properties"][name]);
-        let only = || {
-            let properties = self.schema["properties"].as_object()?;
-            let (name, only) = properties.iter().next().filter(|_| properties.len() == 1)?;
-            // In a schema from Seres the root's only property is the class.
-            (name == "melding" && only["$ref"].is_string()).then_some(only)
-        };
-        let node = named
-            .filter(|node| node.is_object() && !std::ptr::eq(*node, self.schema))
-            .or_else(|| message.filter(|node| node.is_object()))
-            .or_else(only)
-            .unwrap_or(self.schema);
-        self.resolve(node, "#")
+    /// Follows references and single alternatives to the node that describes the value.
+    fn resolve(&self, node: &'s Schema, pointer: &str) -> Result<&'s Schema, SchemaError> {
+        self.follow(node, pointer, MAX_DEPTH)
     }
 
-    /// Follows references and single alternatives to the node that describes the value.
-    fn resolve(&self, mut node: &'s Schema, pointer: &str) -> Result<&'s Schema, SchemaError> {
+    fn follow(
+        &self,
+        mut node: &'s Schema,
+        pointer: &str,
+        steps: usize,
+    ) -> Result<&'s Schema, SchemaError> {
         let unsupported = |problem| SchemaError::Unsupported {
             pointer: pointer.to_owned(),
             problem,
         };
-        for _ in 0..MAX_DEPTH {
+        for steps in (0..steps).rev() {
             if let Some(reference) = node["$ref"].as_str() {
-                let pointer = reference
-                    .strip_prefix('#')
-                    .ok_or_else(|| unsupported("a $ref must point into the same file"))?;
-                node = self
-                    .schema
-                    .pointer(pointer)
+                if !reference.starts_with('#') {
+                    return Err(unsupported("a $ref must point into the same file"));
+                }
+                node = root::target(self.schema, reference)
                     .ok_or_else(|| unsupported("its $ref points nowhere"))?;
                 continue;
             }
@@ -105,23 +97,28 @@ impl<'s> Compiler<'s> {
             if node.get("properties").is_some() || says_more {
                 return Ok(node);
             }
-            let alternatives = ["oneOf", "anyOf", "allOf"].into_iter().find_map(|name| {
-                node[name]
-                    .as_array()
-                    .map(|alternatives| (name, alternatives))
-            });
-            let Some((name, alternatives)) = alternatives else {
+            let alternatives = ALTERNATIVES
+                .into_iter()
+                .find_map(|name| node[name].as_array());
+            let Some(alternatives) = alternatives else {
                 return Ok(node);
             };
-            if name == "allOf" && alternatives.len() > 1 {
+            let mut values = alternatives.iter().filter(|one| !is_null(one));
+            let first = values
+                .next()
+                .ok_or_else(|| unsupported("has no alternative but null"))?;
+            // The class of several groups has the properties of all.
+            if values.next().is_some() && self.is_group(first, pointer, steps)? {
                 return Ok(node);
             }
-            node = alternatives
-                .iter()
-                .find(|alternative| alternative["type"].as_str() != Some("null"))
-                .ok_or_else(|| unsupported("has no alternative but null"))?;
+            node = first;
         }
         Err(unsupported("its references go in a circle"))
+    }
+
+    fn is_group(&self, node: &'s Schema, pointer: &str, steps: usize) -> Result<bool, SchemaError> {
+        let resolved = self.follow(node, pointer, steps)?;
+        Ok(matches!(type_of(resolved), None | Some("object")))
     }
 
     fn class(&mut self, node: &'s Schema, pointer: &str) -> Result<usize, SchemaError> {
@@ -129,21 +126,34 @@ impl<'s> Compiler<'s> {
         if let Some((_, class)) = self.seen.iter().find(|(seen, _)| *seen == key) {
             return Ok(*class);
         }
-        let index = self.classes.len();
-        self.classes.push(Class::default());
-        self.seen.push((key, index));
         let mut nodes = Vec::new();
-        self.collect(node, pointer, 0, &mut nodes)?;
+        self.collect(node, pointer, &mut Vec::new(), &mut nodes)?;
         if nodes.is_empty() && node["properties"].is_null() {
             return Err(SchemaError::Unsupported {
                 pointer: pointer.to_owned(),
                 problem: "an object needs `properties`",
             });
         }
+        if self.nesting >= MAX_NESTING {
+            return Err(SchemaError::Unsupported {
+                pointer: pointer.to_owned(),
+                problem: "lies too deep",
+            });
+        }
+        self.nesting += 1;
+        let index = self.classes.len();
+        self.classes.push(Class::default());
+        self.seen.push((key, index));
         let mut properties = Vec::with_capacity(nodes.len());
         for (name, node) in nodes {
-            properties.push(self.property(name, node, &format!("{pointer}/properties/{name}"))?);
+            let pointer = format!("{pointer}/properties/{name}");
+            let property = self.property(name, node, &pointer).unwrap_or_else(|error| {
+                self.unsupported.push(error);
+                unknown(name)
+            });
+            properties.push(property);
         }
+        self.nesting -= 1;
         // Studio declares the text content last.
         properties.sort_by_key(|property| property.place == Place::Text);
         if let Some(class) = self.classes.get_mut(index) {
@@ -180,6 +190,16 @@ impl<'s> Compiler<'s> {
             self.rows.push(class);
         }
         let is_element = place == Place::Element;
+        let stated = Stated {
+            format: match (kind, node["format"].as_str()) {
+                (Kind::Text, Some("date")) => Some(TextFormat::Date),
+                (Kind::Text, Some("time")) => Some(TextFormat::Time),
+                _ => None,
+            },
+            fixed: keyword("const").is_some() && place != Place::Element,
+            whole: type_of(node) == Some("integer"),
+            any_size: kind == Kind::Int32 && !is_known_size(xsd_type),
+        };
         // XML attributes and text content cannot be of a nullable value type.
         let is_nullable = kind.is_value_type() && is_element;
         let fixed = keyword("const").filter(|_| !is_element);
@@ -200,6 +220,7 @@ impl<'s> Compiler<'s> {
             // Studio generates no `ShouldSerialize` method for whole numbers (measured: an absent `int?` is stored as xsi:nil).
             omits_default: is_nullable && !matches!(kind, Kind::Int16 | Kind::Int32 | Kind::Int64),
             initial,
+            stated,
         })
     }
 
@@ -237,24 +258,30 @@ impl<'s> Compiler<'s> {
     }
 
     /// Collects the properties of a class in order, inherited ones first. In a schema made from an XSD the base class is a
-    /// part of `allOf`.
+    /// part of `allOf`. Those of all alternatives are in the class
+    /// (Altinn/altinn-studio: backend/packagesrc/DataModeling/Converter/Metadata/JsonSchemaToMetamodelConverter.cs).
     fn collect(
         &self,
         node: &'s Schema,
         pointer: &str,
-        depth: usize,
+        seen: &mut Vec<*const Schema>,
         properties: &mut Vec<(&'s String, &'s Schema)>,
     ) -> Result<(), SchemaError> {
-        if depth > MAX_DEPTH {
+        if seen.contains(&std::ptr::from_ref(node)) {
+            return Ok(());
+        }
+        seen.push(node);
+        if seen.len() > MAX_PARTS {
             return Err(SchemaError::Unsupported {
                 pointer: pointer.to_owned(),
-                problem: "its references go in a circle",
+                problem: "has too many parts",
             });
         }
-        let parts = node["allOf"].as_array().map(Vec::as_slice);
-        for part in parts.unwrap_or_default() {
+        let parts = ["allOf", "oneOf", "anyOf"].map(|name| node[name].as_array());
+        let parts = parts.into_iter().flatten().flatten();
+        for part in parts.filter(|part| !is_null(part)) {
             let part = self.resolve(part, pointer)?;
-            self.collect(part, pointer, depth + 1, properties)?;
+            self.collect(part, pointer, seen, properties)?;
         }
         for (name, property) in node["properties"].as_object().into_iter().flatten() {
             match properties.iter_mut().find(|(known, _)| *known == name) {
@@ -295,16 +322,50 @@ fn row_id() -> Property {
         nillable: false,
         omits_default: true,
         initial: Value::Null,
+        stated: Stated::default(),
     }
+}
+
+/// A property that the schema does not describe.
+fn unknown(name: &str) -> Property {
+    Property {
+        json: name.to_owned(),
+        xml: name.to_owned(),
+        place: Place::Element,
+        list: false,
+        kind: Kind::Unknown,
+        nillable: false,
+        omits_default: false,
+        initial: Value::Null,
+        stated: Stated::default(),
+    }
+}
+
+fn is_null(node: &Schema) -> bool {
+    node["type"].as_str() == Some("null")
+}
+
+/// Whether an `@xsdType` says how large a whole number may be.
+fn is_known_size(xsd_type: Option<&str>) -> bool {
+    matches!(xsd_type, Some("int"))
 }
 
 fn type_of(node: &Schema) -> Option<&str> {
     match &node["type"] {
         Schema::String(name) => Some(name),
-        Schema::Array(names) => names
-            .iter()
-            .filter_map(Schema::as_str)
-            .find(|name| *name != "null"),
+        Schema::Array(names) => {
+            let mut types = names
+                .iter()
+                .filter_map(Schema::as_str)
+                .filter(|name| *name != "null");
+            let first = types.next();
+            let has_parts = |name: &&str| matches!(*name, "array" | "object");
+            // A text holds each of several single values.
+            match types.next() {
+                Some(_) if !first.as_ref().is_some_and(has_parts) => Some("string"),
+                _ => first,
+            }
+        }
         _ => type_of_values(node),
     }
 }
