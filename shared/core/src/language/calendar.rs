@@ -19,7 +19,7 @@ use thiserror::Error;
 
 pub use self::{
     iso::{Moment, parse_date, parse_date_time, parse_time},
-    norway::{ClockChange, norwegian_date_time, norwegian_day, norwegian_instant, norwegian_time},
+    norway::{norwegian_date_time, norwegian_day, norwegian_time},
     pattern::{FormatError, Kind, Pattern, PatternError, PatternProblem, Unit},
     reader::{Form, ReadError},
 };
@@ -87,29 +87,4 @@ pub fn years_between(from: Date, to: Date) -> i64 {
     let years = i64::from(to.year()) - i64::from(from.year());
     let is_before_the_day = (to.month(), to.day()) < (from.month(), from.day());
     years - i64::from(is_before_the_day)
-}
-
-/// The day of the week, from 1 for Monday to 7 for Sunday.
-#[must_use]
-pub fn weekday(date: Date) -> i8 {
-    date.weekday().to_monday_one_offset()
-}
-
-/// The number of the week, 1 to 53, as Norwegian calendars count (ISO 8601): a week starts on Monday, and week 1 is the
-/// one with the year's first Thursday. So 1 January can lie in week 52 or 53, and 31 December in week 1.
-#[must_use]
-pub fn week_number(date: Date) -> i8 {
-    date.iso_week_date().week()
-}
-
-/// The first day of the date's month.
-#[must_use]
-pub fn first_of_month(date: Date) -> Date {
-    date.first_of_month()
-}
-
-/// The last day of the date's month.
-#[must_use]
-pub fn last_of_month(date: Date) -> Date {
-    date.last_of_month()
 }

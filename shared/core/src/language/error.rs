@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use super::number::LiteralProblem;
+use super::{calendar::PatternProblem, number::LiteralProblem};
 
 /// An expression that cannot be used, found when the route is loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -141,7 +141,7 @@ impl EvaluationError {
 }
 
 /// What is wrong with a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Problem {
     /// It is of another type.
     #[error("is {is}, and {wanted} is needed{}", way_out(is, wanted))]
@@ -189,6 +189,12 @@ pub enum Problem {
     /// A pattern that does not exist.
     #[error("is no pattern: see the page of the language for those that are")]
     NoPattern,
+    /// What is wrong with a pattern of the route file.
+    #[error("is no pattern: {0}")]
+    Pattern(PatternProblem),
+    /// A value for which a pattern has no place.
+    #[error("has no place in the pattern: each `%s`, `%d` or `%.2f` takes one value")]
+    NoPlace,
     /// A way to round that does not exist.
     #[error("is no way to round: these are `'common'`, `'even'`, `'ceil'` and `'floor'`")]
     RoundingMethod,

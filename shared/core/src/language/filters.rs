@@ -477,6 +477,9 @@ fn format<'a>(call: &mut Call<'_, 'a>) -> Evaluated<'a> {
             }
         }
     }
+    if call.argument(next).is_some() {
+        return Err(call.wrong_argument(next, Problem::NoPlace));
+    }
     call.evaluation.made(text)
 }
 

@@ -413,6 +413,10 @@ fn widen<'a>(mine: &mut Limits<'a>, other: Limits<'a>) {
     mine.above &= other.above;
     mine.below &= other.below;
     mine.decimals = mine.decimals.zip(other.decimals).map(|(a, b)| a.max(b));
+    mine.steps.retain(|step| other.steps.contains(step));
+    if mine.class != other.class {
+        mine.class = None;
+    }
     if mine.patterns != other.patterns {
         mine.patterns.clear();
     }
@@ -512,7 +516,8 @@ fn may_be_empty<'a>(
 }
 
 /// The bounds of a number, as its schema names them or as they are assumed, and its decimals.
-pub(super) fn bounds(limits: &Limits<'_>) -> (Decimal, Decimal, u32) {
+#[must_use]
+pub fn bounds(limits: &Limits<'_>) -> (Decimal, Decimal, u32) {
     let listed = limits.admitted.as_ref().map(|values| {
         let number = |value: &Cow<'_, Json>| number::read(&value.to_string());
         values.iter().filter_map(number).collect::<Vec<_>>()

@@ -212,6 +212,9 @@ pub(super) fn format<'s, 'a>(applied: &mut Applied<'_, '_, 's, 'a>) -> Inferred<
         };
         most = most.zip(length).map(|(most, length)| most + length);
     }
+    if let Some(surplus) = applied.argument(next) {
+        applied.inference.problem(surplus, true, Problem::NoPlace);
+    }
     Type::text(most)
 }
 
@@ -337,7 +340,16 @@ fn number_in<'s, 'a>(limits: &Limits<'a>) -> Type<'s, 'a> {
         return Type::number(*least, *most, decimals);
     }
     let (least, most, decimals) = in_text();
-    Type::number(least, most, decimals)
+    // Each digit takes a character.
+    let length = longest(limits).and_then(|length| u32::try_from(length).ok());
+    let digits = length.and_then(|length| Some((length, 10_i64.checked_pow(length)?)));
+    match digits {
+        Some((length, beyond)) => {
+            let beyond = Decimal::from(beyond);
+            Type::number(least.max(-beyond), most.min(beyond), decimals.min(length))
+        }
+        None => Type::number(least, most, decimals),
+    }
 }
 
 pub(super) fn int<'s, 'a>(applied: &mut Applied<'_, '_, 's, 'a>) -> Inferred<'s, 'a> {
@@ -408,10 +420,9 @@ fn pattern(applied: &mut Applied<'_, '_, '_, '_>, index: usize) -> Option<Patter
     };
     match Pattern::new(text) {
         Ok(pattern) => Some(pattern),
-        Err(_) => {
-            applied
-                .inference
-                .problem(argument, true, Problem::NoPattern);
+        Err(error) => {
+            let problem = Problem::Pattern(error.problem);
+            applied.inference.problem(argument, true, problem);
             None
         }
     }
@@ -569,8 +580,7 @@ pub(super) fn format_date<'s, 'a>(applied: &mut Applied<'_, '_, 's, 'a>) -> Infe
             .inference
             .problem(argument, is_date != is_time, Problem::PatternUnfit);
     }
-    // The longest name of a month has nine letters.
-    Type::text(Some(pattern.source().chars().count() as u64 + 12))
+    Type::text(Some(pattern.longest()))
 }
 
 /// A date so many days, months or years later. The dates that people write are centuries away from both ends of the

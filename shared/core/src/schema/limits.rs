@@ -26,6 +26,10 @@ pub struct Limits<'a> {
     pub below: bool,
     /// The most digits behind a number's point.
     pub decimals: Option<u32>,
+    /// What a number is a multiple of.
+    pub steps: Vec<Decimal>,
+    /// `@xsdType`: the type of .NET, where it is another one than the schema's `type` makes it.
+    pub class: Option<&'a str>,
     /// Regular expressions that a text matches.
     pub patterns: Vec<&'a str>,
     /// The format of a text: `date`.
@@ -72,6 +76,8 @@ impl<'a> Limits<'a> {
             above,
             below,
             decimals: number("multipleOf").map(|step| step.normalize().scale()),
+            steps: number("multipleOf").into_iter().collect(),
+            class: text("@xsdType"),
             patterns: text("pattern").into_iter().collect(),
             format: text("format"),
             min_items: count("minItems"),
@@ -108,6 +114,12 @@ impl<'a> Limits<'a> {
             (Some(mine), Some(other)) => Some(mine.min(other)),
             (mine, other) => mine.or(other),
         };
+        for step in other.steps {
+            if !self.steps.contains(&step) {
+                self.steps.push(step);
+            }
+        }
+        self.class = self.class.or(other.class);
         for pattern in other.patterns {
             if !self.patterns.contains(&pattern) {
                 self.patterns.push(pattern);
@@ -129,6 +141,28 @@ impl<'a> Limits<'a> {
             *self = Self::default();
         }
         self.admitted = admitted;
+    }
+}
+
+impl Limits<'_> {
+    /// Keeps the whole numbers that their type of .NET holds: an `int`, where `@xsdType` names no other (as
+    /// Altinn Studio generates it).
+    pub(super) fn hold_whole_number(&mut self) {
+        let (least, most) = match self.class {
+            Some("long") => (i64::MIN, i64::MAX),
+            Some("short") => (i16::MIN.into(), i16::MAX.into()),
+            // A `decimal`.
+            Some(
+                "integer" | "positiveInteger" | "negativeInteger" | "nonNegativeInteger"
+                | "nonPositiveInteger",
+            ) => return,
+            _ => (i32::MIN.into(), i32::MAX.into()),
+        };
+        self.and(Self {
+            minimum: Some(least.into()),
+            maximum: Some(most.into()),
+            ..Self::default()
+        });
     }
 }
 

@@ -301,7 +301,7 @@ impl<'a> FormSchema<'a> {
             return Rc::clone(shape);
         }
         let mut budget = MAX_PARTS;
-        let shape = Rc::new(if node.either {
+        let mut shape = if node.either {
             let shapes = node
                 .parts
                 .iter()
@@ -309,7 +309,11 @@ impl<'a> FormSchema<'a> {
             either(shapes.collect())
         } else {
             self.all(&node.parts, 0, &mut budget)
-        });
+        };
+        if shape.is_only(Kind::Integer) {
+            shape.limits.hold_whole_number();
+        }
+        let shape = Rc::new(shape);
         self.shapes
             .borrow_mut()
             .insert(node.clone(), Rc::clone(&shape));

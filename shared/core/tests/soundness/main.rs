@@ -4,10 +4,6 @@
 //! Random schemas, instances and expressions are put together. `STAFETT_TRIPLES=1000000` tries that many of them.
 
 mod always;
-mod choices;
-mod expression;
-mod form;
-mod instance;
 mod within;
 
 use std::{
@@ -17,6 +13,12 @@ use std::{
     io::Write,
 };
 
+use generators::{
+    Choices, expression,
+    form::{self, Form},
+    instance::{self, Extent},
+    schema,
+};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -32,8 +34,6 @@ use stafett_core::{
 };
 
 use always::Always;
-use choices::Choices;
-use instance::Extent;
 
 /// Instances of one form that are tried with one expression.
 const INSTANCES: usize = 5;
@@ -50,8 +50,8 @@ struct Case {
 }
 
 impl Case {
-    fn new(schema: &[u16], expression: &[u16], instances: &[u16]) -> Self {
-        let form::Schema { document, form } = form::schema(&mut Choices::new(schema));
+    fn new(form: &[u16], expression: &[u16], instances: &[u16]) -> Self {
+        let (form, document) = form_and_schema(form);
         let written = expression::expression(&form, &mut Choices::new(expression));
         let mut choices = Choices::new(instances);
         let instances = (0..INSTANCES).map(|index| {
@@ -93,6 +93,14 @@ impl fmt::Debug for Case {
         }
         writeln!(f, "expression: {}", self.expression)
     }
+}
+
+/// A random form, and its JSON schema.
+fn form_and_schema(tape: &[u16]) -> (Form, Json) {
+    let mut choices = Choices::new(tape);
+    let form = form::form(&mut choices);
+    let document = schema::document(&form, &mut choices);
+    (form, document)
 }
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -354,7 +362,7 @@ proptest! {
         schema in vec(any::<u16>(), 96),
         instances in vec(any::<u16>(), 256),
     ) {
-        let form::Schema { document, form } = form::schema(&mut Choices::new(&schema));
+        let (form, document) = form_and_schema(&schema);
         let validator = jsonschema::validator_for(&document).expect("a schema");
         let mut choices = Choices::new(&instances);
         for extent in [Extent::Full, Extent::Bare, Extent::Any, Extent::Any] {
@@ -367,9 +375,9 @@ proptest! {
 }
 
 /// Removes the optional fields that are `null`, which A's app writes whatever its schema says.
-fn without_empty_fields(form: &form::Form, instance: &mut Json) {
+fn without_empty_fields(form: &Form, instance: &mut Json) {
     match (form, instance) {
-        (form::Form::Group(fields), Json::Object(values)) => {
+        (Form::Group(fields), Json::Object(values)) => {
             for field in fields {
                 if !field.is_required && values.get(field.name).is_some_and(Json::is_null) {
                     values.shift_remove(field.name);
@@ -379,7 +387,7 @@ fn without_empty_fields(form: &form::Form, instance: &mut Json) {
                 }
             }
         }
-        (form::Form::List { item, .. }, Json::Array(items)) => {
+        (Form::List { item, .. }, Json::Array(items)) => {
             for value in items {
                 without_empty_fields(item, value);
             }

@@ -1,5 +1,6 @@
 //! Whether a value lies within a type.
 
+use generators::form::PATTERNS;
 use rust_decimal::Decimal;
 use serde_json::Value as Json;
 use stafett_core::{
@@ -10,8 +11,6 @@ use stafett_core::{
     },
     schema::limits::Limits,
 };
-
-use crate::form::PATTERNS;
 
 /// Why a value is not within a type: `None` where it is.
 pub(crate) fn misfit(value: Option<&Json>, inferred: &Type<'_, '_>) -> Option<String> {

@@ -112,18 +112,29 @@ impl<'a> FormTarget<'_, 'a> {
         match value {
             Value::Array(items) => {
                 let node = shape.items.as_ref()?;
+                if items.iter().any(Value::is_null) && self.form.shape(node).refuses_null {
+                    return Some(Misfit::error("may-be-empty", HOLES));
+                }
                 items
                     .iter()
                     .find_map(|item| self.refuses_at(node, item, depth + 1))
             }
-            Value::Object(fields) => fields.iter().find_map(|(name, value)| {
-                let misfit = match shape.field(name) {
-                    Some(node) => self.refuses_at(node, value, depth + 1),
-                    None if shape.is_closed() => Some(no_such_field()),
-                    None => None,
+            Value::Object(fields) => {
+                let is_lacking = |name: &&&str| {
+                    self.is_validated && fields.get(**name).is_none_or(Value::is_null)
                 };
-                misfit.map(|misfit| misfit.in_field(name))
-            }),
+                if let Some(name) = shape.required.iter().find(is_lacking) {
+                    return Some(not_there().in_field(name));
+                }
+                fields.iter().find_map(|(name, value)| {
+                    let misfit = match shape.field(name) {
+                        Some(node) => self.refuses_at(node, value, depth + 1),
+                        None if shape.is_closed() => Some(no_such_field()),
+                        None => None,
+                    };
+                    misfit.map(|misfit| misfit.in_field(name))
+                })
+            }
             _ => None,
         }
     }
@@ -235,6 +246,10 @@ impl<'a> FormTarget<'_, 'a> {
                     let least = if self.is_complete { *least } else { u64::MAX };
                     found.extend(count_misfit(least, *most, &admitted));
                     if let (Some(item), Some(items)) = (given.item(), &admitted.items) {
+                        if item.may_be_empty && self.form.shape(items).refuses_null {
+                            let help = "leave them out: `| select('defined')`";
+                            found.push(Misfit::warning("may-be-empty", HOLES).help(help));
+                        }
                         self.compare(&item, items, depth + 1, seen, found);
                     }
                 }
@@ -284,9 +299,7 @@ impl<'a> FormTarget<'_, 'a> {
         };
         for name in admitted.required.iter().filter(|_| self.is_complete) {
             if !fields.iter().any(|(known, _)| known == name) && !is_set(name) {
-                found.push(
-                    Misfit::error("required", "is not there, and B requires it").in_field(name),
-                );
+                found.push(not_there().in_field(name));
             }
         }
     }
@@ -394,17 +407,16 @@ fn text_misfit(theirs: &Limits<'_>, admitted: &Shape<'_>) -> Option<Misfit> {
             "shorten it in the expression, such as `[:{limit}]`, or limit it in A's schema"
         )));
     }
-    if let Some(limit) = ours.min_length.filter(|limit| *limit > 1)
-        && theirs.min_length.is_none_or(|shortest| shortest < limit)
-        && theirs.patterns.is_empty()
-        && theirs.format.is_none()
+    if let Some(limit) = ours.min_length
+        && shortest(theirs) < limit
     {
+        let what = match shortest(theirs) {
+            0 => "may be a text without characters in A".to_owned(),
+            shortest => format!("may have only {} in A", characters(shortest)),
+        };
         return Some(Misfit::warning(
             "length",
-            format!(
-                "may be shorter in A than the {} that B's field takes at least",
-                characters(limit)
-            ),
+            format!("{what}, and B's field takes {limit} at least"),
         ));
     }
     let differs = |pattern: &&&str| !theirs.patterns.contains(pattern);
@@ -458,14 +470,53 @@ fn number_misfit(theirs: &Limits<'_>, admitted: &Shape<'_>) -> Option<Misfit> {
             format!("may be more in A than {most}, the most that B's field takes"),
         ));
     }
-    let places = ours
-        .decimals
-        .filter(|places| theirs.decimals.is_none_or(|mine| mine > *places))?;
-    // A text field takes them all; a whole number is told by its type.
-    (places > 0).then(|| {
+    if ours.class == Some("double")
+        && theirs.class != Some("double")
+        && !has_digits_of_double(theirs)
+    {
+        let what = "may have more digits than the 15 that B's field, a double, always holds";
+        return Some(Misfit::warning("range", what));
+    }
+    let step = ours
+        .steps
+        .iter()
+        .find(|step| !is_in_steps(theirs, **step))?;
+    let places = step.normalize().scale();
+    // A power of ten says how many decimals there are.
+    if *step == Decimal::new(1, places) {
         let what = format!("may have more decimals than the {places} that B's field takes");
-        Misfit::warning("range", what).help(format!("say how it is rounded: `| round({places})`"))
-    })
+        let help = format!("say how it is rounded: `| round({places})`");
+        return Some(Misfit::warning("range", what).help(help));
+    }
+    let what = format!("may be no multiple of {step} in A, as B's field wants");
+    Some(Misfit::warning("range", what))
+}
+
+/// Whether every number of these is a multiple of `step`.
+fn is_in_steps(theirs: &Limits<'_>, step: Decimal) -> bool {
+    let unit = theirs
+        .decimals
+        .and_then(|places| Decimal::try_new(1, places).ok());
+    let mut units = theirs.steps.iter().copied().chain(unit);
+    units.any(|unit| is_multiple(unit, step))
+}
+
+fn is_multiple(number: Decimal, step: Decimal) -> bool {
+    number.checked_rem(step).is_some_and(|rest| rest.is_zero())
+}
+
+/// Whether every number of these has the 15 digits at most that every double of .NET holds.
+fn has_digits_of_double(theirs: &Limits<'_>) -> bool {
+    let (least, most, places) = types::bounds(theirs);
+    let whole = least.abs().max(most.abs()).trunc().to_string().len();
+    whole + places as usize <= 15
+}
+
+/// Whether a double of .NET is written with the digits of this number again.
+fn is_double(number: Decimal) -> bool {
+    let nearest: Option<f64> = number.to_string().parse().ok();
+    let again = nearest.and_then(|nearest| Decimal::from_str_exact(&nearest.to_string()).ok());
+    again == Some(number)
 }
 
 fn count_misfit(least: u64, most: Option<u64>, admitted: &Shape<'_>) -> Option<Misfit> {
@@ -475,10 +526,15 @@ fn count_misfit(least: u64, most: Option<u64>, admitted: &Shape<'_>) -> Option<M
         return Some(too_many(most, limit));
     }
     let limit = admitted.limits.min_items.filter(|limit| least < *limit)?;
-    Some(Misfit::warning(
+    Some(too_few(least, limit))
+}
+
+/// The misfit of a list that may have fewer items than B takes.
+pub(super) fn too_few(theirs: u64, least: u64) -> Misfit {
+    Misfit::warning(
         "items",
-        format!("may have {least} items, and B takes {limit} at least"),
-    ))
+        format!("may have {theirs} items, and B takes {least} at least"),
+    )
 }
 
 /// The misfit of a list that may have more items in A than B allows.
@@ -490,6 +546,13 @@ pub(super) fn too_many(theirs: Option<u64>, most: u64) -> Misfit {
     Misfit::warning("items", format!("{many}, and B takes {most} at most")).help(format!(
         "take the first ones only: `[:{most}]`, or limit the list in A's schema"
     ))
+}
+
+/// A list whose items may be empty.
+const HOLES: &str = "may have empty items, and B takes none";
+
+fn not_there() -> Misfit {
+    Misfit::error("required", "is not there, and B requires it")
 }
 
 fn no_such_field() -> Misfit {
@@ -509,6 +572,26 @@ fn is_bounded(limits: &Limits<'_>, limit: u64) -> bool {
     };
     let of_pattern = |pattern: &&str| regular::longest(pattern).is_some_and(|most| most <= limit);
     moment || limits.patterns.iter().any(of_pattern)
+}
+
+/// The fewest characters of a text, as far as it can easily be told.
+fn shortest(limits: &Limits<'_>) -> u64 {
+    let of_format = match limits.format {
+        Some("date") => 10,
+        Some("date-time") => 16,
+        Some("instant") => 20,
+        // 12:30
+        Some("time") => 5,
+        _ => 0,
+    };
+    let of_patterns = limits
+        .patterns
+        .iter()
+        .map(|pattern| regular::shortest(pattern));
+    of_patterns
+        .chain([of_format, limits.min_length.unwrap_or(0)])
+        .max()
+        .unwrap_or(0)
 }
 
 /// Which limit a value breaks, if any. A misfit never repeats the value.
@@ -596,18 +679,30 @@ fn number_breaks(limits: &Limits<'_>, number: Decimal) -> Option<Misfit> {
             format!("is {than} {least}, and B's field takes no such number"),
         ));
     }
-    let most = limits
+    let high = limits
         .maximum
-        .filter(|most| number > *most || limits.below && number >= *most)?;
-    let than = if limits.below {
-        "not less than"
-    } else {
-        "more than"
-    };
-    Some(Misfit::error(
-        "range",
-        format!("is {than} {most}, and B's field takes no such number"),
-    ))
+        .filter(|most| number > *most || limits.below && number >= *most);
+    if let Some(most) = high {
+        let than = if limits.below {
+            "not less than"
+        } else {
+            "more than"
+        };
+        return Some(Misfit::error(
+            "range",
+            format!("is {than} {most}, and B's field takes no such number"),
+        ));
+    }
+    if limits.class == Some("double") && !is_double(number) {
+        let what = "has more digits than B's field, a double, holds";
+        return Some(Misfit::error("range", what));
+    }
+    let step = limits
+        .steps
+        .iter()
+        .find(|step| !is_multiple(number, **step))?;
+    let what = format!("is no multiple of {step}, as B's field wants");
+    Some(Misfit::error("range", what))
 }
 
 /// The formats for which an app's model has types of their own.

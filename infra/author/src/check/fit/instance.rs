@@ -79,7 +79,7 @@ pub(super) fn schema(gate: &Gate, owners: Option<PartyTypesAllowed>) -> Value {
             "contentType": text(),
             "blobStoragePath": text(),
             "selfLinks": {"type": "object"},
-            "size": {"type": "integer", "minimum": 0},
+            "size": {"type": "integer", "@xsdType": "long", "minimum": 0},
             "contentHash": text(),
             "locked": flag(),
             "refs": {"type": "array", "items": text()},

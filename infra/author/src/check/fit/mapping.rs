@@ -11,7 +11,7 @@ use stafett_core::{
 
 use super::{
     Fit,
-    compat::{FormTarget, Misfit, too_many},
+    compat::{FormTarget, Misfit, too_few, too_many},
     source_schemas::SourceSchemas,
 };
 use crate::{
@@ -29,8 +29,9 @@ pub(super) struct Mapping<'m, 's, 'a, 'b, 'f> {
 }
 
 impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
-    /// Checks a group of the route against a group of B's form.
-    pub(super) fn group(&mut self, group: &'s Group, field: &str, node: Option<&Node<'b>>) {
+    /// Checks a group of the route against a group of B's form. Returns whether some field of it is never empty.
+    pub(super) fn group(&mut self, group: &'s Group, field: &str, node: Option<&Node<'b>>) -> bool {
+        let mut is_filled = false;
         let shape = match (&self.target, node) {
             (Some(target), Some(node)) => Some(target.form.shape(node)),
             _ => None,
@@ -49,20 +50,38 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
                 None => (None, false),
             };
             let is_required = is_required && self.is_complete();
-            match written {
+            is_filled |= match written {
                 RouteNode::Field(expression) => self.leaf(expression, &field, node, is_required),
                 RouteNode::Group(group) => {
                     let node = node.filter(|node| self.is_single_group(&field, node));
-                    self.group(group, &field, node.as_ref());
+                    let is_filled = self.group(group, &field, node.as_ref());
+                    if is_required && !is_filled {
+                        self.left_out(&field);
+                    }
+                    is_filled
                 }
                 RouteNode::Repeat { name, list, group } => {
-                    self.repeat(name, list, group, &field, node, is_required);
+                    self.repeat(name, list, group, &field, node, is_required)
                 }
-            }
+            };
         }
         if let Some(shape) = shape {
             self.required(group, field, shape);
         }
+        is_filled
+    }
+
+    /// Tells a required group of B of which every field may be empty.
+    fn left_out(&mut self, field: &str) {
+        let message = format!(
+            "every field of {field} may be empty; B gets no such group then, and requires it"
+        );
+        let finding = self
+            .fit
+            .warning("may-be-empty", field, message)
+            .at(self.fit.subject.places.key(field))
+            .help("say for one of its fields what then, such as `| default('…')`");
+        self.fit.push(finding);
     }
 
     fn is_complete(&self) -> bool {
@@ -150,7 +169,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         field: &str,
         node: Option<Node<'b>>,
         is_required: bool,
-    ) {
+    ) -> bool {
         let each = format!("{field}.$each");
         let (items, facts) = self.list(name, list, &each);
         let mut item = None;
@@ -183,6 +202,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         self.group(group, field, item.as_ref());
         self.around.names.truncate(before.0);
         self.around.facts.truncate(before.1);
+        fewest(&items) > 0
     }
 
     /// Checks how many items a list has against how many B takes.
@@ -203,6 +223,12 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
             && most.is_none_or(|many| many > limit)
         {
             self.misfit(each, list, too_many(most, limit));
+        }
+        // An empty list is left out.
+        if let Some(limit) = shape.limits.min_items
+            && least.max(1) < limit
+        {
+            self.misfit(each, list, too_few(least.max(1), limit));
         }
         // Without items, B gets no such element at all.
         if is_required && least == 0 {
@@ -393,14 +419,13 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         field: &str,
         node: Option<Node<'b>>,
         is_required: bool,
-    ) {
+    ) -> bool {
         let (inferred, is_sound) = self.infer(expression, field);
         if !is_sound {
-            return;
+            return true;
         }
         if expression.is_constant() {
-            self.constant(expression, field, node.as_ref(), is_required);
-            return;
+            return self.constant(expression, field, node.as_ref(), is_required);
         }
         self.emptiness(&inferred, expression, field, is_required);
         if let (Some(target), Some(node)) = (self.target, &node) {
@@ -408,6 +433,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
                 self.misfit(field, expression, misfit);
             }
         }
+        !inferred.may_be_empty
     }
 
     /// Tells a required field of B that may stay empty.
@@ -444,16 +470,17 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         self.fit.push(finding.at(place));
     }
 
-    /// A field that has the same value in every B.
+    /// A field that has the same value in every B. Returns whether it has one.
     fn constant(
         &mut self,
         expression: &Expression,
         field: &str,
         node: Option<&Node<'b>>,
         is_required: bool,
-    ) {
+    ) -> bool {
         let nothing = Scope::default();
         let value = expression.evaluate(&nothing);
+        let is_filled = !matches!(value, Ok(None));
         match value {
             Ok(Some(value)) => {
                 let misfit = match (self.target, node) {
@@ -488,6 +515,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
                 self.fit.push(finding);
             }
         }
+        is_filled
     }
 
     fn misfit(&mut self, field: &str, expression: &Expression, misfit: Misfit) {
@@ -555,6 +583,15 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
             .at(self.fit.subject.places.key(field));
         self.fit.push(finding);
     }
+}
+
+/// The fewest items of a list; 0 where nothing is known of it.
+fn fewest(items: &Type<'_, '_>) -> u64 {
+    let of = |kind: &Kind<'_, '_>| match kind {
+        Kind::List { least, .. } => *least,
+        _ => 0,
+    };
+    items.known().map(of).min().unwrap_or(0)
 }
 
 /// What to do about a field that may be empty.

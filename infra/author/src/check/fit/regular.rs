@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::HashMap};
 
 use regex::Regex;
-use regex_syntax::hir::Look;
+use regex_syntax::hir::{Hir, HirKind, Look};
 
 /// How many compiled patterns are kept; a form has tens.
 const MAX_KEPT: usize = 500;
@@ -38,6 +38,22 @@ pub(super) fn longest(pattern: &str) -> Option<u64> {
     u64::try_from(longest).ok()
 }
 
+/// The fewest characters of a text in which `pattern` matches; 0 where that is not known.
+pub(super) fn shortest(pattern: &str) -> u64 {
+    fn of(hir: &Hir) -> u64 {
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => 0,
+            HirKind::Literal(text) => String::from_utf8_lossy(&text.0).chars().count() as u64,
+            HirKind::Class(_) => 1,
+            HirKind::Repetition(repeated) => of(&repeated.sub).saturating_mul(repeated.min.into()),
+            HirKind::Capture(capture) => of(&capture.sub),
+            HirKind::Concat(parts) => parts.iter().map(of).fold(0, u64::saturating_add),
+            HirKind::Alternation(parts) => parts.iter().map(of).min().unwrap_or(0),
+        }
+    }
+    regex_syntax::parse(pattern).map_or(0, |hir| of(&hir))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +63,14 @@ mod tests {
         assert_eq!(longest("^[0-9]{4}$"), Some(4));
         assert_eq!(longest("[0-9]{4}"), None);
         assert_eq!(longest("^[0-9]+$"), None);
+    }
+
+    #[test]
+    fn a_pattern_asks_for_characters_wherever_it_matches() {
+        assert_eq!(shortest("^[0-9]{4}$"), 4);
+        assert_eq!(shortest("(kr )?[0-9]+,[0-9]{2}"), 4);
+        assert_eq!(shortest("æøå|ab"), 2);
+        assert_eq!(shortest("^.*$"), 0);
+        assert_eq!(shortest("("), 0);
     }
 }

@@ -354,6 +354,19 @@ impl Pattern {
         &self.source
     }
 
+    /// The most characters of what it writes.
+    #[must_use]
+    pub fn longest(&self) -> u64 {
+        let of = |item: &Item| match item {
+            Item::Part(Part::Year) => 4,
+            // `september`
+            Item::Part(Part::MonthName) => 9,
+            Item::Part(_) => 2,
+            Item::Literal(text) => text.chars().count() as u64,
+        };
+        self.items.iter().map(of).sum()
+    }
+
     /// Whether it has any part of a date, so that it cannot write a time of day.
     #[must_use]
     pub fn shows_date(&self) -> bool {

@@ -6,12 +6,13 @@ use stafett_core::language::types::{DECIMALS_ASSUMED, MOST_ASSUMED};
 
 use crate::{
     choices::Choices,
-    form::{Field, Form, Number, Text, in_json},
+    form::{Field, Form, Number, Text},
+    schema::in_json,
 };
 
 /// How much of a form is filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Extent {
+pub enum Extent {
     /// As little as the schema allows.
     Bare,
     /// All of it, as long and as large as the schema allows.
@@ -21,7 +22,7 @@ pub(crate) enum Extent {
 }
 
 /// What is found in real texts, and may mean something to an expression.
-const WORDS: [&str; 20] = [
+const WORDS: [&str; 21] = [
     "Bod",
     "",
     "å",
@@ -35,6 +36,7 @@ const WORDS: [&str; 20] = [
     "2026-11-01",
     "0001-01-01",
     "2026-10-31T23:30:00Z",
+    "2026-11-01T12:30Z",
     "12:30",
     "310075728",
     "Straße İstanbul ǆ",
@@ -45,7 +47,7 @@ const WORDS: [&str; 20] = [
 ];
 
 /// An instance of a form.
-pub(crate) fn instance(form: &Form, extent: Extent, choices: &mut Choices<'_>) -> Json {
+pub fn instance(form: &Form, extent: Extent, choices: &mut Choices<'_>) -> Json {
     Writer { extent, choices }.value(form)
 }
 
@@ -135,11 +137,12 @@ impl Writer<'_, '_> {
             Text::Listed(codes) => (*self.choices.pick(codes)).to_owned(),
             Text::Date => self.date(),
             Text::DateTime => {
-                let time = self.time();
+                // .NET's `DateTime` has seconds, and seven digits of one at most.
+                let time = self.time(&[":00", ":59.1234567", ":07.0000001"]);
                 let offset = *self.choices.pick(&["Z", "+01:00", "-11:30", ""]);
                 format!("{}T{time}{offset}", self.date())
             }
-            Text::Time => self.time(),
+            Text::Time => self.time(&[":00", "", ":59.1234567", ":07.000000001"]),
             Text::Pattern(pattern) => (pattern.make)(self.choices),
         }
     }
@@ -154,11 +157,9 @@ impl Writer<'_, '_> {
         }
     }
 
-    fn time(&mut self) -> String {
+    fn time(&mut self, seconds: &[&str]) -> String {
         let (hour, minute) = (self.choices.below(24), self.choices.below(60));
-        let rest = *self
-            .choices
-            .pick(&[":00", "", ":59.1234567", ":07.000000001"]);
+        let rest = *self.choices.pick(seconds);
         format!("{hour:02}:{minute:02}{rest}")
     }
 
@@ -168,14 +169,18 @@ impl Writer<'_, '_> {
             return in_json(*self.choices.pick(&number.listed));
         }
         let step = match number.step {
-            _ if number.is_whole => Decimal::ONE,
             Some(step) => step,
+            None if number.is_whole => Decimal::ONE,
             None => {
-                let decimals = u32::try_from(self.choices.within(0, 6)).unwrap();
+                let decimals = u32::try_from(self.choices.within(0, 6)).unwrap_or_default();
                 Decimal::new(1, decimals.min(DECIMALS_ASSUMED))
             }
         };
-        let assumed = Decimal::from(MOST_ASSUMED) - step;
+        let assumed = if number.is_whole && number.class.is_none() {
+            Decimal::from(i32::MAX)
+        } else {
+            Decimal::from(MOST_ASSUMED) - step
+        };
         let least = number.minimum.map_or(-assumed, |least| {
             least + if number.is_above { step } else { Decimal::ZERO }
         });
@@ -184,7 +189,9 @@ impl Writer<'_, '_> {
         });
         // In steps, within the bounds.
         let (least, most) = ((least / step).ceil(), (most / step).floor());
-        let [least, most] = [least, most].map(|steps| steps.to_string().parse::<i128>().unwrap());
+        let [least, most] =
+            [least, most].map(|steps| steps.to_string().parse::<i128>().unwrap_or_default());
+        let most = most.max(least);
         let steps = match (self.extent, self.choices.below(6)) {
             (Extent::Bare, _) | (_, 0) => least,
             (Extent::Full, _) | (_, 1) => most,
@@ -201,14 +208,14 @@ impl Writer<'_, '_> {
             // As .NET writes a double that is this small.
             let plain = value.normalize();
             let text = format!("{}E-{:02}", plain.mantissa(), plain.scale());
-            return serde_json::from_str(&text).unwrap();
+            return serde_json::from_str(&text).unwrap_or_default();
         }
         in_json(value)
     }
 }
 
 /// A's instance, of which expressions see two fields.
-pub(crate) fn storage(choices: &mut Choices<'_>) -> Json {
+pub fn storage(choices: &mut Choices<'_>) -> Json {
     let due = if choices.chance(50) {
         json!("2026-11-22T10:00:00.1234567Z")
     } else {

@@ -7,14 +7,22 @@ use crate::{
 
 /// What an expression is meant to give.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Sort {
+pub enum Sort {
+    /// A text.
     Text,
+    /// A number.
     Number,
+    /// True or false.
     Boolean,
+    /// A day.
     Date,
+    /// A moment.
     DateTime,
+    /// A time of day.
     Time,
+    /// A list.
     List(Box<Sort>),
+    /// A group of fields.
     Group(Vec<(&'static str, Sort)>),
 }
 
@@ -28,7 +36,8 @@ const SCALARS: [Sort; 6] = [
 ];
 
 impl Sort {
-    fn of(form: &Form) -> Self {
+    /// The sort of what a form holds.
+    pub fn of(form: &Form) -> Self {
         match form {
             Form::Text(_) | Form::Mixed => Self::Text,
             Form::Number(_) => Self::Number,
@@ -58,72 +67,61 @@ enum Reads {
 
 /// A path into A's data.
 #[derive(Debug, Clone)]
-struct Known {
+struct Known<'f> {
     text: String,
     sort: Sort,
     may_be_empty: bool,
     reads: Reads,
     /// A number that is whole and small.
     is_small: bool,
+    /// The items of a list, and whether they may be empty.
+    item: Option<(&'f Form, bool)>,
 }
 
 /// An expression, and the list of the `each` around it, in which an item is called `rad`.
-pub(crate) struct Written {
-    pub(crate) binding: Option<String>,
-    pub(crate) expression: String,
+pub struct Written {
+    /// The `each`.
+    pub binding: Option<String>,
+    /// The expression.
+    pub expression: String,
 }
 
 /// A random expression over a form.
-pub(crate) fn expression(form: &Form, choices: &mut Choices<'_>) -> Written {
-    let mut writer = Writer {
-        choices,
-        known: Vec::new(),
-        filled: Vec::new(),
-        focus: Vec::new(),
-    };
-    writer.know("data.model", form, false);
-    writer.known.push(Known {
-        text: "instance.dueBefore".to_owned(),
-        sort: Sort::Text,
-        may_be_empty: true,
-        reads: Reads::DateTime,
-        is_small: false,
-    });
-    let several = Sort::List(Box::new(Sort::of(form)));
-    writer.known.push(Known {
-        text: "data.flere".to_owned(),
-        sort: several,
-        may_be_empty: false,
-        reads: Reads::Anything,
-        is_small: false,
-    });
-    let lists = writer
-        .known
-        .iter()
-        .filter(|known| matches!(known.sort, Sort::List(_)));
-    let lists: Vec<Known> = lists.cloned().collect();
-    let binding = if writer.choices.chance(20) {
-        let list = writer.choices.pick(&lists).clone();
-        Some(writer.binding(&list, form))
-    } else {
-        None
+pub fn expression(form: &Form, choices: &mut Choices<'_>) -> Written {
+    let mut writer = Writer::new(form, choices);
+    let entered = match writer.choices.chance(20) {
+        true => writer.enter("rad", |_| true),
+        false => None,
     };
     let depth = writer.choices.within(1, 5);
     let sort = writer.sort(depth);
     let expression = writer.of(&sort, depth);
     Written {
-        binding,
+        binding: entered.map(|entered| entered.binding),
         expression,
     }
 }
 
-struct Writer<'c, 't> {
-    choices: &'c mut Choices<'t>,
-    known: Vec<Known>,
+/// Writes expressions over a form, which is `data.model`; `data.flere` are several of the kind.
+pub struct Writer<'c, 't, 'f> {
+    /// Where the choices come from.
+    pub choices: &'c mut Choices<'t>,
+    known: Vec<Known<'f>>,
     /// The paths of which a condition around says that they are not empty.
     filled: Vec<String>,
     /// The paths that a condition around speaks of: these are preferred.
     focus: Vec<String>,
+}
+
+/// An `each` that a [`Writer`] is in.
+#[derive(Debug)]
+pub struct Entered {
+    /// `item in list`, with whatever the list is made of and a condition.
+    pub binding: String,
+    /// The same items without any filter or condition.
+    pub plain: String,
+    /// How many paths were known, filled and preferred before.
+    before: [usize; 3],
 }
 
 /// A field of what `of` gives.
@@ -135,9 +133,83 @@ fn field(of: &str, name: &str) -> String {
     }
 }
 
-impl Writer<'_, '_> {
+impl<'c, 't, 'f> Writer<'c, 't, 'f> {
+    /// A writer that knows `form`.
+    pub fn new(form: &'f Form, choices: &'c mut Choices<'t>) -> Self {
+        let mut writer = Self {
+            choices,
+            known: Vec::new(),
+            filled: Vec::new(),
+            focus: Vec::new(),
+        };
+        writer.know("data.model", form, false);
+        writer.known.push(Known {
+            text: "instance.dueBefore".to_owned(),
+            sort: Sort::Text,
+            may_be_empty: true,
+            reads: Reads::DateTime,
+            is_small: false,
+            item: None,
+        });
+        writer.known.push(Known {
+            text: "data.flere".to_owned(),
+            sort: Sort::List(Box::new(Sort::of(form))),
+            may_be_empty: false,
+            reads: Reads::Anything,
+            is_small: false,
+            item: Some((form, false)),
+        });
+        writer
+    }
+
+    /// An `each` over a list whose items are of a sort that fits, mostly; an item has this name.
+    pub fn enter(&mut self, name: &str, fits: impl Fn(&Sort) -> bool) -> Option<Entered> {
+        let lists = self.known.iter().filter(|known| known.item.is_some());
+        let lists: Vec<Known<'f>> = lists.cloned().collect();
+        let fitting = lists.iter().filter(|known| match &known.sort {
+            Sort::List(item) => fits(item),
+            _ => false,
+        });
+        let fitting: Vec<Known<'f>> = fitting.cloned().collect();
+        let from = if fitting.is_empty() { &lists } else { &fitting };
+        if from.is_empty() {
+            return None;
+        }
+        let list = self.choices.pick(from).clone();
+        let before = [self.known.len(), self.filled.len(), self.focus.len()];
+        let plain = format!("{name} in {}", list.text);
+        let binding = self.binding(name, &list);
+        Some(Entered {
+            binding,
+            plain,
+            before,
+        })
+    }
+
+    /// Forgets what is known within an `each`.
+    pub fn leave(&mut self, entered: &Entered) {
+        let [known, filled, focus] = entered.before;
+        self.known.truncate(known);
+        self.filled.truncate(filled);
+        self.focus.truncate(focus);
+    }
+
+    /// A path of a sort, mostly one that ends with this name, as it stands or with something in its place where it may
+    /// be empty.
+    pub fn copy(&mut self, sort: &Sort, name: &str) -> Option<String> {
+        let is_named = |known: &Known<'f>| known.text.ends_with(name);
+        let named = self.choices.chance(75);
+        let known = self
+            .path(|known| known.sort == *sort && (!named || is_named(known)))
+            .or_else(|| self.path(|known| known.sort == *sort))?;
+        match self.choices.chance(50) {
+            true => Some(known.text),
+            false => Some(self.used(&known)),
+        }
+    }
+
     /// Makes all paths below `path` known.
-    fn know(&mut self, path: &str, form: &Form, may_be_empty: bool) {
+    fn know(&mut self, path: &str, form: &'f Form, may_be_empty: bool) {
         let reads = match form {
             Form::Text(Text::Date) => Reads::Date,
             Form::Text(Text::DateTime) => Reads::DateTime,
@@ -160,6 +232,12 @@ impl Writer<'_, '_> {
             may_be_empty,
             reads,
             is_small,
+            item: match form {
+                Form::List {
+                    item, has_holes, ..
+                } => Some((item, *has_holes)),
+                _ => None,
+            },
         });
         if let Form::Group(fields) = form {
             for below in fields {
@@ -170,13 +248,12 @@ impl Writer<'_, '_> {
     }
 
     /// The list of an `each`, whose item is known from here on.
-    fn binding(&mut self, list: &Known, form: &Form) -> String {
-        let item = find(form, &list.text);
+    fn binding(&mut self, name: &str, list: &Known<'f>) -> String {
         let mut own = Writer {
             choices: &mut *self.choices,
             known: self.known.clone(),
-            filled: Vec::new(),
-            focus: Vec::new(),
+            filled: self.filled.clone(),
+            focus: self.focus.clone(),
         };
         let text = match own.choices.below(6) {
             0..=2 => list.text.clone(),
@@ -184,14 +261,15 @@ impl Writer<'_, '_> {
             4 => format!("{}[:2]", list.text),
             _ => own.of(&list.sort, 1),
         };
-        if let Some((item, has_holes)) = item {
-            own.know("rad", item, has_holes);
+        if let Some((item, has_holes)) = list.item {
+            own.know(name, item, has_holes);
         }
+        let below = format!("{name}.");
         let condition = own.choices.chance(50).then(|| {
-            let about: Vec<Known> = own
+            let about: Vec<Known<'f>> = own
                 .known
                 .iter()
-                .filter(|known| known.text.starts_with("rad"))
+                .filter(|known| known.text == name || known.text.starts_with(&below))
                 .cloned()
                 .collect();
             match about.len() {
@@ -206,7 +284,7 @@ impl Writer<'_, '_> {
         // What the condition says is often used.
         if let Some(condition) = &condition {
             for known in &self.known {
-                if known.text.starts_with("rad.") && condition.contains(&known.text) {
+                if known.text.starts_with(&below) && condition.contains(&known.text) {
                     self.focus.push(known.text.clone());
                     if self.choices.chance(50) {
                         self.filled.push(known.text.clone());
@@ -215,8 +293,8 @@ impl Writer<'_, '_> {
             }
         }
         match condition {
-            Some(condition) => format!("rad in {text} if {condition}"),
-            None => format!("rad in {text}"),
+            Some(condition) => format!("{name} in {text} if {condition}"),
+            None => format!("{name} in {text}"),
         }
     }
 
@@ -264,7 +342,7 @@ impl Writer<'_, '_> {
     }
 
     /// An expression of a sort; of another one now and then.
-    fn of(&mut self, sort: &Sort, depth: usize) -> String {
+    pub fn of(&mut self, sort: &Sort, depth: usize) -> String {
         if depth == 0 {
             return self.leaf(sort);
         }
@@ -295,7 +373,7 @@ impl Writer<'_, '_> {
     }
 
     /// The paths of a sort: those of which a condition speaks, if there are any and the choice falls on them.
-    fn path(&mut self, fits: impl Fn(&Known) -> bool) -> Option<Known> {
+    fn path(&mut self, fits: impl Fn(&Known<'f>) -> bool) -> Option<Known<'f>> {
         let focused = self.choices.chance(60);
         let of = |focused: bool| {
             let paths = self.known.iter().filter(|known| fits(known));
@@ -310,7 +388,7 @@ impl Writer<'_, '_> {
     }
 
     /// A path as it can be used, mostly: with something in its place where it may be empty.
-    fn used(&mut self, known: &Known) -> String {
+    fn used(&mut self, known: &Known<'f>) -> String {
         let is_filled = !known.may_be_empty
             || self.filled.iter().any(|filled| {
                 filled == &known.text || filled.starts_with(&format!("{}.", known.text))
@@ -497,7 +575,7 @@ impl Writer<'_, '_> {
 
     /// A list of groups with a field of some sort, and the field's name.
     fn list_with(&mut self, fits: impl Fn(&Sort) -> bool) -> Option<(String, &'static str)> {
-        let lists: Vec<(Known, &'static str)> = self
+        let lists: Vec<(Known<'f>, &'static str)> = self
             .known
             .iter()
             .filter_map(|known| match &known.sort {
@@ -577,7 +655,7 @@ impl Writer<'_, '_> {
     }
 
     /// Something that reads a text which a condition speaks of.
-    fn read(&mut self, sort: &Sort, about: &Known, condition: &str, depth: usize) -> String {
+    fn read(&mut self, sort: &Sort, about: &Known<'f>, condition: &str, depth: usize) -> String {
         let path = &about.text;
         match sort {
             Sort::Date if condition.contains("datetime") => format!("({path} | norwegian_day)"),
@@ -601,7 +679,7 @@ impl Writer<'_, '_> {
     }
 
     /// A condition that speaks of a path, and on which branch the path is not empty, as far as that is clear.
-    fn condition(&mut self, about: &Known, depth: usize) -> (String, Option<bool>) {
+    fn condition(&mut self, about: &Known<'f>, depth: usize) -> (String, Option<bool>) {
         let path = about.text.clone();
         let simple = match self.choices.below(18) {
             0 | 1 => (format!("{path} is defined"), Some(true)),
@@ -1466,28 +1544,4 @@ impl Writer<'_, '_> {
             _ => self.leaf(&sort),
         }
     }
-}
-
-/// The items of the list to which a path leads, and whether they may be empty.
-fn find<'f>(form: &'f Form, path: &str) -> Option<(&'f Form, bool)> {
-    if path == "data.flere" {
-        return Some((form, false));
-    }
-    let mut due = vec![("data.model".to_owned(), form)];
-    while let Some((at, form)) = due.pop() {
-        match form {
-            Form::List {
-                item, has_holes, ..
-            } if at == path => return Some((item, *has_holes)),
-            Form::Group(fields) => {
-                due.extend(
-                    fields
-                        .iter()
-                        .map(|below| (field(&at, below.name), &below.form)),
-                );
-            }
-            _ => {}
-        }
-    }
-    None
 }
