@@ -2,7 +2,7 @@
 //!
 //! Left to themselves, the AWS SDK and `reqwest` each read the bundle of root certificates and every file in the
 //! folder beside it, some 290 of them on Debian, and the SDK parses them anew for each of its clients: two fifths of
-//! a cold start's processor time. Here one bundle is read once, and both take their trust from it.
+//! a cold start's processor time. Here one bundle is read and parsed once, and the SDK's calls go through `reqwest`, too.
 //!
 //! | read | when |
 //! |---|---|
@@ -15,32 +15,19 @@
 //! deployment of ours, and an authority that was added to the system is trusted.
 
 use std::{
-    collections::HashMap,
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Duration,
+    sync::{Arc, OnceLock},
 };
 
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_smithy_http_client::{
-    ConnectorBuilder,
-    proxy::ProxyConfig,
-    tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::{
-    box_error::BoxError,
-    client::{
-        connector_metadata::ConnectorMetadata,
-        http::{HttpClient, HttpConnectorSettings, SharedHttpConnector},
-        runtime_components::{RuntimeComponents, RuntimeComponentsBuilder},
-    },
-};
-use aws_smithy_types::{config_bag::ConfigBag, timeout::TimeoutConfig};
-use base64::{Engine, prelude::BASE64_STANDARD};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
 use thiserror::Error;
+
+use sdk_client::SdkClient;
+
+mod sdk_client;
 
 const FILE: &str = "SSL_CERT_FILE";
 const FOLDERS: &str = "SSL_CERT_DIR";
@@ -81,13 +68,8 @@ pub enum HttpError {
     Client(#[from] reqwest::Error),
 }
 
-/// Whom clients trust, in the form that each of the two HTTP stacks takes.
-struct Trust {
-    config: ClientConfig,
-    /// The certificates that the configuration holds. The SDK takes PEM alone, and panics on a certificate that
-    /// cannot be parsed, so that it gets none but these.
-    pem: Vec<u8>,
-}
+/// Whom clients trust.
+struct Trust(ClientConfig);
 
 impl Trust {
     /// The trust of this process, read by whoever asks first.
@@ -101,16 +83,8 @@ impl Trust {
     fn read(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, TlsError> {
         let found = find(variable);
         let mut roots = RootCertStore::empty();
-        let mut pem = String::new();
-        for certificate in found.certs {
-            let text = BASE64_STANDARD.encode(&certificate);
-            // Bundles hold certificates of old forms, which nobody needs.
-            if roots.add(certificate).is_ok() {
-                pem.push_str("-----BEGIN CERTIFICATE-----\n");
-                pem.push_str(&text);
-                pem.push_str("\n-----END CERTIFICATE-----\n");
-            }
-        }
+        // Bundles hold certificates of old forms, which nobody needs.
+        roots.add_parsable_certificates(found.certs);
         if roots.is_empty() {
             return Err(TlsError::NoRoots(
                 found.errors.first().map(ToString::to_string),
@@ -125,10 +99,7 @@ impl Trust {
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
-        Ok(Self {
-            config,
-            pem: pem.into_bytes(),
-        })
+        Ok(Self(config))
     }
 }
 
@@ -168,7 +139,7 @@ fn find(variable: impl Fn(&str) -> Option<OsString>) -> CertificateResult {
 /// # Errors
 /// [`TlsError`].
 pub fn client_config() -> Result<ClientConfig, TlsError> {
-    Ok(Trust::of_process()?.config.clone())
+    Ok(Trust::of_process()?.0.clone())
 }
 
 /// The AWS SDK's settings from the environment, with a client that trusts whom all others trust.
@@ -176,89 +147,9 @@ pub fn client_config() -> Result<ClientConfig, TlsError> {
 /// # Errors
 /// [`TlsError`].
 pub async fn aws_config() -> Result<SdkConfig, TlsError> {
-    let client = SdkClient::new(Trust::of_process()?);
+    let client = SdkClient::new(client_config()?);
     let config = aws_config::defaults(BehaviorVersion::v2026_01_12());
-    // Clients that the SDK makes to find credentials are seldom called: theirs is made at the first call.
-    let config = config.http_client(client.clone()).load().await;
-    let eager = SdkClient {
-        is_eager: true,
-        ..client
-    };
-    Ok(config.into_builder().http_client(eager).build())
-}
-
-/// The HTTP client of the AWS SDK: the SDK's own connector, made once for all clients that wait equally long, and
-/// not once for each client to be checked and once more for its calls.
-#[derive(Debug, Clone)]
-struct SdkClient {
-    tls: TlsContext,
-    connectors: Arc<Mutex<HashMap<Timeouts, SharedHttpConnector>>>,
-    /// A connector is made when a client is: while a function starts, and not in its first invocation.
-    is_eager: bool,
-}
-
-/// To connect, and to an answer's first byte.
-type Timeouts = (Option<Duration>, Option<Duration>);
-
-impl SdkClient {
-    fn new(trust: &Trust) -> Self {
-        let store = TrustStore::empty().with_pem_certificate(trust.pem.as_slice());
-        let context = TlsContext::builder().with_trust_store(store).build();
-        Self {
-            // The builder cannot fail, and its default trusts the system.
-            tls: context.unwrap_or_default(),
-            connectors: Arc::default(),
-            is_eager: false,
-        }
-    }
-
-    fn connector(&self, settings: &HttpConnectorSettings) -> SharedHttpConnector {
-        let timeouts = (settings.connect_timeout(), settings.read_timeout());
-        let mut connectors = self
-            .connectors
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let connector = connectors.entry(timeouts).or_insert_with(|| {
-            let mut builder = ConnectorBuilder::default()
-                .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
-                .tls_context(self.tls.clone())
-                .connector_settings(settings.clone());
-            // As the SDK's default client does.
-            builder.set_proxy_config(Some(ProxyConfig::from_env()));
-            SharedHttpConnector::new(builder.build())
-        });
-        connector.clone()
-    }
-}
-
-impl HttpClient for SdkClient {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        _: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        self.connector(settings)
-    }
-
-    fn validate_base_client_config(
-        &self,
-        _: &RuntimeComponentsBuilder,
-        config: &ConfigBag,
-    ) -> Result<(), BoxError> {
-        if self.is_eager
-            && let Some(timeouts) = config.load::<TimeoutConfig>()
-        {
-            let mut settings = HttpConnectorSettings::builder();
-            settings.set_connect_timeout(timeouts.connect_timeout());
-            settings.set_read_timeout(timeouts.read_timeout());
-            self.connector(&settings.build());
-        }
-        Ok(())
-    }
-
-    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
-        Some(ConnectorMetadata::new("hyper", Some("1.x".into())))
-    }
+    Ok(config.http_client(client).load().await)
 }
 
 #[cfg(test)]
