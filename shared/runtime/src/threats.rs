@@ -87,7 +87,7 @@
 //! | `receive` | enqueue triggers, read the ledger, read the events secret | receive from the queue, write to the ledger, get Altinn's key |
 //! | `instantiate` | **all that the service owner's client may do in Altinn**; read and write relays | delete from the table, read the events secret |
 //! | `reconcile` | the same in Altinn; enqueue; change relays on record | delete from the table, receive from the queue, read the events secret |
-//! | `redrive` | move messages between the two queues; with the key, delete one of two B and update its relay in the table | create a B, put new relays into the table |
+//! | `redrive` | move messages between the two queues; let a stopped route go on; with the key, delete one of two B and update its relay in the table | create a B, put new relays into the table |
 //!
 //! The client's scopes bound what is lost in Altinn: give it these three and no more, and apps a policy that
 //! lets it do what the routes need. Its key can be withdrawn at Maskinporten at any time; tokens that were
