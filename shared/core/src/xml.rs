@@ -323,7 +323,7 @@ mod tests {
         }) else {
             unreachable!()
         };
-        let written = write("melding", Some(&schema), &model).unwrap();
+        let written = write("melding", Some(&schema), &schema.ordered(model)).unwrap();
         assert_eq!(
             written
                 .strip_prefix(r#"<?xml version="1.0" encoding="utf-8"?>"#)

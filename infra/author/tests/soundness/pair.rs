@@ -128,7 +128,7 @@ impl Pair {
         let Form::Xml(xml) = &checked.form else {
             return Made::Wrong("the form is not XML".to_owned());
         };
-        let model = Json::Object(checked.draft.model);
+        let model = without_empty_lists(Json::Object(checked.draft.model));
         if let Some(error) = self.validator.iter_errors(&model).next() {
             return Made::Wrong(format!(
                 "B's schema does not allow the draft: {error} at {}: {model}",
@@ -149,6 +149,22 @@ impl Pair {
     }
 }
 
+/// The draft as XML can carry it: of an empty list there is no element.
+fn without_empty_lists(value: Json) -> Json {
+    match value {
+        Json::Object(fields) => {
+            let fields = fields.into_iter();
+            let fields =
+                fields.filter(|(_, value)| value.as_array().is_none_or(|it| !it.is_empty()));
+            fields
+                .map(|(name, value)| (name, without_empty_lists(value)))
+                .collect()
+        }
+        Json::Array(items) => items.into_iter().map(without_empty_lists).collect(),
+        other => other,
+    }
+}
+
 /// Writes the files of an app with this form.
 fn app(folder: &Path, name: &str, schema: &Json, forms: &[&str], more: Option<Json>) {
     let model = json!({"id": "model", "appLogic": {"classRef": "Model"}, "maxCount": 1});
@@ -163,7 +179,9 @@ fn app(folder: &Path, name: &str, schema: &Json, forms: &[&str], more: Option<Js
     write("applicationmetadata.json", &metadata.to_string());
     write(
         "app.yaml",
-        "policy: { serviceOwner: [read, write, instantiate, complete, delete] }\ntasks: [{ id: Task_1, name: Utfylling, type: data }]\n",
+        &format!(
+            "policy: {{ serviceOwner: [read, write, instantiate, complete, delete] }}\ntasks: [{{ id: Task_1, name: Utfylling, type: data }}]\nroots: {{ model: {ROOT} }}\n"
+        ),
     );
     for form in forms {
         write(&format!("models/{form}.schema.json"), &schema.to_string());

@@ -104,8 +104,9 @@ impl<'a> FormTarget<'_, 'a> {
         if let Some(misfit) = self.kind(&BTreeSet::from([kind]), &shape.kinds, true) {
             return Some(misfit);
         }
+        // Of an empty list there is no element, and its items are not counted.
         if let Some(misfit) = value_breaks(&shape.limits, value)
-            && (self.is_complete || misfit.code != "few-items")
+            && (misfit.code != "few-items" || self.is_complete && !has_no_element(value))
         {
             return Some(misfit);
         }
@@ -120,8 +121,14 @@ impl<'a> FormTarget<'_, 'a> {
                     .find_map(|item| self.refuses_at(node, item, depth + 1))
             }
             Value::Object(fields) => {
+                let is_set = |name: &str| {
+                    let node = shape.field(name);
+                    node.is_some_and(|node| self.form.shape(node).is_fixed)
+                };
                 let is_lacking = |name: &&&str| {
-                    self.is_validated && fields.get(**name).is_none_or(Value::is_null)
+                    self.is_complete
+                        && fields.get(**name).is_none_or(has_no_element)
+                        && !is_set(name)
                 };
                 if let Some(name) = shape.required.iter().find(is_lacking) {
                     return Some(not_there().in_field(name));
@@ -285,7 +292,10 @@ impl<'a> FormTarget<'_, 'a> {
                 Some(node) => self.compare(field, node, depth + 1, seen, found),
                 None => found.push(no_such_field()),
             }
-            if self.is_complete && field.may_be_empty && admitted.required.contains(name.as_str()) {
+            if self.is_complete
+                && may_be_left_out(field)
+                && admitted.required.contains(name.as_str())
+            {
                 let what = "may be empty, and B requires this field";
                 found.push(Misfit::warning("may-be-empty", what));
             }
@@ -303,6 +313,19 @@ impl<'a> FormTarget<'_, 'a> {
             }
         }
     }
+}
+
+/// Whether B gets no element of a value.
+pub(super) fn has_no_element(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
+}
+
+/// Whether B may get no element of it: it may be empty, or a list without items.
+pub(super) fn may_be_left_out(given: &Type<'_, '_>) -> bool {
+    given.may_be_empty
+        || given
+            .known()
+            .any(|kind| matches!(kind, types::Kind::List { least: 0, .. }))
 }
 
 /// The value that B's class makes of another one that it reads without loss: a number of a text, true or false of a digit.

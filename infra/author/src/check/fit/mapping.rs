@@ -11,7 +11,7 @@ use stafett_core::{
 
 use super::{
     Fit,
-    compat::{FormTarget, Misfit, too_few, too_many},
+    compat::{FormTarget, Misfit, has_no_element, may_be_left_out, too_few, too_many},
     source_schemas::SourceSchemas,
 };
 use crate::{
@@ -226,6 +226,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         }
         // An empty list is left out.
         if let Some(limit) = shape.limits.min_items
+            && self.is_complete()
             && least.max(1) < limit
         {
             self.misfit(each, list, too_few(least.max(1), limit));
@@ -433,7 +434,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
                 self.misfit(field, expression, misfit);
             }
         }
-        !inferred.may_be_empty
+        !may_be_left_out(&inferred)
     }
 
     /// Tells a required field of B that may stay empty.
@@ -444,7 +445,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         field: &str,
         is_required: bool,
     ) {
-        if !inferred.may_be_empty || !is_required {
+        if !is_required || !may_be_left_out(inferred) {
             return;
         }
         let text = shortened(expression.text());
@@ -480,9 +481,12 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
     ) -> bool {
         let nothing = Scope::default();
         let value = expression.evaluate(&nothing);
-        let is_filled = !matches!(value, Ok(None));
+        let is_filled = match &value {
+            Ok(value) => !value.as_ref().is_none_or(has_no_element),
+            Err(_) => true,
+        };
         match value {
-            Ok(Some(value)) => {
+            Ok(Some(value)) if is_filled || !is_required => {
                 let misfit = match (self.target, node) {
                     (Some(target), Some(node)) => target.refuses(node, &value),
                     _ => None,
@@ -501,7 +505,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
                     }
                 }
             }
-            Ok(None) if is_required => {
+            Ok(_) if is_required => {
                 let finding = self.fit.error(
                     "required",
                     field,
@@ -509,7 +513,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
                 );
                 self.fit.push(finding);
             }
-            Ok(None) => {}
+            Ok(_) => {}
             Err(error) => {
                 let finding = self.fit.error("evaluation", field, error.to_string());
                 self.fit.push(finding);

@@ -267,21 +267,6 @@ fn elements_are_sent_in_the_order_of_the_schema_whatever_the_routes_is() {
 }
 
 #[test]
-fn a_required_field_must_be_filled() {
-    let a = json!({"properties": {"x": {"type": "string"}}});
-    let b = json!({"properties": {"x": {"type": "string"}, "y": {"type": "string"}}, "required": ["x", "y"]});
-    let told = told("  x: data.model.x\n", a, b).into_iter();
-    let codes: Vec<_> = told.map(|(severity, code, ..)| (severity, code)).collect();
-    assert_eq!(
-        codes,
-        [
-            (Severity::Warning, "may-be-empty"),
-            (Severity::Error, "required")
-        ]
-    );
-}
-
-#[test]
 fn an_accepted_warning_is_left_out_and_one_that_is_not_there_is_told() {
     let a = || json!({"properties": {"x": {"type": "string"}}});
     let b = || json!({"properties": {"y": {"type": "string"}}});

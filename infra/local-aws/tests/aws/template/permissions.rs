@@ -149,6 +149,7 @@ fn each_function_may_do_exactly_what_it_does() {
         [
             may_work_on("Queue.Arn"),
             may(["dynamodb:PutItem", "dynamodb:Query"], "Ledger.Arn"),
+            may(["dynamodb:GetItem"], "Ledger.Arn"),
             may_read_secret("arn:jwk"),
             may_log("InstantiateLogs.Arn"),
         ]
@@ -176,6 +177,7 @@ fn each_function_may_do_exactly_what_it_does() {
                 ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"],
                 "Ledger.Arn"
             ),
+            may(["dynamodb:PutItem"], "Ledger.Arn"),
             may_read_secret("arn:jwk"),
             may_log("RedriveLogs.Arn"),
         ]

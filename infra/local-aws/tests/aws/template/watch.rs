@@ -12,7 +12,7 @@ use regex::Regex;
 use serde_json::{Value, json};
 use stafett_core::relay::Reason;
 use stafett_runtime::{
-    metrics::{self, Outcome, Reconciled, Relayed},
+    metrics::{self, Arrived, Outcome, Reconciled, Relayed},
     telemetry,
 };
 use tracing_subscriber::filter::LevelFilter;
@@ -76,6 +76,12 @@ fn told() -> BTreeSet<Metric> {
             vanished: 1,
         };
         reconciled.emit(now);
+        let arrived = Arrived {
+            route: &route,
+            changed: 1,
+            stopped: true,
+        };
+        arrived.emit(now);
         metrics::run_finished(now);
     });
     let mut lines = String::new();

@@ -45,7 +45,7 @@ fn a_schema_that_cannot_be_used_stops_the_relay_unless_the_route_names_a_file() 
 fn the_fields_keep_the_order_of_a_route_that_says_so() {
     let form = |order: Order| {
         let mut case = valid();
-        case.serve(json!({"properties": {"rad": {"items": ordering_schema()}}}));
+        case.serve(json!({"properties": {"rad": {"type": "array", "items": ordering_schema()}}}));
         case.target.order = order;
         let row = json!({"soknad": read(r#"{"tittel": "Bod", "antall": 2.0}"#)});
         case.draft.model = json!({"rad": [row.clone(), row]})
