@@ -15,6 +15,8 @@ const FIELDS: [&str; 6] = [
     "string merknad",
     "List<Vedtak> vedtak",
 ];
+/// How many messages are worked on at the same time, by the template.
+const BATCH: usize = 10;
 /// How many citizens have applied before anybody notices.
 const APPLICATIONS: usize = 12;
 
@@ -180,6 +182,20 @@ async fn whatever_differs_in_the_class_at_most_one_form_is_wrong() {
         assert_eq!(story.creations(), expected.0 + expected.1, "{change}");
         story.end().await;
     }
+}
+
+#[tokio::test]
+async fn a_b_that_is_deployed_anew_costs_no_more_forms_than_were_under_way_where_every_b_is_compared()
+ {
+    let story = story_with(&FIELDS, &verifying("always")).await;
+    let before = apply(&story).await;
+    assert_eq!(counted(&story, &before).await, (APPLICATIONS, 0, 0));
+    story.altinn.deploy(casework_with(&FIELDS[..4]));
+    let after = apply(&story).await;
+    let (done, wrong, waiting) = counted(&story, &after).await;
+    assert_eq!((done, wrong + waiting), (0, APPLICATIONS));
+    assert!((1..=BATCH).contains(&wrong), "{wrong} forms are wrong");
+    assert_eq!(story.creations(), APPLICATIONS + wrong);
 }
 
 #[tokio::test]

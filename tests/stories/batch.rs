@@ -10,6 +10,11 @@ async fn all_relays_of_a_batch_call_b_at_the_same_time() {
     let mut plan = permit_alone();
     plan.code = binaries().code();
     let story = Story::begin(plan).await;
+    // The others of a container wait until its first B is read back.
+    let first = story.fill_in(Stage::Ended);
+    story.trigger(&first).await;
+    story.reaches(ROUTE, &first, "done").await;
+    story.settled().await;
     let gate = Gate::default();
     story
         .altinn_wire

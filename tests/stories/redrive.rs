@@ -487,7 +487,7 @@ async fn an_invalid_request_is_an_error_that_shows_a_valid_one() {
     for (request, says) in [
         (
             json!({}),
-            "`action` must be \"inspect\", \"redrive\" or \"remove\"",
+            "`action` must be \"inspect\", \"redrive\", \"remove\" or \"resume\"",
         ),
         (json!("redrive"), "must be one JSON object"),
         (json!({ "action": "purge" }), "`action` must be"),
