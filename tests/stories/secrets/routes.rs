@@ -86,7 +86,7 @@ const BROKEN: [(&str, [&str; 2], &str); 17] = [
             "mottatt: instance.process.ended",
             "mottatt: data.model.merknad",
         ],
-        "orphan_left",
+        "draft_refused",
     ),
     (
         "not-for-xml",

@@ -102,7 +102,7 @@ impl Call {
     }
 }
 
-/// A request without the parts that differ from relay to relay: A is `A`, another instance `B`, and of the query only
+/// A request without the parts that differ from relay to relay: A is `A`, another instance `B`, its elements are `element`, and of the query only
 /// the data type is kept.
 fn what(seen: &RequestHead, a: &str) -> String {
     if let Some(operation) = seen.operation() {
@@ -119,6 +119,8 @@ fn what(seen: &RequestHead, a: &str) -> String {
         if is_instance {
             segments.pop();
             segments.push("B");
+        } else if segment.parse::<Uuid>().is_ok() && segments.ends_with(&["B", "data"]) {
+            segments.push("element");
         } else {
             segments.push(segment);
         }
