@@ -2,9 +2,8 @@
 
 /// The extension under which files of a media type are known. `bin` for one that is not in the list.
 ///
-/// The list has what Altinn's apps admit as attachments; each extension leads app-lib back to the media type
-/// (Altinn/app-lib-dotnet: src/Altinn.App.Core/Helpers/MimeTypeMap.cs), since B compares the two when an element is added
-/// to an instance.
+/// The list has what Altinn's apps usually admit as attachments. When an element is added to an instance, B compares its media
+/// type with the one that its extension stands for (Altinn/app-lib-dotnet: src/Altinn.App.Core/Helpers/MimeTypeMap.cs).
 pub(super) fn extension(media_type: &str) -> &'static str {
     let plain = media_type.split(';').next().unwrap_or_default();
     let plain = plain.trim().to_ascii_lowercase();

@@ -323,7 +323,7 @@ fn every_critical_condition_has_an_alarm() {
     for function in ["Receive", "Instantiate", "Reconcile"] {
         on("Throttles", Some(function));
     }
-    for name in ["Missed", "Doubles"] {
+    for name in ["Missed", "Doubles", "Stopped"] {
         assert_eq!(on(name, None)["Threshold"], 0);
     }
     // Missing data means that the check did not run.
