@@ -49,6 +49,7 @@ KNOWN_GAPS = {
     "ReceiveLogs: embedded metrics": "no metric is extracted from a log line",
     "ReceiveRole.Policies.0.PolicyDocument.Statement.2.Resource": "Ref of a secret is its name; set to its ARN here",
     "ReconcileRole: dynamodb put_item": "the condition dynamodb:LeadingKeys is not evaluated",
+    "RedriveRole: dynamodb put_item": "the condition dynamodb:LeadingKeys is not evaluated",
     "RedriveRole: sqs delete_message_batch": "batch calls need their own actions; added to the policies here",
     "Routes": "a layer is not mounted under /opt; unpacked here, and STAFETT_ROUTES set to its path",
 }
