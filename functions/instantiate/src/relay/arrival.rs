@@ -91,6 +91,9 @@ impl RelayRun<'_> {
             Ok(Ok(arrival)) => arrival,
             Ok(Err(error)) => {
                 tracing::warn!(b = %verify.id, reason = %error, "B's form was not compared");
+                // Nor will the next one be: the others need not wait for it.
+                let arrivals = self.delivery.context.arrivals.of(&self.route().name);
+                arrivals.verified(version);
                 return VerifyOutcome::Passed;
             }
             // The next B is the first one that is compared.
