@@ -154,6 +154,7 @@ async fn record(story: &Story, relayed: &[(String, String)]) {
                 state: State::Done,
                 holder: Holder(Uuid::new_v4()),
                 lease_until: now,
+                not_before: None,
                 sent: None,
                 first: now,
                 attempts: 1,

@@ -687,7 +687,7 @@ impl World {
         let open = self.ledger.as_ref().is_some_and(|record| {
             matches!(
                 record.state,
-                State::Claimed | State::Waiting | State::Created
+                State::Told | State::Claimed | State::Waiting | State::Created
             )
         });
         let free = |message: &Message| *message == Message::Deleted;

@@ -122,6 +122,7 @@ impl Desk {
             state,
             holder: Holder(Uuid::nil()),
             lease_until: now,
+            not_before: None,
             sent: None,
             first: now,
             attempts: 1,

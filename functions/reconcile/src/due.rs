@@ -64,7 +64,7 @@ pub(crate) async fn wake(
         let due = &mut route_run.report.due;
         match relay.state {
             State::Claimed => due.claimed += 1,
-            State::Waiting => due.waiting += 1,
+            State::Told | State::Waiting => due.waiting += 1,
             State::Created => due.created += 1,
             // It was finished after the index was read.
             State::Done | State::Failed => {}

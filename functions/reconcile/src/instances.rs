@@ -63,7 +63,9 @@ pub(crate) async fn relay_missing(
             Some(it) => match it.state {
                 State::Failed => failed += 1,
                 State::Done => done += 1,
-                State::Claimed | State::Waiting | State::Created => in_hand += 1,
+                State::Told | State::Claimed | State::Waiting | State::Created => {
+                    in_hand += 1;
+                }
             },
         }
     }

@@ -116,7 +116,7 @@ impl InstanceSummary {
 pub struct Due {
     /// Their lease ended without a result.
     pub claimed: u64,
-    /// They have waited long enough.
+    /// They have waited long enough, or nobody has worked on them since reconcile enqueued them.
     pub waiting: u64,
     /// B exists, but the after-steps are not finished.
     pub created: u64,

@@ -56,7 +56,7 @@ impl Finding {
             (Some(State::Done), _) => {
                 "The relay is finished: nothing happens when it is redriven, and the message may as well be deleted.".to_owned()
             }
-            (Some(State::Waiting | State::Claimed | State::Created), reason)
+            (Some(State::Told | State::Waiting | State::Claimed | State::Created), reason)
                 if reason != Some(Reason::RouteUnknown) =>
             {
                 let meaning = reason.map(|reason| format!("{} ", reason.meaning()));

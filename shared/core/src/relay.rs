@@ -190,6 +190,8 @@ pub struct Record {
     pub holder: Holder,
     /// Until when no other worker may claim the relay: the end of the lease, or when the claim was given back.
     pub lease_until: Timestamp,
+    /// No attempt is made before this moment: the message was put back until then, or reconcile sends another one.
+    pub not_before: Option<Timestamp>,
     /// The request that no search has settled yet. Whoever takes over an expired claim adds the request that its worker
     /// may have sent.
     pub sent: Option<Sent>,
@@ -212,6 +214,8 @@ pub struct Record {
 /// The state of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum State {
+    /// Reconcile has enqueued it, and nobody has worked on it yet.
+    Told,
     /// A worker has claimed it until the lease ends.
     Claimed,
     /// The gate is not open, an attachment is missing, or Altinn did not give the answer that is needed.
@@ -225,10 +229,21 @@ pub enum State {
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [Self; 6] = [
+        Self::Told,
+        Self::Claimed,
+        Self::Waiting,
+        Self::Created,
+        Self::Done,
+        Self::Failed,
+    ];
+
     /// The state as it is written in the ledger and in answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Told => "told",
             Self::Claimed => "claimed",
             Self::Waiting => "waiting",
             Self::Created => "created",
@@ -240,15 +255,7 @@ impl State {
     /// Reads what [`State::as_str`] wrote.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Claimed,
-            Self::Waiting,
-            Self::Created,
-            Self::Done,
-            Self::Failed,
-        ]
-        .into_iter()
-        .find(|state| state.as_str() == text)
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 }
 
@@ -333,13 +340,7 @@ mod tests {
 
     #[test]
     fn every_state_is_read_back() {
-        for state in [
-            State::Claimed,
-            State::Waiting,
-            State::Created,
-            State::Done,
-            State::Failed,
-        ] {
+        for state in State::ALL {
             assert_eq!(State::parse(state.as_str()), Some(state));
         }
         assert_eq!(State::parse("lost"), None);

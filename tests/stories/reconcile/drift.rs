@@ -160,6 +160,7 @@ async fn relayed<'i>(story: &Story, instances: impl Iterator<Item = &'i String>)
                 state: State::Done,
                 holder: Holder(Uuid::new_v4()),
                 lease_until: now,
+                not_before: None,
                 sent: None,
                 first: now,
                 attempts: 1,

@@ -218,6 +218,7 @@ async fn put(
         state,
         holder: Holder(Uuid::new_v4()),
         lease_until: now,
+        not_before: None,
         sent,
         first: now,
         attempts: 1,

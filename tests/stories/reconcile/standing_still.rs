@@ -120,6 +120,7 @@ async fn claimed(story: &Story, a: &str) {
         state: State::Claimed,
         holder: Holder(Uuid::new_v4()),
         lease_until: ago(story, HOUR),
+        not_before: None,
         sent: None,
         first: ago(story, HOUR),
         attempts: 1,

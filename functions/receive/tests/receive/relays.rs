@@ -25,6 +25,7 @@ fn record(state: State, reason: Option<Reason>, b: Option<&str>) -> Record {
         state,
         holder: Holder(Uuid::nil()),
         lease_until: written,
+        not_before: None,
         sent: None,
         first: Timestamp::UNIX_EPOCH,
         attempts: 3,

@@ -57,6 +57,8 @@ pub(super) struct Item {
     holder: Uuid,
     /// Milliseconds since 1970, like all moments here but `expires`.
     lease_until: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_before: Option<i64>,
     /// Whether a request is open. Its `sent_…` are missing in an item of an older version.
     doubt: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,6 +109,7 @@ impl Item {
             state: record.state.as_str().to_owned(),
             holder: record.holder.0,
             lease_until: record.lease_until.as_millisecond(),
+            not_before: record.not_before.map(Timestamp::as_millisecond),
             doubt: record.sent.is_some(),
             sent_from: record.sent.map(|sent| sent.from.as_millisecond()),
             sent_ended: record.sent.map(|sent| sent.ended.as_millisecond()),
@@ -159,6 +162,7 @@ impl Item {
             state: State::parse(&self.state).ok_or_else(|| malformed(&"an unknown state"))?,
             holder: Holder(self.holder),
             lease_until: moment(self.lease_until)?,
+            not_before: self.not_before.map(moment).transpose()?,
             sent,
             first: moment(self.first)?,
             attempts: self.attempts,
@@ -196,15 +200,7 @@ mod tests {
     }
 
     fn any_state() -> impl Strategy<Value = State> {
-        select(
-            &[
-                State::Claimed,
-                State::Waiting,
-                State::Created,
-                State::Done,
-                State::Failed,
-            ][..],
-        )
+        select(&State::ALL[..])
     }
 
     fn any_target() -> impl Strategy<Value = AppId> {
@@ -221,13 +217,14 @@ mod tests {
         fn any_record()(
             rev in any::<u64>(), state in any_state(), holder in any::<u128>(), sent in option::of(any_sent()),
             (lease_until, first, updated) in (any_moment(), any_moment(), any_moment()),
+            not_before in option::of(any_moment()),
             attempts in any::<u32>(), targets in btree_set(any_target(), 0..4),
             instance in option::of(any_instance()), reason in option::of(select(Reason::ALL)),
             detail in option::of(".{0,600}"),
         ) -> Record {
             let holder = Holder(Uuid::from_u128(holder));
             Record {
-                rev, state, holder, lease_until, sent, first, attempts, targets, instance, reason, detail, updated,
+                rev, state, holder, lease_until, not_before, sent, first, attempts, targets, instance, reason, detail, updated,
             }
         }
     }
@@ -282,6 +279,7 @@ mod tests {
             state: State::Failed,
             holder: Holder(Uuid::nil()),
             lease_until: Timestamp::UNIX_EPOCH,
+            not_before: None,
             sent: None,
             first: Timestamp::UNIX_EPOCH,
             attempts: 1,

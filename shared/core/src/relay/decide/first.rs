@@ -57,7 +57,9 @@ impl Delivery {
                 let wait = left.min(self.backoff()).max(Duration::from_secs(1));
                 Step::End(End::without_claim(Disposition::Again(wait), Some(seen)))
             }
-            State::Claimed | State::Failed | State::Waiting => self.claim_over(&seen, now),
+            State::Told | State::Claimed | State::Failed | State::Waiting => {
+                self.claim_over(&seen, now)
+            }
         }
     }
 
@@ -95,6 +97,7 @@ impl Delivery {
             state: State::Claimed,
             holder: self.holder,
             lease_until: later(now, self.policy.lease),
+            not_before: None,
             sent: None,
             first: now,
             attempts: 1,
@@ -121,11 +124,14 @@ impl Delivery {
                     quiet: later(seen.lease_until, self.policy.settle),
                 },
             )),
-            State::Waiting | State::Created | State::Done | State::Failed => seen.sent,
+            State::Told | State::Waiting | State::Created | State::Done | State::Failed => {
+                seen.sent
+            }
         };
         let claim = Record {
             state: State::Claimed,
             lease_until: later(now, self.policy.lease),
+            not_before: None,
             sent,
             // A B that was on record as created and was deleted is forgotten, unless only its id can prove that it is gone.
             instance: seen

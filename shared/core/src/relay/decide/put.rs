@@ -161,7 +161,7 @@ impl Delivery {
     pub(super) fn after_conflict(&self, seen: &Record) -> Disposition {
         match seen.state {
             State::Done => Disposition::Acknowledge,
-            State::Claimed | State::Waiting | State::Created | State::Failed => {
+            State::Told | State::Claimed | State::Waiting | State::Created | State::Failed => {
                 Disposition::Again(self.backoff())
             }
         }

@@ -62,7 +62,10 @@ impl SetOutcome {
                 }
                 Disposition::GiveUp => failed += 1,
                 Disposition::Acknowledge => {
-                    waiting += u32::from(matches!(state, Some(State::Waiting | State::Created)));
+                    waiting += u32::from(matches!(
+                        state,
+                        Some(State::Told | State::Waiting | State::Created)
+                    ));
                 }
             }
         }

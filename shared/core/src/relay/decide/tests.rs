@@ -143,6 +143,7 @@ fn seen(state: State) -> Record {
         state,
         holder: Holder(Uuid::from_u128(8)),
         lease_until: moment(0),
+        not_before: None,
         sent: None,
         first: moment(-1_000),
         attempts: 2,

@@ -17,15 +17,7 @@ fn any_failure() -> impl Strategy<Value = Failure> {
 }
 
 fn any_state() -> impl Strategy<Value = State> {
-    select(
-        &[
-            State::Claimed,
-            State::Waiting,
-            State::Created,
-            State::Done,
-            State::Failed,
-        ][..],
-    )
+    select(&State::ALL[..])
 }
 
 fn any_moment() -> impl Strategy<Value = Timestamp> {
@@ -442,7 +434,7 @@ impl Watch {
                 let unsettled = written.is_none() && before.is_some() && seen.instance.is_some();
                 prop_assert!(self.looked || !unsettled);
             }
-            (State::Waiting | State::Failed, None) => {
+            (State::Told, _) | (State::Waiting | State::Failed, None) => {
                 return Err(TestCaseError::fail("written without a claim"));
             }
         }
