@@ -10,7 +10,7 @@
     clippy::unwrap_used
 )]
 
-use std::{sync::Arc, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
@@ -19,10 +19,10 @@ use jiff::Timestamp;
 use stafett_core::{
     relay::{
         Reason,
-        decide::{Disposition, backoff},
+        decide::{Disposition, Message, backoff},
     },
     route::Routes,
-    trigger::Trigger,
+    trigger::{Cause, Trigger},
 };
 use stafett_runtime::{
     altinn::Connection,
@@ -110,17 +110,21 @@ impl Instantiate {
 
     /// Processes one message. Returns whether it is finished, so that SQS deletes it.
     async fn deliver(&self, message: &SqsMessage, left: Duration) -> bool {
-        let receives = message
-            .attributes
-            .get("ApproximateReceiveCount")
-            .and_then(|count| count.parse().ok())
-            .unwrap_or(1);
+        let receives = number(message, "ApproximateReceiveCount").unwrap_or(1);
+        let sent_at = number(message, "SentTimestamp");
         let trace = message
             .attributes
             .get("AWSTraceHeader")
             .and_then(|header| Trace::read(header));
         let disposition = match Trigger::from_message(message.body.as_deref().unwrap_or_default()) {
-            Ok(trigger) => self.run(&trigger, trace.as_ref(), receives, left).await,
+            Ok(trigger) => {
+                let message = Message {
+                    receives,
+                    sent_at: sent_at.and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+                    redriven: trigger.cause == Cause::Redrive,
+                };
+                self.run(&trigger, trace.as_ref(), message, left).await
+            }
             Err(error) => {
                 tracing::error!(
                     message_id = message.message_id,
@@ -150,18 +154,19 @@ impl Instantiate {
         &self,
         trigger: &Trigger,
         trace: Option<&Trace>,
-        receives: u32,
+        message: Message,
         left: Duration,
     ) -> Disposition {
         match self.routes.get(&trigger.route) {
-            Some(route) => {
-                self.context
-                    .run(route, trigger, trace, receives, left)
-                    .await
-            }
-            None => without_route(trigger, receives, self.context.clock.now()),
+            Some(route) => self.context.run(route, trigger, trace, message, left).await,
+            None => without_route(trigger, message.receives, self.context.clock.now()),
         }
     }
+}
+
+/// A number that SQS tells of a message (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS": `attributes`).
+fn number<T: FromStr>(message: &SqsMessage, name: &str) -> Option<T> {
+    message.attributes.get(name)?.parse().ok()
 }
 
 /// The route is not deployed here. It may be newer than this container, so the message is tried again a few times.

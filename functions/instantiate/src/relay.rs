@@ -19,8 +19,8 @@ use stafett_core::{
     relay::{
         Holder, Reason, RelayId, State,
         decide::{
-            Attempt, Disposition, End, Failure, NotReady, Policy, Put, PutOutcome, ReadOutcome,
-            SetOutcome, Step,
+            Attempt, Disposition, End, Failure, Message, NotReady, Policy, Put, PutOutcome, Read,
+            ReadOutcome, SetOutcome, Step,
         },
     },
     route::{Mode, Route},
@@ -66,7 +66,7 @@ impl Context {
         route: &Route,
         trigger: &Trigger,
         trace: Option<&Trace>,
-        receives: u32,
+        message: Message,
         left: Duration,
     ) -> Disposition {
         let relay = RelayId::new(route.name.clone(), trigger.instance);
@@ -77,7 +77,7 @@ impl Context {
             route,
             trigger,
             trace,
-            receives,
+            message,
             budget,
         };
         delivery.run(relay, trigger.instance, None).await.0
@@ -91,7 +91,7 @@ struct Delivery<'a> {
     route: &'a Route,
     trigger: &'a Trigger,
     trace: Option<&'a Trace>,
-    receives: u32,
+    message: Message,
     budget: Arc<Budget>,
 }
 
@@ -110,11 +110,11 @@ impl<'a> Delivery<'a> {
             route = %self.route.name,
             instance = %self.trigger.instance,
             cause = self.trigger.cause.as_str(),
-            receives = self.receives,
+            receives = self.message.receives,
             trace = self.trace.map(Trace::as_str),
         );
         let run = RelayRun {
-            reads_ahead: self.receives == 1 && share.is_none(),
+            reads_ahead: self.message.receives == 1 && share.is_none(),
             delivery: self,
             relay,
             source,
@@ -201,7 +201,7 @@ impl RelayRun<'_> {
                 put.outcome(outcome)
             }
             Step::Read(read) => {
-                let outcome = self.read().await;
+                let outcome = self.read(&read).await;
                 read.outcome(outcome, clock.now())
             }
             Step::Search(search) => {
@@ -253,10 +253,11 @@ impl RelayRun<'_> {
             // After-steps follow the whole set, not one of its relays.
             after_steps: !self.route().then.is_empty() && self.relay.digest().is_none(),
             stamped_late: matches!(self.route().to.mode, Mode::Prefill { .. }),
+            of_set: self.relay.digest().is_some(),
         };
         let holder = Holder(Uuid::new_v4());
         let target = self.route().to.app.clone();
-        Attempt::new(policy, holder, target, self.delivery.receives)
+        Attempt::new(policy, holder, target, self.delivery.message)
     }
 
     fn route(&self) -> &Route {
@@ -303,13 +304,13 @@ impl RelayRun<'_> {
         outcome
     }
 
-    async fn read(&mut self) -> ReadOutcome {
+    async fn read(&mut self, read: &Read) -> ReadOutcome {
         let share = match self.share.take() {
             Some(share) => share,
             None => match self.prepare().await {
                 Err(not_ready) => Err(not_ready),
                 Ok(shares) if self.route().each.is_some() => {
-                    return ReadOutcome::Set(self.run_set(shares).await);
+                    return ReadOutcome::Set(self.run_set(read, shares).await);
                 }
                 Ok(mut shares) => match shares.pop() {
                     Some(share) => share.ready,
@@ -379,7 +380,7 @@ impl RelayRun<'_> {
     }
 
     /// Runs one relay per value of `each`, some at a time.
-    async fn run_set(&self, shares: Vec<Share>) -> SetOutcome {
+    async fn run_set(&self, read: &Read, shares: Vec<Share>) -> SetOutcome {
         let keyed: Vec<(RelayId, Share)> = shares
             .into_iter()
             .map(|share| {
@@ -390,8 +391,10 @@ impl RelayRun<'_> {
                 )
             })
             .collect();
-        self.report_vanished(keyed.iter().map(|(relay, _)| relay))
-            .await;
+        if read.claim().rev > 1 {
+            self.report_vanished(keyed.iter().map(|(relay, _)| relay))
+                .await;
+        }
         let runs = keyed.into_iter().map(|(relay, share)| {
             self.delivery
                 .clone()
@@ -406,9 +409,6 @@ impl RelayRun<'_> {
 
     /// Reports the relays of earlier attempts whose value of `each` is gone. Their B is not undone.
     async fn report_vanished(&self, now: impl Iterator<Item = &RelayId>) {
-        if self.delivery.receives == 1 {
-            return;
-        }
         let now: BTreeSet<String> = now.map(RelayId::sort_key).collect();
         match self.delivery.context.ledger.of_route(&self.relay).await {
             Ok(earlier) => {

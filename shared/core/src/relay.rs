@@ -190,14 +190,16 @@ pub struct Record {
     pub holder: Holder,
     /// Until when no other worker may claim the relay: the end of the lease, or when the claim was given back.
     pub lease_until: Timestamp,
-    /// No attempt is made before this moment: the message was put back until then, or reconcile sends another one.
+    /// No attempt is made before this moment: the relay's message is invisible until then, or reconcile sends one then. Any
+    /// other message for the relay is not needed until then.
     pub not_before: Option<Timestamp>,
     /// The request that no search has settled yet. Whoever takes over an expired claim adds the request that its worker
     /// may have sent.
     pub sent: Option<Sent>,
-    /// When the relay was first claimed.
+    /// When the relay was first told of by reconcile, or claimed.
     pub first: Timestamp,
-    /// How often it was claimed.
+    /// How often the relay was worked on since it was first told of, since it failed and was sent again, or since it stopped
+    /// waiting for A: what its backoff and its patience are counted by.
     pub attempts: u32,
     /// The apps in which a B may have been created: the route may have changed between two attempts.
     pub targets: BTreeSet<AppId>,

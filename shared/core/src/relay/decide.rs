@@ -66,7 +66,10 @@ pub use disposition::{Disposition, End};
 pub use failure::{Failure, Quiet};
 pub use first::{Look, LookOutcome};
 pub use found::{Engine, Found, Lacks};
-pub use patience::{MAX_RECEIVES, MISSING_RECEIVES, UNKNOWN_RECEIVES, WAITING_RECEIVES, backoff};
+pub use patience::{
+    LONGEST_IN_FLIGHT, MAX_ATTEMPTS, MAX_RECEIVES, MISSING_ATTEMPTS, TOLD_FOR, UNKNOWN_ATTEMPTS,
+    WAITING_ATTEMPTS, backoff,
+};
 use put::Writing;
 pub use put::{Put, PutOutcome};
 pub use read::{NotReady, Read, ReadOutcome, SetOutcome};
@@ -90,6 +93,30 @@ pub struct Policy {
     /// Whether B carries its stamp only after its form is stored (`mode: prefill`). A search that finds no B then proves
     /// nothing, so a request whose outcome is unknown is never sent again.
     pub stamped_late: bool,
+    /// Whether the relay is one of a set. It has no message and no due time of its own: the relay of the set has them, and
+    /// waits for the relay that is to be tried next.
+    pub of_set: bool,
+}
+
+/// A delivery of the relay's message, as SQS tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Message {
+    /// How often the message has been received, this time included. It also counts receives that no worker saw.
+    pub receives: u32,
+    /// When the message was sent (Amazon SQS API Reference, ReceiveMessage: `SentTimestamp`). A message that is moved out
+    /// of the dead-letter queue counts as sent then.
+    pub sent_at: Option<Timestamp>,
+    /// An operator sent it again.
+    pub redriven: bool,
+}
+
+impl Message {
+    /// Whether it was sent after this record was written. Without its time of sending, whether it comes for the first
+    /// time.
+    fn is_newer_than(&self, record: &Record) -> bool {
+        self.sent_at
+            .map_or(self.receives == 1, |sent_at| sent_at > record.updated)
+    }
 }
 
 /// The next thing to do. Each step carries the attempt, and returns it for an outcome of that step.
@@ -167,8 +194,7 @@ struct Delivery {
     holder: Holder,
     /// App B in today's route.
     target: AppId,
-    /// How often the message has been received, this time included.
-    receives: u32,
+    message: Message,
     /// Spreads the waiting times of different deliveries.
     seed: u64,
     /// How often the ledger had another revision than the one that a write was to replace.
@@ -189,6 +215,8 @@ struct Worker {
     adopted: bool,
     /// B's workflow engine was told to continue.
     resumed: bool,
+    /// The relay has waited for A or for the relays of its set until now.
+    waited: bool,
 }
 
 /// What follows when a conclusive search finds no B.
@@ -203,15 +231,15 @@ enum IfNone {
 }
 
 impl Attempt {
-    /// An attempt by `holder` to create a B of app `target`, for a message that was received `receives` times.
+    /// An attempt by `holder` to create a B of app `target`, for this delivery of a message.
     #[must_use]
-    pub fn new(policy: Policy, holder: Holder, target: AppId, receives: u32) -> Self {
+    pub fn new(policy: Policy, holder: Holder, target: AppId, message: Message) -> Self {
         Self(Phase::Start(Delivery {
             policy,
             seed: holder.0.as_u64_pair().0,
             holder,
             target,
-            receives,
+            message,
             conflicts: 0,
         }))
     }
@@ -271,6 +299,7 @@ impl Delivery {
         Record {
             rev: seen.rev.saturating_add(1),
             holder: self.holder,
+            not_before: None,
             updated: now,
             ..seen.clone()
         }
@@ -286,6 +315,7 @@ impl Worker {
             doubled: false,
             adopted: false,
             resumed: false,
+            waited: false,
         }
     }
 

@@ -42,9 +42,9 @@ pub struct RelayStatus {
     pub reason: Option<Reason>,
     /// B.
     pub instance: Option<InstanceId>,
-    /// How often it was claimed.
+    /// How often it was worked on ([`Record::attempts`](stafett_core::relay::Record::attempts)).
     pub attempts: u32,
-    /// When it was first claimed.
+    /// When it was first told of, or claimed.
     pub first: Timestamp,
     /// When its record was last written.
     pub updated: Timestamp,

@@ -36,8 +36,8 @@ impl AfterSteps {
             }),
             // It fails no relay: it is tried again, in the end by reconcile.
             Err(failure) => {
-                let disposition = worker.delivery.again_or_leave(failure.after);
-                worker.write(now, Then::End(disposition), |record| {
+                let back = worker.again_or_leave(failure.after, now);
+                worker.write(now, Then::Back(back), |record| {
                     if !keeps_reason {
                         record.note(failure);
                     }

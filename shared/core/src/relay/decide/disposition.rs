@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::{
     Attempt, Delivery, Failure, Phase, Quiet, Worker,
     patience::{
-        EARLY_RECEIVES, LONGEST_WAIT, MAX_RECEIVES, SOON, WAITING_RECEIVES, backoff, later,
-        next_search, patience, until,
+        EARLY_ATTEMPTS, LONGEST_IN_FLIGHT, LONGEST_WAIT, MAX_ATTEMPTS, MAX_RECEIVES, SOON,
+        WAITING_ATTEMPTS, backoff, later, next_search, patience, until, until_reconcile,
     },
     put::{Then, Writing},
 };
@@ -23,6 +23,23 @@ pub enum Disposition {
     Again(Duration),
     /// Make it visible again at once, until its receives are used up and SQS moves it to the dead-letter queue.
     GiveUp,
+}
+
+/// How long a relay is put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Back {
+    /// It is tried again after this time.
+    For(Duration),
+    /// It is left to reconcile, which looks after it after this time.
+    Left(Duration),
+}
+
+impl Back {
+    pub(super) fn wait(self) -> Duration {
+        match self {
+            Self::For(wait) | Self::Left(wait) => wait,
+        }
+    }
 }
 
 /// [`Step::End`](super::Step::End): the work on the relay is over.
@@ -85,41 +102,35 @@ impl Worker {
         self.fail(Failure { reason, ..failure }, now)
     }
 
-    /// The relay waits, and this becomes of the message.
-    pub(super) fn give_back(
-        self,
-        failure: Failure,
-        disposition: Disposition,
-        now: Timestamp,
-    ) -> Writing {
-        self.write(now, Then::End(disposition), |record| {
+    /// The relay waits.
+    pub(super) fn give_back(self, failure: Failure, back: Back, now: Timestamp) -> Writing {
+        self.write(now, Then::Back(back), |record| {
             record.state = State::Waiting;
             record.note(failure);
         })
     }
 
-    /// The relay waits for A. The message comes again, and after many receives the relay is left to reconcile.
+    /// The relay waits for A, and after many attempts it is left to reconcile.
     pub(super) fn wait(self, failure: Failure, now: Timestamp) -> Writing {
-        let disposition = self.delivery.again_or_leave(failure.after);
-        self.give_back(failure, disposition, now)
+        let back = self.again_or_leave(failure.after, now);
+        self.give_back(failure, back, now)
     }
 
-    /// The relay is tried again until the message has been received too often, then it fails.
+    /// The relay is tried again until it was tried too often, then it fails.
     pub(super) fn retry(self, failure: Failure, now: Timestamp) -> Writing {
-        if self.delivery.receives >= patience(failure.reason) {
+        if self.record.attempts >= patience(failure.reason) {
             return self.fail(failure, now);
         }
-        let disposition = self.delivery.again(failure.after);
-        self.give_back(failure, disposition, now)
+        let back = self.again(failure.after);
+        self.give_back(failure, back, now)
     }
 
     /// Too little of the lease is left for the next request. The record shows only the requests that were sent.
     pub(super) fn run_out_of_time(self, now: Timestamp) -> Writing {
-        let again = self.delivery.again(None);
-        self.give_back(Failure::new(Reason::OutOfTime), again, now)
+        self.retry(Failure::new(Reason::OutOfTime), now)
     }
 
-    /// B may exist or be in the making: the message comes again for the next search for what `sent` created.
+    /// B may exist or be in the making: the relay is tried again for the next search for what `sent` created.
     pub(super) fn wait_for_quiet(
         self,
         sent: &Sent,
@@ -133,17 +144,16 @@ impl Worker {
             )
         });
         let failure = Failure::new(Reason::OutcomeUnknown).because(detail);
-        let receives = self.delivery.receives;
-        if receives >= MAX_RECEIVES {
+        let attempts = self.record.attempts;
+        if attempts >= MAX_ATTEMPTS {
             return self.fail(failure, now);
         }
-        let wait = if receives <= EARLY_RECEIVES {
+        let wait = if attempts <= EARLY_ATTEMPTS {
             next_search(sent, now)
         } else {
-            until(sent.quiet, now).max(self.delivery.backoff())
+            until(sent.quiet, now).max(self.backoff())
         };
-        let wait = wait.clamp(Duration::from_secs(1), LONGEST_WAIT);
-        self.give_back(failure, Disposition::Again(wait), now)
+        self.give_back(failure, Back::For(limited(wait)), now)
     }
 
     /// A request that changes a half-made B may have had its effect, or may still have it. It counts as a request
@@ -161,15 +171,45 @@ impl Worker {
             quiet,
         };
         self.record.sent = Some(Sent::join(self.record.sent, sent));
-        if self.delivery.receives >= patience(failure.reason) {
+        if self.record.attempts >= patience(failure.reason) {
             return self.fail(failure, now);
         }
         let wait = until(quiet, now)
-            .max(self.delivery.backoff())
-            .max(failure.after.unwrap_or_default())
-            .min(LONGEST_WAIT);
-        self.give_back(failure, Disposition::Again(wait), now)
+            .max(self.backoff())
+            .max(failure.after.unwrap_or_default());
+        self.give_back(failure, Back::For(limited(wait)), now)
     }
+
+    /// The relay is tried again, or after many attempts it is left to reconcile.
+    pub(super) fn again_or_leave(&self, after: Option<Duration>, now: Timestamp) -> Back {
+        if self.record.attempts >= WAITING_ATTEMPTS {
+            self.leave(now)
+        } else {
+            self.again(after)
+        }
+    }
+
+    /// The relay is left to reconcile.
+    pub(super) fn leave(&self, now: Timestamp) -> Back {
+        Back::Left(until_reconcile(self.record.first, now))
+    }
+
+    /// The relay is tried again. What the other side asked for wins over our own backoff, but the wait grows with the
+    /// number of attempts all the same: they must last through a night.
+    pub(super) fn again(&self, after: Option<Duration>) -> Back {
+        let backoff = self.backoff();
+        let wait = after.map_or(backoff, |after| after.max(backoff / 2).min(LONGEST_WAIT));
+        Back::For(wait)
+    }
+
+    fn backoff(&self) -> Duration {
+        backoff(self.record.attempts, self.delivery.seed)
+    }
+}
+
+/// At least a second, and at most as long as a relay waits for its next attempt.
+pub(super) fn limited(wait: Duration) -> Duration {
+    wait.clamp(Duration::from_secs(1), LONGEST_WAIT)
 }
 
 impl Delivery {
@@ -182,29 +222,27 @@ impl Delivery {
         }
     }
 
-    /// The message comes again, or after many receives the relay is left to reconcile.
-    pub(super) fn again_or_leave(&self, after: Option<Duration>) -> Disposition {
-        if self.receives >= WAITING_RECEIVES {
-            Disposition::Acknowledge
-        } else {
-            self.again(after)
+    /// What becomes of the message of a relay that was put back. The set of a part decides about the message of both. A
+    /// message that is not kept in the queue is replaced by the one that reconcile sends when the relay is due.
+    pub(super) fn put_back(&self, back: Back) -> Disposition {
+        match back {
+            Back::For(wait) if self.policy.of_set => Disposition::Again(wait),
+            Back::For(wait)
+                if wait <= LONGEST_IN_FLIGHT && self.message.receives < MAX_RECEIVES =>
+            {
+                Disposition::Again(wait)
+            }
+            Back::For(_) | Back::Left(_) => Disposition::Acknowledge,
         }
     }
 
-    /// The message comes again. What the other side asked for wins over our own backoff, but the wait grows with the
-    /// number of receives all the same: they must last through a night.
-    pub(super) fn again(&self, after: Option<Duration>) -> Disposition {
-        let backoff = self.backoff();
-        let wait = after.map_or(backoff, |after| after.max(backoff / 2).min(LONGEST_WAIT));
-        Disposition::Again(wait)
-    }
-
-    /// The time until `moment`, at least a second and at most as long as a message can be made to wait.
+    /// The time until `moment`, at least a second and at most as long as a relay waits for its next attempt.
     pub(super) fn wait_for(&self, moment: Timestamp, now: Timestamp) -> Duration {
-        until(moment, now).clamp(Duration::from_secs(1), LONGEST_WAIT)
+        limited(until(moment, now))
     }
 
+    /// How long a delivery waits that did not get to work on the relay: by the receives of its message.
     pub(super) fn backoff(&self) -> Duration {
-        backoff(self.receives, self.seed)
+        backoff(self.message.receives, self.seed)
     }
 }

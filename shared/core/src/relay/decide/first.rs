@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::{
     AfterSteps, Attempt, Delivery, Disposition, End, Phase, Step, Worker,
-    patience::later,
+    disposition::limited,
+    patience::{EARLY_BY, WAITING_ATTEMPTS, a_new_message_may_end, is_patient_with, later, until},
     put::{Put, Then},
 };
 use crate::{
@@ -43,13 +44,18 @@ impl Delivery {
     pub(super) fn first_step(self, seen: Option<Box<Record>>, now: Timestamp) -> Step {
         let Some(seen) = seen else {
             let claim = self.first_claim(now);
-            return Step::Claim(Put::without_claim(self, claim, None, Then::Read));
+            let then = Then::Read { waited: false };
+            return Step::Claim(Put::without_claim(self, claim, None, then));
         };
+        if let Some(disposition) = self.too_early(&seen, now) {
+            return Step::End(End::without_claim(disposition, Some(seen)));
+        }
         match seen.state {
             State::Done => Step::End(End::without_claim(Disposition::Acknowledge, Some(seen))),
             State::Created => self.step_after_created(seen, now),
-            // The message of a failed relay comes again only to use up its receives.
-            State::Failed if self.receives > 1 => {
+            // The message of a failed relay comes again only to use up its receives. One that was sent since is another
+            // trigger, or a redriven message.
+            State::Failed if !self.message.is_newer_than(&seen) => {
                 Step::End(End::without_claim(Disposition::GiveUp, Some(seen)))
             }
             State::Claimed if now < seen.lease_until => {
@@ -61,6 +67,24 @@ impl Delivery {
                 self.claim_over(&seen, now)
             }
         }
+    }
+
+    /// What becomes of a message that comes before the next attempt is due. Another message is on its way, or reconcile
+    /// sends one then, so this one is not needed; unless it may tell of what the relay waits for.
+    fn too_early(&self, seen: &Record, now: Timestamp) -> Option<Disposition> {
+        let not_before = seen.not_before.filter(|not_before| now < *not_before)?;
+        let reason = seen.reason.filter(|_| seen.state == State::Waiting);
+        let may_go_on = self.message.redriven || reason.is_some_and(a_new_message_may_end);
+        if may_go_on && self.message.is_newer_than(seen) {
+            return None;
+        }
+        let is_left = seen.attempts >= WAITING_ATTEMPTS
+            && (seen.state == State::Created || reason.is_some_and(is_patient_with));
+        if self.policy.of_set && !is_left {
+            let rest = until(not_before, now) + EARLY_BY;
+            return Some(Disposition::Again(limited(rest)));
+        }
+        Some(Disposition::Acknowledge)
     }
 
     /// B is on record. What is left is a second look, the after-steps, or the record that all is done.
@@ -77,7 +101,7 @@ impl Delivery {
                 seen,
             }),
             _ if self.policy.after_steps => Step::AfterSteps(AfterSteps {
-                worker: Worker::new(self, seen),
+                worker: Worker::after_created(self, seen),
             }),
             _ => {
                 let record = Record {
@@ -131,19 +155,23 @@ impl Delivery {
         let claim = Record {
             state: State::Claimed,
             lease_until: later(now, self.policy.lease),
-            not_before: None,
             sent,
             // A B that was on record as created and was deleted is forgotten, unless only its id can prove that it is gone.
             instance: seen
                 .instance
                 .filter(|_| seen.state != State::Created || self.policy.stamped_late),
-            attempts: seen.attempts.saturating_add(1),
+            attempts: match seen.state {
+                State::Failed => 1,
+                _ => seen.attempts.saturating_add(1),
+            },
             targets,
             reason: None,
             detail: None,
             ..self.successor(seen, now)
         };
-        Step::Claim(Put::without_claim(self, claim, Some(seen.rev), Then::Read))
+        let waited = seen.state == State::Waiting && seen.reason.is_some_and(is_patient_with);
+        let then = Then::Read { waited };
+        Step::Claim(Put::without_claim(self, claim, Some(seen.rev), then))
     }
 
     /// Another worker wrote first, before this one had a claim: its record is looked at, a few times at most.
@@ -169,8 +197,18 @@ impl Look {
             }
             LookOutcome::Gone => Attempt(Phase::Vanished(delivery, seen)),
             LookOutcome::Unknown => {
-                End::without_claim(Disposition::Again(delivery.backoff()), None).into()
+                let worker = Worker::after_created(delivery, seen);
+                let back = worker.again_or_leave(None, now);
+                worker.write(now, Then::Back(back), |_| ()).into()
             }
         }
+    }
+}
+
+impl Worker {
+    /// A delivery that works without a claim, because B exists. It counts as an attempt all the same.
+    fn after_created(delivery: Delivery, mut seen: Box<Record>) -> Self {
+        seen.attempts = seen.attempts.saturating_add(1);
+        Self::new(delivery, seen)
     }
 }

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::{
     AfterSteps, Attempt, Delivery, Disposition, End, Phase, Read, Worker,
-    patience::{LONGEST_PATIENCE, LOST, SHORTEST_PATIENCE, later, until},
+    disposition::Back,
+    patience::{EARLY_BY, LOST, later},
 };
 use crate::relay::{Record, State};
 
@@ -44,9 +45,16 @@ enum Writer {
 /// What follows when a record was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Then {
-    Read,
+    /// The relay is claimed.
+    Read {
+        /// It has waited for A or for the relays of its set until now.
+        waited: bool,
+    },
     AfterSteps,
+    /// The relay is finished.
     End(Disposition),
+    /// The relay was put back.
+    Back(Back),
 }
 
 /// A worker's next record, before it is written.
@@ -73,6 +81,9 @@ impl Worker {
     ) -> Writing {
         let mut record = self.delivery.successor(&self.record, now);
         record.lease_until = record.lease_until.min(now);
+        if let Then::Back(back) = then {
+            record.not_before = Some(later(now, back.wait().saturating_sub(EARLY_BY)));
+        }
         change(&mut record);
         Writing {
             worker: self,
@@ -85,7 +96,7 @@ impl Worker {
 impl Writing {
     pub(super) fn put(self) -> Put {
         Put {
-            due: due(&self.record, self.then),
+            due: due(&self.worker.delivery, &self.record, self.then),
             replaces: Some(self.worker.record.rev),
             record: self.record,
             writer: Writer::Claimed(self.worker),
@@ -103,7 +114,7 @@ impl Put {
         then: Then,
     ) -> Self {
         Self {
-            due: due(&record, then),
+            due: due(&delivery, &record, then),
             record: Box::new(record),
             replaces,
             writer: Writer::Unclaimed(delivery),
@@ -140,9 +151,16 @@ impl Put {
 impl Then {
     fn follow(self, worker: Worker) -> Attempt {
         match self {
-            Self::Read => Attempt(Phase::Read(Read { worker })),
+            Self::Read { waited } => {
+                let worker = Worker { waited, ..worker };
+                Attempt(Phase::Read(Read { worker }))
+            }
             Self::AfterSteps => Attempt(Phase::AfterSteps(AfterSteps { worker })),
             Self::End(disposition) => worker.end(disposition).into(),
+            Self::Back(back) => {
+                let disposition = worker.delivery.put_back(back);
+                worker.end(disposition).into()
+            }
         }
     }
 }
@@ -168,18 +186,18 @@ impl Delivery {
     }
 }
 
-/// When reconcile is to look after the relay of this record.
-fn due(record: &Record, then: Then) -> Option<Timestamp> {
-    if matches!(record.state, State::Done | State::Failed) {
-        return None;
-    }
-    Some(match then {
-        Then::Read | Then::AfterSteps => later(record.lease_until, LOST),
-        Then::End(Disposition::Again(wait)) => later(later(record.updated, wait), LOST),
-        Then::End(Disposition::Acknowledge | Disposition::GiveUp) => {
-            let age = until(record.updated, record.first);
-            let patience = (age / 4).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
-            later(record.updated, patience)
+/// When reconcile is to look after the relay of this record: when it has been put back without a message, or when its
+/// message must have been lost.
+fn due(delivery: &Delivery, record: &Record, then: Then) -> Option<Timestamp> {
+    match then {
+        Then::Read { .. } | Then::AfterSteps => Some(later(record.lease_until, LOST)),
+        Then::End(_) => None,
+        Then::Back(back) => {
+            let again = later(record.updated, back.wait());
+            Some(match delivery.put_back(back) {
+                Disposition::Again(_) => later(again, LOST),
+                Disposition::Acknowledge | Disposition::GiveUp => again,
+            })
         }
-    })
+    }
 }

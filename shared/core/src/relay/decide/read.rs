@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Attempt, Create, Disposition, Failure, IfNone, Phase, Worker};
-use crate::relay::{Reason, State};
+use super::{
+    Attempt, Create, Disposition, Failure, IfNone, Phase, Worker,
+    disposition::{Back, limited},
+};
+use crate::relay::{Reason, Record, State};
 
 /// [`Step::Read`](super::Step::Read): read A and prepare the draft.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,7 +46,7 @@ pub enum NotReady {
 pub enum SetOutcome {
     /// All are done.
     Done,
-    /// None is to be tried again by this message and none has failed, but at least one is left to reconcile.
+    /// None is to be tried again soon and none has failed, but at least one is left to reconcile.
     Waiting(Failure),
     /// At least one is to be tried again.
     Open(Failure),
@@ -83,10 +86,23 @@ impl SetOutcome {
 }
 
 impl Read {
+    /// The claim under which A is read.
+    #[must_use]
+    pub fn claim(&self) -> &Record {
+        &self.worker.record
+    }
+
     /// Takes in what came of it by `now`.
     #[must_use]
     pub fn outcome(self, outcome: ReadOutcome, now: Timestamp) -> Attempt {
-        let worker = self.worker;
+        let mut worker = self.worker;
+        let still_waits = matches!(
+            outcome,
+            ReadOutcome::NotReady(NotReady::NotYet(_)) | ReadOutcome::Set(_)
+        );
+        if worker.waited && !still_waits {
+            worker.record.attempts = 1;
+        }
         match outcome {
             ReadOutcome::Ready { since } => worker.begin(since, now),
             ReadOutcome::NotReady(NotReady::NotYet(failure)) => worker.wait(failure, now).into(),
@@ -122,8 +138,15 @@ impl Worker {
         self.record.sent = None;
         let writing = match set {
             SetOutcome::Done => self.complete(None, now),
-            SetOutcome::Waiting(failure) => self.give_back(failure, Disposition::Acknowledge, now),
-            SetOutcome::Open(failure) => self.retry(failure, now),
+            SetOutcome::Waiting(failure) => {
+                let left = self.leave(now);
+                self.give_back(failure, left, now)
+            }
+            // Each of the relays has its own patience and its own backoff.
+            SetOutcome::Open(failure) => {
+                let wait = limited(failure.after.unwrap_or_default());
+                self.give_back(failure, Back::For(wait), now)
+            }
             SetOutcome::Failed(failure) => self.fail(failure, now),
         };
         writing.into()

@@ -5,8 +5,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Attempt, Create, Disposition, Failure, Found, IfNone, Phase, Verify, Worker,
-    patience::{MAX_RECEIVES, later},
+    Attempt, Create, Failure, Found, IfNone, Phase, Verify, Worker,
+    disposition::Back,
+    patience::later,
     put::{Then, Writing},
 };
 use crate::{
@@ -120,12 +121,8 @@ impl Worker {
     /// A complete B was found while its app may still be processing the open request, and may yet delete B.
     fn adopt_early(mut self, id: InstanceId, open: &Sent, now: Timestamp) -> Writing {
         self.adopted = true;
-        let disposition = if self.delivery.receives >= MAX_RECEIVES {
-            Disposition::Acknowledge
-        } else {
-            Disposition::Again(self.delivery.wait_for(open.quiet, now))
-        };
-        self.write(now, Then::End(disposition), |record| {
+        let back = Back::For(self.delivery.wait_for(open.quiet, now));
+        self.write(now, Then::Back(back), |record| {
             record.state = State::Created;
             record.instance = Some(id);
         })

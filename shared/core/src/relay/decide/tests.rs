@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    patience::{LONGEST_WAIT, SOON},
+    patience::{EARLY_BY, LONGEST_WAIT, LOST, SOON},
     search::{CLOCK_MARGIN, CREATED_WITHIN},
     *,
 };
@@ -25,6 +25,7 @@ macro_rules! next {
 mod any_course;
 mod half_made;
 mod prefill;
+mod put_back;
 mod unclear;
 mod verify;
 
@@ -37,6 +38,12 @@ const POLICY: Policy = Policy {
     memory: Duration::from_secs(399 * 86_400),
     after_steps: false,
     stamped_late: false,
+    of_set: false,
+};
+/// One of a set.
+const PART: Policy = Policy {
+    of_set: true,
+    ..POLICY
 };
 const AFTER_STEPS: Policy = Policy {
     after_steps: true,
@@ -158,30 +165,56 @@ fn seen(state: State) -> Record {
 /// One delivery, step by step. Each method checks which step is next, and gives its outcome.
 struct Story {
     attempt: Attempt,
+    /// Which attempt it is, unless the story says what record it meets.
+    number: u32,
     now: Timestamp,
 }
 
+/// A message that comes for the `receives`th time, of which SQS does not say when it was sent.
+fn received(receives: u32) -> Message {
+    Message {
+        receives,
+        sent_at: None,
+        redriven: false,
+    }
+}
+
 impl Story {
-    fn of(policy: Policy, receives: u32) -> Self {
+    /// The attempt with this number, by a message that was received as often.
+    fn of(policy: Policy, number: u32) -> Self {
         Self {
-            attempt: Attempt::new(policy, us(), target(), receives),
+            number,
+            ..Self::by(policy, received(number))
+        }
+    }
+
+    /// The first attempt, by this message.
+    fn by(policy: Policy, message: Message) -> Self {
+        Self {
+            attempt: Attempt::new(policy, us(), target(), message),
+            number: 1,
             now: moment(0),
         }
     }
 
     /// The relay is claimed, and the draft is ready.
-    fn ready(policy: Policy, receives: u32) -> Self {
-        let mut story = Self::of(policy, receives);
+    fn ready(policy: Policy, number: u32) -> Self {
+        let mut story = Self::of(policy, number);
         story.claims();
         story.reads(ready());
         story
     }
 
-    /// The relay is claimed at `now` over what another worker wrote, and the draft is ready.
-    fn over(policy: Policy, receives: u32, now: Timestamp, record: Record) -> Self {
-        let mut story = Self::of(policy, receives);
+    /// The relay is claimed at `now` over what another worker wrote, by the message that was waited for, and the draft is
+    /// ready.
+    fn over(policy: Policy, number: u32, now: Timestamp, record: Record) -> Self {
+        let mut story = Self::of(policy, number);
         story.now = now;
-        story.meets(record);
+        story.meets(Record {
+            attempts: number - 1,
+            not_before: None,
+            ..record
+        });
         story.claims();
         story.reads(ready());
         story
@@ -289,6 +322,12 @@ impl Story {
     /// The claim is written.
     #[track_caller]
     fn claims(&mut self) -> (Record, Option<u64>) {
+        if self.number > 1 && self.attempt.record().is_none() {
+            self.meets(Record {
+                attempts: self.number - 1,
+                ..seen(State::Waiting)
+            });
+        }
         let put = next!(self, Claim);
         assert_eq!(put.record.state, State::Claimed);
         self.is_written(put)
@@ -328,10 +367,16 @@ impl Story {
         assert_eq!(self.end().disposition, disposition);
     }
 
+    /// How long the relay waits: until its message comes again, or reconcile sends one.
     #[track_caller]
     fn ends_again(&self) -> Duration {
-        match self.end().disposition {
-            Disposition::Again(wait) => wait,
+        let end = self.end();
+        let not_before = end.record.and_then(|record| record.not_before);
+        match (end.disposition, not_before) {
+            (Disposition::Again(wait), _) => wait,
+            (Disposition::Acknowledge, Some(not_before)) => {
+                patience::until(not_before, self.now) + EARLY_BY
+            }
             other => panic!("{other:?} does not come again"),
         }
     }
@@ -386,17 +431,23 @@ fn a_failing_after_step_does_not_fail_the_relay_and_is_left_to_reconcile_in_the_
         instance: Some(instance(1)),
         ..seen(State::Created)
     };
-    for (receives, disposition) in [
+    for (attempts, disposition) in [
         (2, Disposition::Again(Duration::from_secs(99))),
-        (WAITING_RECEIVES, Disposition::Acknowledge),
+        (WAITING_ATTEMPTS - 1, Disposition::Acknowledge),
     ] {
-        let mut story = Story::of(AFTER_STEPS, receives);
-        story.meets(created.clone());
+        let mut story = Story::of(AFTER_STEPS, 2);
+        story.meets(Record {
+            attempts,
+            ..created.clone()
+        });
         let refused = failure(Reason::AfterStepRefused).after(Some(Duration::from_secs(99)));
         story.follows_up(Err(refused));
         let (record, replaces) = story.records();
         assert_eq!(replaces, Some(created.rev));
-        assert_eq!(record.state, State::Created);
+        assert_eq!(
+            (record.state, record.attempts),
+            (State::Created, attempts + 1)
+        );
         assert_eq!(record.instance, created.instance);
         assert_eq!(record.reason, Some(Reason::AfterStepRefused));
         match disposition {
@@ -433,9 +484,10 @@ fn every_write_says_when_reconcile_is_to_look_after_the_relay() {
     story.reads(ReadOutcome::NotReady(NotReady::NotYet(closed)));
     assert_eq!(due(&story), Some(100 + 1_800), "comes again");
 
-    let mut left = Story::of(POLICY, WAITING_RECEIVES);
+    let mut left = Story::of(POLICY, 2);
     left.meets(Record {
         first: moment(-40_000),
+        attempts: WAITING_ATTEMPTS,
         ..seen(State::Waiting)
     });
     left.claims();
@@ -469,7 +521,7 @@ fn a_redriven_relay_is_claimed_and_tried_again() {
         (claim.state, claim.rev, replaces),
         (State::Claimed, 5, Some(4))
     );
-    assert_eq!(claim.attempts, 3);
+    assert_eq!(claim.attempts, 1, "it has been opened again");
     assert_eq!(claim.first, moment(-1_000));
     assert!(claim.targets.contains(&target()) && claim.targets.len() == 2);
     story.reads(ready());
@@ -478,13 +530,13 @@ fn a_redriven_relay_is_claimed_and_tried_again() {
 
 #[test]
 fn a_relay_whose_gate_is_closed_waits_and_is_left_to_reconcile_in_the_end() {
-    for (receives, last) in [
+    for (attempts, last) in [
         (1, false),
-        (WAITING_RECEIVES - 1, false),
-        (WAITING_RECEIVES, true),
-        (MAX_RECEIVES, true),
+        (8, false),
+        (WAITING_ATTEMPTS, true),
+        (MAX_ATTEMPTS, true),
     ] {
-        let mut story = Story::of(POLICY, receives);
+        let mut story = Story::of(POLICY, attempts);
         story.claims();
         story.reads(not_yet());
         let (waiting, _) = story.records();
@@ -501,20 +553,19 @@ fn a_relay_whose_gate_is_closed_waits_and_is_left_to_reconcile_in_the_end() {
 }
 
 #[test]
-fn a_relay_fails_after_the_last_receive_and_sooner_for_likely_mistakes() {
+fn a_relay_fails_after_the_last_attempt_and_sooner_for_likely_mistakes() {
     for (reason, patience) in [
-        (Reason::SourceUnavailable, MAX_RECEIVES),
-        (Reason::TargetUnavailable, MAX_RECEIVES),
-        (Reason::SourceMissing, MISSING_RECEIVES),
-        (Reason::SourceForbidden, MISSING_RECEIVES),
-        (Reason::OwnerUnknown, UNKNOWN_RECEIVES),
-        (Reason::SourceUnreadable, UNKNOWN_RECEIVES),
+        (Reason::SourceUnavailable, MAX_ATTEMPTS),
+        (Reason::TargetUnavailable, MAX_ATTEMPTS),
+        (Reason::SourceMissing, MISSING_ATTEMPTS),
+        (Reason::SourceForbidden, MISSING_ATTEMPTS),
+        (Reason::OwnerUnknown, UNKNOWN_ATTEMPTS),
+        (Reason::SourceUnreadable, UNKNOWN_ATTEMPTS),
     ] {
         let mut story = Story::of(POLICY, patience - 1);
         story.claims();
         story.reads(unavailable(reason));
         assert_eq!(story.records().0.state, State::Waiting, "{reason:?}");
-        story.ends_again();
 
         let mut story = Story::of(POLICY, patience);
         story.claims();

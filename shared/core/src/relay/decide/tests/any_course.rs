@@ -40,9 +40,16 @@ prop_compose! {
     fn any_record()(
         rev in 1..9_u64, state in any_state(), ours in any::<bool>(), lease_until in any_moment(),
         sent in of(any_sent()), first in any_moment(), attempts in any::<u32>(), instance in of(any_instance()),
+        not_before in of(any_moment()), reason in of(select(Reason::ALL)), updated in any_moment(),
     ) -> Record {
         let holder = if ours { us() } else { Holder(Uuid::from_u128(8)) };
-        Record { rev, state, holder, lease_until, sent, first, attempts, instance, ..seen(state) }
+        Record { rev, state, holder, lease_until, sent, first, attempts, instance, not_before, reason, updated, ..seen(state) }
+    }
+}
+
+prop_compose! {
+    fn any_message()(receives in 1..60_u32, sent_at in of(any_moment()), redriven in any::<bool>()) -> Message {
+        Message { receives, sent_at, redriven }
     }
 }
 
@@ -284,7 +291,7 @@ impl Turn {
 /// An observer: a second account of the rules, from the steps and outcomes alone and not from what the attempt keeps.
 struct Watch {
     policy: Policy,
-    receives: u32,
+    message: Message,
     now: Timestamp,
     /// What this attempt wrote last.
     written: Option<Record>,
@@ -332,10 +339,13 @@ impl Watch {
             Step::Claim(put) => {
                 prop_assert_eq!(put.record.state, State::Claimed);
                 self.check_write(&put.record, put.replaces)?;
+                self.check_wake(put)?;
+                self.check_claim(&put.record)?;
             }
             Step::Record(put) => {
                 prop_assert_ne!(put.record.state, State::Claimed);
                 self.check_write(&put.record, put.replaces)?;
+                self.check_wake(put)?;
             }
             Step::Create(_) => {
                 self.check_request()?;
@@ -432,11 +442,51 @@ impl Watch {
                 prop_assert_eq!(seen.state, State::Created);
                 prop_assert_eq!(seen.instance, record.instance);
                 let unsettled = written.is_none() && before.is_some() && seen.instance.is_some();
-                prop_assert!(self.looked || !unsettled);
+                // It could not be read, and is to be looked at again.
+                let stays = record.state == State::Created && record.sent == before;
+                prop_assert!(self.looked || stays || !unsettled);
             }
             (State::Told, _) | (State::Waiting | State::Failed, None) => {
                 return Err(TestCaseError::fail("written without a claim"));
             }
+        }
+        Ok(())
+    }
+
+    /// No open relay is ever without a moment at which reconcile wakes it. That is never before its next attempt, and half an
+    /// hour later if its message is to come.
+    fn check_wake(&self, put: &Put) -> Result<(), TestCaseError> {
+        let record = &put.record;
+        let open = !matches!(record.state, State::Done | State::Failed);
+        prop_assert_eq!(put.due.is_some(), open);
+        let Some(due) = put.due else {
+            prop_assert_eq!(record.not_before, None);
+            return Ok(());
+        };
+        let under_way = record.state == State::Claimed
+            || (record.state == State::Created && record.not_before.is_none());
+        let Some(not_before) = record.not_before.filter(|_| !under_way) else {
+            prop_assert!(under_way && record.not_before.is_none(), "{:?}", record);
+            prop_assert_eq!(due, patience::later(record.lease_until, LOST));
+            return Ok(());
+        };
+        prop_assert!(record.updated <= not_before && not_before < due);
+        Ok(())
+    }
+
+    /// A relay that waits is claimed early only by a message that was sent since, and may tell of what it waits for. The
+    /// attempts are counted anew when it has failed.
+    fn check_claim(&self, claim: &Record) -> Result<(), TestCaseError> {
+        let attempts = match &self.met {
+            Some(met) if met.state != State::Failed => met.attempts.saturating_add(1),
+            _ => 1,
+        };
+        prop_assert_eq!(claim.attempts, attempts);
+        let early = |met: &&Record| met.not_before.is_some_and(|at| self.now < at);
+        if let Some(met) = self.met.as_ref().filter(early) {
+            let newer = self.message.is_newer_than(met);
+            let may_end = met.reason.is_some_and(patience::a_new_message_may_end);
+            prop_assert!(newer && (self.message.redriven || may_end), "{:?}", met);
         }
         Ok(())
     }
@@ -449,21 +499,29 @@ impl Watch {
             Disposition::Acknowledge => {
                 let backed = match state {
                     Some(State::Done) => true,
-                    Some(State::Waiting) => {
-                        self.receives >= WAITING_RECEIVES
-                            || matches!(self.set, Some(SetOutcome::Waiting(_)))
+                    // Its due time wakes it, or another message. The set of a part has both.
+                    Some(State::Told | State::Claimed | State::Failed) | None => false,
+                    Some(State::Waiting | State::Created) => {
+                        let record = last.expect("a record");
+                        let left = record.attempts >= WAITING_ATTEMPTS
+                            || matches!(self.set, Some(SetOutcome::Waiting(_)));
+                        record
+                            .not_before
+                            .is_some_and(|at| record.updated <= at || self.now < at)
+                            && (left || !self.policy.of_set)
                     }
-                    Some(State::Created) => {
-                        let unsettled = last.is_some_and(|record| record.sent.is_some());
-                        (unsettled && self.receives >= MAX_RECEIVES)
-                            || (self.policy.after_steps && self.receives >= WAITING_RECEIVES)
-                    }
-                    _ => false,
                 };
                 prop_assert!(backed, "{:?}", last);
             }
             Disposition::GiveUp => prop_assert_eq!(state, Some(State::Failed)),
-            Disposition::Again(wait) => prop_assert!(!wait.is_zero() && wait <= LONGEST_WAIT),
+            Disposition::Again(wait) => {
+                prop_assert!(!wait.is_zero() && wait <= LONGEST_WAIT);
+                let put_back = self.met.is_none() && last.is_some_and(|it| it.not_before.is_some());
+                if put_back && !self.policy.of_set {
+                    prop_assert!(wait <= LONGEST_IN_FLIGHT);
+                    prop_assert!(self.message.receives < MAX_RECEIVES);
+                }
+            }
         }
         Ok(())
     }
@@ -595,13 +653,13 @@ proptest! {
     /// unknown; changes a half-made B only when B is quiet; and ends in agreement with what is on record.
     #[test]
     fn any_course_of_events_ends_and_breaks_no_rule(
-        turns in vec(any_turn(), 45), receives in 1..60_u32, after_steps in any::<bool>(),
-        stamped_late in any::<bool>(),
+        turns in vec(any_turn(), 45), message in any_message(), after_steps in any::<bool>(),
+        stamped_late in any::<bool>(), of_set in any::<bool>(),
     ) {
-        let policy = Policy { after_steps, stamped_late, ..POLICY };
-        let mut attempt = Attempt::new(policy, us(), target(), receives);
+        let policy = Policy { after_steps, stamped_late, of_set, ..POLICY };
+        let mut attempt = Attempt::new(policy, us(), target(), message);
         let mut watch = Watch {
-            policy, receives, now: moment(0), written: None, met: None, open: None, asked: moment(0), forgotten: false, named: None, live: Vec::new(),
+            policy, message, now: moment(0), written: None, met: None, open: None, asked: moment(0), forgotten: false, named: None, live: Vec::new(),
             whole: false, concluded: false, good: BTreeSet::new(), looked: false, set: None,
         };
         for turn in turns {

@@ -303,6 +303,7 @@ fn what_b_lacks_for_good_stays_on_record_after_the_after_steps() {
     assert_eq!(left.reason, Some(Reason::Incomplete));
 
     let mut again = Story::of(AFTER_STEPS, 2);
+    again.now = moment(10);
     again.meets(left);
     again.follows_up(Ok(()));
     let (done, _) = again.records();
@@ -359,7 +360,7 @@ fn a_relay_waits_while_the_engine_works() {
     let mut refused = refuses_and_finds(working());
     assert_eq!(refused.records().0.state, State::Waiting);
 
-    let mut last = Story::ready(POLICY, MAX_RECEIVES);
+    let mut last = Story::ready(POLICY, MAX_ATTEMPTS);
     last.creates_unclear(unclear(Quiet::Now));
     last.searches(vec![working()]);
     let (failed, _) = last.records();
@@ -427,7 +428,7 @@ fn a_half_made_b_is_searched_for_again_when_it_is_quiet_after_an_unanswered_chan
             again.is_to_search();
         }
     }
-    let mut last = Story::ready(POLICY, MAX_RECEIVES);
+    let mut last = Story::ready(POLICY, MAX_ATTEMPTS);
     last.creates_unclear(unclear(Quiet::Now));
     last.searches(vec![half(1)]);
     let unknown = failure(Reason::TargetUnavailable);
