@@ -1,9 +1,9 @@
 //! Relays that stand still: nobody works on them, and no message of them is on its way.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use stafett_core::relay::State;
+use stafett_core::relay::{State, decide::TOLD_FOR};
 use stafett_runtime::ledger::{DueKey, RelayStatus};
 
 use crate::{
@@ -13,8 +13,6 @@ use crate::{
     time::Share,
 };
 
-/// How long a relay that was enqueued is given before it counts as standing still again.
-const PATIENCE: Duration = Duration::from_secs(3600);
 /// Writes to the ledger at the same time.
 const WRITES_AT_ONCE: usize = 8;
 
@@ -51,9 +49,9 @@ impl DueRelays {
     }
 }
 
-/// Enqueues relays that are on record, counts them, and then postpones them in the ledger. In this order a crash in
-/// between enqueues them twice, not never.
-pub(crate) async fn wake(
+/// Enqueues relays that are due, counts them, and then postpones them in the ledger. In this order a crash in between
+/// enqueues them twice, not never.
+async fn wake(
     run: &Run<'_>,
     route_run: &mut RouteRun<'_>,
     relays: &[RelayStatus],
@@ -64,7 +62,8 @@ pub(crate) async fn wake(
         let due = &mut route_run.report.due;
         match relay.state {
             State::Claimed => due.claimed += 1,
-            State::Told | State::Waiting => due.waiting += 1,
+            State::Told => due.told += 1,
+            State::Waiting => due.waiting += 1,
             State::Created => due.created += 1,
             // It was finished after the index was read.
             State::Done | State::Failed => {}
@@ -74,7 +73,7 @@ pub(crate) async fn wake(
         return Ok(());
     }
     let again = run.context.clock.now();
-    let again = again.checked_add(PATIENCE).unwrap_or(again);
+    let again = again.checked_add(TOLD_FOR).unwrap_or(again);
     // Collected first, because a closure in the stream would bind the future to one thread.
     let writes: Vec<_> = relays
         .iter()

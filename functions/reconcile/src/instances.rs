@@ -12,10 +12,9 @@ use stafett_core::{
     route::Route,
     transform::open_since,
 };
-use stafett_runtime::ledger::RelayStatus;
+use stafett_runtime::ledger::{RelayStatus, Telling, Told};
 
 use crate::{
-    due::wake,
     error::RunError,
     listing::Listing,
     response::{Doubled, InstanceSummary},
@@ -48,17 +47,12 @@ pub(crate) async fn relay_missing(
     let standings = run.context.ledger.statuses(&relays).await?;
     let (mut missing, mut open) = (Vec::new(), Vec::new());
     let (mut failed, mut done, mut in_hand) = (0, 0, 0);
-    for (instance, standing) in ready.iter().zip(standings) {
+    for ((relay, instance), standing) in relays.into_iter().zip(&ready).zip(standings) {
         match standing {
-            None if route_run.told.has(run, *instance, listing).await? => in_hand += 1,
-            None => missing.push(*instance),
+            None => missing.push(Telling::New(relay, *instance)),
             // It would be tried again in time, but its gate is open now.
             Some(it) if it.state == State::Waiting && it.reason == Some(Reason::GateClosed) => {
-                if route_run.told.has(run, *instance, listing).await? {
-                    in_hand += 1;
-                } else {
-                    open.push(it);
-                }
+                open.push(Telling::Opened(it));
             }
             Some(it) => match it.state {
                 State::Failed => failed += 1,
@@ -69,11 +63,9 @@ pub(crate) async fn relay_missing(
             },
         }
     }
-    run.enqueue(route, &missing).await?;
-    route_run.told.add(run, &missing).await?;
-    wake(run, route_run, &open).await?;
-    let woken: Vec<InstanceId> = open.iter().map(|it| it.source).collect();
-    route_run.told.add(run, &woken).await?;
+    let missing = tell(run, route, missing).await?;
+    let open = tell(run, route, open).await?;
+    route_run.report.due.waiting += open.len() as u64;
     let report = &mut route_run.report;
     if listing != Listing::Repeated {
         report.skipped += (page.len() - ready.len()) as u64;
@@ -85,6 +77,25 @@ pub(crate) async fn relay_missing(
         report.is_missing(instance);
     }
     Ok(())
+}
+
+/// Puts relays on record as told, and enqueues them. Returns the A instances of those that nobody else has begun to work on
+/// meanwhile. A crash in between leaves them on record, and they are enqueued when they are due.
+async fn tell(
+    run: &Run<'_>,
+    route: &Route,
+    tellings: Vec<Telling>,
+) -> Result<Vec<InstanceId>, RunError> {
+    let sources = tellings.iter().map(Telling::source);
+    if run.dry_run {
+        return Ok(sources.collect());
+    }
+    let now = run.context.clock.now();
+    let told = run.context.ledger.tell(&tellings, now).await?;
+    let news = sources.zip(told).filter(|(_, told)| *told == Told::Told);
+    let news: Vec<InstanceId> = news.map(|(source, _)| source).collect();
+    run.enqueue(route, &news).await?;
+    Ok(news)
 }
 
 /// Whether an A instance is to be relayed: it is not deleted, and its gate opened no earlier than the route's `since`.

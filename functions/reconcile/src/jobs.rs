@@ -111,6 +111,7 @@ fn conclude(run: &Run<'_>, route_run: RouteRun<'_>, jobs_left: usize) -> Report 
         finished = report.finished,
         missing = report.missing,
         due_claimed = report.due.claimed,
+        due_told = report.due.told,
         due_waiting = report.due.waiting,
         due_created = report.due.created,
         failed = report.failed,

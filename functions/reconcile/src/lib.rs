@@ -11,7 +11,9 @@
 //! 3. instances of B that carry the route's stamp: two live ones of one relay, one that is gone, one whose
 //!    stamp was overwritten. Where B's app has deleted one by itself, its relay is opened again.
 //!
-//! Whatever it finds, it enqueues. It never creates a B, and what it enqueues twice is relayed once.
+//! Whatever it finds, it enqueues. Before it enqueues an A without a record, it puts the relay on record as told, so that
+//! the next run does not enqueue it once more while its message still waits in the queue. It never creates a B, and what it
+//! enqueues twice is relayed once.
 
 #![warn(
     clippy::expect_used,
@@ -48,7 +50,6 @@ mod response;
 mod route_run;
 mod run;
 mod time;
-mod told;
 mod vanished;
 
 use self::{

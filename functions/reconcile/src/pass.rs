@@ -31,7 +31,6 @@ const KEEP_EVERY: u32 = 10;
 /// How far back the first pass over B begins if the route has no `since`.
 const DAY: Duration = Duration::from_secs(86_400);
 /// How often a list is read from its beginning: the unconfirmed instances, those in a task, and those that ended lately.
-/// What was enqueued less long ago may still be in the queue.
 const WHOLE_EVERY: Duration = Duration::from_secs(3600);
 /// The list of what ended lately goes back this far.
 const ENDED_WITHIN: Duration = Duration::from_secs(3 * 86_400);
@@ -125,14 +124,13 @@ impl<'a> Pass<'a> {
         share: &mut Share<'_>,
     ) -> Result<TurnEnd, RunError> {
         let outcome = self.look(run, route_run, share).await;
-        let told = route_run.told.keep(run).await;
         let kept = match outcome {
             Ok(TurnEnd::Finished) => Ok(()),
             _ => self.keep(run).await,
         };
         // What stopped the pass is reported first. If an older position was kept, pages are processed twice.
         let progress = outcome?;
-        told.and(kept)?;
+        kept?;
         Ok(progress)
     }
 

@@ -36,7 +36,7 @@ pub struct Report {
     pub failed: u64,
     /// Finished relays of the A instances that were read.
     pub done: u64,
-    /// Unfinished relays of the A instances that were read, and those that were enqueued lately.
+    /// Unfinished relays of the A instances that were read, and those that an earlier run enqueued.
     pub in_hand: u64,
     /// A instances that are not to be relayed: deleted, or ready before the route's `since`.
     pub skipped: u64,
@@ -116,7 +116,9 @@ impl InstanceSummary {
 pub struct Due {
     /// Their lease ended without a result.
     pub claimed: u64,
-    /// They have waited long enough, or nobody has worked on them since reconcile enqueued them.
+    /// An earlier run enqueued them, and nobody has worked on them since.
+    pub told: u64,
+    /// They have waited long enough, or their gate is open now.
     pub waiting: u64,
     /// B exists, but the after-steps are not finished.
     pub created: u64,
@@ -179,7 +181,7 @@ impl Due {
     /// How many there are in all.
     #[must_use]
     pub fn sum(&self) -> u64 {
-        self.claimed + self.waiting + self.created
+        self.claimed + self.told + self.waiting + self.created
     }
 }
 
@@ -206,7 +208,7 @@ mod tests {
             json!({
                 "routes": [{
                     "route": "permit-to-casework", "finished": false, "missing": 1,
-                    "due": {"claimed": 0, "waiting": 0, "created": 0},
+                    "due": {"claimed": 0, "told": 0, "waiting": 0, "created": 0},
                     "failed": 0, "done": 0, "inHand": 0, "skipped": 0, "doubles": 0, "vanished": 0,
                     "reopened": 0, "restamped": 0, "unreadable": 0, "drifted": 0, "pages": 0, "calls": 0,
                     "examples": ["50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"],

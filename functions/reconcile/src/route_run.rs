@@ -3,15 +3,13 @@
 use stafett_core::route::Route;
 use stafett_runtime::altinn::Budget;
 
-use crate::{response::Report, told::Told};
+use crate::response::Report;
 
 /// One route within a run.
 pub(crate) struct RouteRun<'a> {
     pub(crate) route: &'a Route,
     pub(crate) budget: Budget,
     pub(crate) report: Report,
-    /// The A instances that were enqueued lately.
-    pub(crate) told: Told,
 }
 
 impl<'a> RouteRun<'a> {
@@ -20,7 +18,6 @@ impl<'a> RouteRun<'a> {
             route,
             budget,
             report: Report::new(route.name.clone()),
-            told: Told::new(&route.name),
         }
     }
 }

@@ -9,16 +9,16 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use stafett_core::{
     instance::Instance,
-    relay::{RelayId, Sent, State, decide::MAX_RECEIVES},
+    relay::{RelayId, Sent, State, decide::MAX_ATTEMPTS},
     route::Mode,
 };
 use stafett_runtime::ledger::{RelayStatus, Reopened, Reopening};
 
 use crate::{error::RunError, route_run::RouteRun, run::Run};
 
-/// A relay that was claimed this often is not opened again. Otherwise an app that deletes everything it creates would be
+/// A relay that was tried this often is not opened again. Opening it does not reset its attempts. Otherwise an app that deletes everything it creates would be
 /// sent new requests for ever.
-const MOST_CLAIMS: u32 = MAX_RECEIVES;
+const MOST_CLAIMS: u32 = MAX_ATTEMPTS;
 /// How often opening a relay is tried while others write it.
 const TRIES: u32 = 3;
 

@@ -20,6 +20,7 @@ mod notes;
 mod read;
 mod reopen;
 mod status;
+mod tell;
 mod write;
 
 pub use error::{LedgerError, Operation};
@@ -27,6 +28,7 @@ pub use item::MEMORY;
 pub use read::DueKey;
 pub use reopen::{Reopened, Reopening};
 pub use status::RelayStatus;
+pub use tell::{Telling, Told};
 pub use write::Put;
 
 const PATIENCE: Patience = Patience {

@@ -133,9 +133,9 @@ impl Ledger {
         };
         match reopening.named {
             Some(named) => update
-                .update_expression(set + ", #instance = :named")
+                .update_expression(set + ", #instance = :named REMOVE not_before")
                 .expression_attribute_values(":named", AttributeValue::S(named.to_string())),
-            None => update.update_expression(set + " REMOVE #instance"),
+            None => update.update_expression(set + " REMOVE #instance, not_before"),
         }
     }
 
@@ -148,7 +148,7 @@ impl Ledger {
         }
         let update = self.waiting(set, holder, now, Reason::PartsOpen);
         due(update, set, now)
-            .update_expression(format!("{WAITING}{DUE} REMOVE detail"))
+            .update_expression(format!("{WAITING}{DUE} REMOVE detail, not_before"))
             .condition_expression("rev = :rev")
     }
 
