@@ -3,8 +3,8 @@
 //! ticks in whole steps.
 //!
 //! The core under test is the real one. The world around it is a model: a ledger that compares revisions and swaps; a
-//! queue that delivers at least once, a dead-letter queue that an operator redrives, and a reconcile that enqueues open
-//! relays; and an app B that behaves as Altinn's apps were observed to. B may answer any status before or after it has
+//! queue that delivers at least once, a dead-letter queue that an operator redrives, and a reconcile that puts on record
+//! what it tells of, and enqueues relays that are due; and an app B that behaves as Altinn's apps were observed to. B may answer any status before or after it has
 //! created the instance. It may go on with a request after its sender is gone, for the settling time at most. Where its
 //! policy allows deletion, it may in the end delete an instance that was complete before.
 
@@ -41,6 +41,10 @@ const VISIBILITY: u64 = 2;
 const LONGEST_WAIT: u64 = LEASE + SETTLE;
 /// A message is moved to the dead-letter queue after so many receives.
 const MAX_RECEIVES: u32 = 3;
+/// A relay has so many attempts.
+const MAX_ATTEMPTS: u32 = 3;
+/// B asks for a pause that is too long for a message to be kept in the queue.
+const LONG_PAUSE: Duration = Duration::from_secs(1_200);
 /// Until here the clock goes tick by tick: two claims can expire and be taken over, one after the other. Then it
 /// jumps to `CALM`, where every wait is over and nothing goes wrong any more.
 const BUSY: u64 = 5;
@@ -64,6 +68,8 @@ enum Broken {
     ClaimForgets,
     /// A B that was adopted before its app was quiet is not looked at again.
     NoSecondLook,
+    /// A relay whose message is not kept in the queue has no due time.
+    NoDueTime,
 }
 
 /// How many misfortunes may still happen.
@@ -82,6 +88,8 @@ struct Misfortunes {
 struct World {
     now: u64,
     ledger: Option<Record>,
+    /// From when on reconcile looks after the relay.
+    due: Option<u64>,
     instances: Vec<Instance>,
     workers: [Option<Worker>; 2],
     messages: [Message; 2],
@@ -137,14 +145,50 @@ enum Request {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Message {
-    Visible { receives: u32, from: u64 },
-    InWork { receives: u32, until: u64 },
+    /// It may be sent.
+    Unsent,
+    Visible {
+        receives: u32,
+        from: u64,
+        sent: Sending,
+    },
+    InWork {
+        receives: u32,
+        until: u64,
+        sent: Sending,
+    },
     Deleted,
     Dead,
 }
 
+/// The tick in which a message was sent; none for the triggers that were sent before all else. It counts as newer than
+/// what was written in the same tick.
+type Sending = Option<u64>;
+
+/// What is in the queue in the beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// Two messages of the relay.
+    Triggered,
+    /// One message. It may wait so long that reconcile tells of the relay, too.
+    Backlog,
+    /// None: reconcile tells of the relay.
+    Untold,
+}
+
 fn moment(tick: u64) -> Timestamp {
     Timestamp::from_second(1_000_000 + TICK * i64::try_from(tick).unwrap()).unwrap()
+}
+
+fn sent_at(sent: Sending) -> Timestamp {
+    sent.map_or(moment(0) - ticks(60), |tick| moment(tick) + ticks(1) / 2)
+}
+
+/// A moment in ticks, rounded up. All moments after the busy time are one.
+fn tick_of(at: Timestamp) -> u64 {
+    let seconds = at.duration_since(moment(0)).as_secs_f64();
+    let tick = (seconds / TICK as f64).ceil().max(0.0) as u64;
+    if tick > BUSY { CALM } else { tick }
 }
 
 /// The number of receives that the core is told. Messages of the model are received fewer times.
@@ -172,11 +216,26 @@ fn index(id: InstanceId) -> usize {
 }
 
 /// Removes from a record what no decision depends on, so that worlds that differ only by it are one.
-fn normalise(record: &mut Record) {
-    record.reason = record.reason.map(|_| Reason::Refused);
-    record.updated = moment(0);
+fn normalise(record: &mut Record, now: u64) {
+    let gate_closed = record.reason == Some(Reason::GateClosed);
+    record.reason = record.reason.map(|reason| match reason {
+        Reason::GateClosed => Reason::GateClosed,
+        _ => Reason::Refused,
+    });
+    // The clock stands still at `CALM`: what is to wait then has waited.
+    record.not_before = record
+        .not_before
+        .filter(|_| now < CALM)
+        .map(|at| moment(tick_of(at)));
+    let compared = record.state == State::Failed || (gate_closed && record.not_before.is_some());
+    if !compared {
+        record.updated = moment(0);
+    }
     record.first = moment(0);
-    record.attempts = 0;
+    // The core is told that the last attempt of the model is the last of all.
+    if record.attempts >= MAX_ATTEMPTS {
+        record.attempts = decide::MAX_ATTEMPTS;
+    }
     record.detail = None;
     if record.state != State::Claimed {
         record.lease_until = moment(0);
@@ -229,6 +288,7 @@ impl Model {
             memory: Duration::from_secs(1_000_000),
             after_steps: self.after_steps,
             stamped_late: false,
+            of_set: false,
         }
     }
 
@@ -261,6 +321,7 @@ impl Model {
                 next.push(world);
             }
         }
+        next.extend(world.told());
         next.extend(world.woken());
         next.extend(world.redriven());
         next.extend(world.ticked());
@@ -269,7 +330,12 @@ impl Model {
 
     fn deliver(self, world: &World, next: &mut Vec<World>) {
         for (position, message) in world.messages.iter().enumerate() {
-            let Message::Visible { receives, from } = *message else {
+            let Message::Visible {
+                receives,
+                from,
+                sent,
+            } = *message
+            else {
                 continue;
             };
             if from > world.now {
@@ -289,13 +355,22 @@ impl Model {
             // Revisions distinguish the writers; giving all the same name makes fewer worlds.
             let holder = Holder(Uuid::nil());
             let target = "ttd/casework".parse().unwrap();
+            // The core only distinguishes the first receive and the last.
+            let received = decide::Message {
+                receives: told(receives),
+                sent_at: Some(sent_at(sent)),
+                redriven: false,
+            };
             world.workers[free] = Some(Worker {
                 message: position,
-                // The core only distinguishes the first receive and the last.
-                work: Work::Between(Attempt::new(self.policy(), holder, target, told(receives))),
+                work: Work::Between(Attempt::new(self.policy(), holder, target, received)),
             });
             let until = world.now + VISIBILITY;
-            world.messages[position] = Message::InWork { receives, until };
+            world.messages[position] = Message::InWork {
+                receives,
+                until,
+                sent,
+            };
             next.push(world);
         }
     }
@@ -316,6 +391,7 @@ impl Model {
                 if let Some(unlucky) = unlucky {
                     for not_ready in [
                         NotReady::Unavailable(failure()),
+                        NotReady::Unavailable(failure().after(Some(LONG_PAUSE))),
                         NotReady::NotYet(Failure::new(Reason::GateClosed)),
                     ] {
                         let outcome = ReadOutcome::NotReady(not_ready);
@@ -375,7 +451,7 @@ impl Model {
 
     /// The ledger accepts the write or not, and answers or not.
     fn put(self, world: &World, number: usize, mut put: Put, next: &mut Vec<World>) {
-        normalise(&mut put.record);
+        normalise(&mut put.record, world.now);
         put.record.rev = world.fresh_revision();
         self.forget(&mut put.record, world.ledger.as_ref());
         let mut push = |world: &World, outcome: PutOutcome| {
@@ -386,6 +462,9 @@ impl Model {
         let mut written = world.clone();
         if accepted {
             written.ledger = Some((*put.record).clone());
+            let waits = put.record.state == State::Waiting;
+            let forgotten = waits && self.broken == Broken::NoDueTime;
+            written.due = put.due.filter(|_| !forgotten).map(tick_of);
             push(&written, PutOutcome::Written);
         } else {
             let seen = world.ledger.clone().map(Box::new);
@@ -522,16 +601,23 @@ impl Model {
 }
 
 impl World {
-    fn start(misfortunes: Misfortunes) -> Self {
+    fn start(misfortunes: Misfortunes, start: Start) -> Self {
+        let trigger = Message::Visible {
+            receives: 0,
+            from: 0,
+            sent: None,
+        };
         Self {
             now: 0,
             ledger: None,
+            due: None,
             instances: Vec::new(),
             workers: [None, None],
-            messages: [Message::Visible {
-                receives: 0,
-                from: 0,
-            }; 2],
+            messages: match start {
+                Start::Triggered => [trigger, trigger],
+                Start::Backlog => [trigger, Message::Unsent],
+                Start::Untold => [Message::Unsent, Message::Unsent],
+            },
             loose: Vec::new(),
             misfortunes,
         }
@@ -663,7 +749,7 @@ impl World {
             (Message::InWork { .. } | Message::Visible { .. }, Disposition::Acknowledge) => {
                 Message::Deleted
             }
-            (Message::InWork { receives, .. }, Disposition::Again(wait)) => {
+            (Message::InWork { receives, sent, .. }, Disposition::Again(wait)) => {
                 let wait = wait.as_secs().div_ceil(TICK.unsigned_abs());
                 let wait = wait.clamp(1, LONGEST_WAIT);
                 // The clock stands still at `CALM`: a message that has to wait is visible at once.
@@ -672,36 +758,78 @@ impl World {
                 } else {
                     0
                 };
-                Message::Visible { receives, from }
+                Message::Visible {
+                    receives,
+                    from,
+                    sent,
+                }
             }
-            (Message::InWork { receives, .. }, Disposition::GiveUp) => {
-                Message::Visible { receives, from: 0 }
-            }
+            (Message::InWork { receives, sent, .. }, Disposition::GiveUp) => Message::Visible {
+                receives,
+                from: 0,
+                sent,
+            },
             (other, _) => other,
         };
         world
     }
 
-    /// Reconcile enqueues an open relay: at any time, and in the end with certainty.
-    fn woken(&self) -> Option<Self> {
-        let open = self.ledger.as_ref().is_some_and(|record| {
-            matches!(
-                record.state,
-                State::Told | State::Claimed | State::Waiting | State::Created
-            )
+    /// A message that is sent now.
+    fn sent_now(&self) -> Message {
+        Message::Visible {
+            receives: 0,
+            from: 0,
+            sent: Some(self.now),
+        }
+    }
+
+    /// Reconcile finds no record of A, puts the relay on record as told, and then enqueues it, or crashes before.
+    fn told(&self) -> Vec<Self> {
+        let unsent = |message: &Message| *message == Message::Unsent;
+        let Some(position) = self.messages.iter().position(unsent) else {
+            return Vec::new();
+        };
+        if self.ledger.is_some() {
+            return Vec::new();
+        }
+        let mut crashed = self.clone();
+        crashed.due = Some(CALM);
+        crashed.ledger = Some(Record {
+            rev: self.fresh_revision(),
+            state: State::Told,
+            holder: Holder(Uuid::nil()),
+            lease_until: moment(0),
+            not_before: None,
+            sent: None,
+            first: moment(0),
+            attempts: 0,
+            targets: Default::default(),
+            instance: None,
+            reason: None,
+            detail: None,
+            updated: moment(0),
         });
-        let free = |message: &Message| *message == Message::Deleted;
-        let position = self.messages.iter().position(free).filter(|_| open)?;
+        let mut told = crashed.clone();
+        told.messages[position] = self.sent_now();
+        vec![told, crashed]
+    }
+
+    /// Reconcile enqueues a relay that has a due time: before that because its gate is open, when it is due, and in the end
+    /// with certainty.
+    fn woken(&self) -> Option<Self> {
+        let free = |message: &Message| matches!(message, Message::Deleted | Message::Unsent);
+        let position = self.messages.iter().position(free)?;
+        let due = self.due?;
         let mut world = self.clone();
         if self.now < CALM {
-            world.misfortunes.messages = self.misfortunes.messages.checked_sub(1)?;
+            if due > self.now {
+                world.misfortunes.messages = self.misfortunes.messages.checked_sub(1)?;
+            }
+            world.due = Some(CALM);
         } else if !self.is_settled() {
             return None;
         }
-        world.messages[position] = Message::Visible {
-            receives: 0,
-            from: 0,
-        };
+        world.messages[position] = self.sent_now();
         Some(world)
     }
 
@@ -711,10 +839,7 @@ impl World {
         let position = self.messages.iter().position(dead)?;
         let mut world = self.clone();
         world.misfortunes.messages = self.misfortunes.messages.checked_sub(1)?;
-        world.messages[position] = Message::Visible {
-            receives: 0,
-            from: 0,
-        };
+        world.messages[position] = self.sent_now();
         Some(world)
     }
 
@@ -742,6 +867,10 @@ impl World {
             if record.lease_until + ticks(SETTLE) <= moment(now) {
                 record.lease_until = moment(0);
             }
+            if record.not_before.is_some_and(|at| at <= moment(now)) {
+                record.not_before = None;
+                record.updated = moment(0);
+            }
             if let Some(sent) = record
                 .sent
                 .as_mut()
@@ -754,11 +883,21 @@ impl World {
         world.loose.retain(|(_, until)| now < *until);
         for message in &mut world.messages {
             match *message {
-                Message::InWork { receives, until } if until <= now => {
-                    *message = Message::Visible { receives, from: 0 };
+                Message::InWork {
+                    receives,
+                    until: from,
+                    sent,
                 }
-                Message::Visible { receives, from } if from <= now => {
-                    *message = Message::Visible { receives, from: 0 };
+                | Message::Visible {
+                    receives,
+                    from,
+                    sent,
+                } if from <= now => {
+                    *message = Message::Visible {
+                        receives,
+                        from: 0,
+                        sent,
+                    };
                 }
                 _ => {}
             }
@@ -776,12 +915,23 @@ impl World {
             .count()
     }
 
-    /// All messages are deleted or dead, no worker is busy, and B is quiet.
+    /// No message is on its way, no worker is busy, and B is quiet.
     fn is_settled(&self) -> bool {
-        let dealt_with = |message: &Message| matches!(message, Message::Deleted | Message::Dead);
-        self.workers.iter().all(Option::is_none)
-            && self.loose.is_empty()
-            && self.messages.iter().all(dealt_with)
+        self.loose.is_empty() && self.is_at_rest()
+    }
+
+    /// No message is on its way, and no worker is busy.
+    fn is_at_rest(&self) -> bool {
+        let dealt_with = |message: &Message| {
+            matches!(message, Message::Unsent | Message::Deleted | Message::Dead)
+        };
+        self.workers.iter().all(Option::is_none) && self.messages.iter().all(dealt_with)
+    }
+
+    /// The relay is not finished, and neither a message nor a due time will wake it.
+    fn is_abandoned(&self) -> bool {
+        let open = |record: &Record| !matches!(record.state, State::Done | State::Failed);
+        self.is_at_rest() && self.due.is_none() && self.ledger.as_ref().is_some_and(open)
     }
 
     /// Workers are interchangeable, and so are the two messages: worlds that differ only by their order become one.
@@ -855,6 +1005,8 @@ struct Explored {
     doubled: Option<World>,
     /// The first world in which a message was deleted before its relay was on record.
     forgotten: Option<World>,
+    /// The first world in which nothing wakes an open relay.
+    abandoned: Option<World>,
     /// Worlds from which no good end can be reached.
     lost: usize,
     most_instances: usize,
@@ -906,7 +1058,7 @@ impl Hasher for NoHasher {
 }
 
 /// Visits every reachable world.
-fn explore(model: Model, misfortunes: Misfortunes) -> Explored {
+fn explore(model: Model, misfortunes: Misfortunes, start: Start) -> Explored {
     let mut explored = Explored::default();
     let mut known: HashMap<u64, u32, BuildHasherDefault<NoHasher>> = HashMap::default();
     let mut before: Vec<Vec<u32>> = Vec::new();
@@ -925,6 +1077,9 @@ fn explore(model: Model, misfortunes: Misfortunes) -> Explored {
             if world.has_forgotten() && explored.forgotten.is_none() {
                 explored.forgotten = Some(world.clone());
             }
+            if world.is_abandoned() && explored.abandoned.is_none() {
+                explored.abandoned = Some(world.clone());
+            }
             if world.is_good_end() {
                 good_ends.push(there);
             }
@@ -934,7 +1089,7 @@ fn explore(model: Model, misfortunes: Misfortunes) -> Explored {
         // For a broken protocol, the first world with two B is enough.
         model.broken == Broken::Nothing || explored.doubled.is_none()
     };
-    visit(World::start(misfortunes), None, &mut due);
+    visit(World::start(misfortunes, start), None, &mut due);
     'worlds: while let Some((world, here)) = due.pop_front() {
         for next in model.successors(&world) {
             if !visit(next.canonical(), Some(here), &mut due) {
@@ -958,10 +1113,10 @@ fn explore(model: Model, misfortunes: Misfortunes) -> Explored {
 }
 
 fn assert_sound(misfortunes: Misfortunes) {
-    assert_sound_with(false, misfortunes);
+    assert_sound_with(false, Start::Triggered, misfortunes);
 }
 
-fn assert_sound_with(after_steps: bool, misfortunes: Misfortunes) {
+fn assert_sound_with(after_steps: bool, start: Start, misfortunes: Misfortunes) {
     for may_delete in [false, true] {
         let explored = explore(
             Model {
@@ -970,9 +1125,10 @@ fn assert_sound_with(after_steps: bool, misfortunes: Misfortunes) {
                 after_steps,
             },
             misfortunes,
+            start,
         );
         tell(&format!(
-            "{misfortunes:?}, after-steps: {after_steps}, deletion {}: {} states, no second B; at most {} instances were created",
+            "{start:?}, {misfortunes:?}, after-steps: {after_steps}, deletion {}: {} states, no second B; at most {} instances were created",
             if may_delete { "allowed" } else { "denied" },
             explored.states,
             explored.most_instances,
@@ -986,6 +1142,11 @@ fn assert_sound_with(after_steps: bool, misfortunes: Misfortunes) {
             explored.forgotten.is_none(),
             "deleted unrecorded: {:#?}",
             explored.forgotten
+        );
+        assert!(
+            explored.abandoned.is_none(),
+            "nothing wakes it: {:#?}",
+            explored.abandoned
         );
         assert_eq!(explored.lost, 0, "worlds that cannot end well");
     }
@@ -1054,7 +1215,17 @@ fn a_redriven_message_after_a_crash_never_creates_a_second_b() {
 
 #[test]
 fn failing_after_steps_and_a_crash_never_create_a_second_b() {
-    assert_sound_with(true, misfortunes(1, 1, 0));
+    assert_sound_with(true, Start::Triggered, misfortunes(1, 1, 0));
+}
+
+#[test]
+fn a_relay_that_reconcile_tells_of_while_its_trigger_waits_gets_one_b() {
+    assert_sound_with(false, Start::Backlog, misfortunes(1, 1, 0).and_messages(1));
+}
+
+#[test]
+fn a_relay_that_only_reconcile_tells_of_gets_one_b() {
+    assert_sound_with(false, Start::Untold, misfortunes(1, 1, 0).and_messages(1));
 }
 
 /// Proves that the exploration can fail: without any one of these rules it finds a second B, or none in the end.
@@ -1072,6 +1243,7 @@ fn removing_any_one_rule_of_the_protocol_doubles_or_loses_b() {
         ),
         (Broken::ClaimForgets, misfortunes(1, 0, 0), false),
         (Broken::NoSecondLook, misfortunes(1, 1, 0), true),
+        (Broken::NoDueTime, misfortunes(0, 1, 0), false),
     ] {
         let explored = explore(
             Model {
@@ -1080,6 +1252,7 @@ fn removing_any_one_rule_of_the_protocol_doubles_or_loses_b() {
                 after_steps: false,
             },
             misfortunes,
+            Start::Triggered,
         );
         let (doubled, lost) = (explored.doubled.is_some(), explored.lost > 0);
         tell(&format!(

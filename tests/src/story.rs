@@ -85,17 +85,18 @@ pub fn posts() -> On {
     On::request(Method::POST, "^/ttd/casework/instances$")
 }
 
-/// The event that Lambda sends for these messages, each received for the first time.
+/// The event that Lambda sends for these messages, each sent now and received for the first time.
 ///
 /// AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
 #[must_use]
 pub fn sqs_event(bodies: impl IntoIterator<Item = String>) -> Value {
+    let now = jiff::Timestamp::now().as_millisecond().to_string();
     let records = bodies.into_iter().enumerate().map(|(number, body)| {
         json!({
             "messageId": format!("message-{number}"),
             "receiptHandle": format!("receipt-{number}"),
             "body": body,
-            "attributes": { "ApproximateReceiveCount": "1", "SentTimestamp": "1545082649183" },
+            "attributes": { "ApproximateReceiveCount": "1", "SentTimestamp": now },
             "messageAttributes": {},
             "eventSource": "aws:sqs",
             "awsRegion": local_aws::REGION,
@@ -393,6 +394,11 @@ impl Story {
     /// The number of messages in the dead-letter queue now, whatever is in the queue.
     pub async fn dead_letters_now(&self) -> usize {
         self.depth(&self.aws.resources().dead_letter_queue).await
+    }
+
+    /// The number of messages in the queue now, visible or not.
+    pub async fn messages(&self) -> usize {
+        self.depth(&self.aws.resources().queue).await
     }
 
     /// Sends messages to the queue, in batches of at most ten.

@@ -11,6 +11,7 @@ mod trouble;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::types::QueueAttributeName;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use local_aws::Endpoints;
@@ -111,6 +112,24 @@ impl<'s> Observed<'s> {
         let mut reports = self.runs_for(PLENTY, json!({})).await;
         assert_eq!(reports.len(), 1);
         reports.remove(0)
+    }
+
+    /// Sends a message to the queue.
+    async fn send(&self, body: String) {
+        let send = self.story.sqs().send_message();
+        let sent = send.queue_url(&self.queue).message_body(body).send().await;
+        sent.expect("SQS answers");
+    }
+
+    /// How many messages wait in the queue.
+    async fn depth(&self) -> usize {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let sqs = self.story.sqs();
+        let request = sqs.get_queue_attributes().queue_url(&self.queue);
+        let answer = request.attribute_names(name.clone()).send().await;
+        let found = answer.expect("SQS answers").attributes.unwrap_or_default();
+        let depth = found.get(&name).and_then(|depth| depth.parse().ok());
+        depth.expect("a number of messages")
     }
 
     /// The A instances that were enqueued, repeats included; empties the queue.

@@ -11,7 +11,7 @@ use aws_sdk_sqs::types::{
 use futures_util::future::join_all;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use local_altinn::Stage;
+use local_altinn::{Fault, Stage};
 use local_aws::{Endpoints, LocalAws, QueueId, Stack};
 use local_world::deployment::sample_routes;
 use redrive::Redrive;
@@ -25,7 +25,9 @@ use stafett_runtime::{
 };
 use testbed::clock::Clock;
 use testbed::wire::{Action, CannedResponse, Faults, On, RuleId, Wire};
-use tests::{ROUTE, Story, binaries, eventually, permit_alone, permit_route, routes};
+use tests::{
+    CASEWORK, ROUTE, Story, binaries, eventually, permit_alone, permit_route, routes, sqs_event,
+};
 use uuid::Uuid;
 
 const INSPECT: &str = "inspect";
@@ -793,6 +795,39 @@ async fn dead(story: &Story, count: usize) {
         }
     })
     .await;
+}
+
+/// A look at a message in the console, or a container that failed at its start, counts as a receive.
+#[tokio::test]
+async fn a_redriven_message_is_tried_for_real_however_often_it_was_received() {
+    let story = Story::of_the_permit().await;
+    let a = story.fill_in(Stage::Ended);
+    let refusal = Fault::InstantiationRefused("not today".to_owned());
+    story.altinn.faults().next(1, Some(CASEWORK), refusal);
+    story.trigger(&a).await;
+    story.reaches(ROUTE, &a, "failed").await;
+    assert_eq!(story.dead_letters(1).await.len(), 1);
+    let received_again = async |sent_at: i64| {
+        let mut event = sqs_event([Story::message(ROUTE, &a)]);
+        event["Records"][0]["attributes"] = json!({
+            "ApproximateReceiveCount": "3", "SentTimestamp": sent_at.to_string(),
+        });
+        let answer = story.instantiate.invoke(&event).await;
+        let answer = answer.expect("it answers");
+        answer["batchItemFailures"].as_array().map(Vec::len)
+    };
+    let item = story.ledger_item(&a, ROUTE).await.expect("it answers");
+    let failed = item["updated"].as_i64().expect("a moment");
+    assert_eq!(received_again(failed - 1).await, Some(1));
+    let item = story.ledger_item(&a, ROUTE).await.expect("it answers");
+    assert_eq!(
+        item["state"], "failed",
+        "it is on its way to the dead letters"
+    );
+    assert_eq!(received_again(failed + 1).await, Some(0));
+    let item = story.reaches(ROUTE, &a, "done").await;
+    assert_eq!(item["attempts"], 1, "it was opened again");
+    story.the_b(ROUTE, &a);
 }
 
 #[tokio::test]

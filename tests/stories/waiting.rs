@@ -1,9 +1,13 @@
 //! A relay that cannot proceed yet waits, and continues by itself.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use local_altinn::{Fault, Stage};
 use local_world::deployment::sample_apps;
 use tests::{Attachment, CASEWORK, Folder, PERMIT, ROUTE, Story, permit_route, routes};
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 fn task(id: &str) -> Stage {
     Stage::Task(id.to_owned())
@@ -34,6 +38,30 @@ async fn a_permit_that_is_triggered_too_early_is_relayed_when_it_is_submitted() 
     story.reaches(ROUTE, &a, "done").await;
     story.settled().await;
     story.the_b(ROUTE, &a);
+    assert!(story.dead_letters(0).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_trigger_that_comes_when_the_gate_opens_is_relayed_at_once() {
+    let story = Story::of_the_permit().await;
+    let a = story.fill_in(task("Task_1"));
+    story.trigger(&a).await;
+    story.reaches(ROUTE, &a, "waiting").await;
+    story.pass(20 * MINUTE).await.expect("time passes");
+    let item = story.ledger_item(&a, ROUTE).await.expect("it answers");
+    assert_eq!(item["reason"], "gate_closed");
+    let not_before = item["not_before"].as_i64().expect("it waits");
+    story.altinn.advance(&a).expect("the form is complete");
+    story.altinn.advance(&a).expect("she confirms");
+    story.trigger(&a).await;
+    story.reaches(ROUTE, &a, "done").await;
+    let now = story.altinn.clock().now().as_millisecond();
+    assert!(now < not_before, "it has not waited");
+    story.the_b(ROUTE, &a);
+    // The message of the first trigger finds nothing left to do.
+    story.pass(40 * MINUTE).await.expect("time passes");
+    story.settled().await;
+    assert_eq!(story.creations(), 1);
     assert!(story.dead_letters(0).await.is_empty());
 }
 

@@ -68,7 +68,7 @@ async fn a_relay_that_waits_for_something_else_is_retried_later() {
     let report = run(&story).await;
     assert_eq!(
         report["due"],
-        json!({"claimed": 0, "waiting": 1, "created": 0})
+        json!({"claimed": 0, "told": 0, "waiting": 1, "created": 0})
     );
     story.reaches(ROUTE, &a, "done").await;
     story.settled().await;
@@ -84,7 +84,7 @@ async fn a_long_expired_claim_is_taken_over() {
     let report = run(&story).await;
     assert_eq!(
         report["due"],
-        json!({"claimed": 1, "waiting": 0, "created": 0})
+        json!({"claimed": 1, "told": 0, "waiting": 0, "created": 0})
     );
     assert_eq!(report["missing"], 0);
     story.reaches(ROUTE, &a, "done").await;
@@ -153,7 +153,7 @@ async fn after_steps_that_were_given_up_are_retried() {
     let report = run(&story).await;
     assert_eq!(
         report["due"],
-        json!({"claimed": 0, "waiting": 0, "created": 1})
+        json!({"claimed": 0, "told": 0, "waiting": 0, "created": 1})
     );
     story.reaches(ROUTE, &a, "done").await;
     story.settled().await;
@@ -177,7 +177,7 @@ async fn a_failed_relay_is_counted_and_left_to_the_operator() {
     );
     assert_eq!(
         report["due"],
-        json!({"claimed": 0, "waiting": 0, "created": 0})
+        json!({"claimed": 0, "told": 0, "waiting": 0, "created": 0})
     );
     assert!(story.dead_letters(0).await.is_empty());
     assert_eq!(story.posts().len(), 1);
