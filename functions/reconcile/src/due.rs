@@ -56,9 +56,10 @@ async fn wake(
     route_run: &mut RouteRun<'_>,
     relays: &[RelayStatus],
 ) -> Result<(), RunError> {
-    let sources: Vec<_> = relays.iter().map(|relay| relay.source).collect();
+    let lost = |relay: &&RelayStatus| !waits_in_queue(run, relay);
+    let sources: Vec<_> = relays.iter().filter(lost).map(|it| it.source).collect();
     run.enqueue(route_run.route, &sources).await?;
-    for relay in relays {
+    for relay in relays.iter().filter(lost) {
         let due = &mut route_run.report.due;
         match relay.state {
             State::Claimed => due.claimed += 1,
@@ -84,4 +85,9 @@ async fn wake(
         .try_collect::<()>()
         .await?;
     Ok(())
+}
+
+/// Whether the message of a relay that was told of must still be in the queue, which has not been empty since.
+fn waits_in_queue(run: &Run<'_>, relay: &RelayStatus) -> bool {
+    relay.state == State::Told && relay.updated > run.received
 }

@@ -36,8 +36,10 @@ use stafett_runtime::{
     queue::Queue,
     settings::{Environment, LedgerSettings, QueueSettings, ReconcileSettings, RouteSettings},
     start::StartError,
+    telemetry::Causes,
 };
 
+mod backlog;
 mod due;
 mod error;
 mod instances;
@@ -111,7 +113,15 @@ impl Reconcile {
     ) -> Result<Response, RequestError> {
         let request = Request::read(&event, &self.routes)?;
         let left = invocation.left.saturating_sub(CLOSING);
-        let run = Run::new(&self.context, request.dry_run, invocation.trace.as_ref());
+        let received = match backlog::received_until(&self.context, request.dry_run).await {
+            Ok(received) => received,
+            Err(error) => {
+                tracing::warn!(reason = %Causes(&error), "a backlog is not looked for");
+                self.context.clock.now()
+            }
+        };
+        let trace = invocation.trace.as_ref();
+        let run = Run::new(&self.context, received, request.dry_run, trace);
         let asked = |route: &&Route| request.route.as_ref().is_none_or(|it| *it == route.name);
         let routes = jobs::carry_out(&run, self.routes.iter().filter(asked), left).await;
         let of_all = request.route.is_none() && !request.dry_run;

@@ -116,6 +116,14 @@ impl<'a> Pass<'a> {
             ])
     }
 
+    /// The end of what is read in a run.
+    fn until(&self, run: &Run<'_>) -> Timestamp {
+        match self.purpose {
+            Purpose::Missing | Purpose::Ended => run.until,
+            Purpose::Stamps => run.until_b,
+        }
+    }
+
     /// Processes page after page. However the turn ends, the position of what has been processed is kept.
     pub(crate) async fn go_on(
         &mut self,
@@ -200,11 +208,12 @@ impl<'a> Pass<'a> {
                 }),
             },
         };
+        let until = self.until(run);
         let window = match position.stopped.take() {
             Some(stopped) => {
                 let query = self.query(run, stopped.from, stopped.until);
                 Some(Window {
-                    of_the_past: stopped.until < run.until,
+                    of_the_past: stopped.until < until,
                     whole: stopped.whole,
                     from: stopped.from,
                     until: stopped.until,
@@ -217,9 +226,9 @@ impl<'a> Pass<'a> {
                 of_the_past: false,
                 whole,
                 from,
-                until: run.until,
+                until,
                 processed: Place::default(),
-                cursor: Cursor::new(self.query(run, from, run.until)),
+                cursor: Cursor::new(self.query(run, from, until)),
                 unkept: 0,
             }),
         };
@@ -232,20 +241,21 @@ impl<'a> Pass<'a> {
         let overlap = run.context.settings.overlap;
         let since = self.route.since;
         let of_a_task = matches!(self.list.process, Some(ProcessFilter::InTask(_)));
+        let until = self.until(run);
         let whole_is_due = position
             .whole
-            .is_none_or(|last| last <= earlier(run.until, WHOLE_EVERY) || last > run.until);
+            .is_none_or(|last| last <= earlier(until, WHOLE_EVERY) || last > until);
         match self.purpose {
             // Also what ended since the last pass, however long ago that was.
             Purpose::Ended => whole_is_due.then(|| {
-                let last = position.whole.map_or(run.until, |it| it.min(run.until));
+                let last = position.whole.map_or(until, |it| it.min(until));
                 (true, Some(earlier(last, ENDED_WITHIN + DRIFTED_BY)))
             }),
             _ if whole_is_due && of_a_task => Some((true, None)),
             _ if whole_is_due && self.list.unconfirmed => Some((true, since)),
             _ => {
-                let first = since.unwrap_or_else(|| earlier(run.until, DAY));
-                Some((false, Some(position.next_from(first, run.until, overlap))))
+                let first = since.unwrap_or_else(|| earlier(until, DAY));
+                Some((false, Some(position.next_from(first, until, overlap))))
             }
         }
     }

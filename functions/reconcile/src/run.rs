@@ -33,21 +33,35 @@ pub(crate) struct Run<'a> {
     pub(crate) context: &'a Context,
     /// Enqueues nothing, and keeps no position.
     pub(crate) dry_run: bool,
-    /// What changed at this moment or later is left to the triggers that are on their way.
+    /// Every message that was sent before this has been received.
+    pub(crate) received: Timestamp,
+    /// An A that changed at this moment or later is left to the triggers that are on their way.
     pub(crate) until: Timestamp,
+    /// A B that changed at this moment or later is left to the next run.
+    pub(crate) until_b: Timestamp,
     /// The id that its triggers carry.
     pub(crate) id: String,
     pub(crate) trace: Option<&'a Trace>,
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(context: &'a Context, dry_run: bool, trace: Option<&'a Trace>) -> Self {
-        let until = earlier(context.clock.now(), context.settings.grace);
+    pub(crate) fn new(
+        context: &'a Context,
+        received: Timestamp,
+        dry_run: bool,
+        trace: Option<&'a Trace>,
+    ) -> Self {
+        let before = |moment| {
+            let until = earlier(moment, context.settings.grace);
+            // Storage compares microseconds.
+            Timestamp::from_microsecond(until.as_microsecond()).unwrap_or(until)
+        };
         Self {
             context,
             dry_run,
-            // Storage compares microseconds.
-            until: Timestamp::from_microsecond(until.as_microsecond()).unwrap_or(until),
+            received,
+            until: before(received),
+            until_b: before(context.clock.now()),
             id: Uuid::new_v4().to_string(),
             trace,
         }

@@ -10,10 +10,10 @@ use aws_sdk_sqs::{
     error::SdkError,
     operation::{
         change_message_visibility::ChangeMessageVisibilityError,
-        send_message_batch::SendMessageBatchError,
+        get_queue_attributes::GetQueueAttributesError, send_message_batch::SendMessageBatchError,
     },
     types::{
-        MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+        MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
         SendMessageBatchRequestEntry,
     },
 };
@@ -76,6 +76,13 @@ pub enum QueueError {
 )]
 pub struct DelayError(#[source] Box<SdkError<ChangeMessageVisibilityError>>);
 
+/// The queue did not say how many messages wait in it.
+#[derive(Debug, Error)]
+#[error(
+    "cannot tell how many messages wait in the queue; see that sqs:GetQueueAttributes is allowed on it"
+)]
+pub struct WaitingError(#[source] Option<Box<SdkError<GetQueueAttributesError>>>);
+
 /// The queue that `instantiate` reads.
 #[derive(Debug, Clone)]
 pub struct Queue {
@@ -108,6 +115,27 @@ impl Queue {
             .await
             .map(drop)
             .map_err(|error| DelayError(Box::new(error)))
+    }
+
+    /// About how many messages wait to be received (Amazon SQS API Reference, GetQueueAttributes:
+    /// `ApproximateNumberOfMessages`).
+    ///
+    /// # Errors
+    /// [`WaitingError`].
+    pub async fn waiting(&self) -> Result<u64, WaitingError> {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let answer = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .attribute_names(name.clone())
+            .send()
+            .await
+            .map_err(|error| WaitingError(Some(Box::new(error))))?;
+        let number = answer.attributes.and_then(|mut found| found.remove(&name));
+        number
+            .and_then(|number| number.parse().ok())
+            .ok_or(WaitingError(None))
     }
 
     /// Sends each trigger as one message, ten in a call, with the sender's trace header (`AWSTraceHeader`, Amazon SQS

@@ -1,5 +1,7 @@
 //! A instances without a relay.
 
+use std::time::Duration;
+
 use local_altinn::Stage;
 use serde_json::json;
 use tests::{ROUTE, Story, permit_route};
@@ -92,7 +94,7 @@ async fn what_was_read_once_costs_nothing_in_the_next_run() {
     assert_eq!(story.altinn_wire.journal().count(&lists()), 2);
     let dynamodb = story.dynamodb_wire.journal().all().len();
     assert!(
-        dynamodb <= 9 + 10,
+        dynamodb <= 10 + 10,
         "{dynamodb} calls of DynamoDB, one for each that is told of"
     );
 }
@@ -255,6 +257,32 @@ async fn a_backlog_is_told_of_once_however_often_reconcile_runs() {
     story.reaches(ROUTE, &a, "done").await;
     story.settled().await;
     story.the_b(ROUTE, &a);
+}
+
+#[tokio::test]
+async fn what_may_still_wait_in_a_long_queue_is_not_missed() {
+    const BACKLOG: usize = 120;
+    let story = Story::of_the_permit().await;
+    let observed = Observed::new(&story).await;
+    assert_eq!(observed.run().await["finished"], true);
+    for _ in 0..BACKLOG {
+        let a = old_permit(&story, ago(&story, Duration::ZERO), |_| {});
+        observed.send(Story::message(ROUTE, &a)).await;
+    }
+    for span in [GRACE + 5 * MINUTE, 3 * HOUR] {
+        story.pass(span).await.expect("time passes");
+        let report = observed.run().await;
+        assert_eq!(
+            (&report["missing"], &report["finished"]),
+            (&json!(0), &json!(true))
+        );
+    }
+    assert_eq!(observed.depth().await, BACKLOG);
+
+    // A queue that is never empty hides nothing for good.
+    story.pass(10 * HOUR).await.expect("time passes");
+    assert_eq!(observed.run().await["missing"], BACKLOG);
+    assert_eq!(observed.depth().await, 2 * BACKLOG);
 }
 
 #[tokio::test]

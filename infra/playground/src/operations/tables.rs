@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn reconcile_finds_missing_and_due_relays() {
         let report = json!({
-            "missing": 2, "due": { "claimed": 1, "waiting": 3, "created": 0 }, "done": 9, "failed": 4,
+            "missing": 2, "due": { "claimed": 1, "told": 0, "waiting": 3, "created": 0 }, "done": 9, "failed": 4,
         });
         assert_eq!(found(&report), 6);
         assert_eq!(found(&json!(null)), 0);

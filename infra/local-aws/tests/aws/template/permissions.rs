@@ -157,7 +157,7 @@ fn each_function_may_do_exactly_what_it_does() {
     assert_eq!(
         allowed("ReconcileRole", &values),
         [
-            may(["sqs:SendMessage"], "Queue.Arn"),
+            may(["sqs:GetQueueAttributes", "sqs:SendMessage"], "Queue.Arn"),
             may(
                 ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"],
                 "Ledger.Arn"
