@@ -63,8 +63,8 @@ pub(crate) async fn relay_missing(
             },
         }
     }
-    let missing = tell(run, route, missing).await?;
-    let open = tell(run, route, open).await?;
+    let missing = tell(run, route_run, missing).await?;
+    let open = tell(run, route_run, open).await?;
     route_run.report.due.waiting += open.len() as u64;
     let report = &mut route_run.report;
     if listing != Listing::Repeated {
@@ -83,18 +83,19 @@ pub(crate) async fn relay_missing(
 /// meanwhile. A crash in between leaves them on record, and they are enqueued when they are due.
 async fn tell(
     run: &Run<'_>,
-    route: &Route,
+    route_run: &mut RouteRun<'_>,
     tellings: Vec<Telling>,
 ) -> Result<Vec<InstanceId>, RunError> {
     let sources = tellings.iter().map(Telling::source);
     if run.dry_run {
-        return Ok(sources.collect());
+        let new = sources.filter(|source| route_run.found_dry.insert(*source));
+        return Ok(new.collect());
     }
     let now = run.context.clock.now();
     let told = run.context.ledger.tell(&tellings, now).await?;
     let news = sources.zip(told).filter(|(_, told)| *told == Told::Told);
     let news: Vec<InstanceId> = news.map(|(source, _)| source).collect();
-    run.enqueue(route, &news).await?;
+    run.enqueue(route_run.route, &news).await?;
     Ok(news)
 }
 

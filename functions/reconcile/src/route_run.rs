@@ -1,6 +1,8 @@
 //! One route within a run.
 
-use stafett_core::route::Route;
+use std::collections::BTreeSet;
+
+use stafett_core::{id::InstanceId, route::Route};
 use stafett_runtime::altinn::Budget;
 
 use crate::response::Report;
@@ -10,6 +12,8 @@ pub(crate) struct RouteRun<'a> {
     pub(crate) route: &'a Route,
     pub(crate) budget: Budget,
     pub(crate) report: Report,
+    /// What a dry run has found. It puts nothing on record, and finds it again in the next list.
+    pub(crate) found_dry: BTreeSet<InstanceId>,
 }
 
 impl<'a> RouteRun<'a> {
@@ -18,6 +22,7 @@ impl<'a> RouteRun<'a> {
             route,
             budget,
             report: Report::new(route.name.clone()),
+            found_dry: BTreeSet::new(),
         }
     }
 }
