@@ -134,8 +134,15 @@ impl<'s> Observed<'s> {
 
     /// The A instances that were enqueued, repeats included; empties the queue.
     async fn enqueued(&self) -> Vec<String> {
+        let bodies = self.received().await;
+        assert!(bodies.iter().all(|body| body["cause"] == "reconcile"));
+        bodies.iter().map(|body| text(&body["instance"])).collect()
+    }
+
+    /// The bodies of all messages; empties the queue.
+    async fn received(&self) -> Vec<Value> {
         let sqs = self.story.sqs();
-        let mut instances = Vec::new();
+        let mut bodies = Vec::new();
         loop {
             let received = sqs
                 .receive_message()
@@ -144,14 +151,12 @@ impl<'s> Observed<'s> {
                 .visibility_timeout(3600);
             let messages = received.send().await.expect("SQS answers").messages;
             let Some(messages) = messages.filter(|it| !it.is_empty()) else {
-                return instances;
+                return bodies;
             };
-            for message in messages {
-                let body: Value = serde_json::from_str(message.body.as_deref().unwrap_or_default())
-                    .expect("a message is JSON");
-                assert_eq!(body["cause"], "reconcile");
-                instances.push(text(&body["instance"]));
-            }
+            bodies.extend(messages.iter().map(|message| {
+                let body = message.body.as_deref().unwrap_or_default();
+                serde_json::from_str::<Value>(body).expect("a message is JSON")
+            }));
         }
     }
 }
