@@ -46,6 +46,35 @@ const WORDS: [&str; 21] = [
     "👩‍👧 e\u{301}",
 ];
 
+/// A's instance as Storage has it, and its form data by data type: one `model`, and any number of `flere`.
+pub type Given = (Json, Map<String, Json>);
+
+/// So many instances of a form: one that is full, one that is bare, and others.
+pub fn instances(form: &Form, count: usize, choices: &mut Choices<'_>) -> Vec<Given> {
+    let extents = [Extent::Full, Extent::Bare].into_iter();
+    extents
+        .chain(std::iter::repeat(Extent::Any))
+        .take(count)
+        .map(|extent| {
+            let storage = storage(choices);
+            let model = instance(form, extent, choices);
+            let several = match extent {
+                Extent::Full => 1,
+                Extent::Bare => 0,
+                Extent::Any => choices.below(3),
+            };
+            let several: Vec<Json> = (0..several)
+                .map(|_| instance(form, extent, choices))
+                .collect();
+            let data = [
+                ("model".to_owned(), model),
+                ("flere".to_owned(), several.into()),
+            ];
+            (storage, data.into_iter().collect())
+        })
+        .collect()
+}
+
 /// An instance of a form.
 pub fn instance(form: &Form, extent: Extent, choices: &mut Choices<'_>) -> Json {
     Writer { extent, choices }.value(form)

@@ -6,6 +6,7 @@ mod choices;
 pub mod expression;
 pub mod form;
 pub mod instance;
+pub mod runner;
 pub mod schema;
 
 pub use choices::Choices;

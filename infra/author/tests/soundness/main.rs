@@ -17,17 +17,12 @@ use std::{
 
 use author::{Finding, Severity};
 use generators::{
-    Choices, form,
-    instance::{self, Extent},
+    Choices, form, instance,
+    runner::{Triples, words},
     schema,
 };
-use proptest::{
-    collection::vec,
-    prelude::*,
-    test_runner::{RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner},
-};
-use serde_json::{Map, Value as Json};
-use stafett_core::language::{FILTERS, TESTS};
+use proptest::{collection::vec, prelude::*, test_runner::TestCaseError};
+use serde_json::Value as Json;
 
 use pair::{Made, Pair};
 use route::Group;
@@ -46,7 +41,7 @@ struct Case {
     a: Json,
     b: Json,
     model: Group,
-    instances: Vec<(Json, Map<String, Json>)>,
+    instances: Vec<instance::Given>,
 }
 
 impl Case {
@@ -54,30 +49,8 @@ impl Case {
         let (mut of_a, mut of_b) = (Choices::new(a), Choices::new(b));
         let a = form::form(&mut of_a);
         let b = form::target(&a, &mut of_b);
-        let mut choices = Choices::new(instances);
-        let instances = (0..INSTANCES).map(|index| {
-            let extent = match index {
-                0 => Extent::Full,
-                1 => Extent::Bare,
-                _ => Extent::Any,
-            };
-            let storage = instance::storage(&mut choices);
-            let model = instance::instance(&a, extent, &mut choices);
-            let count = match extent {
-                Extent::Full => 1,
-                Extent::Bare => 0,
-                Extent::Any => choices.below(3),
-            };
-            let several = (0..count).map(|_| instance::instance(&a, extent, &mut choices));
-            let several: Vec<Json> = several.collect();
-            let data = [
-                ("model".to_owned(), model),
-                ("flere".to_owned(), several.into()),
-            ];
-            (storage, data.into_iter().collect())
-        });
         Self {
-            instances: instances.collect(),
+            instances: instance::instances(&a, INSTANCES, &mut Choices::new(instances)),
             model: route::model(&a, &b, &mut Choices::new(route)),
             a: schema::document(&a, &mut of_a),
             b: schema::document(&b, &mut of_b),
@@ -278,41 +251,11 @@ fn is_filled(value: &Json, field: &str) -> bool {
     }
 }
 
-/// The words of the language that an expression uses.
-fn words(source: &str) -> impl Iterator<Item = &'static str> {
-    let tokens: BTreeSet<String> = source
-        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .map(str::to_owned)
-        .collect();
-    let filters = FILTERS.iter().map(|filter| filter.name);
-    let tests = TESTS.iter().map(|test| test.name);
-    filters
-        .chain(tests)
-        .filter(move |word| tokens.contains(*word))
-}
-
 #[test]
 fn a_route_of_which_check_says_nothing_makes_right_drafts_and_what_it_calls_an_error_fails() {
-    let asked = std::env::var("STAFETT_TRIPLES").ok();
-    let is_asked = asked.is_some();
-    let triples = asked.map_or(TRIPLES, |asked| {
-        asked.parse().expect("STAFETT_TRIPLES is a number")
-    });
-    let count = triples.div_ceil(INSTANCES);
-    let config = ProptestConfig {
-        failure_persistence: None,
-        max_shrink_iters: 1_000,
-        ..ProptestConfig::with_cases(u32::try_from(count).expect("fewer triples"))
-    };
-    // The same triples in every run of the tests, others in every run that asks for more.
-    let mut runner = if is_asked {
-        TestRunner::new(config)
-    } else {
-        let seed = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-        TestRunner::new_with_rng(config, seed)
-    };
+    let triples = Triples::of(TRIPLES, INSTANCES);
     let tally = RefCell::new(Tally::default());
-    let result = runner.run(&cases(), |case| {
+    let result = triples.hold(&cases(), |case| {
         let mut tally = tally.borrow_mut();
         let held = hold(&case, &mut tally);
         if held.is_err() {
@@ -321,13 +264,11 @@ fn a_route_of_which_check_says_nothing_makes_right_drafts_and_what_it_calls_an_e
         held.map_err(TestCaseError::fail)
     });
     let tally = tally.into_inner();
-    if let Err(error) = result {
+    if let Err(failure) = result {
         let tried = tally.right.unwrap_or_default() * INSTANCES;
-        match error {
-            TestError::Fail(reason, case) => panic!("after {tried} triples: {reason}\n{case:?}"),
-            TestError::Abort(reason) => panic!("{reason}"),
-        }
+        panic!("after {tried} triples: {failure}");
     }
+    let count = triples.cases;
     let share = tally.accepted * 100 / count;
     let judged = tally.accepted * INSTANCES;
     let each = tally.expressions / tally.accepted.max(1);

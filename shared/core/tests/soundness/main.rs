@@ -17,18 +17,15 @@ use generators::{
     Choices, expression,
     form::{self, Form},
     instance::{self, Extent},
+    runner::{Triples, all_words, words},
     schema,
 };
-use proptest::{
-    collection::vec,
-    prelude::*,
-    test_runner::{RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner},
-};
+use proptest::{collection::vec, prelude::*, test_runner::TestCaseError};
 use serde_json::{Map, Value as Json};
 use stafett_core::{
     language::{
-        Binding, Doubt, DoubtKind, EvaluationError, Expression, FILTERS, Scope, Surroundings,
-        SyntaxProblem, TESTS, types::Type,
+        Binding, Doubt, DoubtKind, EvaluationError, Expression, Scope, Surroundings, SyntaxProblem,
+        types::Type,
     },
     schema::shape::FormSchema,
 };
@@ -46,41 +43,18 @@ struct Case {
     schema: Json,
     binding: Option<String>,
     expression: String,
-    instances: Vec<(Json, Map<String, Json>)>,
+    instances: Vec<instance::Given>,
 }
 
 impl Case {
     fn new(form: &[u16], expression: &[u16], instances: &[u16]) -> Self {
         let (form, document) = form_and_schema(form);
         let written = expression::expression(&form, &mut Choices::new(expression));
-        let mut choices = Choices::new(instances);
-        let instances = (0..INSTANCES).map(|index| {
-            let extent = match index {
-                0 => Extent::Full,
-                1 => Extent::Bare,
-                _ => Extent::Any,
-            };
-            let storage = instance::storage(&mut choices);
-            let model = instance::instance(&form, extent, &mut choices);
-            let count = match extent {
-                Extent::Full => 1,
-                Extent::Bare => 0,
-                Extent::Any => choices.below(3),
-            };
-            let several: Vec<Json> = (0..count)
-                .map(|_| instance::instance(&form, extent, &mut choices))
-                .collect();
-            let data = [
-                ("model".to_owned(), model),
-                ("flere".to_owned(), several.into()),
-            ];
-            (storage, data.into_iter().collect())
-        });
         Self {
             schema: document,
             binding: written.binding,
             expression: written.expression,
-            instances: instances.collect(),
+            instances: instance::instances(&form, INSTANCES, &mut Choices::new(instances)),
         }
     }
 }
@@ -285,41 +259,12 @@ fn shown(data: &Map<String, Json>) -> String {
     Json::from(data.clone()).to_string()
 }
 
-/// The words of the language that an expression uses.
-fn words(source: &str) -> impl Iterator<Item = &'static str> {
-    let tokens: BTreeSet<String> = source
-        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .map(str::to_owned)
-        .collect();
-    let filters = FILTERS.iter().map(|filter| filter.name);
-    let tests = TESTS.iter().map(|test| test.name);
-    filters
-        .chain(tests)
-        .filter(move |word| tokens.contains(*word))
-}
-
 #[test]
 fn what_nothing_is_doubted_of_has_a_value_of_its_type_and_what_is_certain_to_fail_fails() {
-    let asked = std::env::var("STAFETT_TRIPLES").ok();
-    let is_asked = asked.is_some();
-    let triples = asked.map_or(TRIPLES, |asked| {
-        asked.parse().expect("STAFETT_TRIPLES is a number")
-    });
-    let count = triples.div_ceil(INSTANCES);
-    let config = ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::with_cases(u32::try_from(count).expect("fewer triples"))
-    };
+    let triples = Triples::of(TRIPLES, INSTANCES);
     let undoubted = Cell::new(0_usize);
     let used: RefCell<BTreeSet<&str>> = RefCell::default();
-    // The same triples in every run of the tests, others in every run that asks for more.
-    let mut runner = if is_asked {
-        TestRunner::new(config)
-    } else {
-        let seed = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-        TestRunner::new_with_rng(config, seed)
-    };
-    let result = runner.run(&cases(), |case| {
+    let held = triples.hold(&cases(), |case| {
         let is_undoubted = check(&case).map_err(TestCaseError::fail)?;
         if is_undoubted {
             undoubted.set(undoubted.get() + 1);
@@ -327,12 +272,10 @@ fn what_nothing_is_doubted_of_has_a_value_of_its_type_and_what_is_certain_to_fai
         }
         Ok(())
     });
-    if let Err(error) = result {
-        match error {
-            TestError::Fail(reason, case) => panic!("{reason}\n{case:?}"),
-            TestError::Abort(reason) => panic!("{reason}"),
-        }
+    if let Err(failure) = held {
+        panic!("{failure}");
     }
+    let count = triples.cases;
     let share = undoubted.get() * 100 / count;
     let _ = writeln!(
         std::io::stderr(),
@@ -342,12 +285,8 @@ fn what_nothing_is_doubted_of_has_a_value_of_its_type_and_what_is_certain_to_fai
         share >= 30,
         "only {share} % of the expressions are without a doubt"
     );
-    let unused: Vec<&str> = FILTERS
-        .iter()
-        .map(|filter| filter.name)
-        .chain(TESTS.iter().map(|test| test.name))
-        .filter(|word| !used.borrow().contains(word))
-        .collect();
+    let used = used.into_inner();
+    let unused: Vec<&str> = all_words().filter(|word| !used.contains(word)).collect();
     assert!(
         unused.is_empty(),
         "in no expression without a doubt: {unused:?}"
