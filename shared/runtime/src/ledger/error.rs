@@ -22,6 +22,8 @@ pub enum Operation {
     ReadSource(InstanceId),
     /// List the relays of a route that are not finished.
     ListOpen(RouteName),
+    /// List or count the relays of a route that have failed.
+    ListFailed(RouteName),
     /// Let reconcile look after a relay later.
     Postpone(RelayId),
     /// Put another B of a relay on record.
@@ -39,7 +41,9 @@ impl Operation {
     fn permission(&self) -> &'static str {
         match self {
             Self::Write(_) | Self::WriteNote(_) => "PutItem",
-            Self::ReadSet(_) | Self::ReadSource(_) | Self::ListOpen(_) => "Query",
+            Self::ReadSet(_) | Self::ReadSource(_) | Self::ListOpen(_) | Self::ListFailed(_) => {
+                "Query"
+            }
             Self::LookUp => "BatchGetItem",
             Self::Postpone(_) | Self::Keep(_) | Self::Reopen(_) => "UpdateItem",
             Self::ReadNote(_) => "GetItem",
@@ -73,6 +77,9 @@ impl fmt::Display for Operation {
             Self::ReadSource(source) => write!(f, "read the relays of {source} in the ledger"),
             Self::ListOpen(route) => {
                 write!(f, "list the open relays of route {route} in the ledger")
+            }
+            Self::ListFailed(route) => {
+                write!(f, "list the failed relays of route {route} in the ledger")
             }
             Self::Postpone(relay) => write!(f, "postpone relay {relay} in the ledger"),
             Self::Keep(relay) => write!(f, "put the B of relay {relay} on record in the ledger"),
