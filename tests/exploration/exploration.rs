@@ -23,7 +23,8 @@ use stafett_core::{
         decide::{
             self, AddForm, AddFormOutcome, Attempt, Create, CreateOutcome, Delete, DeleteOutcome,
             Disposition, Failure, Finish, FinishOutcome, Found, Lacks, LookOutcome, NotReady,
-            Policy, Put, PutOutcome, Quiet, ReadOutcome, Reply, Step, VerifyOutcome,
+            Policy, Put, PutOutcome, Quiet, ReadOutcome, Reply, Search, SearchOutcome, Step,
+            VerifyOutcome,
         },
     },
 };
@@ -35,6 +36,8 @@ const TICK: i64 = 60;
 const LEASE: u64 = 1;
 const SETTLE: u64 = 2;
 const SOON: u64 = 1;
+/// The tick at which the first slot of a search ends: all that goes wrong goes wrong within that slot.
+const SLOT_END: u64 = 10;
 /// How long a message is invisible after a receive, unless its visibility is changed.
 const VISIBILITY: u64 = 2;
 /// The longest wait that the model distinguishes from longer ones: after it, everything is quiet.
@@ -70,6 +73,8 @@ enum Broken {
     NoSecondLook,
     /// A relay whose message is not kept in the queue has no due time.
     NoDueTime,
+    /// A search that was cut off keeps its place, although B was not quiet.
+    EarlyPlaceKept,
 }
 
 /// How many misfortunes may still happen.
@@ -105,6 +110,8 @@ struct Instance {
     /// It was created without a fault, or has all that can be added to it.
     complete: bool,
     gone: bool,
+    /// It was created after the first slot.
+    late: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -241,7 +248,12 @@ fn normalise(record: &mut Record, now: u64) {
         record.lease_until = moment(0);
     }
     if let Some(sent) = &mut record.sent {
-        sent.from = moment(0);
+        sent.from = if sent.from < moment(SLOT_END) {
+            moment(0)
+        } else {
+            // A search that was cut off has moved it on, or it was sent in calm times.
+            moment(SLOT_END + 1)
+        };
         // When it ended decides only how soon the next search is.
         sent.ended = moment(0);
     }
@@ -400,9 +412,10 @@ impl Model {
                 }
             }
             Step::Search(search) => {
-                push(world, search.clone().outcome(Ok(self.found(world)), now));
+                let found = SearchOutcome::Found(self.found(world, &search));
+                push(world, search.clone().outcome(found, now));
                 if let Some(unlucky) = unlucky {
-                    push(&unlucky, search.outcome(Err(failure()), now));
+                    self.cut_off(&unlucky, number, &search, next);
                 }
             }
             Step::Create(create) => {
@@ -477,14 +490,41 @@ impl Model {
         }
     }
 
-    fn found(self, world: &World) -> Vec<Found> {
+    /// The search is cut off at once, or behind the first slot.
+    fn cut_off(self, world: &World, number: usize, search: &Search, next: &mut Vec<World>) {
+        let now = moment(world.now);
+        let cut_off = |reached| {
+            let failure = failure();
+            let outcome = SearchOutcome::CutOff { reached, failure };
+            search.clone().outcome(outcome, now)
+        };
+        next.push(world.with(number, cut_off(search.from)));
+        let behind = moment(SLOT_END);
+        if search.from >= behind || !self.found(world, search).is_empty() {
+            return;
+        }
+        let attempt = cut_off(behind);
+        match attempt.clone().next(now) {
+            Step::Record(mut put) if self.broken == Broken::EarlyPlaceKept => {
+                if let Some(sent) = &mut put.record.sent {
+                    sent.from = moment(SLOT_END + 1);
+                }
+                self.put(world, number, put, next);
+            }
+            _ => next.push(world.with(number, attempt)),
+        }
+    }
+
+    fn found(self, world: &World, search: &Search) -> Vec<Found> {
         if self.broken == Broken::NoSearch {
             return Vec::new();
         }
+        let from_the_beginning = search.from < moment(SLOT_END);
         let found = world
             .instances
             .iter()
             .enumerate()
+            .filter(|(_, instance)| instance.late || from_the_beginning)
             .map(|(index, instance)| Found {
                 id: id(index),
                 created: None,
@@ -574,6 +614,7 @@ impl Model {
                     form: false,
                     complete: false,
                     gone: false,
+                    late: world.now >= SLOT_END,
                 });
                 next.push((Request::Half(made.instances.len() - 1), made));
             }
@@ -1248,6 +1289,7 @@ fn removing_any_one_rule_of_the_protocol_doubles_or_loses_b() {
         (Broken::ClaimForgets, misfortunes(1, 0, 0), false),
         (Broken::NoSecondLook, misfortunes(1, 1, 0), true),
         (Broken::NoDueTime, misfortunes(0, 1, 0), false),
+        (Broken::EarlyPlaceKept, misfortunes(0, 2, 0), false),
     ] {
         let explored = explore(
             Model {

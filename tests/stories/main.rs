@@ -10,6 +10,7 @@ mod concurrency;
 mod corpus;
 mod cost;
 mod crashes;
+mod doubt;
 mod estate;
 mod fan_out;
 mod half_made;

@@ -16,7 +16,10 @@ use local_aws::{Endpoints, LocalAws, QueueId, Stack};
 use local_world::deployment::sample_routes;
 use redrive::Redrive;
 use serde_json::{Value, json};
-use stafett_core::relay::{Holder, Reason, Record, RelayId, State};
+use stafett_core::{
+    id::InstanceId,
+    relay::{Holder, Reason, Record, RelayId, State},
+};
 use stafett_runtime::{
     invocation::Invocation,
     ledger::Ledger,
@@ -29,6 +32,8 @@ use tests::{
     CASEWORK, ROUTE, Story, binaries, eventually, permit_alone, permit_route, routes, sqs_event,
 };
 use uuid::Uuid;
+
+mod from_ledger;
 
 const INSPECT: &str = "inspect";
 /// The timeout that the template sets.
@@ -118,6 +123,10 @@ impl Desk {
     async fn record(&self, route: &str, instance: &str, state: State, reason: Option<Reason>) {
         let source = instance.parse().expect("an instance id");
         let relay = RelayId::new(route.parse().expect("a route name"), source);
+        self.put(&relay, source, state, reason).await;
+    }
+
+    async fn put(&self, relay: &RelayId, source: InstanceId, state: State, reason: Option<Reason>) {
         let now = self.clock.now();
         let record = Record {
             rev: 1,
@@ -134,7 +143,7 @@ impl Desk {
             detail: None,
             updated: now,
         };
-        let put = self.ledger.put(&relay, source, &record, None, None).await;
+        let put = self.ledger.put(relay, source, &record, None, None).await;
         put.expect("the ledger takes it");
     }
 

@@ -36,11 +36,12 @@ use stafett_runtime::{
     telemetry::{Causes, Trace},
 };
 
-use self::{arrivals::Arrivals, relay::Context};
+use self::{arrivals::Arrivals, relay::Context, walks::Walks};
 
 mod arrivals;
 mod relay;
 mod source;
+mod walks;
 
 /// What the function needs after its last request, to record and to answer.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -76,6 +77,7 @@ impl Instantiate {
                 settings,
                 clock,
                 arrivals: Arrivals::default(),
+                walks: Walks::default(),
             }),
         })
     }

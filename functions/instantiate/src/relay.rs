@@ -40,6 +40,7 @@ use uuid::Uuid;
 use crate::{
     arrivals::Arrivals,
     source::{self, Ready, Share},
+    walks::Walks,
 };
 
 mod arrival;
@@ -57,6 +58,7 @@ pub(crate) struct Context {
     pub(crate) settings: LedgerSettings,
     pub(crate) clock: Clock,
     pub(crate) arrivals: Arrivals,
+    pub(crate) walks: Walks,
 }
 
 impl Context {

@@ -19,19 +19,21 @@ use crate::{
     response::Report,
     route_run::{RouteRun, TurnEnd},
     run::Run,
+    still_failed,
     time::{Share, Time},
 };
 
 /// One thing to do for a route. It can be interrupted after any page, and resumed.
 enum Job<'a> {
     Due(DueRelays),
+    StillFailed,
     Pass(Box<Pass<'a>>),
 }
 
 impl<'a> Job<'a> {
     /// What is to be done for a route, in this order.
     fn all(route: &'a Route) -> Vec<Self> {
-        let mut jobs = vec![Self::Due(DueRelays::default())];
+        let mut jobs = vec![Self::Due(DueRelays::default()), Self::StillFailed];
         jobs.extend(Pass::all(route).map(|pass| Self::Pass(Box::new(pass))));
         jobs
     }
@@ -44,6 +46,7 @@ impl<'a> Job<'a> {
     ) -> Result<TurnEnd, RunError> {
         match self {
             Self::Due(due) => due.go_on(run, route_run, share).await,
+            Self::StillFailed => Ok(still_failed::count(run, route_run).await),
             Self::Pass(pass) => pass.go_on(run, route_run, share).await,
         }
     }
@@ -115,6 +118,7 @@ fn conclude(run: &Run<'_>, route_run: RouteRun<'_>, jobs_left: usize) -> Report 
         due_waiting = report.due.waiting,
         due_created = report.due.created,
         failed = report.failed,
+        still_failed = report.still_failed,
         done = report.done,
         in_hand = report.in_hand,
         skipped = report.skipped,
@@ -136,6 +140,7 @@ fn conclude(run: &Run<'_>, route_run: RouteRun<'_>, jobs_left: usize) -> Report 
             due: report.due.sum(),
             doubles: report.doubles,
             vanished: report.vanished,
+            still_failed: report.still_failed,
         }
         .emit(run.context.clock.now());
     }

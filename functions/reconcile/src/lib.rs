@@ -51,6 +51,7 @@ mod request;
 mod response;
 mod route_run;
 mod run;
+mod still_failed;
 mod time;
 mod vanished;
 

@@ -34,6 +34,8 @@ pub struct Report {
     pub due: Due,
     /// Failed relays of the A instances that were read. They are left alone.
     pub failed: u64,
+    /// All failed relays of the route, parts of sets included, up to some 60,000; null if they could not be counted.
+    pub still_failed: Option<u64>,
     /// Finished relays of the A instances that were read.
     pub done: u64,
     /// Unfinished relays of the A instances that were read, and those that an earlier run enqueued.
@@ -132,6 +134,7 @@ impl Report {
             missing: 0,
             due: Due::default(),
             failed: 0,
+            still_failed: None,
             done: 0,
             in_hand: 0,
             skipped: 0,
@@ -209,7 +212,7 @@ mod tests {
                 "routes": [{
                     "route": "permit-to-casework", "finished": false, "missing": 1,
                     "due": {"claimed": 0, "told": 0, "waiting": 0, "created": 0},
-                    "failed": 0, "done": 0, "inHand": 0, "skipped": 0, "doubles": 0, "vanished": 0,
+                    "failed": 0, "stillFailed": null, "done": 0, "inHand": 0, "skipped": 0, "doubles": 0, "vanished": 0,
                     "reopened": 0, "restamped": 0, "unreadable": 0, "drifted": 0, "pages": 0, "calls": 0,
                     "examples": ["50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"],
                     "unreadableExamples": [], "doubled": [], "trouble": null,

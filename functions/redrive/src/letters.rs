@@ -1,6 +1,9 @@
 //! The dead letters: counted for an operator, or sent back to the queue.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use stafett_core::{relay::RelayId, route::Routes};
@@ -13,10 +16,10 @@ use stafett_runtime::{
 
 use crate::{
     finding::{Finding, relay},
-    groups::Groups,
+    groups::{Group, Groups},
     pace::Pace,
     request::{MOST, Selection},
-    response::{Inspected, Reach, Redriven},
+    response::{Reach, Redriven},
     walk::{Stopped, Walk, WalkError},
 };
 
@@ -28,13 +31,23 @@ pub(crate) struct Letters<'a> {
     pub(crate) clock: &'a Clock,
 }
 
+/// What was read of the dead-letter queue.
+pub(crate) struct Counted {
+    pub(crate) total: usize,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) reach: Reach,
+    /// The relays whose dead letters were read; of a route with `each`, the whole set's.
+    pub(crate) relays: HashSet<RelayId>,
+}
+
 impl Letters<'_> {
     /// Counts `max` dead letters at most, and puts them back.
-    pub(crate) async fn inspect(&self, max: usize, left: Duration) -> Result<Inspected, WalkError> {
+    pub(crate) async fn inspect(&self, max: usize, left: Duration) -> Result<Counted, WalkError> {
         let began = Instant::now();
         let mut walk = Walk::begin(self.queue, self.clock, left);
         let hidden = self.hidden(&mut walk).await;
         let mut groups = Groups::new(self.clock.now());
+        let mut relays = HashSet::new();
         loop {
             let page = walk.page(max.saturating_sub(groups.total())).await;
             let Some(findings) = self.findings(&mut walk, &page).await else {
@@ -42,6 +55,8 @@ impl Letters<'_> {
             };
             for (letter, finding) in page.iter().zip(&findings) {
                 groups.count(letter.id(), finding, letter.sent());
+                let relay = finding.route.clone().zip(finding.instance);
+                relays.extend(relay.map(|(route, instance)| RelayId::new(route, instance)));
             }
         }
         let total = groups.total();
@@ -52,10 +67,11 @@ impl Letters<'_> {
             ms = began.elapsed().as_millis(),
             "inspected"
         );
-        Ok(Inspected {
+        Ok(Counted {
             total,
             groups: groups.list(),
             reach,
+            relays,
         })
     }
 
@@ -65,10 +81,10 @@ impl Letters<'_> {
         selection: &Selection,
         left: Duration,
     ) -> Result<Redriven, WalkError> {
-        let began = Instant::now();
+        let (began, began_at) = (Instant::now(), self.clock.now());
         let mut walk = Walk::begin(self.queue, self.clock, left);
         let hidden = self.hidden(&mut walk).await;
-        let mut groups = Groups::new(self.clock.now());
+        let mut groups = Groups::new(began_at);
         let mut pace = Pace::new(selection.per_second);
         let (mut total, mut sent, mut deleted) = (0, 0, 0);
         loop {
@@ -116,7 +132,9 @@ impl Letters<'_> {
             ms = began.elapsed().as_millis(),
             "redriven"
         );
+        let is_cut_off = reach.stopped == Some(Stopped::Time) && !selection.dry_run;
         Ok(Redriven {
+            next: is_cut_off.then(|| selection.rest(sent, began_at)),
             dry_run: selection.dry_run,
             total,
             matched,

@@ -1,5 +1,5 @@
-//! The Lambda function `redrive`: shows an operator what is in the dead-letter queue and why, sends back
-//! what can work now, deletes one of two B that carry the same stamp, and lets a route go on that was stopped.
+//! The Lambda function `redrive`: shows an operator what is in the dead-letter queue and what is failed in the ledger,
+//! and why; sends what can work now; deletes one of two B that carry the same stamp, and lets a route go on that was stopped.
 //!
 //! It loses no message: what is sent back is deleted only after the queue has confirmed it, and everything
 //! else that was received is put back at once.
@@ -11,22 +11,27 @@
     clippy::unwrap_used
 )]
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use aws_config::SdkConfig;
 use serde_json::Value;
-use stafett_core::{id::RouteName, route::Routes};
+use stafett_core::{id::RouteName, relay::RelayId, route::Routes};
 use stafett_runtime::{
     altinn::Connection,
     clock::Clock,
     dead_letters::DeadLetters,
     invocation::Invocation,
     ledger::{Ledger, LedgerError},
+    queue::Queue,
     settings::{DeadLetterSettings, Environment, LedgerSettings, QueueSettings, RouteSettings},
     start::StartError,
 };
 use thiserror::Error;
 
+mod failed;
 mod finding;
 mod groups;
 mod lazy_altinn;
@@ -37,14 +42,17 @@ mod request;
 mod response;
 mod walk;
 
+use self::{failed::Failed, lazy_altinn::LazyAltinn, letters::Letters, remove::Remove};
 pub use self::{
+    failed::FailedGroup,
     groups::{Age, Group},
     remove::RemoveError,
-    request::{MOST, Removal, Request, RequestError, Selection},
-    response::{Inspected, Reach, Redriven, RemovalOutcome, Removed, Response, Resumed},
+    request::{FailedSelection, MOST, Removal, Request, RequestError, Selection},
+    response::{
+        InLedger, Inspected, Reach, Redriven, RemovalOutcome, Removed, Resent, Response, Resumed,
+    },
     walk::{Stopped, WalkError},
 };
-use self::{lazy_altinn::LazyAltinn, letters::Letters, remove::Remove};
 
 /// Why an operator gets no response. Then nothing was sent back and, unless the text says otherwise, nothing was deleted.
 #[derive(Debug, Error)]
@@ -58,7 +66,7 @@ pub enum RedriveError {
     /// No B was deleted.
     #[error(transparent)]
     Remove(#[from] RemoveError),
-    /// The route that is to go on is not deployed.
+    /// The route that is to go on, or whose relays are to be tried again, is not deployed.
     #[error("no deployed route has the name {0}")]
     RouteUnknown(RouteName),
     /// The ledger could not be asked, or did not take a write.
@@ -72,6 +80,7 @@ pub struct Redrive {
     routes: Routes,
     ledger: Ledger,
     queue: DeadLetters,
+    triggers: Queue,
     altinn: LazyAltinn,
     clock: Clock,
 }
@@ -95,6 +104,7 @@ impl Redrive {
             routes,
             ledger: Ledger::new(aws, &ledger),
             queue: DeadLetters::new(aws, &dead_letters, &queue),
+            triggers: Queue::new(aws, &queue),
             altinn: LazyAltinn::new(connection, aws, clock.clone()),
             clock,
         })
@@ -112,9 +122,15 @@ impl Redrive {
     ) -> Result<Response, RedriveError> {
         let left = invocation.left;
         Ok(match Request::try_from(event)? {
-            Request::Inspect { max } => Response::Inspect(self.letters().inspect(max, left).await?),
+            Request::Inspect { max } => Response::Inspect(self.inspect(max, left).await?),
             Request::Redrive(selection) => {
                 Response::Redrive(self.letters().redrive(&selection, left).await?)
+            }
+            Request::Resend(selection) => {
+                if self.routes.get(&selection.route).is_none() {
+                    return Err(RedriveError::RouteUnknown(selection.route));
+                }
+                Response::Resend(self.failed().resend(&selection, left).await)
             }
             Request::Remove(removal) => Response::Remove(self.remove(&removal, left).await?),
             Request::Resume { route } => Response::Resume(self.resume(&route).await?),
@@ -128,6 +144,30 @@ impl Redrive {
             queue: &self.queue,
             clock: &self.clock,
         }
+    }
+
+    fn failed(&self) -> Failed<'_> {
+        Failed {
+            ledger: &self.ledger,
+            queue: &self.triggers,
+            clock: &self.clock,
+        }
+    }
+
+    async fn inspect(&self, max: usize, left: Duration) -> Result<Inspected, WalkError> {
+        let began = Instant::now();
+        let letters = self.letters().inspect(max, left).await?;
+        let of_letters = letters.relays.iter().map(RelayId::route);
+        let deployed = self.routes.iter().map(|route| &route.name);
+        let routes: BTreeSet<RouteName> = deployed.chain(of_letters).cloned().collect();
+        let left = left.saturating_sub(began.elapsed());
+        let ledger = self.failed().inspect(&routes, &letters.relays, left).await;
+        Ok(Inspected {
+            total: letters.total,
+            groups: letters.groups,
+            reach: letters.reach,
+            ledger,
+        })
     }
 
     async fn resume(&self, route: &RouteName) -> Result<Resumed, RedriveError> {

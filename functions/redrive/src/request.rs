@@ -1,11 +1,12 @@
 //! What an operator asks for.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use stafett_core::{
     id::{InstanceId, RouteName},
     relay::{Reason, RelayId},
 };
+use stafett_runtime::ledger::FailedPlace;
 
 use self::fields::Fields;
 
@@ -27,13 +28,16 @@ const MOST_PER_SECOND: u32 = 1000;
 /// What an operator asks for: the payload of the invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// `{"action":"inspect"}`, with an optional `max`: counts what is in the dead-letter queue, in groups.
+    /// `{"action":"inspect"}`, with an optional `max`: counts what is in the dead-letter queue, and which relays are
+    /// failed in the ledger, in groups.
     Inspect {
         /// The most dead letters to read, 1 to [`MOST`]; 10 000 by default.
         max: usize,
     },
     /// `{"action":"redrive"}`: sends a selection back to the queue.
     Redrive(Selection),
+    /// `{"action":"redrive","from":"ledger"}`: sends a new trigger for failed relays that are on record.
+    Resend(FailedSelection),
     /// `{"action":"remove"}`: deletes one of two B that carry the same stamp.
     Remove(Removal),
     /// `{"action":"resume"}`: lets a route go on that was stopped.
@@ -57,6 +61,25 @@ pub struct Selection {
     /// `perSecond`: how many are sent back per second, 1 to 1000; 10 by default.
     pub per_second: u32,
     /// `dryRun`: only counts what would be sent back.
+    pub dry_run: bool,
+}
+
+/// Which failed relays get a new trigger, and how. Every filter that is given must admit a relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedSelection {
+    /// `route`: relays of this route, which must be deployed.
+    pub route: RouteName,
+    /// `reason`: only what has this reason.
+    pub reason: Option<Reason>,
+    /// `before`: only what failed before this moment; by default before this invocation began.
+    pub before: Option<Timestamp>,
+    /// `after`: goes on behind this place, where an earlier invocation stopped.
+    pub after: Option<FailedPlace>,
+    /// `max`: the most triggers to send, 1 to [`MOST`]; [`MOST`] by default.
+    pub max: usize,
+    /// `perSecond`: how many are sent per second, 1 to 1000; 10 by default.
+    pub per_second: u32,
+    /// `dryRun`: only counts what would be sent.
     pub dry_run: bool,
 }
 
@@ -86,9 +109,42 @@ impl TryFrom<Value> for Request {
                 let max = fields.count("max", MOST)?.unwrap_or(INSPECTED);
                 Ok(Self::Inspect { max })
             }
+            Some("redrive") if fields.get("from").and_then(Value::as_str) == Some("ledger") => {
+                let allowed = [
+                    "from",
+                    "route",
+                    "reason",
+                    "before",
+                    "after",
+                    "max",
+                    "perSecond",
+                    "dryRun",
+                ];
+                let fields = Fields::new("redrive from the ledger", &allowed, fields)?;
+                Ok(Self::Resend(FailedSelection {
+                    route: fields.required_route()?,
+                    reason: fields.reason()?,
+                    before: fields.before()?,
+                    after: fields.after()?,
+                    max: fields.count("max", MOST)?.unwrap_or(MOST),
+                    per_second: fields
+                        .count("perSecond", MOST_PER_SECOND)?
+                        .unwrap_or(PER_SECOND),
+                    dry_run: fields.flag("dryRun")?,
+                }))
+            }
             Some("redrive") => {
-                let allowed = ["route", "reason", "before", "max", "perSecond", "dryRun"];
+                let allowed = [
+                    "from",
+                    "route",
+                    "reason",
+                    "before",
+                    "max",
+                    "perSecond",
+                    "dryRun",
+                ];
                 let fields = Fields::new("redrive", &allowed, fields)?;
+                fields.from_queue()?;
                 Ok(Self::Redrive(Selection {
                     route: fields.route()?,
                     reason: fields.reason()?,
@@ -120,12 +176,52 @@ impl TryFrom<Value> for Request {
     }
 }
 
+impl Selection {
+    /// The request that goes on after `sent` were sent back since `began`. What has failed again since then is not
+    /// selected.
+    pub(crate) fn rest(&self, sent: usize, began: Timestamp) -> Value {
+        let before = self.before.unwrap_or(began);
+        let mut request = json!({
+            "action": "redrive", "before": before.to_string(), "perSecond": self.per_second,
+        });
+        if self.max < MOST {
+            request["max"] = json!(self.max.saturating_sub(sent).max(1));
+        }
+        if let Some(route) = &self.route {
+            request["route"] = json!(route.to_string());
+        }
+        if let Some(reason) = self.reason {
+            request["reason"] = json!(reason.code());
+        }
+        request
+    }
+}
+
+impl FailedSelection {
+    /// The request that goes on behind `place`, with what failed before the same moment.
+    pub(crate) fn rest(&self, before: Timestamp, place: Option<&FailedPlace>) -> Value {
+        let mut request = json!({
+            "action": "redrive", "from": "ledger", "route": self.route.to_string(),
+            "before": before.to_string(), "perSecond": self.per_second, "dryRun": self.dry_run,
+        });
+        if self.max < MOST {
+            request["max"] = json!(self.max);
+        }
+        if let Some(reason) = self.reason {
+            request["reason"] = json!(reason.code());
+        }
+        if let Some(place) = place {
+            request["after"] = json!(place.to_string());
+        }
+        request
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
 
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
 
@@ -216,6 +312,46 @@ mod tests {
     }
 
     #[test]
+    fn failed_relays_are_selected_by_their_route_and_place() {
+        const PLACE: &str = "1795341600123/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77/permit-to-casework";
+        let least = json!({"action": "redrive", "from": "ledger", "route": "permit-to-casework"});
+        let all = FailedSelection {
+            route: "permit-to-casework".parse().unwrap(),
+            reason: None,
+            before: None,
+            after: None,
+            max: MOST,
+            per_second: 10,
+            dry_run: false,
+        };
+        assert_eq!(request(least.clone()), Ok(Request::Resend(all.clone())));
+        let mut on = least;
+        on["after"] = json!(PLACE);
+        let after = Some(PLACE.parse().unwrap());
+        assert_eq!(
+            request(on),
+            Ok(Request::Resend(FailedSelection { after, ..all }))
+        );
+        for (field, value, says) in [
+            ("route", json!(null), "`route` must be the name of a route"),
+            ("after", json!("hemmelig"), "`after` must be the one"),
+            (
+                "from",
+                json!("hemmelig"),
+                "`from` must be \"queue\" or \"ledger\"",
+            ),
+        ] {
+            let mut wrong = json!({"action": "redrive", "from": "ledger", "route": "r"});
+            wrong[field] = value;
+            let told = refused(wrong);
+            assert!(
+                told.starts_with(says) && !told.contains("hemmelig"),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
     fn an_event_that_is_not_a_request_is_refused_with_what_is_allowed() {
         for event in [json!(null), json!([]), json!("inspect"), json!(1)] {
             assert_eq!(request(event), Err(RequestError::NotAnObject));
@@ -237,7 +373,7 @@ mod tests {
     fn an_unknown_field_is_named_with_those_that_are_allowed() {
         assert_eq!(
             refused(json!({"action": "redrive", "rute": "permit-to-casework"})),
-            r#"redrive has no field "rute"; it takes route, reason, before, max, perSecond, dryRun"#
+            r#"redrive has no field "rute"; it takes from, route, reason, before, max, perSecond, dryRun"#
         );
         assert_eq!(
             refused(json!({"action": "inspect", "reason": "b_refused"})),
@@ -325,6 +461,43 @@ mod tests {
             }
         }
         assert_ne!(read, 0);
+    }
+
+    #[test]
+    fn the_requests_on_the_operators_page_are_requests() {
+        let page = include_str!("../../../infra/OPERATE.md");
+        let blocks = page.split("```json\n").skip(1);
+        let blocks = blocks.filter_map(|rest| rest.split_once("\n```"));
+        let in_shell = page.split("request='").skip(1);
+        let in_shell = in_shell.filter_map(|rest| rest.split_once('\''));
+        let mut read = 0;
+        for (text, _) in blocks.chain(in_shell) {
+            let event: Value = serde_json::from_str(text).unwrap();
+            assert!(request(event).is_ok(), "{text}");
+            read += 1;
+        }
+        assert!(read >= 5, "{read}");
+    }
+
+    proptest! {
+        /// Whatever a request selects, the one that goes on is a request for the rest of the same.
+        #[test]
+        fn the_request_that_goes_on_is_read_as_the_rest(
+            route in any::<bool>(), reason in any::<bool>(), max in 1..MOST, per_second in 1u32..1000, sent in 0usize..500,
+        ) {
+            let began: Timestamp = "2026-11-22T10:00:00.5Z".parse().unwrap();
+            let route = route.then(|| "permit-to-casework".parse().unwrap());
+            let reason = reason.then_some(Reason::Refused);
+            let first = Selection { route: route.clone(), reason, before: None, max, per_second, dry_run: false };
+            let rest = Selection { before: Some(began), max: max.saturating_sub(sent).max(1), ..first.clone() };
+            prop_assert_eq!(selection(first.rest(sent, began)), rest);
+            let place: FailedPlace =
+                "1795341600123/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77/permit-to-casework".parse().unwrap();
+            let Some(route) = route else { return Ok(()) };
+            let first = FailedSelection { route, reason, before: None, after: None, max, per_second, dry_run: false };
+            let rest = FailedSelection { before: Some(began), after: Some(place.clone()), ..first.clone() };
+            prop_assert_eq!(request(first.rest(began, Some(&place))), Ok(Request::Resend(rest)));
+        }
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

@@ -1,34 +1,82 @@
 //! What an operator gets.
 
 use serde::Serialize;
+use serde_json::Value;
 use stafett_core::id::InstanceId;
 
-use crate::{groups::Group, walk::Stopped};
+use crate::{failed::FailedGroup, groups::Group, walk::Stopped};
 
 /// The response to a [`Request`](crate::Request).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "action", rename_all = "lowercase")]
 pub enum Response {
-    /// What is in the dead-letter queue; everything is still there.
+    /// What is in the dead-letter queue and what is failed in the ledger; everything is still there.
     Inspect(Inspected),
     /// What was sent back, or would be.
     Redrive(Redriven),
+    /// What was sent for failed relays on record, or would be.
+    #[serde(rename = "redrive")]
+    Resend(Resent),
     /// What was deleted, or would be.
     Remove(Removed),
     /// The route that goes on.
     Resume(Resumed),
 }
 
-/// What is in the dead-letter queue.
+/// What is in the dead-letter queue, and beside it, in `ledger`, what is failed there. A relay can be in both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Inspected {
-    /// How many dead letters were read.
+    /// How many dead letters were read from the queue.
     pub total: usize,
     /// The same, in groups by route, state, reason and age.
     pub groups: Vec<Group>,
-    /// How far this went.
+    /// How far this went in the queue.
     #[serde(flatten)]
     pub reach: Reach,
+    /// The failed relays in the ledger.
+    pub ledger: InLedger,
+}
+
+/// The failed relays in the ledger: of each route that is deployed or has a dead letter, parts of sets included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InLedger {
+    /// How many were read.
+    pub total: usize,
+    /// How many of these have no dead letter among those that were read from the queue: `{"from":"ledger"}` reaches them.
+    pub without_letter: usize,
+    /// The same, in groups by route and reason.
+    pub groups: Vec<FailedGroup>,
+    /// All were read.
+    pub complete: bool,
+    /// What went wrong.
+    pub trouble: Vec<String>,
+}
+
+/// What was sent for failed relays on record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resent {
+    /// `ledger`.
+    pub from: &'static str,
+    /// Nothing was sent.
+    pub dry_run: bool,
+    /// How many failed relays were read from the ledger.
+    pub total: usize,
+    /// How many of them the filters admitted.
+    pub matched: usize,
+    /// How many triggers were sent for these, or would be: one for each A instance, however many of its parts failed.
+    pub sent: usize,
+    /// What the filters admitted, in groups by route and reason.
+    pub groups: Vec<FailedGroup>,
+    /// It reached the end of the list, and nothing went wrong.
+    pub complete: bool,
+    /// Why it did not reach the end: `max`, `time` or `trouble`.
+    pub stopped: Option<Stopped>,
+    /// What went wrong.
+    pub trouble: Vec<String>,
+    /// The request that goes on where this one stopped; null at the end of the list.
+    pub next: Option<Value>,
 }
 
 /// What was sent back.
@@ -53,6 +101,9 @@ pub struct Redriven {
     /// How far this went.
     #[serde(flatten)]
     pub reach: Reach,
+    /// The request that goes on, if too little time was left; null otherwise. It leaves alone what was sent back and has
+    /// failed again.
+    pub next: Option<Value>,
 }
 
 /// What was deleted.
@@ -135,12 +186,41 @@ mod tests {
             total: 3,
             groups: Vec::new(),
             reach: reach(),
+            ledger: InLedger {
+                total: 2,
+                without_letter: 1,
+                groups: Vec::new(),
+                complete: true,
+                trouble: Vec::new(),
+            },
         });
         assert_json(
             &inspected,
             json!({
                 "action": "inspect", "total": 3, "groups": [],
                 "complete": false, "stopped": "time", "hidden": null, "trouble": [],
+                "ledger": {
+                    "total": 2, "withoutLetter": 1, "groups": [], "complete": true, "trouble": [],
+                },
+            }),
+        );
+        let resent = Response::Resend(Resent {
+            from: "ledger",
+            dry_run: false,
+            total: 3,
+            matched: 2,
+            sent: 1,
+            groups: Vec::new(),
+            complete: false,
+            stopped: Some(Stopped::Max),
+            trouble: Vec::new(),
+            next: Some(json!({"action": "redrive"})),
+        });
+        assert_json(
+            &resent,
+            json!({
+                "action": "redrive", "from": "ledger", "dryRun": false, "total": 3, "matched": 2, "sent": 1,
+                "groups": [], "complete": false, "stopped": "max", "trouble": [], "next": {"action": "redrive"},
             }),
         );
         let redriven = Response::Redrive(Redriven {
@@ -152,13 +232,14 @@ mod tests {
             left: 1,
             groups: Vec::new(),
             reach: reach(),
+            next: None,
         });
         assert_json(
             &redriven,
             json!({
                 "action": "redrive", "dryRun": false, "total": 3, "matched": 2, "sent": 1,
                 "deleted": 1, "left": 1, "groups": [],
-                "complete": false, "stopped": "time", "hidden": null, "trouble": [],
+                "complete": false, "stopped": "time", "hidden": null, "trouble": [], "next": null,
             }),
         );
         let (instance, kept) = (

@@ -33,6 +33,7 @@ pub mod process;
 pub mod relay;
 pub mod route;
 pub mod schema;
+pub mod slot;
 pub mod tolerant;
 pub mod transform;
 pub mod trigger;

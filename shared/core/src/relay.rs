@@ -159,7 +159,8 @@ pub(crate) fn short_digest(parts: &[&str]) -> String {
 /// A request that creates or changes B, until a search has shown what it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sent {
-    /// It was sent at this moment or later.
+    /// It was sent at this moment or later. Moved on by a conclusive search that was cut off: what this request
+    /// created, it created at this moment or later.
     pub from: Timestamp,
     /// When its answer came, or its sender stopped waiting for one. It was sent at this moment or earlier.
     pub ended: Timestamp,
@@ -199,7 +200,8 @@ pub struct Record {
     /// When the relay was first told of by reconcile, or claimed.
     pub first: Timestamp,
     /// How often the relay was worked on since it was first told of, since it failed and was sent again, or since it stopped
-    /// waiting for A: what its backoff and its patience are counted by.
+    /// waiting for A: what its backoff and its patience are counted by. A search that was cut off and got further does not
+    /// count.
     pub attempts: u32,
     /// The apps in which a B may have been created: the route may have changed between two attempts.
     pub targets: BTreeSet<AppId>,

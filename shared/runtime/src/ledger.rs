@@ -6,7 +6,8 @@
 //!
 //! A relay that is unfinished, and not part of a set, is also in the sparse index `open` (`open` is the route, `due`
 //! the moment from which reconcile looks after it), so finding the few relays that are due costs nothing for the
-//! many that are done. Reconcile's own notes are stored beside the relays, under the `pk` `reconcile`.
+//! many that are done. A relay that has failed, also a part of a set, is in the sparse index `failed` (`failed` is the
+//! route, `failed_at` the moment). Reconcile's own notes are stored beside the relays, under the `pk` `reconcile`.
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use aws_sdk_dynamodb::Client;
 use crate::{patience::Patience, settings::LedgerSettings};
 
 mod error;
+mod failed;
 mod item;
 mod notes;
 mod read;
@@ -24,6 +26,7 @@ mod tell;
 mod write;
 
 pub use error::{LedgerError, Operation};
+pub use failed::FailedPlace;
 pub use item::MEMORY;
 pub use read::DueKey;
 pub use reopen::{Reopened, Reopening};

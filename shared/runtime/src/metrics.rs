@@ -24,6 +24,7 @@
 //! | `Missed` | Count | none; Route | relays without a trigger that reconcile found |
 //! | `Due` | Count | none; Route | relays that made no progress and that reconcile enqueued again |
 //! | `Vanished` | Count | none; Route | B on record that were deleted |
+//! | `StillFailed` | Count | Route | failed relays on record, parts of sets included |
 //! | `RunsFinished` | Count | none | runs of reconcile that finished all routes |
 //!
 //! A metric that has an alarm is also counted without a dimension, because an alarm cannot add up routes.
@@ -157,6 +158,8 @@ pub struct Reconciled<'a> {
     pub doubles: u64,
     /// B on record that were deleted.
     pub vanished: u64,
+    /// Relays that are failed, if they were counted.
+    pub still_failed: Option<u64>,
 }
 
 impl Reconciled<'_> {
@@ -172,6 +175,10 @@ impl Reconciled<'_> {
             .totalled("Due", self.due)
             .totalled("Doubles", self.doubles)
             .totalled("Vanished", self.vanished);
+        let record = match self.still_failed {
+            Some(count) => record.counted("StillFailed", count),
+            None => record,
+        };
         if self.finished {
             record.counted("Reconciled", 1)
         } else {
@@ -288,16 +295,18 @@ mod tests {
 
         #[test]
         fn whatever_a_reconciliation_comes_to_cloudwatch_can_read_it(
-            counts in vec(any::<u32>(), 4), finished in any::<bool>(), second in 0i64..4_000_000_000,
+            counts in vec(any::<u32>(), 4), finished in any::<bool>(),
+            still_failed in option::of(any::<u64>()), second in 0i64..4_000_000_000,
         ) {
             let counts: Vec<u64> = counts.into_iter().map(u64::from).collect();
             let [missed, due, doubles, vanished] = counts[..] else { unreachable!() };
             let route = route();
-            let reconciled = Reconciled { route: &route, finished, missed, due, doubles, vanished };
+            let reconciled = Reconciled { route: &route, finished, missed, due, doubles, vanished, still_failed };
             let document = parsed(&reconciled.record(Timestamp::from_second(second).unwrap()));
             check(&document);
             prop_assert_eq!(document.get("Reconciled").is_some(), finished);
             prop_assert_eq!(&document["Missed"], missed);
+            prop_assert_eq!(document.get("StillFailed").and_then(Value::as_u64), still_failed);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The steps on B: search for it, create it, look at it, and repair a half-made one.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::collections::BTreeMap;
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -12,10 +12,10 @@ use stafett_core::{
     preflight::{Form, STAMP},
     process::Progress,
     relay::{
-        Reason, Record,
+        Reason,
         decide::{
             AddFormOutcome, CreateOutcome, DeleteOutcome, Engine, Failure, FinishOutcome, Found,
-            Lacks, LookOutcome, Quiet, ResumeOutcome, Search,
+            Lacks, LookOutcome, Quiet, ResumeOutcome, Search, SearchOutcome,
         },
     },
 };
@@ -25,16 +25,27 @@ use stafett_runtime::{
 };
 
 use super::{RelayRun, draft_missing};
-use crate::source::Ready;
+use crate::{source::Ready, walks::Wanted};
 
 impl RelayRun<'_> {
     /// Searches all apps in which this relay may have created a B, and weighs what it finds.
-    pub(super) async fn search(&mut self, search: &Search) -> Result<Vec<Found>, Failure> {
+    pub(super) async fn search(&mut self, search: &Search) -> SearchOutcome {
+        // Until something of this relay is found, all before the slot that is being listed has been searched.
+        let mut reached = search.from;
+        match self.found_by(search, &mut reached).await {
+            Ok(found) => SearchOutcome::Found(found),
+            Err(failure) => SearchOutcome::CutOff { reached, failure },
+        }
+    }
+
+    async fn found_by(
+        &mut self,
+        search: &Search,
+        reached: &mut Timestamp,
+    ) -> Result<Vec<Found>, Failure> {
         let ready = self.ready.as_ref().ok_or_else(draft_missing)?;
-        let instances = self
-            .stamped(ready, search.from..=search.until, search.claim())
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let instances = self.stamped(ready, search, reached).await;
+        let instances = instances.map_err(|error| unavailable(&error))?;
         let mut found = Vec::with_capacity(instances.len());
         for b in &instances {
             let weighed = self.weigh(b, ready).await;
@@ -49,22 +60,34 @@ impl RelayRun<'_> {
     async fn stamped(
         &self,
         ready: &Ready,
-        created: RangeInclusive<Timestamp>,
-        claim: &Record,
+        search: &Search,
+        reached: &mut Timestamp,
     ) -> Result<Vec<Instance>, AltinnError> {
-        let own = &self.route().to.app;
-        let mut keys = vec![STAMP, ready.checked.stamp_key()];
-        keys.dedup();
+        let (own, claim) = (&self.route().to.app, search.claim());
+        let context = self.delivery.context;
         let mut ids = Vec::new();
-        for app in &claim.targets {
-            let listed = self
-                .altinn()
-                .stamped(self.budget(), app, &self.relay, &keys, created.clone())
-                .await?;
-            ids.extend(listed.into_iter().map(|stamped| stamped.id));
+        for slot in search.slots() {
+            for app in &claim.targets {
+                let wanted = Wanted {
+                    app,
+                    slot,
+                    relay: &self.relay,
+                    final_since: search.final_since(),
+                };
+                let seen = context
+                    .walks
+                    .look(self.altinn(), self.budget(), &context.clock, wanted)
+                    .await?;
+                ids.extend(seen);
+            }
+            if ids.is_empty() {
+                *reached = slot.before;
+            }
         }
         let named = claim.instance;
         ids.extend(named.filter(|id| !ids.contains(id)));
+        let mut keys = vec![STAMP, ready.checked.stamp_key()];
+        keys.dedup();
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
             let b = self.altinn().instance(self.budget(), id).await?;

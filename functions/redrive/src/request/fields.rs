@@ -7,6 +7,7 @@ use stafett_core::{
     moment,
     relay::{Reason, RelayId},
 };
+use stafett_runtime::ledger::FailedPlace;
 
 use super::error::RequestError;
 
@@ -78,6 +79,19 @@ impl Fields {
     pub(super) fn before(&self) -> Result<Option<Timestamp>, RequestError> {
         let allowed = || "a moment with its offset, such as \"2026-11-22T10:00:00Z\"".to_owned();
         self.parsed("before", allowed, |value| moment::parse(value.as_str()?))
+    }
+
+    /// The place that an earlier answer gave.
+    pub(super) fn after(&self) -> Result<Option<FailedPlace>, RequestError> {
+        let allowed = || "the one that an earlier answer gave in its `next`".to_owned();
+        self.parsed("after", allowed, |value| value.as_str()?.parse().ok())
+    }
+
+    /// `from` says nothing else than what it says by default.
+    pub(super) fn from_queue(&self) -> Result<(), RequestError> {
+        let allowed = || "\"queue\" or \"ledger\"".to_owned();
+        let is_queue = |value: &Value| (value.as_str()? == "queue").then_some(());
+        self.parsed("from", allowed, is_queue).map(drop)
     }
 
     pub(super) fn reason(&self) -> Result<Option<Reason>, RequestError> {

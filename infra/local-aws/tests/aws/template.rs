@@ -79,24 +79,22 @@ fn only_failed_messages_of_a_batch_come_back() {
 }
 
 #[test]
-fn the_index_has_what_reconcile_reads_and_only_open_relays_are_in_it() {
+fn the_indexes_of_open_and_of_failed_relays_have_what_is_read_from_them() {
     let stack = Stack::stafett().unwrap();
-    let [index] = stack.table.indexes.as_slice() else {
-        panic!("one index: {:?}", stack.table.indexes)
-    };
-    assert_eq!(index.name, "open");
-    assert_eq!(
-        index.keys,
-        [
-            ("open".into(), "HASH".into()),
-            ("due".into(), "RANGE".into())
-        ]
-    );
-    // DynamoDB would silently accept a projected name that no item has.
-    let known = [
-        "source", "rev", "state", "reason", "instance", "attempts", "first", "updated",
-    ];
-    assert_eq!(index.attributes, known);
+    let expected = [("open", "due"), ("failed", "failed_at")];
+    assert_eq!(stack.table.indexes.len(), expected.len());
+    for (index, (name, range)) in stack.table.indexes.iter().zip(expected) {
+        assert_eq!(index.name, name);
+        assert_eq!(
+            index.keys,
+            [(name.into(), "HASH".into()), (range.into(), "RANGE".into())]
+        );
+        // DynamoDB would silently accept a projected name that no item has.
+        let known = [
+            "source", "rev", "state", "reason", "instance", "attempts", "first", "updated",
+        ];
+        assert_eq!(index.attributes, known);
+    }
 }
 
 #[test]

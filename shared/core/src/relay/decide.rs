@@ -76,7 +76,7 @@ pub use read::{NotReady, Read, ReadOutcome, SetOutcome};
 pub use repair::{
     AddForm, AddFormOutcome, Delete, DeleteOutcome, Finish, FinishOutcome, Resume, ResumeOutcome,
 };
-pub use search::Search;
+pub use search::{Search, SearchOutcome};
 pub use verify::{Verify, VerifyOutcome};
 
 /// The settings that decisions depend on.

@@ -293,6 +293,13 @@ impl AltinnError {
         }
     }
 
+    /// A search for a relay's stamp that failed before it asked.
+    #[must_use]
+    pub fn of_search(app: &AppId, relay: &RelayId, kind: AltinnErrorKind) -> Self {
+        let (app, relay) = (app.clone(), relay.clone());
+        Self::new(&Call::SearchStamp { app, relay }, kind)
+    }
+
     /// The status that Altinn answered with, if it answered.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {

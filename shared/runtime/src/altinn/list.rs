@@ -80,6 +80,15 @@ impl Unreadable {
     }
 }
 
+#[cfg(test)]
+impl Unreadable {
+    /// An element of a list with this text.
+    pub(super) fn of(text: &str) -> Self {
+        let raw = RawValue::from_string(text.to_owned()).unwrap();
+        Self { id: None, raw }
+    }
+}
+
 impl fmt::Debug for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Unreadable")

@@ -24,6 +24,8 @@ pub enum Operation {
     ListOpen(RouteName),
     /// Put on record that a relay is enqueued.
     Tell(RelayId),
+    /// List or count the relays of a route that have failed.
+    ListFailed(RouteName),
     /// Let reconcile look after a relay later.
     Postpone(RelayId),
     /// Put another B of a relay on record.
@@ -41,7 +43,9 @@ impl Operation {
     fn permission(&self) -> &'static str {
         match self {
             Self::Write(_) | Self::WriteNote(_) => "PutItem",
-            Self::ReadSet(_) | Self::ReadSource(_) | Self::ListOpen(_) => "Query",
+            Self::ReadSet(_) | Self::ReadSource(_) | Self::ListOpen(_) | Self::ListFailed(_) => {
+                "Query"
+            }
             Self::LookUp => "BatchGetItem",
             Self::Tell(_) | Self::Postpone(_) | Self::Keep(_) | Self::Reopen(_) => "UpdateItem",
             Self::ReadNote(_) => "GetItem",
@@ -78,6 +82,9 @@ impl fmt::Display for Operation {
             }
             Self::Tell(relay) => {
                 write!(f, "put on record in the ledger that relay {relay} is told")
+            }
+            Self::ListFailed(route) => {
+                write!(f, "list the failed relays of route {route} in the ledger")
             }
             Self::Postpone(relay) => write!(f, "postpone relay {relay} in the ledger"),
             Self::Keep(relay) => write!(f, "put the B of relay {relay} on record in the ledger"),

@@ -16,6 +16,8 @@ use uuid::Uuid;
 
 /// The sparse index of relays that are not finished, and the attribute that puts an item into it.
 pub(super) const OPEN: &str = "open";
+/// The sparse index of relays that have failed, and the attribute that puts an item into it.
+pub(super) const FAILED: &str = "failed";
 /// DynamoDB deletes an item this long after its last write.
 pub(super) const EXPIRY: Duration = Duration::from_secs(400 * 86_400);
 /// An A instance that is younger than this cannot have an item that has expired, since the item is younger still.
@@ -87,6 +89,12 @@ pub(super) struct Item {
     /// The moment from which reconcile looks after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     due: Option<i64>,
+    /// The route, while the relay is failed. Missing in an item that an older version wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failed: Option<String>,
+    /// When it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failed_at: Option<i64>,
 }
 
 impl Item {
@@ -98,6 +106,7 @@ impl Item {
     ) -> Self {
         // Reconcile looks after the set, not after its parts.
         let due = due.filter(|_| relay.digest().is_none());
+        let failed = (record.state == State::Failed).then_some(record.updated);
         let expires = record
             .updated
             .as_second()
@@ -128,6 +137,8 @@ impl Item {
             expires,
             open: due.map(|_| relay.route().to_string()),
             due: due.map(Timestamp::as_millisecond),
+            failed: failed.map(|_| relay.route().to_string()),
+            failed_at: failed.map(Timestamp::as_millisecond),
         }
     }
 
@@ -260,6 +271,12 @@ mod tests {
             // A finished relay, and a part of a set, is not in the index.
             let indexed = due.is_some() && key.is_none();
             prop_assert_eq!(item.contains_key("due") && item.contains_key("open"), indexed);
+            // A failed one is in the other index, and so is a failed part of a set.
+            let failed = (record.state == State::Failed).then(|| {
+                let (route, at) = (relay.route().to_string(), record.updated.as_millisecond());
+                (AttributeValue::S(route), AttributeValue::N(at.to_string()))
+            });
+            prop_assert_eq!(item.get("failed").cloned().zip(item.get("failed_at").cloned()), failed);
             let seen = status::read(item.clone(), &Operation::LookUp).unwrap();
             prop_assert_eq!(seen, RelayStatus {
                 relay: relay.clone(), source, rev: record.rev, state: record.state, reason: record.reason,

@@ -133,9 +133,9 @@ impl Ledger {
         };
         match reopening.named {
             Some(named) => update
-                .update_expression(set + ", #instance = :named REMOVE not_before")
+                .update_expression(format!("{set}, #instance = :named REMOVE {CLEARED}"))
                 .expression_attribute_values(":named", AttributeValue::S(named.to_string())),
-            None => update.update_expression(set + " REMOVE #instance, not_before"),
+            None => update.update_expression(format!("{set} REMOVE #instance, {CLEARED}")),
         }
     }
 
@@ -148,7 +148,7 @@ impl Ledger {
         }
         let update = self.waiting(set, holder, now, Reason::PartsOpen);
         due(update, set, now)
-            .update_expression(format!("{WAITING}{DUE} REMOVE detail, not_before"))
+            .update_expression(format!("{WAITING}{DUE} REMOVE detail, {CLEARED}"))
             .condition_expression("rev = :rev")
     }
 
@@ -188,6 +188,9 @@ const WAITING: &str = "SET rev = :next, holder = :holder, #state = :state, reaso
      updated = :now, expires = :expires";
 /// Puts the item into the index, due at once.
 const DUE: &str = ", #open = :route, due = :now";
+
+/// Takes the item out of the index of failed relays, and ends its wait.
+const CLEARED: &str = "failed, failed_at, not_before";
 
 fn due(update: UpdateBuilder, status: &RelayStatus, now: Timestamp) -> UpdateBuilder {
     update

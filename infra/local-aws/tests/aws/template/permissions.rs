@@ -163,6 +163,7 @@ fn each_function_may_do_exactly_what_it_does() {
                 "Ledger.Arn"
             ),
             may(["dynamodb:Query"], "Ledger.Arn/index/open"),
+            may(["dynamodb:Query"], "Ledger.Arn/index/failed"),
             may(["dynamodb:GetItem", "dynamodb:PutItem"], "Ledger.Arn"),
             may_read_secret("arn:jwk"),
             may_log("ReconcileLogs.Arn"),
@@ -177,6 +178,7 @@ fn each_function_may_do_exactly_what_it_does() {
                 ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"],
                 "Ledger.Arn"
             ),
+            may(["dynamodb:Query"], "Ledger.Arn/index/failed"),
             may(["dynamodb:PutItem"], "Ledger.Arn"),
             may_read_secret("arn:jwk"),
             may_log("RedriveLogs.Arn"),

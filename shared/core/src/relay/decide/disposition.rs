@@ -165,12 +165,18 @@ impl Worker {
         now: Timestamp,
     ) -> Writing {
         let quiet = self.delivery.quiet_at(quiet, now);
-        let sent = Sent {
-            from: now,
-            ended: now,
-            quiet,
-        };
-        self.record.sent = Some(Sent::join(self.record.sent, sent));
+        // It makes no instance: what is searched for is still what the request before it made.
+        self.record.sent = Some(match self.record.sent {
+            Some(sent) => Sent {
+                quiet: sent.quiet.max(quiet),
+                ..sent
+            },
+            None => Sent {
+                from: now,
+                ended: now,
+                quiet,
+            },
+        });
         if self.record.attempts >= patience(failure.reason) {
             return self.fail(failure, now);
         }

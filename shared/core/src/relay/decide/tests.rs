@@ -23,6 +23,7 @@ macro_rules! next {
 }
 
 mod any_course;
+mod cut_off;
 mod half_made;
 mod prefill;
 mod put_back;
@@ -262,7 +263,7 @@ impl Story {
     fn searches(&mut self, found: Vec<Found>) -> (Timestamp, Timestamp) {
         let search = next!(self, Search);
         let window = (search.from, search.until);
-        self.attempt = search.outcome(Ok(found), self.now);
+        self.attempt = search.outcome(SearchOutcome::Found(found), self.now);
         self.passes();
         window
     }
@@ -272,13 +273,23 @@ impl Story {
     fn searches_for(&mut self, seconds: i64, found: Vec<Found>) {
         let search = next!(self, Search);
         self.now += SignedDuration::from_secs(seconds);
-        self.attempt = search.outcome(Ok(found), self.now);
+        self.attempt = search.outcome(SearchOutcome::Found(found), self.now);
         self.passes();
     }
 
     #[track_caller]
     fn fails_to_search(&mut self, failure: Failure) {
-        self.attempt = next!(self, Search).outcome(Err(failure), self.now);
+        let search = next!(self, Search);
+        let reached = search.from;
+        self.attempt = search.outcome(SearchOutcome::CutOff { reached, failure }, self.now);
+    }
+
+    /// The search is cut off after it has reached this moment.
+    #[track_caller]
+    fn is_cut_off_at(&mut self, reached: Timestamp) {
+        let failure = Failure::new(Reason::TargetUnavailable);
+        let outcome = SearchOutcome::CutOff { reached, failure };
+        self.attempt = next!(self, Search).outcome(outcome, self.now);
     }
 
     #[track_caller]

@@ -126,13 +126,15 @@ fn of_read() -> impl Strategy<Value = ReadOutcome> {
     ]
 }
 
-fn of_search() -> impl Strategy<Value = Result<Vec<Found>, Failure>> {
+fn of_search() -> impl Strategy<Value = SearchOutcome> {
     let found = vec(any_found(), 0..3).prop_map(|mut found| {
         found.sort_by_key(|found| found.id);
         found.dedup_by_key(|found| found.id);
         found
     });
-    prop_oneof![8 => found.prop_map(Ok), 1 => any_failure().prop_map(Err)]
+    let cut_off = (any_moment(), any_failure())
+        .prop_map(|(reached, failure)| SearchOutcome::CutOff { reached, failure });
+    prop_oneof![8 => found.prop_map(SearchOutcome::Found), 2 => cut_off]
 }
 
 fn of_create() -> impl Strategy<Value = CreateOutcome> {
@@ -214,7 +216,7 @@ struct Turn {
     seconds: i64,
     put: PutOutcome,
     read: ReadOutcome,
-    search: Result<Vec<Found>, Failure>,
+    search: SearchOutcome,
     create: CreateOutcome,
     verify: VerifyOutcome,
     look: LookOutcome,
@@ -241,8 +243,13 @@ impl Turn {
                 read.outcome(self.read, now)
             }
             Step::Search(search) => {
-                if let Ok(found) = &self.search {
-                    watch.sees_found(found, search.is_conclusive());
+                match &self.search {
+                    SearchOutcome::Found(found) => {
+                        watch.sees_found(found, search.is_conclusive());
+                    }
+                    SearchOutcome::CutOff { reached, .. } => {
+                        watch.sees_cut_off(*reached, &search);
+                    }
                 }
                 search.outcome(self.search, now)
             }
@@ -384,8 +391,14 @@ impl Watch {
                 prop_assert_eq!(search.is_conclusive(), self.is_quiet());
                 // Everything that the request may have created lies within the window, however much clocks differ.
                 let covers = |open: Sent| {
-                    search.from <= open.from - CLOCK_MARGIN
-                        && search.until >= open.ended + CLOCK_MARGIN
+                    let within = open.ended + CREATED_WITHIN;
+                    let settled = open.quiet.min(open.ended + SETTLE);
+                    let until = if search.is_conclusive() {
+                        within.max(settled)
+                    } else {
+                        within
+                    };
+                    search.from <= open.from - CLOCK_MARGIN && search.until >= until + CLOCK_MARGIN
                 };
                 prop_assert!(self.open.is_none_or(covers), "{:?}", self.open);
             }
@@ -585,6 +598,19 @@ impl Watch {
         self.live = live;
     }
 
+    /// Only what a conclusive search has seen is behind it.
+    fn sees_cut_off(&mut self, reached: Timestamp, search: &Search) {
+        let reached = reached.min(search.until);
+        let counts = !self.policy.stamped_late && !self.forgotten && search.is_conclusive();
+        if let Some(open) = self
+            .open
+            .as_mut()
+            .filter(|_| counts && reached > search.from)
+        {
+            open.from = reached + CLOCK_MARGIN;
+        }
+    }
+
     fn sees_created(&mut self, outcome: &CreateOutcome, left: Timestamp) {
         self.asked = left;
         match outcome {
@@ -636,12 +662,13 @@ impl Watch {
     }
 
     fn sees_unclear(&mut self, quiet: Quiet) {
-        let change = Sent {
-            from: self.now,
-            ended: self.now,
-            quiet: self.quiet_at(quiet),
-        };
-        self.open = Some(Sent::join(self.open, change));
+        let (now, quiet) = (self.now, self.quiet_at(quiet));
+        let open = self.open.get_or_insert(Sent {
+            from: now,
+            ended: now,
+            quiet,
+        });
+        open.quiet = open.quiet.max(quiet);
     }
 }
 

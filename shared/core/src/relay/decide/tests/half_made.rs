@@ -414,9 +414,10 @@ fn a_half_made_b_is_searched_for_again_when_it_is_quiet_after_an_unanswered_chan
             story.now = moment(3);
             change(&mut story, failure(Reason::TargetUnavailable), quiet);
             let (waiting, _) = story.records();
+            // A change creates nothing, so that it only moves the moment from which B is quiet.
             let sent = Sent {
                 from: moment(0),
-                ended: moment(3),
+                ended: moment(0),
                 quiet: moment(3 + seconds),
             };
             assert_eq!(

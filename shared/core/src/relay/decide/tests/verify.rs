@@ -45,7 +45,7 @@ fn lacking() -> Record {
 fn a_redriven_relay_compares_the_same_b_again_and_creates_no_other() {
     let mut story = Story::over(POLICY, 1, moment(0), lacking());
     let search = next!(story, Search);
-    story.attempt = search.outcome(Ok(vec![whole(1)]), story.now);
+    story.attempt = search.outcome(SearchOutcome::Found(vec![whole(1)]), story.now);
     story.lacks_fields(instance(1));
     let (failed, _) = story.records();
     assert_eq!((failed.state, failed.sent), (State::Failed, lacking().sent));
@@ -74,6 +74,6 @@ fn what_somebody_has_changed_since_is_adopted_without_a_comparison() {
         touched: true,
         ..whole(1)
     };
-    story.attempt = search.outcome(Ok(vec![touched]), story.now);
+    story.attempt = search.outcome(SearchOutcome::Found(vec![touched]), story.now);
     assert_eq!(story.records().0.state, State::Done);
 }
