@@ -7,6 +7,10 @@
 //! relays; and an app B that behaves as Altinn's apps were observed to. B may answer any status before or after it has
 //! created the instance. It may go on with a request after its sender is gone, for the settling time at most. Where its
 //! policy allows deletion, it may in the end delete an instance that was complete before.
+//!
+//! The ledger may be lost once, at any point: emptied or replaced, or restored to any record that it had before. Workers
+//! go on with the former ledger, and reconcile rebuilds the new one. What is left out is a worker that begins without
+//! having noticed the loss, which a container may do for a minute.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -21,9 +25,10 @@ use stafett_core::{
     relay::{
         Holder, Reason, Record, State,
         decide::{
-            self, AddForm, AddFormOutcome, Attempt, Create, CreateOutcome, Delete, DeleteOutcome,
-            Disposition, Failure, Finish, FinishOutcome, Found, Lacks, LookOutcome, NotReady,
-            Policy, Put, PutOutcome, Quiet, ReadOutcome, Reply, Step, VerifyOutcome,
+            self, AddForm, AddFormOutcome, Attempt, Birth, Create, CreateOutcome, Delete,
+            DeleteOutcome, Disposition, Failure, Finish, FinishOutcome, Found, Lacks, LookOutcome,
+            NotReady, OnRecord, Policy, Put, PutOutcome, Quiet, ReadOutcome, Rebuild, Reply,
+            Standing, Step, VerifyOutcome,
         },
     },
 };
@@ -35,6 +40,8 @@ const TICK: i64 = 60;
 const LEASE: u64 = 1;
 const SETTLE: u64 = 2;
 const SOON: u64 = 1;
+/// How much clocks differ.
+const MARGIN: u64 = 1;
 /// How long a message is invisible after a receive, unless its visibility is changed.
 const VISIBILITY: u64 = 2;
 /// The longest wait that the model distinguishes from longer ones: after it, everything is quiet.
@@ -64,6 +71,8 @@ enum Broken {
     ClaimForgets,
     /// A B that was adopted before its app was quiet is not looked at again.
     NoSecondLook,
+    /// Nobody knows that the ledger is new.
+    NoBirth,
 }
 
 /// How many misfortunes may still happen.
@@ -76,22 +85,36 @@ struct Misfortunes {
     stalls: u8,
     /// Messages that an operator redrives, or that reconcile enqueues.
     messages: u8,
+    /// Losses of the ledger.
+    losses: u8,
+    /// Records that a restored ledger may come back to.
+    backups: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct World {
     now: u64,
     ledger: Option<Record>,
+    /// What the ledger had when it was lost, for the workers that go on with it.
+    former: Option<Record>,
     instances: Vec<Instance>,
     workers: [Option<Worker>; 2],
     messages: [Message; 2],
     /// Requests that no worker waits for any more, and the tick at which B and Storage have stopped processing them.
     loose: Vec<(Request, u64)>,
+    /// When the ledger was lost.
+    born: Option<u64>,
+    /// The ledger is rebuilt.
+    rebuilt: bool,
+    /// What the ledger had, if it is restored.
+    backup: Option<Record>,
     misfortunes: Misfortunes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Instance {
+    /// When it was created, if that may matter.
+    created: u64,
     /// It has its form.
     form: bool,
     /// It was created without a fault, or has all that can be added to it.
@@ -102,6 +125,8 @@ struct Instance {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Worker {
     message: usize,
+    /// It works with the ledger that is lost.
+    former: bool,
     work: Work,
 }
 
@@ -171,11 +196,19 @@ fn index(id: InstanceId) -> usize {
     usize::try_from(id.guid.as_u128()).unwrap()
 }
 
+/// A moment long before the first tick: when the records of a ledger were written that is lost later.
+fn before() -> Timestamp {
+    moment(0) - ticks(100)
+}
+
 /// Removes from a record what no decision depends on, so that worlds that differ only by it are one.
-fn normalise(record: &mut Record) {
+fn normalise(record: &mut Record, born: Option<u64>) {
     record.reason = record.reason.map(|_| Reason::Refused);
-    record.updated = moment(0);
-    record.first = moment(0);
+    record.not_before = None;
+    record.updated = born.map_or_else(before, moment);
+    if born.is_none() {
+        record.first = before();
+    }
     record.attempts = 0;
     record.detail = None;
     if record.state != State::Claimed {
@@ -217,7 +250,7 @@ struct Model {
 }
 
 impl Model {
-    fn policy(self) -> Policy {
+    fn policy(self, world: &World) -> Policy {
         let settle = if self.broken == Broken::NoSettling {
             0
         } else {
@@ -227,9 +260,70 @@ impl Model {
             lease: ticks(LEASE),
             settle: ticks(settle),
             memory: Duration::from_secs(1_000_000),
+            birth: self.birth(world),
             after_steps: self.after_steps,
             stamped_late: false,
         }
+    }
+
+    fn birth(self, world: &World) -> Option<Birth> {
+        let born = world.born.filter(|_| self.broken != Broken::NoBirth)?;
+        Some(Birth {
+            at: moment(born),
+            rebuilt_from: world.rebuilt.then_some(Timestamp::MIN),
+        })
+    }
+
+    /// Reconcile looks at all B, and writes the records that the ledger lacks. It does so at any time, and is finished when
+    /// nothing can come from the former ledger any more.
+    fn rebuilt(self, world: &World) -> Option<World> {
+        let born = world.born.filter(|_| !world.rebuilt)?;
+        let mut rebuilt = world.clone();
+        let mut in_work = false;
+        for (index, instance) in world.instances.iter().enumerate() {
+            if instance.gone {
+                continue;
+            }
+            let rebuild = Rebuild {
+                b: id(index),
+                app: "ttd/casework".parse().unwrap(),
+                created: moment(instance.created),
+                born: moment(born),
+                lease: ticks(LEASE),
+                settle: ticks(SETTLE),
+                after_steps: self.after_steps,
+            };
+            let on_record = rebuilt.ledger.as_ref().map(|record| OnRecord {
+                rev: record.rev,
+                state: record.state,
+                instance: record.instance,
+                first: record.first,
+                // The model forgets when a record was written, but not when its claim ends.
+                updated: match record.state {
+                    State::Claimed if record.updated >= moment(born) => {
+                        (record.lease_until - ticks(LEASE)).max(moment(born))
+                    }
+                    _ => record.updated,
+                },
+            });
+            match rebuild.standing(on_record.as_ref(), moment(world.now)) {
+                Standing::Known(_) => {}
+                Standing::InWork => in_work = true,
+                Standing::Unknown => {
+                    let is_whole = instance.form && instance.complete;
+                    let holder = Holder(Uuid::nil());
+                    let now = moment(world.now);
+                    let (mut record, _) = rebuild.record(is_whole, on_record.as_ref(), holder, now);
+                    normalise(&mut record, world.born);
+                    record.rev = rebuilt.fresh_revision();
+                    rebuilt.ledger = Some(record);
+                    rebuilt.age();
+                }
+            }
+        }
+        let quiet = born + LEASE + MARGIN + SETTLE;
+        rebuilt.rebuilt = !in_work && world.now >= quiet;
+        (rebuilt != *world).then_some(rebuilt)
     }
 
     /// Every world that can follow.
@@ -262,6 +356,9 @@ impl Model {
             }
         }
         next.extend(world.woken());
+        next.extend(world.lost());
+        next.extend(world.backed_up());
+        next.extend(self.rebuilt(world));
         next.extend(world.redriven());
         next.extend(world.ticked());
         next
@@ -291,8 +388,14 @@ impl Model {
             let target = "ttd/casework".parse().unwrap();
             world.workers[free] = Some(Worker {
                 message: position,
+                former: false,
                 // The core only distinguishes the first receive and the last.
-                work: Work::Between(Attempt::new(self.policy(), holder, target, told(receives))),
+                work: Work::Between(Attempt::new(
+                    self.policy(&world),
+                    holder,
+                    target,
+                    told(receives),
+                )),
             });
             let until = world.now + VISIBILITY;
             world.messages[position] = Message::InWork { receives, until };
@@ -310,6 +413,10 @@ impl Model {
         };
         match step {
             Step::Claim(put) | Step::Record(put) => self.put(world, number, put, next),
+            Step::Read(read) if read.must_wait(moment(0)) => {
+                let rebuilding = ReadOutcome::NotReady(NotReady::Rebuilding);
+                push(world, read.outcome(rebuilding, now));
+            }
             Step::Read(read) => {
                 let ready = ReadOutcome::Ready { since: moment(0) };
                 push(world, read.clone().outcome(ready, now));
@@ -375,20 +482,35 @@ impl Model {
 
     /// The ledger accepts the write or not, and answers or not.
     fn put(self, world: &World, number: usize, mut put: Put, next: &mut Vec<World>) {
-        normalise(&mut put.record);
+        normalise(&mut put.record, world.born);
         put.record.rev = world.fresh_revision();
-        self.forget(&mut put.record, world.ledger.as_ref());
+        let is_former = world.workers[number].as_ref().is_some_and(|it| it.former);
+        let ledger = if is_former {
+            &world.former
+        } else {
+            &world.ledger
+        };
+        self.forget(&mut put.record, ledger.as_ref());
         let mut push = |world: &World, outcome: PutOutcome| {
             next.push(world.with(number, put.clone().outcome(outcome)));
         };
-        let holds = world.ledger.as_ref().map(|record| record.rev);
+        if is_former {
+            // Its table was emptied; or else it is still there.
+            push(world, PutOutcome::Conflict(None));
+        }
+        let holds = ledger.as_ref().map(|record| record.rev);
         let accepted = holds == put.replaces || self.broken == Broken::NoFencing;
         let mut written = world.clone();
         if accepted {
-            written.ledger = Some((*put.record).clone());
+            let kept = if is_former {
+                &mut written.former
+            } else {
+                &mut written.ledger
+            };
+            *kept = Some((*put.record).clone());
             push(&written, PutOutcome::Written);
         } else {
-            let seen = world.ledger.clone().map(Box::new);
+            let seen = ledger.clone().map(Box::new);
             push(world, PutOutcome::Conflict(seen));
         }
         if let Some(unlucky) = world.unlucky() {
@@ -492,6 +614,7 @@ impl Model {
             Request::Sent => {
                 let mut made = world.clone();
                 made.instances.push(Instance {
+                    created: if world.may_be_lost() { world.now } else { 0 },
                     form: false,
                     complete: false,
                     gone: false,
@@ -526,6 +649,7 @@ impl World {
         Self {
             now: 0,
             ledger: None,
+            former: None,
             instances: Vec::new(),
             workers: [None, None],
             messages: [Message::Visible {
@@ -533,6 +657,9 @@ impl World {
                 from: 0,
             }; 2],
             loose: Vec::new(),
+            born: None,
+            rebuilt: false,
+            backup: None,
             misfortunes,
         }
     }
@@ -620,7 +747,12 @@ impl World {
     fn fresh_revision(&self) -> u64 {
         let held = self.workers.iter().flatten();
         let held = held.filter_map(|worker| worker.work.record());
-        let known: Vec<u64> = held.chain(&self.ledger).map(|record| record.rev).collect();
+        let known: Vec<u64> = held
+            .chain(&self.ledger)
+            .chain(&self.former)
+            .chain(&self.backup)
+            .map(|record| record.rev)
+            .collect();
         (1..).find(|rev| !known.contains(rev)).unwrap_or_default()
     }
 
@@ -684,13 +816,17 @@ impl World {
 
     /// Reconcile enqueues an open relay: at any time, and in the end with certainty.
     fn woken(&self) -> Option<Self> {
-        let open = self.ledger.as_ref().is_some_and(|record| {
-            matches!(
-                record.state,
-                State::Told | State::Claimed | State::Waiting | State::Created
-            )
-        });
+        // Nothing is enqueued while the ledger is being rebuilt; after that also what has no record.
+        let is_unknown = self.ledger.is_none() && self.born.is_some();
+        let open = is_unknown
+            || self.ledger.as_ref().is_some_and(|record| {
+                matches!(
+                    record.state,
+                    State::Told | State::Claimed | State::Waiting | State::Created
+                )
+            });
         let free = |message: &Message| *message == Message::Deleted;
+        let open = open && (self.born.is_none() || self.rebuilt);
         let position = self.messages.iter().position(free).filter(|_| open)?;
         let mut world = self.clone();
         if self.now < CALM {
@@ -702,6 +838,40 @@ impl World {
             receives: 0,
             from: 0,
         };
+        Some(world)
+    }
+
+    /// Whether the ledger is lost now or later.
+    fn may_be_lost(&self) -> bool {
+        self.born.is_some() || self.misfortunes.losses > 0
+    }
+
+    /// The ledger is lost: what follows knows only what is restored.
+    fn lost(&self) -> Option<Self> {
+        let losses = self.misfortunes.losses.checked_sub(1)?;
+        // A worker that claims a relay without having noticed the loss is left out.
+        let workers = self.workers.iter().flatten();
+        if workers.clone().any(|worker| worker.work.record().is_none()) {
+            return None;
+        }
+        let mut world = self.clone();
+        world.misfortunes.losses = losses;
+        world.misfortunes.backups = 0;
+        world.born = Some(self.now);
+        world.former = world.ledger.take();
+        world.ledger = world.backup.take();
+        for worker in world.workers.iter_mut().flatten() {
+            worker.former = true;
+        }
+        Some(world)
+    }
+
+    /// This is what the ledger has when it is restored.
+    fn backed_up(&self) -> Option<Self> {
+        let record = self.ledger.clone()?;
+        let mut world = self.clone();
+        world.misfortunes.backups = self.misfortunes.backups.checked_sub(1)?;
+        world.backup = Some(record);
         Some(world)
     }
 
@@ -737,19 +907,18 @@ impl World {
             }
         }
         let now = world.now;
-        if let Some(record) = &mut world.ledger {
-            // Moments that have passed are all equivalent.
-            if record.lease_until + ticks(SETTLE) <= moment(now) {
-                record.lease_until = moment(0);
-            }
-            if let Some(sent) = record
-                .sent
-                .as_mut()
-                .filter(|sent| sent.quiet <= moment(now))
-            {
-                sent.quiet = moment(0);
+        // An invocation ends with its lease: the former ledger's functions as well.
+        if let Some(end) = world.born.map(|born| born + LEASE).filter(|end| now > *end) {
+            for number in 0..world.workers.len() {
+                if world.workers[number].as_ref().is_some_and(|it| it.former)
+                    && let Some(worker) = world.workers[number].take()
+                    && let Work::Creating(_, request) = worker.work
+                {
+                    world.let_loose(request, end + SETTLE);
+                }
             }
         }
+        world.age();
         // B has stopped processing these requests.
         world.loose.retain(|(_, until)| now < *until);
         for message in &mut world.messages {
@@ -767,6 +936,27 @@ impl World {
             world.misfortunes = Misfortunes::default();
         }
         Some(world)
+    }
+
+    /// Moments that have passed are all equivalent, and at `CALM` all have passed.
+    fn age(&mut self) {
+        let now = self.now;
+        if !self.workers.iter().flatten().any(|worker| worker.former) {
+            self.former = None;
+        }
+        let kept = self.ledger.iter_mut().chain(&mut self.former);
+        for record in kept.chain(&mut self.backup) {
+            if record.lease_until + ticks(SETTLE) <= moment(now) {
+                record.lease_until = moment(0);
+            }
+            if let Some(sent) = record
+                .sent
+                .as_mut()
+                .filter(|sent| sent.quiet <= moment(now) || now >= CALM)
+            {
+                sent.quiet = moment(0);
+            }
+        }
     }
 
     fn live_complete(&self) -> usize {
@@ -833,7 +1023,9 @@ impl World {
 
     /// A message was deleted although nothing is on record.
     fn has_forgotten(&self) -> bool {
-        self.messages.contains(&Message::Deleted)
+        // After a loss, reconcile finds A in Altinn.
+        self.born.is_none()
+            && self.messages.contains(&Message::Deleted)
             && self.ledger.as_ref().is_none_or(|record| {
                 // A claim belongs to the other delivery, whose message still exists.
                 record.state == State::Claimed
@@ -1001,7 +1193,7 @@ fn misfortunes(crashes: u8, faults: u8, stalls: u8) -> Misfortunes {
         crashes,
         faults,
         stalls,
-        messages: 0,
+        ..Misfortunes::default()
     }
 }
 
@@ -1009,6 +1201,19 @@ impl Misfortunes {
     /// The same with this number of messages that an operator redrives or reconcile enqueues.
     fn and_messages(self, messages: u8) -> Self {
         Self { messages, ..self }
+    }
+
+    /// The same with a loss of the ledger.
+    fn and_a_loss(self) -> Self {
+        Self { losses: 1, ..self }
+    }
+
+    /// The same with a loss of the ledger, and a restored one.
+    fn and_a_restored_ledger(self) -> Self {
+        Self {
+            backups: 1,
+            ..self.and_a_loss()
+        }
     }
 }
 
@@ -1055,6 +1260,27 @@ fn a_redriven_message_after_a_crash_never_creates_a_second_b() {
 #[test]
 fn failing_after_steps_and_a_crash_never_create_a_second_b() {
     assert_sound_with(true, misfortunes(1, 1, 0));
+}
+
+#[test]
+fn a_lost_ledger_never_leads_to_a_second_b() {
+    assert_sound(misfortunes(0, 0, 0).and_a_loss());
+}
+
+#[test]
+fn a_restored_ledger_never_leads_to_a_second_b() {
+    assert_sound(misfortunes(0, 0, 0).and_a_restored_ledger());
+}
+
+#[test]
+fn a_lost_ledger_of_which_nobody_knows_doubles_b() {
+    let model = Model {
+        broken: Broken::NoBirth,
+        may_delete: false,
+        after_steps: false,
+    };
+    let explored = explore(model, misfortunes(0, 0, 0).and_a_loss());
+    assert!(explored.doubled.is_some());
 }
 
 /// Proves that the exploration can fail: without any one of these rules it finds a second B, or none in the end.

@@ -8,12 +8,13 @@
 //! the moment from which reconcile looks after it), so finding the few relays that are due costs nothing for the
 //! many that are done. Reconcile's own notes are stored beside the relays, under the `pk` `reconcile`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::Client;
 
 use crate::{patience::Patience, settings::LedgerSettings};
 
+mod birth;
 mod error;
 mod item;
 mod notes;
@@ -22,6 +23,7 @@ mod reopen;
 mod status;
 mod write;
 
+pub use birth::{Born, Rebuilt};
 pub use error::{LedgerError, Operation};
 pub use item::MEMORY;
 pub use read::DueKey;
@@ -40,6 +42,7 @@ const PATIENCE: Patience = Patience {
 pub struct Ledger {
     client: Client,
     table: String,
+    birth: Arc<birth::Memory>,
 }
 
 impl Ledger {
@@ -49,6 +52,7 @@ impl Ledger {
         Self {
             client: Client::new(&PATIENCE.with(aws)),
             table: settings.table.clone(),
+            birth: Arc::default(),
         }
     }
 }

@@ -32,6 +32,8 @@ pub enum Operation {
     WriteNote(String),
     /// Read a note of reconcile.
     ReadNote(String),
+    /// Describe the table.
+    Describe,
 }
 
 impl Operation {
@@ -43,6 +45,7 @@ impl Operation {
             Self::LookUp => "BatchGetItem",
             Self::Postpone(_) | Self::Keep(_) | Self::Reopen(_) => "UpdateItem",
             Self::ReadNote(_) => "GetItem",
+            Self::Describe => "DescribeTable",
         }
     }
 
@@ -79,6 +82,7 @@ impl fmt::Display for Operation {
             Self::Reopen(relay) => write!(f, "open relay {relay} again in the ledger"),
             Self::WriteNote(name) => write!(f, "keep the note {name} in the ledger"),
             Self::ReadNote(name) => write!(f, "read the note {name} in the ledger"),
+            Self::Describe => f.write_str("ask which table the ledger is"),
         }
     }
 }
@@ -109,6 +113,9 @@ pub enum LedgerError {
         #[source]
         source: ItemError,
     },
+    /// Others go on writing a note.
+    #[error("cannot read the note {0} in the ledger, because others go on writing it; this passes")]
+    Contended(String),
     /// DynamoDB goes on leaving keys out of its answers.
     #[error(
         "the ledger has no capacity for the {left} of {total} relays that were asked for; this passes"

@@ -74,6 +74,7 @@ fn told() -> BTreeSet<Metric> {
             due: 1,
             doubles: 1,
             vanished: 1,
+            rebuilt: 1,
         };
         reconciled.emit(now);
         let arrived = Arrived {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     AfterSteps, Attempt, Delivery, Disposition, End, Phase, Step, Worker,
+    birth::sent_after,
     patience::later,
     put::{Put, Then},
 };
@@ -127,6 +128,10 @@ impl Delivery {
             State::Told | State::Waiting | State::Created | State::Done | State::Failed => {
                 seen.sent
             }
+        };
+        let sent = match sent_after(seen, &self.policy) {
+            Some(unseen) => Some(Sent::join(sent, unseen)),
+            None => sent,
         };
         let claim = Record {
             state: State::Claimed,

@@ -23,6 +23,7 @@ macro_rules! next {
 }
 
 mod any_course;
+mod birth;
 mod half_made;
 mod prefill;
 mod unclear;
@@ -35,6 +36,7 @@ const POLICY: Policy = Policy {
     lease: LEASE,
     settle: SETTLE,
     memory: Duration::from_secs(399 * 86_400),
+    birth: None,
     after_steps: false,
     stamped_late: false,
 };
