@@ -90,6 +90,10 @@ impl Deployed {
         let registered = deployed.altinn.register_client(&registration);
         registered.expect("Maskinporten registers the client");
         deployed.configure_functions().await;
+        // No ledger came before this one.
+        let first = json!({ "action": "first-ledger" });
+        let first = deployed.invoke("Reconcile", first).await;
+        assert_eq!(first["first"], true, "{first}");
         deployed
     }
 

@@ -7,6 +7,10 @@
 //! what it tells of, and enqueues relays that are due; and an app B that behaves as Altinn's apps were observed to. B may answer any status before or after it has
 //! created the instance. It may go on with a request after its sender is gone, for the settling time at most. Where its
 //! policy allows deletion, it may in the end delete an instance that was complete before.
+//!
+//! The ledger may be lost once, at any point: emptied or replaced, or restored to any record that it had before. Workers
+//! go on with the former ledger, and reconcile rebuilds the new one. What is left out is a worker that begins without
+//! having noticed the loss, which a container may do for a minute.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -21,10 +25,10 @@ use stafett_core::{
     relay::{
         Holder, Reason, Record, State,
         decide::{
-            self, AddForm, AddFormOutcome, Attempt, Create, CreateOutcome, Delete, DeleteOutcome,
-            Disposition, Failure, Finish, FinishOutcome, Found, Lacks, LookOutcome, NotReady,
-            Policy, Put, PutOutcome, Quiet, ReadOutcome, Reply, Search, SearchOutcome, Step,
-            VerifyOutcome,
+            self, AddForm, AddFormOutcome, Attempt, Birth, Create, CreateOutcome, Delete,
+            DeleteOutcome, Disposition, Failure, Finish, FinishOutcome, Found, Lacks, LookOutcome,
+            NotReady, OnRecord, Policy, Put, PutOutcome, Quiet, ReadOutcome, Rebuild, Reply,
+            Search, SearchOutcome, Standing, Step, VerifyOutcome,
         },
     },
 };
@@ -38,6 +42,8 @@ const SETTLE: u64 = 2;
 const SOON: u64 = 1;
 /// The tick at which the first slot of a search ends: all that goes wrong goes wrong within that slot.
 const SLOT_END: u64 = 10;
+/// How much clocks differ.
+const MARGIN: u64 = 1;
 /// How long a message is invisible after a receive, unless its visibility is changed.
 const VISIBILITY: u64 = 2;
 /// The longest wait that the model distinguishes from longer ones: after it, everything is quiet.
@@ -75,6 +81,8 @@ enum Broken {
     NoDueTime,
     /// A search that was cut off keeps its place, although B was not quiet.
     EarlyPlaceKept,
+    /// Nobody knows that the ledger is new.
+    NoBirth,
 }
 
 /// How many misfortunes may still happen.
@@ -87,6 +95,10 @@ struct Misfortunes {
     stalls: u8,
     /// Messages that an operator redrives, or that reconcile enqueues.
     messages: u8,
+    /// Losses of the ledger.
+    losses: u8,
+    /// Records that a restored ledger may come back to.
+    backups: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -95,16 +107,26 @@ struct World {
     ledger: Option<Record>,
     /// From when on reconcile looks after the relay.
     due: Option<u64>,
+    /// What the ledger had when it was lost, for the workers that go on with it.
+    former: Option<Record>,
     instances: Vec<Instance>,
     workers: [Option<Worker>; 2],
     messages: [Message; 2],
     /// Requests that no worker waits for any more, and the tick at which B and Storage have stopped processing them.
     loose: Vec<(Request, u64)>,
+    /// When the ledger was lost.
+    born: Option<u64>,
+    /// The ledger is rebuilt.
+    rebuilt: bool,
+    /// What the ledger had, if it is restored, and when the relay was due.
+    backup: Option<(Record, Option<u64>)>,
     misfortunes: Misfortunes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Instance {
+    /// When it was created, if that may matter.
+    created: u64,
     /// It has its form.
     form: bool,
     /// It was created without a fault, or has all that can be added to it.
@@ -117,6 +139,8 @@ struct Instance {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Worker {
     message: usize,
+    /// It works with the ledger that is lost.
+    former: bool,
     work: Work,
 }
 
@@ -222,8 +246,21 @@ fn index(id: InstanceId) -> usize {
     usize::try_from(id.guid.as_u128()).unwrap()
 }
 
+/// A moment long before the first tick: when the records of a ledger were written that is lost later.
+fn before() -> Timestamp {
+    moment(0) - ticks(100)
+}
+
+/// A moment, as far as it lies before the ledger's birth or not.
+fn by_birth(at: Timestamp, born: Option<u64>) -> Timestamp {
+    match born {
+        Some(born) if at >= moment(born) => moment(born),
+        _ => before(),
+    }
+}
+
 /// Removes from a record what no decision depends on, so that worlds that differ only by it are one.
-fn normalise(record: &mut Record, now: u64) {
+fn normalise(record: &mut Record, now: u64, born: Option<u64>) {
     let gate_closed = record.reason == Some(Reason::GateClosed);
     record.reason = record.reason.map(|reason| match reason {
         Reason::GateClosed => Reason::GateClosed,
@@ -236,9 +273,9 @@ fn normalise(record: &mut Record, now: u64) {
         .map(|at| moment(tick_of(at)));
     let compared = record.state == State::Failed || (gate_closed && record.not_before.is_some());
     if !compared {
-        record.updated = moment(0);
+        record.updated = by_birth(record.updated, born);
     }
-    record.first = moment(0);
+    record.first = by_birth(record.first, born);
     // The core is told that the last attempt of the model is the last of all.
     if record.attempts >= MAX_ATTEMPTS {
         record.attempts = decide::MAX_ATTEMPTS;
@@ -288,7 +325,7 @@ struct Model {
 }
 
 impl Model {
-    fn policy(self) -> Policy {
+    fn policy(self, world: &World) -> Policy {
         let settle = if self.broken == Broken::NoSettling {
             0
         } else {
@@ -298,10 +335,73 @@ impl Model {
             lease: ticks(LEASE),
             settle: ticks(settle),
             memory: Duration::from_secs(1_000_000),
+            birth: self.birth(world),
             after_steps: self.after_steps,
             stamped_late: false,
             of_set: false,
         }
+    }
+
+    fn birth(self, world: &World) -> Option<Birth> {
+        let born = world.born.filter(|_| self.broken != Broken::NoBirth)?;
+        Some(Birth {
+            at: moment(born),
+            rebuilt_from: world.rebuilt.then_some(Timestamp::MIN),
+        })
+    }
+
+    /// Reconcile looks at all B, and writes the records that the ledger lacks. It does so at any time, and is finished when
+    /// nothing can come from the former ledger any more.
+    fn rebuilt(self, world: &World) -> Option<World> {
+        let born = world.born.filter(|_| !world.rebuilt)?;
+        let mut rebuilt = world.clone();
+        let mut in_work = false;
+        for (index, instance) in world.instances.iter().enumerate() {
+            if instance.gone {
+                continue;
+            }
+            let rebuild = Rebuild {
+                b: id(index),
+                app: "ttd/casework".parse().unwrap(),
+                created: moment(instance.created),
+                born: moment(born),
+                lease: ticks(LEASE),
+                settle: ticks(SETTLE),
+                after_steps: self.after_steps,
+            };
+            let on_record = rebuilt.ledger.as_ref().map(|record| OnRecord {
+                rev: record.rev,
+                state: record.state,
+                instance: record.instance,
+                first: record.first,
+                // The model forgets when a record was written, but not when its claim ends.
+                updated: match record.state {
+                    State::Claimed if record.updated >= moment(born) => {
+                        (record.lease_until - ticks(LEASE)).max(moment(born))
+                    }
+                    _ => record.updated,
+                },
+            });
+            match rebuild.standing(on_record.as_ref(), moment(world.now)) {
+                Standing::Known(_) => {}
+                Standing::InWork => in_work = true,
+                Standing::Unknown => {
+                    let is_whole = instance.form && instance.complete;
+                    let holder = Holder(Uuid::nil());
+                    let now = moment(world.now);
+                    let (mut record, due) =
+                        rebuild.record(is_whole, on_record.as_ref(), holder, now);
+                    normalise(&mut record, world.now, world.born);
+                    record.rev = rebuilt.fresh_revision();
+                    rebuilt.ledger = Some(record);
+                    rebuilt.due = due.map(tick_of);
+                    rebuilt.age();
+                }
+            }
+        }
+        let quiet = born + LEASE + MARGIN + SETTLE;
+        rebuilt.rebuilt = !in_work && world.now >= quiet;
+        (rebuilt != *world).then_some(rebuilt)
     }
 
     /// Every world that can follow.
@@ -335,6 +435,9 @@ impl Model {
         }
         next.extend(world.told());
         next.extend(world.woken());
+        next.extend(world.lost());
+        next.extend(world.backed_up());
+        next.extend(self.rebuilt(world));
         next.extend(world.redriven());
         next.extend(world.ticked());
         next
@@ -375,7 +478,8 @@ impl Model {
             };
             world.workers[free] = Some(Worker {
                 message: position,
-                work: Work::Between(Attempt::new(self.policy(), holder, target, received)),
+                former: false,
+                work: Work::Between(Attempt::new(self.policy(&world), holder, target, received)),
             });
             let until = world.now + VISIBILITY;
             world.messages[position] = Message::InWork {
@@ -397,6 +501,10 @@ impl Model {
         };
         match step {
             Step::Claim(put) | Step::Record(put) => self.put(world, number, put, next),
+            Step::Read(read) if read.must_wait(moment(0)) => {
+                let rebuilding = ReadOutcome::NotReady(NotReady::Rebuilding);
+                push(world, read.outcome(rebuilding, now));
+            }
             Step::Read(read) => {
                 let ready = ReadOutcome::Ready { since: moment(0) };
                 push(world, read.clone().outcome(ready, now));
@@ -464,23 +572,40 @@ impl Model {
 
     /// The ledger accepts the write or not, and answers or not.
     fn put(self, world: &World, number: usize, mut put: Put, next: &mut Vec<World>) {
-        normalise(&mut put.record, world.now);
+        normalise(&mut put.record, world.now, world.born);
         put.record.rev = world.fresh_revision();
-        self.forget(&mut put.record, world.ledger.as_ref());
+        let is_former = world.workers[number].as_ref().is_some_and(|it| it.former);
+        let ledger = if is_former {
+            &world.former
+        } else {
+            &world.ledger
+        };
+        self.forget(&mut put.record, ledger.as_ref());
         let mut push = |world: &World, outcome: PutOutcome| {
             next.push(world.with(number, put.clone().outcome(outcome)));
         };
-        let holds = world.ledger.as_ref().map(|record| record.rev);
+        if is_former {
+            // Its table was emptied; or else it is still there.
+            push(world, PutOutcome::Conflict(None));
+        }
+        let holds = ledger.as_ref().map(|record| record.rev);
         let accepted = holds == put.replaces || self.broken == Broken::NoFencing;
         let mut written = world.clone();
         if accepted {
-            written.ledger = Some((*put.record).clone());
-            let waits = put.record.state == State::Waiting;
-            let forgotten = waits && self.broken == Broken::NoDueTime;
-            written.due = put.due.filter(|_| !forgotten).map(tick_of);
+            let kept = if is_former {
+                &mut written.former
+            } else {
+                &mut written.ledger
+            };
+            *kept = Some((*put.record).clone());
+            if !is_former {
+                let waits = put.record.state == State::Waiting;
+                let forgotten = waits && self.broken == Broken::NoDueTime;
+                written.due = put.due.filter(|_| !forgotten).map(tick_of);
+            }
             push(&written, PutOutcome::Written);
         } else {
-            let seen = world.ledger.clone().map(Box::new);
+            let seen = ledger.clone().map(Box::new);
             push(world, PutOutcome::Conflict(seen));
         }
         if let Some(unlucky) = world.unlucky() {
@@ -611,6 +736,7 @@ impl Model {
             Request::Sent => {
                 let mut made = world.clone();
                 made.instances.push(Instance {
+                    created: if world.may_be_lost() { world.now } else { 0 },
                     form: false,
                     complete: false,
                     gone: false,
@@ -652,6 +778,7 @@ impl World {
             now: 0,
             ledger: None,
             due: None,
+            former: None,
             instances: Vec::new(),
             workers: [None, None],
             messages: match start {
@@ -660,6 +787,9 @@ impl World {
                 Start::Untold => [Message::Unsent, Message::Unsent],
             },
             loose: Vec::new(),
+            born: None,
+            rebuilt: false,
+            backup: None,
             misfortunes,
         }
     }
@@ -747,7 +877,12 @@ impl World {
     fn fresh_revision(&self) -> u64 {
         let held = self.workers.iter().flatten();
         let held = held.filter_map(|worker| worker.work.record());
-        let known: Vec<u64> = held.chain(&self.ledger).map(|record| record.rev).collect();
+        let known: Vec<u64> = held
+            .chain(&self.ledger)
+            .chain(&self.former)
+            .chain(self.backup.as_ref().map(|(record, _)| record))
+            .map(|record| record.rev)
+            .collect();
         (1..).find(|rev| !known.contains(rev)).unwrap_or_default()
     }
 
@@ -826,11 +961,16 @@ impl World {
 
     /// Reconcile finds no record of A, puts the relay on record as told, and then enqueues it, or crashes before.
     fn told(&self) -> Vec<Self> {
-        let unsent = |message: &Message| *message == Message::Unsent;
-        let Some(position) = self.messages.iter().position(unsent) else {
+        // Nothing is enqueued while the ledger is being rebuilt; after that also an A whose messages have been worked on.
+        let is_free = |message: &Message| match message {
+            Message::Unsent => true,
+            Message::Deleted => self.rebuilt,
+            _ => false,
+        };
+        let Some(position) = self.messages.iter().position(is_free) else {
             return Vec::new();
         };
-        if self.ledger.is_some() {
+        if self.ledger.is_some() || (self.born.is_some() && !self.rebuilt) {
             return Vec::new();
         }
         let mut crashed = self.clone();
@@ -842,13 +982,13 @@ impl World {
             lease_until: moment(0),
             not_before: None,
             sent: None,
-            first: moment(0),
+            first: by_birth(moment(self.now), self.born),
             attempts: 0,
             targets: Default::default(),
             instance: None,
             reason: None,
             detail: None,
-            updated: moment(0),
+            updated: by_birth(moment(self.now), self.born),
         });
         let mut told = crashed.clone();
         told.messages[position] = self.sent_now();
@@ -860,7 +1000,7 @@ impl World {
     fn woken(&self) -> Option<Self> {
         let free = |message: &Message| matches!(message, Message::Deleted | Message::Unsent);
         let position = self.messages.iter().position(free)?;
-        let due = self.due?;
+        let due = self.due.filter(|_| self.born.is_none() || self.rebuilt)?;
         let mut world = self.clone();
         if self.now < CALM {
             if due > self.now {
@@ -871,6 +1011,46 @@ impl World {
             return None;
         }
         world.messages[position] = self.sent_now();
+        Some(world)
+    }
+
+    /// Whether the ledger is lost now or later.
+    fn may_be_lost(&self) -> bool {
+        self.born.is_some() || self.misfortunes.losses > 0
+    }
+
+    /// The ledger is lost: what follows knows only what is restored.
+    fn lost(&self) -> Option<Self> {
+        let losses = self.misfortunes.losses.checked_sub(1)?;
+        // A worker that claims a relay without having noticed the loss is left out.
+        let workers = self.workers.iter().flatten();
+        if workers.clone().any(|worker| worker.work.record().is_none()) {
+            return None;
+        }
+        let mut world = self.clone();
+        world.misfortunes.losses = losses;
+        world.misfortunes.backups = 0;
+        world.born = Some(self.now);
+        world.former = world.ledger.take();
+        let (record, due) = world.backup.take().unzip();
+        world.ledger = record;
+        world.due = due.flatten();
+        // What the former ledger wrote was written before the birth, also within the same tick.
+        if let Some(record) = &mut world.ledger {
+            record.updated = before();
+        }
+        for worker in world.workers.iter_mut().flatten() {
+            worker.former = true;
+        }
+        Some(world)
+    }
+
+    /// This is what the ledger has when it is restored.
+    fn backed_up(&self) -> Option<Self> {
+        let record = self.ledger.clone()?;
+        let mut world = self.clone();
+        world.misfortunes.backups = self.misfortunes.backups.checked_sub(1)?;
+        world.backup = Some((record, self.due));
         Some(world)
     }
 
@@ -903,23 +1083,18 @@ impl World {
             }
         }
         let now = world.now;
-        if let Some(record) = &mut world.ledger {
-            // Moments that have passed are all equivalent.
-            if record.lease_until + ticks(SETTLE) <= moment(now) {
-                record.lease_until = moment(0);
-            }
-            if record.not_before.is_some_and(|at| at <= moment(now)) {
-                record.not_before = None;
-                record.updated = moment(0);
-            }
-            if let Some(sent) = record
-                .sent
-                .as_mut()
-                .filter(|sent| sent.quiet <= moment(now))
-            {
-                sent.quiet = moment(0);
+        // An invocation ends with its lease: the former ledger's functions as well.
+        if let Some(end) = world.born.map(|born| born + LEASE).filter(|end| now > *end) {
+            for number in 0..world.workers.len() {
+                if world.workers[number].as_ref().is_some_and(|it| it.former)
+                    && let Some(worker) = world.workers[number].take()
+                    && let Work::Creating(_, request) = worker.work
+                {
+                    world.let_loose(request, end + SETTLE);
+                }
             }
         }
+        world.age();
         // B has stopped processing these requests.
         world.loose.retain(|(_, until)| now < *until);
         for message in &mut world.messages {
@@ -947,6 +1122,33 @@ impl World {
             world.misfortunes = Misfortunes::default();
         }
         Some(world)
+    }
+
+    /// Moments that have passed are all equivalent, and at `CALM` all have passed.
+    fn age(&mut self) {
+        let now = self.now;
+        let born = self.born;
+        if !self.workers.iter().flatten().any(|worker| worker.former) {
+            self.former = None;
+        }
+        let backup = self.backup.as_mut().map(|(record, _)| record);
+        let kept = self.ledger.iter_mut().chain(&mut self.former);
+        for record in kept.chain(backup) {
+            if record.not_before.is_some_and(|at| at <= moment(now)) {
+                record.not_before = None;
+                record.updated = by_birth(record.updated, born);
+            }
+            if record.lease_until + ticks(SETTLE) <= moment(now) {
+                record.lease_until = moment(0);
+            }
+            if let Some(sent) = record
+                .sent
+                .as_mut()
+                .filter(|sent| sent.quiet <= moment(now) || now >= CALM)
+            {
+                sent.quiet = moment(0);
+            }
+        }
     }
 
     fn live_complete(&self) -> usize {
@@ -1024,7 +1226,9 @@ impl World {
 
     /// A message was deleted although nothing is on record.
     fn has_forgotten(&self) -> bool {
-        self.messages.contains(&Message::Deleted)
+        // After a loss, reconcile finds A in Altinn.
+        self.born.is_none()
+            && self.messages.contains(&Message::Deleted)
             && self.ledger.as_ref().is_none_or(|record| {
                 // A claim belongs to the other delivery, whose message still exists.
                 record.state == State::Claimed
@@ -1203,7 +1407,7 @@ fn misfortunes(crashes: u8, faults: u8, stalls: u8) -> Misfortunes {
         crashes,
         faults,
         stalls,
-        messages: 0,
+        ..Misfortunes::default()
     }
 }
 
@@ -1211,6 +1415,19 @@ impl Misfortunes {
     /// The same with this number of messages that an operator redrives or reconcile enqueues.
     fn and_messages(self, messages: u8) -> Self {
         Self { messages, ..self }
+    }
+
+    /// The same with a loss of the ledger.
+    fn and_a_loss(self) -> Self {
+        Self { losses: 1, ..self }
+    }
+
+    /// The same with a loss of the ledger, and a restored one.
+    fn and_a_restored_ledger(self) -> Self {
+        Self {
+            backups: 1,
+            ..self.and_a_loss()
+        }
     }
 }
 
@@ -1271,6 +1488,27 @@ fn a_relay_that_only_reconcile_tells_of_gets_one_b() {
     for misfortunes in [misfortunes(1, 1, 0), misfortunes(1, 0, 0).and_messages(1)] {
         assert_sound_with(false, Start::Untold, misfortunes);
     }
+}
+
+#[test]
+fn a_lost_ledger_never_leads_to_a_second_b() {
+    assert_sound(misfortunes(0, 0, 0).and_a_loss());
+}
+
+#[test]
+fn a_restored_ledger_never_leads_to_a_second_b() {
+    assert_sound(misfortunes(0, 0, 0).and_a_restored_ledger());
+}
+
+#[test]
+fn a_lost_ledger_of_which_nobody_knows_doubles_b() {
+    let model = Model {
+        broken: Broken::NoBirth,
+        may_delete: false,
+        after_steps: false,
+    };
+    let explored = explore(model, misfortunes(0, 0, 0).and_a_loss(), Start::Triggered);
+    assert!(explored.doubled.is_some());
 }
 
 /// Proves that the exploration can fail: without any one of these rules it finds a second B, or none in the end.

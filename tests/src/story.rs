@@ -484,8 +484,10 @@ impl Story {
             .expect("DynamoDB answers")
             .items
             .unwrap_or_default();
-        let items: Vec<Value> = serde_dynamo::from_items(items).expect("items are values");
-        Value::Array(items).to_string()
+        // Sorted, so that two equal ledgers give the same text.
+        let items: Vec<std::collections::BTreeMap<String, Value>> =
+            serde_dynamo::from_items(items).expect("items are values");
+        json!(items).to_string()
     }
 
     /// All log lines of the functions' processes.

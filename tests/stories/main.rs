@@ -15,6 +15,7 @@ mod estate;
 mod fan_out;
 mod half_made;
 mod ledger;
+mod lost_ledger;
 mod metrics;
 mod one_path;
 mod outage;

@@ -19,8 +19,8 @@ use stafett_core::{
     relay::{
         Holder, Reason, RelayId, State,
         decide::{
-            Attempt, Disposition, End, Failure, Message, NotReady, Policy, Put, PutOutcome, Read,
-            ReadOutcome, SetOutcome, Step,
+            Attempt, Birth, Disposition, End, Failure, Message, NotReady, Policy, Put, PutOutcome,
+            Read, ReadOutcome, SetOutcome, Step, backoff,
         },
     },
     route::{Mode, Route},
@@ -72,6 +72,14 @@ impl Context {
         left: Duration,
     ) -> Disposition {
         let relay = RelayId::new(route.name.clone(), trigger.instance);
+        let birth = match self.ledger.birth(&route.name, self.clock.now()).await {
+            Ok(birth) => birth,
+            Err(error) => {
+                tracing::error!(%relay, reason = %Causes(&error), "the ledger does not tell when it was born; the message comes again");
+                let seed = trigger.instance.guid.as_u64_pair().0;
+                return Disposition::Again(backoff(message.receives, seed));
+            }
+        };
         // No request may last longer than the lease or the function.
         let budget = Arc::new(Budget::new(left.min(self.settings.lease)));
         let delivery = Delivery {
@@ -80,6 +88,7 @@ impl Context {
             trigger,
             trace,
             message,
+            birth,
             budget,
         };
         delivery.run(relay, trigger.instance, None).await.0
@@ -94,6 +103,8 @@ struct Delivery<'a> {
     trigger: &'a Trigger,
     trace: Option<&'a Trace>,
     message: Message,
+    /// The birth of the ledger, if another one came before it.
+    birth: Option<Birth>,
     budget: Arc<Budget>,
 }
 
@@ -252,6 +263,7 @@ impl RelayRun<'_> {
             lease: settings.lease,
             settle: settings.settle,
             memory: MEMORY,
+            birth: self.delivery.birth,
             // After-steps follow the whole set, not one of its relays.
             after_steps: !self.route().then.is_empty() && self.relay.digest().is_none(),
             stamped_late: matches!(self.route().to.mode, Mode::Prefill { .. }),
@@ -308,8 +320,11 @@ impl RelayRun<'_> {
 
     async fn read(&mut self, read: &Read) -> ReadOutcome {
         let share = match self.share.take() {
+            Some(Ok(ready)) if read.must_wait(ready.earliest) => {
+                return ReadOutcome::NotReady(NotReady::Rebuilding);
+            }
             Some(share) => share,
-            None => match self.prepare().await {
+            None => match self.prepare(read).await {
                 Err(not_ready) => Err(not_ready),
                 Ok(shares) if self.route().each.is_some() => {
                     return ReadOutcome::Set(self.run_set(read, shares).await);
@@ -335,12 +350,12 @@ impl RelayRun<'_> {
     }
 
     /// Reads A and prepares the shares of its relays.
-    async fn prepare(&mut self) -> Result<Vec<Share>, NotReady> {
+    async fn prepare(&mut self, read: &Read) -> Result<Vec<Share>, NotReady> {
         let a = self
             .read_a()
             .await
             .map_err(|error| NotReady::Unavailable(source::unread(&error)))?;
-        let shares = source::prepare(self.altinn(), self.budget(), self.route(), &a).await;
+        let shares = source::prepare(self.altinn(), self.budget(), self.route(), &a, read).await;
         self.a = Some(a);
         shares
     }

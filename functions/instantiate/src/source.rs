@@ -8,9 +8,10 @@ use stafett_core::{
     prepare::{self, InstanceData, Shaped},
     relay::{
         Reason,
-        decide::{Failure, NotReady},
+        decide::{Failure, NotReady, Read},
     },
     route::Route,
+    transform::relayable_since,
 };
 use stafett_runtime::{
     altinn::{Altinn, AltinnError, AltinnErrorKind, Budget},
@@ -25,6 +26,8 @@ use crate::arrivals::Version;
 pub(crate) struct Ready {
     /// When the gate opened.
     pub(crate) since: Timestamp,
+    /// The earliest moment at which A may have been relayed.
+    pub(crate) earliest: Timestamp,
     /// What B shall be.
     pub(crate) checked: CheckedDraft,
     /// The versions of the route and of B's schema that it was made with.
@@ -46,9 +49,13 @@ pub(crate) async fn prepare(
     budget: &Budget,
     route: &Route,
     instance: &Instance,
+    read: &Read,
 ) -> Result<Vec<Share>, NotReady> {
     // Nothing more is read of an instance that is not relayed.
     prepare::opened(route, instance).map_err(|obstacle| NotReady::from(&obstacle))?;
+    if read.must_wait(relayable_since(&route.gate, instance)) {
+        return Err(NotReady::Rebuilding);
+    }
     let asked = Instant::now();
     let (source, b) = tokio::join!(
         altinn.instance_data(budget, route, instance),
@@ -80,11 +87,13 @@ fn shares(
     let prepared = prepare::prepare(route, source, b.as_ref().ok())
         .map_err(|obstacle| NotReady::from(&obstacle))?;
     let since = prepared.since;
+    let earliest = relayable_since(&route.gate, &source.instance);
     let version = b.as_ref().ok().map(|b| Version::of(route, b));
     let shares = prepared.shares.into_iter().map(|share| {
         let ready = match (share.b, &version) {
             (Ok(Shaped::Checked(checked)), Some(version)) => Ok(Ready {
                 since,
+                earliest,
                 checked,
                 version: version.clone(),
             }),

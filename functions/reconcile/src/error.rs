@@ -27,6 +27,11 @@ pub(crate) enum RunError {
         instance: InstanceId,
         query: String,
     },
+    /// An instance of B that cannot be read carries a stamp of the route.
+    #[error(
+        "{0} carries a stamp of this route and cannot be read, so the ledger cannot be rebuilt: see what it holds"
+    )]
+    UnreadableStamp(String),
     /// A relay cannot be opened again, because others keep writing it.
     #[error(
         "cannot open relay {0} again, since others go on writing its record; the next run looks at its B once more"

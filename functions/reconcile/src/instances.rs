@@ -12,7 +12,7 @@ use stafett_core::{
     route::Route,
     transform::open_since,
 };
-use stafett_runtime::ledger::{RelayStatus, Telling, Told};
+use stafett_runtime::ledger::{MEMORY, RelayStatus, Telling, Told};
 
 use crate::{
     error::RunError,
@@ -20,6 +20,7 @@ use crate::{
     response::{Doubled, InstanceSummary},
     route_run::RouteRun,
     run::Run,
+    time::earlier,
     vanished,
 };
 
@@ -126,6 +127,7 @@ pub(crate) async fn compare_stamps(
         .collect();
     let relays: Vec<RelayId> = stamped.iter().map(|(_, relay)| relay.clone()).collect();
     let standings = run.context.ledger.statuses(&relays).await?;
+    report_unrecorded(run, route_run, &stamped, &standings).await?;
     // The recorded instances that were read; none for one that is gone.
     let mut live: BTreeMap<InstanceId, Option<Instance>> = BTreeMap::new();
     for ((b, relay), standing) in stamped.into_iter().zip(standings) {
@@ -151,6 +153,40 @@ pub(crate) async fn compare_stamps(
     report_restamped(run, route_run, page, &keys).await
 }
 
+/// Reports live B whose relay is not on record. `instantiate` claims a relay before it creates its B, so another ledger is
+/// in use, with the same route.
+async fn report_unrecorded(
+    run: &Run<'_>,
+    route_run: &mut RouteRun<'_>,
+    stamped: &[(&Instance, RelayId)],
+    standings: &[Option<RelayStatus>],
+) -> Result<(), RunError> {
+    if standings.iter().all(Option::is_some) {
+        return Ok(());
+    }
+    let now = run.context.clock.now();
+    let born = run.context.ledger.born(now).await?;
+    let own_since = run.context.handed_over_after(born.at);
+    // The records of older ones may have expired.
+    let remembered_since = earlier(now, MEMORY);
+    for ((b, relay), standing) in stamped.iter().zip(standings) {
+        let is_own = b
+            .created
+            .is_some_and(|created| created >= own_since.max(remembered_since));
+        if standing.is_none() && is_own && !b.status.is_hard_deleted {
+            route_run.report.unrecorded += 1;
+            tracing::error!(
+                %relay,
+                b = %b.id,
+                created = b.created.map(tracing::field::display),
+                "this B carries a stamp of the route, and its relay is not on record: another ledger is in use with the \
+                 same route, or somebody has deleted the record; see which deployment made it, and stop one of them"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// The recorded B of a relay, if it has been created.
 fn on_record(standing: RelayStatus) -> Option<(RelayStatus, InstanceId)> {
     let is_made = matches!(standing.state, State::Created | State::Done);
@@ -159,7 +195,7 @@ fn on_record(standing: RelayStatus) -> Option<(RelayStatus, InstanceId)> {
 }
 
 /// Reports two live B of one relay, with what was done with each.
-fn report_doubles(
+pub(crate) fn report_doubles(
     route_run: &mut RouteRun<'_>,
     relay: &RelayId,
     recorded: &Instance,
@@ -239,14 +275,14 @@ async fn report_restamped(
 }
 
 /// The relay of this route whose stamp an instance carries. Any other text is not ours.
-fn stamp(route: &Route, b: &Instance, keys: &[String]) -> Option<RelayId> {
+pub(crate) fn stamp(route: &Route, b: &Instance, keys: &[String]) -> Option<RelayId> {
     keys.iter()
         .filter_map(|key| b.data_values.get(key)?.parse::<RelayId>().ok())
         .find(|relay| *relay.route() == route.name)
 }
 
 /// The recorded B, unless it is deleted.
-async fn live_one(
+pub(crate) async fn live_one(
     run: &Run<'_>,
     route_run: &RouteRun<'_>,
     id: InstanceId,

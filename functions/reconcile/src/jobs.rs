@@ -16,6 +16,7 @@ use crate::{
     due::DueRelays,
     error::RunError,
     pass::Pass,
+    rebuild::RebuildJob,
     response::Report,
     route_run::{RouteRun, TurnEnd},
     run::Run,
@@ -25,14 +26,21 @@ use crate::{
 
 /// One thing to do for a route. It can be interrupted after any page, and resumed.
 enum Job<'a> {
+    Rebuild(Box<RebuildJob<'a>>),
     Due(DueRelays),
     StillFailed,
     Pass(Box<Pass<'a>>),
 }
 
 impl<'a> Job<'a> {
-    /// What is to be done for a route, in this order.
-    fn all(route: &'a Route) -> Vec<Self> {
+    /// What is to be done for a route before all else. Until its part of the ledger is rebuilt, an A without a record may
+    /// have a B, and nothing else is of use.
+    fn first(route: &'a Route) -> Self {
+        Self::Rebuild(Box::new(RebuildJob::new(route)))
+    }
+
+    /// What is to be done for a route after that, in this order.
+    fn others(route: &'a Route) -> Vec<Self> {
         let mut jobs = vec![Self::Due(DueRelays::default()), Self::StillFailed];
         jobs.extend(Pass::all(route).map(|pass| Self::Pass(Box::new(pass))));
         jobs
@@ -45,6 +53,7 @@ impl<'a> Job<'a> {
         share: &mut Share<'_>,
     ) -> Result<TurnEnd, RunError> {
         match self {
+            Self::Rebuild(rebuild) => rebuild.go_on(run, route_run, share).await,
             Self::Due(due) => due.go_on(run, route_run, share).await,
             Self::StillFailed => Ok(still_failed::count(run, route_run).await),
             Self::Pass(pass) => pass.go_on(run, route_run, share).await,
@@ -63,9 +72,8 @@ pub(crate) async fn carry_out<'a>(
     let mut route_runs = Vec::new();
     let mut jobs = VecDeque::new();
     for (index, route) in routes.enumerate() {
-        let own = Job::all(route);
-        route_runs.push((RouteRun::new(route, Budget::new(left)), own.len()));
-        jobs.extend(own.into_iter().map(|job| (index, job)));
+        route_runs.push((RouteRun::new(route, Budget::new(left)), 1));
+        jobs.push_back((index, Job::first(route)));
     }
     while let Some((index, mut job)) = jobs.pop_front() {
         let Some((route_run, jobs_left)) = route_runs.get_mut(index) else {
@@ -79,7 +87,15 @@ pub(crate) async fn carry_out<'a>(
         }
         let mut share = time.share(Instant::now(), jobs.len() + 1);
         match job.go_on(run, route_run, &mut share).await {
-            Ok(TurnEnd::Finished) => *jobs_left -= 1,
+            Ok(TurnEnd::Finished) => {
+                *jobs_left -= 1;
+                if matches!(job, Job::Rebuild(_)) {
+                    let others = Job::others(route_run.route);
+                    *jobs_left += others.len();
+                    jobs.extend(others.into_iter().map(|job| (index, job)));
+                }
+            }
+            Ok(TurnEnd::Later) => {}
             Ok(TurnEnd::ShareUsed) => jobs.push_back((index, job)),
             Err(error) if error.is_out_of_time(&route_run.budget) => {}
             Err(error) => {
@@ -126,6 +142,8 @@ fn conclude(run: &Run<'_>, route_run: RouteRun<'_>, jobs_left: usize) -> Report 
         vanished = report.vanished,
         reopened = report.reopened,
         restamped = report.restamped,
+        unrecorded = report.unrecorded,
+        rebuilt = report.rebuilt,
         unreadable = report.unreadable,
         drifted = report.drifted,
         pages = report.pages,
@@ -138,9 +156,10 @@ fn conclude(run: &Run<'_>, route_run: RouteRun<'_>, jobs_left: usize) -> Report 
             finished: report.finished,
             missed: report.missing,
             due: report.due.sum(),
-            doubles: report.doubles,
+            doubles: report.doubles + report.unrecorded,
             vanished: report.vanished,
             still_failed: report.still_failed,
+            rebuilt: report.rebuilt,
         }
         .emit(run.context.clock.now());
     }

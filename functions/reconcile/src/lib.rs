@@ -3,7 +3,7 @@
 //! Altinn reports an instance at most once: its events are off by default, are sent only after the state
 //! was saved, and are given up after some two days (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/
 //! Events/EventsClient.cs; Altinn/altinn-events: src/Events.Functions/). So a schedule looks after each route as
-//! well, in three steps:
+//! well, in three steps. Before them, it fills a ledger that is new, emptied or restored from the stamps on B.
 //!
 //! 1. relays in the ledger that stand still: nobody works on them, and no message of them is on its way;
 //! 2. instances of A whose gate is open and that have no relay, as Storage lists them: as they change, and once an
@@ -45,23 +45,27 @@ mod error;
 mod instances;
 mod jobs;
 mod listing;
+mod page;
 mod pass;
 mod position;
+mod rebuild;
 mod request;
 mod response;
 mod route_run;
 mod run;
+mod status;
 mod still_failed;
 mod time;
 mod vanished;
 
-use self::{
-    request::Request,
-    run::{Context, Run},
-};
 pub use self::{
     request::RequestError,
-    response::{Doubled, Due, InstanceSummary, Report, Response},
+    response::{Answer, Doubled, Due, HandleError, InstanceSummary, Report, Response},
+    status::{LedgerStatus, RebuildStatus, RouteStatus, Status},
+};
+use self::{
+    request::{Action, Request},
+    run::{Context, Run},
 };
 
 /// What the function needs after its last page, to keep its positions and to answer.
@@ -97,22 +101,41 @@ impl Reconcile {
                 queue,
                 settings,
                 settle: ledger.settle,
+                lease: ledger.lease,
                 clock,
             },
         })
     }
 
-    /// Looks after the routes that the event names, within the time that is left. The next run goes on where this one
-    /// stops.
+    /// Does what the event asks for: looks after the routes, or tells how far the ledger is.
     ///
     /// # Errors
-    /// [`RequestError`] for an event that is not a request. What goes wrong with a route is in its report.
+    /// [`HandleError`] for an event that is not a request, and if the ledger does not answer to a question of an operator.
+    /// What goes wrong with a route is in its report.
     pub async fn handle(
         &self,
         event: Value,
         invocation: &Invocation,
-    ) -> Result<Response, RequestError> {
+    ) -> Result<Answer, HandleError> {
         let request = Request::read(&event, &self.routes)?;
+        // Runs are rare: each looks whether the table is still the one that it was.
+        self.context.ledger.forget_birth();
+        match request.action {
+            Action::Run => Ok(Answer::Run(self.run(&request, invocation).await)),
+            Action::Status => {
+                let status = Status::read(&self.context, &self.routes, request.route.as_ref());
+                Ok(Answer::Status(status.await.map_err(HandleError::of)?))
+            }
+            Action::FirstLedger => {
+                let born = self.context.ledger.is_the_first(self.context.clock.now());
+                let born = born.await.map_err(|error| HandleError::of(error.into()))?;
+                Ok(Answer::First(born.into()))
+            }
+        }
+    }
+
+    /// Looks after the routes within the time that is left. The next run goes on where this one stops.
+    async fn run(&self, request: &Request, invocation: &Invocation) -> Response {
         let left = invocation.left.saturating_sub(CLOSING);
         let received = match backlog::received_until(&self.context, request.dry_run).await {
             Ok(received) => received,
@@ -129,10 +152,10 @@ impl Reconcile {
         if of_all && routes.iter().all(|report| report.finished) {
             metrics::run_finished(self.context.clock.now());
         }
-        Ok(Response {
+        Response {
             routes,
             dry_run: request.dry_run,
-        })
+        }
     }
 }
 

@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use stafett_core::route::{Gate, Route};
 use stafett_runtime::altinn::{
-    Call,
     cursor::{Cursor, Place},
-    list::{InstanceQuery, Page, ProcessFilter},
+    list::{InstanceQuery, ProcessFilter},
 };
 
 use crate::{
     error::RunError,
     instances,
     listing::Listing,
+    page,
     position::{Position, Stopped, filters},
     route_run::{RouteRun, TurnEnd},
     run::Run,
@@ -156,7 +156,7 @@ impl<'a> Pass<'a> {
             let Some(window) = &mut self.window else {
                 return Ok(TurnEnd::Finished);
             };
-            let page = Self::read(run, route_run, window).await?;
+            let page = page::next(run, route_run, &mut window.cursor, |_| Ok(())).await?;
             let listing = match self.purpose {
                 Purpose::Missing if window.whole && self.list.unconfirmed => Listing::Unconfirmed,
                 Purpose::Missing if window.whole => Listing::Whole,
@@ -273,46 +273,6 @@ impl<'a> Pass<'a> {
             size: run.context.settings.page,
             ..self.list.clone()
         }
-    }
-
-    /// The next page of the window, checked against the filters of its query.
-    async fn read(
-        run: &Run<'_>,
-        route_run: &mut RouteRun<'_>,
-        window: &mut Window,
-    ) -> Result<Page, RunError> {
-        let query = window.cursor.list().clone();
-        let call = Call::ListInstances(query.app.clone());
-        let altinn = &run.context.altinn;
-        let page = window
-            .cursor
-            .page(altinn, &route_run.budget, &call, |_| true)
-            .await?;
-        let report = &mut route_run.report;
-        report.pages += 1;
-        report.drifted += page.drifted() as u64;
-        for unreadable in &page.unreadable {
-            tracing::error!(
-                route = %route_run.route.name,
-                app = %query.app,
-                instance = unreadable.id.map(tracing::field::display),
-                "an instance in Storage's list cannot be read and was passed over: see what it holds; no relay of it is \
-                 found missing as long as that is so"
-            );
-            report.is_unreadable(unreadable.id);
-        }
-        let ignored = page
-            .instances
-            .iter()
-            .find_map(|it| Some((it.id, query.ignored_for(it)?)));
-        if let Some((instance, filter)) = ignored {
-            return Err(RunError::FilterIgnored {
-                filter,
-                instance,
-                query: query.to_string(),
-            });
-        }
-        Ok(page)
     }
 
     /// Ends a window that has been read to its end. If a later one remains, it is opened.

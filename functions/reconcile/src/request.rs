@@ -4,9 +4,33 @@ use serde_json::Value;
 use stafett_core::{id::RouteName, route::Routes};
 use thiserror::Error;
 
+/// What is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// A run.
+    #[default]
+    Run,
+    /// How far the ledger is.
+    Status,
+    /// To note that no ledger came before this one.
+    FirstLedger,
+}
+
+impl Action {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "status" => Some(Self::Status),
+            "first-ledger" => Some(Self::FirstLedger),
+            _ => None,
+        }
+    }
+}
+
 /// A request that has been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Request {
+    /// What is asked for.
+    pub(crate) action: Action,
     /// The one route to look after; all routes if none.
     pub(crate) route: Option<RouteName>,
     /// Count, but enqueue nothing and keep no position.
@@ -22,7 +46,7 @@ pub enum RequestError {
     )]
     NotAnObject,
     /// A field that does not exist.
-    #[error("the event has a field {0:?}; allowed are \"route\" and \"dryRun\"")]
+    #[error("the event has a field {0:?}; allowed are \"action\", \"route\" and \"dryRun\"")]
     UnknownField(String),
     /// A field with another type of value.
     #[error("the event's field \"{field}\" is not {expected}")]
@@ -53,11 +77,19 @@ impl Request {
     pub(crate) fn read(event: &Value, routes: &Routes) -> Result<Self, RequestError> {
         let fields = event.as_object().ok_or(RequestError::NotAnObject)?;
         let mut request = Self {
+            action: Action::Run,
             route: None,
             dry_run: false,
         };
         for (name, value) in fields {
             match name.as_str() {
+                "action" => {
+                    let action = value.as_str().and_then(Action::parse);
+                    request.action = action.ok_or(RequestError::Malformed {
+                        field: "action",
+                        expected: "\"status\" or \"first-ledger\"; without it, reconcile runs",
+                    })?;
+                }
                 "route" => {
                     let name = value.as_str().and_then(|text| text.parse().ok());
                     let name: RouteName = name.ok_or(RequestError::Malformed {
@@ -112,6 +144,7 @@ mod tests {
         assert_eq!(
             request,
             Request {
+                action: Action::Run,
                 route: None,
                 dry_run: false
             }
@@ -133,7 +166,7 @@ mod tests {
         }
         assert_eq!(
             refused(json!({"dryrun": true})),
-            "the event has a field \"dryrun\"; allowed are \"route\" and \"dryRun\""
+            "the event has a field \"dryrun\"; allowed are \"action\", \"route\" and \"dryRun\""
         );
         assert_eq!(
             refused(json!({"dryRun": "yes"})),
@@ -147,6 +180,20 @@ mod tests {
             "no deployed route is called \"permit-to-archive\"; deployed are \
              estate-to-inheritance, permit-to-casework"
         );
+    }
+
+    #[test]
+    fn an_operator_may_ask_for_the_status_or_note_that_this_is_the_first_ledger() {
+        for (text, action) in [
+            ("status", Action::Status),
+            ("first-ledger", Action::FirstLedger),
+        ] {
+            let request = Request::read(&json!({"action": text}), &routes()).unwrap();
+            assert_eq!(request.action, action);
+        }
+        for action in [json!("run"), json!(1), json!(null)] {
+            assert!(refused(json!({"action": action})).contains("\"status\" or \"first-ledger\""));
+        }
     }
 
     #[test]

@@ -6,11 +6,48 @@ use stafett_core::{
     id::{InstanceId, RouteName},
     instance::Instance,
 };
+use stafett_runtime::telemetry::Causes;
+use thiserror::Error;
+
+use crate::{
+    error::RunError,
+    request::RequestError,
+    status::{LedgerStatus, Status},
+};
 
 /// How many instances a report names.
 const EXAMPLES: usize = 10;
 
 /// What the function answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// What a run came to.
+    Run(Response),
+    /// How far the ledger is.
+    Status(Status),
+    /// The ledger, after it was noted that none came before it.
+    First(LedgerStatus),
+}
+
+/// Why the function does not answer.
+#[derive(Debug, Error)]
+pub enum HandleError {
+    /// The event is not a request.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The ledger did not answer.
+    #[error("the ledger does not tell: {0}")]
+    Ledger(String),
+}
+
+impl HandleError {
+    pub(crate) fn of(error: RunError) -> Self {
+        Self::Ledger(Causes(&error).to_string())
+    }
+}
+
+/// What a run came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
@@ -50,6 +87,10 @@ pub struct Report {
     pub reopened: u64,
     /// Recorded B that name their A, but do not carry the stamp of their relay: somebody has overwritten it.
     pub restamped: u64,
+    /// Live B with a stamp of the route whose relay is not on record: another ledger is in use.
+    pub unrecorded: u64,
+    /// Records that were written while the ledger is rebuilt from the stamps on B.
+    pub rebuilt: u64,
     /// Instances in Storage's lists that cannot be read. They are skipped.
     pub unreadable: u64,
     /// Instances that came in Storage's lists before older ones. This is normal, and the reason for the lists that do not
@@ -142,6 +183,8 @@ impl Report {
             vanished: 0,
             reopened: 0,
             restamped: 0,
+            unrecorded: 0,
+            rebuilt: 0,
             unreadable: 0,
             drifted: 0,
             pages: 0,
@@ -213,7 +256,7 @@ mod tests {
                     "route": "permit-to-casework", "finished": false, "missing": 1,
                     "due": {"claimed": 0, "told": 0, "waiting": 0, "created": 0},
                     "failed": 0, "stillFailed": null, "done": 0, "inHand": 0, "skipped": 0, "doubles": 0, "vanished": 0,
-                    "reopened": 0, "restamped": 0, "unreadable": 0, "drifted": 0, "pages": 0, "calls": 0,
+                    "reopened": 0, "restamped": 0, "unrecorded": 0, "rebuilt": 0, "unreadable": 0, "drifted": 0, "pages": 0, "calls": 0,
                     "examples": ["50085321/3f8d2c1e-7a54-4b0e-9c51-0d6f2b9a1e77"],
                     "unreadableExamples": [], "doubled": [], "trouble": null,
                 }],

@@ -34,4 +34,6 @@ pub(crate) enum TurnEnd {
     Finished,
     /// The job has used its share of the time, and goes on at its next turn.
     ShareUsed,
+    /// The job goes on in a later run.
+    Later,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use stafett_core::{
     id::InstanceId,
+    relay::decide::Birth,
     route::Route,
     trigger::{Cause, Trigger},
 };
@@ -25,7 +26,25 @@ pub(crate) struct Context {
     pub(crate) settings: ReconcileSettings,
     /// How long B may still process a request that nobody waits for.
     pub(crate) settle: Duration,
+    /// How long a claim lasts.
+    pub(crate) lease: Duration,
     pub(crate) clock: Clock,
+}
+
+impl Context {
+    /// When no function works with the former ledger any more.
+    pub(crate) fn handed_over_after(&self, born: Timestamp) -> Timestamp {
+        let birth = Birth {
+            at: born,
+            rebuilt_from: None,
+        };
+        birth.handed_over(self.lease)
+    }
+
+    /// When no B can come from the former ledger's functions any more.
+    pub(crate) fn quiet_after(&self, birth: Birth) -> Timestamp {
+        birth.quiet(self.lease, self.settle)
+    }
 }
 
 /// One run.

@@ -14,12 +14,18 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use local_altinn::{ClientRegistration, DevelopmentKey, LocalAltinn};
 use local_aws::{
     Endpoints, LocalAws, Stack, Template, TemplateError, Values,
     lambda::{EventSourceMapping, Function, HttpApi, HttpApiError, Program, Schedule},
 };
-use stafett_runtime::{clock::Clock, start::StartError};
+use stafett_runtime::{
+    clock::Clock,
+    ledger::{Ledger, LedgerError},
+    settings::LedgerSettings,
+    start::StartError,
+};
 use testbed::wire::{Wire, WireError};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -101,6 +107,9 @@ pub enum DeployError {
     /// An app or the register could not be read.
     #[error(transparent)]
     Apps(#[from] local_altinn::LoadError),
+    /// The ledger did not take a note.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// A function did not start.
     #[error(transparent)]
     Function(#[from] StartError),
@@ -196,6 +205,7 @@ impl Deployment {
         let template = Template::stafett()?;
         let clock = plan.altinn.clock.clone();
         let aws = LocalAws::start_at(&plan.stack, clock.clone()).await?;
+        is_the_first_ledger(&aws, clock.now()).await?;
         let dynamodb_wire = Wire::start(&aws.endpoints().dynamodb).await?;
         let sqs_wire = Wire::start(&aws.endpoints().sqs).await?;
         let (altinn, altinn_wire) = start_altinn(plan.altinn, &plan.service_owner).await?;
@@ -288,6 +298,19 @@ impl Deployment {
         }
         self.altinn.shutdown().await;
     }
+}
+
+/// Notes that no ledger came before this deployment's, as the operator of a first deployment does.
+async fn is_the_first_ledger(aws: &LocalAws, now: Timestamp) -> Result<(), DeployError> {
+    let settings = LedgerSettings {
+        table: aws.resources().table.clone(),
+        // No relay is worked on here.
+        lease: Duration::ZERO,
+        settle: Duration::ZERO,
+    };
+    let ledger = Ledger::new(&aws.endpoints().sdk_config(), &settings);
+    ledger.is_the_first(now).await?;
+    Ok(())
 }
 
 /// The functions' clock shows the same time as Altinn's and moves with it.

@@ -14,7 +14,7 @@ use crate::{
     metadata::{ApplicationMetadata, DataField},
     preflight::CheckedDraft,
     process::Progress,
-    relay::decide::Lacks,
+    relay::decide::{Engine, Lacks},
 };
 
 /// The attachments of one data type and size, in the draft and in B. File names are not compared, because Storage changes
@@ -70,6 +70,14 @@ pub fn lacks(
             || !copied(&metadata.presentation_fields, &b.presentation_texts),
         start: !progress.started,
     }
+}
+
+/// Whether a B of which the draft is not known was created without a fault: its app saves the process last, when all
+/// elements are stored (wire protocol: the order of work of a creation), and its workflow engine has nothing to do.
+#[must_use]
+pub fn is_whole(form_type: Option<&str>, b: &Instance, progress: Progress) -> bool {
+    let has_form = form_type.is_none_or(|form_type| !b.elements(form_type).is_empty());
+    has_form && progress.started && progress.engine == Engine::Idle
 }
 
 /// The ids of the fields that B's app copies when it stores this form. app-lib stops at the first field of another data

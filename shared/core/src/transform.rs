@@ -144,6 +144,17 @@ pub fn open_since(gate: &Gate, source: &Instance) -> Option<Timestamp> {
     }
 }
 
+/// The earliest moment at which an A instance whose gate is open may have been relayed. A process ends once, but may come
+/// to a task several times.
+#[must_use]
+pub fn relayable_since(gate: &Gate, source: &Instance) -> Timestamp {
+    let earliest = match gate {
+        Gate::Completed => source.process.ended,
+        Gate::Task(_) => source.created,
+    };
+    earliest.unwrap_or(Timestamp::MIN)
+}
+
 /// The draft of one relay, with the relay's key.
 pub struct KeyedDraft {
     /// The key that distinguishes the route's relays of one A instance; may be personal. `None` if the route has no `each`.

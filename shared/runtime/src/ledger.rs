@@ -9,12 +9,13 @@
 //! many that are done. A relay that has failed, also a part of a set, is in the sparse index `failed` (`failed` is the
 //! route, `failed_at` the moment). Reconcile's own notes are stored beside the relays, under the `pk` `reconcile`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::Client;
 
 use crate::{patience::Patience, settings::LedgerSettings};
 
+mod birth;
 mod error;
 mod failed;
 mod item;
@@ -25,6 +26,7 @@ mod status;
 mod tell;
 mod write;
 
+pub use birth::{Born, Rebuilt};
 pub use error::{LedgerError, Operation};
 pub use failed::FailedPlace;
 pub use item::MEMORY;
@@ -45,6 +47,7 @@ const PATIENCE: Patience = Patience {
 pub struct Ledger {
     client: Client,
     table: String,
+    birth: Arc<birth::Memory>,
 }
 
 impl Ledger {
@@ -54,6 +57,7 @@ impl Ledger {
         Self {
             client: Client::new(&PATIENCE.with(aws)),
             table: settings.table.clone(),
+            birth: Arc::default(),
         }
     }
 }

@@ -16,7 +16,7 @@
 //! | `Stopped` | Count | none; Route | B that lacked fields that were sent, which stopped their route |
 //! | `Waiting` | Count | Route | deliveries that ended with the relay waiting |
 //! | `Failed` | Count | Route; Route, Reason | relays that were refused for good |
-//! | `Doubles` | Count | none; Route | second live B of one relay, which must never happen |
+//! | `Doubles` | Count | none; Route | second live B of one relay, and B whose relay is not on record, which must never happen |
 //! | `SecondsToB` | Seconds | Route | from the moment that the gate opened to B |
 //! | `AltinnCalls` | Count | Route | calls to Altinn that a delivery made |
 //! | `AltinnMilliseconds` | Milliseconds | Route | how long these took, one after the other |
@@ -25,6 +25,7 @@
 //! | `Due` | Count | none; Route | relays that made no progress and that reconcile enqueued again |
 //! | `Vanished` | Count | none; Route | B on record that were deleted |
 //! | `StillFailed` | Count | Route | failed relays on record, parts of sets included |
+//! | `Rebuilding` | Count | Route | records that reconcile wrote while it rebuilt the ledger from the stamps on B |
 //! | `RunsFinished` | Count | none | runs of reconcile that finished all routes |
 //!
 //! A metric that has an alarm is also counted without a dimension, because an alarm cannot add up routes.
@@ -154,12 +155,14 @@ pub struct Reconciled<'a> {
     pub missed: u64,
     /// Relays that made no progress and were enqueued again.
     pub due: u64,
-    /// Second live B of one relay.
+    /// Second live B of one relay, and B whose relay is not on record.
     pub doubles: u64,
     /// B on record that were deleted.
     pub vanished: u64,
     /// Relays that are failed, if they were counted.
     pub still_failed: Option<u64>,
+    /// Records that were written while the ledger is rebuilt.
+    pub rebuilt: u64,
 }
 
 impl Reconciled<'_> {
@@ -178,6 +181,12 @@ impl Reconciled<'_> {
         let record = match self.still_failed {
             Some(count) => record.counted("StillFailed", count),
             None => record,
+        };
+        // Hardly ever is anything rebuilt: no zeros, which would cost a metric.
+        let record = if self.rebuilt > 0 {
+            record.counted("Rebuilding", self.rebuilt)
+        } else {
+            record
         };
         if self.finished {
             record.counted("Reconciled", 1)
@@ -295,13 +304,13 @@ mod tests {
 
         #[test]
         fn whatever_a_reconciliation_comes_to_cloudwatch_can_read_it(
-            counts in vec(any::<u32>(), 4), finished in any::<bool>(),
+            counts in vec(any::<u32>(), 5), finished in any::<bool>(),
             still_failed in option::of(any::<u64>()), second in 0i64..4_000_000_000,
         ) {
             let counts: Vec<u64> = counts.into_iter().map(u64::from).collect();
-            let [missed, due, doubles, vanished] = counts[..] else { unreachable!() };
+            let [missed, due, doubles, vanished, rebuilt] = counts[..] else { unreachable!() };
             let route = route();
-            let reconciled = Reconciled { route: &route, finished, missed, due, doubles, vanished, still_failed };
+            let reconciled = Reconciled { route: &route, finished, missed, due, doubles, vanished, still_failed, rebuilt };
             let document = parsed(&reconciled.record(Timestamp::from_second(second).unwrap()));
             check(&document);
             prop_assert_eq!(document.get("Reconciled").is_some(), finished);

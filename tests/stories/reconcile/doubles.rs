@@ -1,10 +1,11 @@
 //! Doubles, which must never exist, and manual changes to a B.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use local_altinn::Stage;
 use serde_json::{Value, json};
 use tests::{CASEWORK, Folder, ROUTE, Story, permit_route, routes, stamp};
 
-use super::{GRACE, HOUR, run, text};
+use super::{GRACE, HOUR, MINUTE, Observed, run, text};
 
 /// Creates a B by hand, with these `dataValues`.
 pub(super) fn by_hand(story: &Story, data_values: Value) -> String {
@@ -188,4 +189,27 @@ async fn an_overwritten_stamp_is_reported() {
             "{overwritten:?}: {report}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_b_whose_relay_is_not_on_record_is_reported() {
+    let story = Story::of_the_permit().await;
+    let observed = Observed::new(&story).await;
+    story.pass(10 * MINUTE).await.expect("time passes");
+    let a = story.fill_in(Stage::Ended);
+    story.trigger(&a).await;
+    story.reaches(ROUTE, &a, "done").await;
+    story.settled().await;
+    // As if a deployment with another ledger had made B.
+    let key = |text: &str| AttributeValue::S(text.to_owned());
+    let delete = story
+        .dynamodb()
+        .delete_item()
+        .table_name(&story.aws.resources().table)
+        .key("pk", key(tests::guid(&a)))
+        .key("sk", key(ROUTE));
+    delete.send().await.expect("DynamoDB answers");
+    story.pass(GRACE).await.expect("time passes");
+    let report = observed.run().await;
+    assert_eq!(report["unrecorded"], 1, "{report}");
 }

@@ -98,6 +98,29 @@ fn the_indexes_of_open_and_of_failed_relays_have_what_is_read_from_them() {
 }
 
 #[test]
+fn a_named_table_is_the_ledger_wherever_the_stacks_own_would_be() {
+    let template = template();
+    let ledger = &template.document()["Resources"]["Ledger"];
+    assert_eq!(ledger["Condition"], "MakesLedger");
+    assert_eq!(ledger["DeletionPolicy"], "RetainExceptOnCreate");
+    let mut named = values().parameter("LedgerTable", "restored");
+    // What the stack does not make cannot be referred to.
+    named.resources.retain(|id, _| !id.starts_with("Ledger"));
+    named
+        .resources
+        .insert("LedgerTable".into(), "restored".into());
+    for function in functions() {
+        let environment = template.function(&function, &named).unwrap().environment;
+        assert_eq!(environment["STAFETT_TABLE"], "restored", "{function}");
+        properties(&format!("{function}Role"), &named);
+    }
+    assert_eq!(
+        properties("Watch", &named)["Parameters"]["LedgerName"],
+        "restored"
+    );
+}
+
+#[test]
 fn no_log_has_the_path_of_a_request() {
     let template = template();
     let mut formats = 0;
@@ -131,6 +154,11 @@ fn a_claim_lasts_as_long_as_the_function_may_run_and_a_message_stays_hidden_far_
         .parse()
         .unwrap();
     assert_eq!(Duration::from_secs(lease), instantiate.timeout);
+    let reconcile = template().function("Reconcile", &values()).unwrap();
+    assert_eq!(
+        reconcile.environment["STAFETT_LEASE_SECONDS"],
+        instantiate.environment["STAFETT_LEASE_SECONDS"],
+    );
     // AWS recommends six times the function's timeout for a queue with an event source mapping.
     assert!(Stack::stafett().unwrap().queue.visibility_timeout >= 6 * instantiate.timeout);
 }

@@ -48,6 +48,7 @@ use super::{Holder, Record};
 use crate::id::AppId;
 
 mod after_steps;
+mod birth;
 mod create;
 mod disposition;
 mod failure;
@@ -56,11 +57,13 @@ mod found;
 mod patience;
 mod put;
 mod read;
+mod rebuild;
 mod repair;
 mod search;
 mod verify;
 
 pub use after_steps::AfterSteps;
+pub use birth::{BIRTH_REMEMBERED, Birth};
 pub use create::{Create, CreateOutcome, Reply};
 pub use disposition::{Disposition, End};
 pub use failure::{Failure, Quiet};
@@ -73,6 +76,7 @@ pub use patience::{
 use put::Writing;
 pub use put::{Put, PutOutcome};
 pub use read::{NotReady, Read, ReadOutcome, SetOutcome};
+pub use rebuild::{OnRecord, Rebuild, Standing};
 pub use repair::{
     AddForm, AddFormOutcome, Delete, DeleteOutcome, Finish, FinishOutcome, Resume, ResumeOutcome,
 };
@@ -88,6 +92,8 @@ pub struct Policy {
     pub settle: Duration,
     /// How long the ledger keeps a relay. An A instance that was ready before that may have been relayed already.
     pub memory: Duration,
+    /// The birth of the ledger. `None` if no other one came before it.
+    pub birth: Option<Birth>,
     /// Whether the route has after-steps.
     pub after_steps: bool,
     /// Whether B carries its stamp only after its form is stored (`mode: prefill`). A search that finds no B then proves
@@ -207,7 +213,7 @@ struct Worker {
     delivery: Delivery,
     /// The record in the ledger. What a search or an answer has shown since is in `sent` and `instance` already.
     record: Box<Record>,
-    /// When A became ready, if that was before the ledger's memory.
+    /// When A became ready, if it may have been relayed since without being on record.
     forgotten_since: Option<Timestamp>,
     /// More than one complete B was found.
     doubled: bool,

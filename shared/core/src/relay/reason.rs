@@ -63,6 +63,7 @@ reasons! {
     AfterStepRefused "after_step_refused" "B is there; A's app refuses the substatus or the confirmation." "Give the service owner `complete` in A's policy; it is tried again by itself.";
     AfterStepUnavailable "after_step_unavailable" "B is there; A's app does not answer to the substatus or the confirmation." "Nothing, if it passes; it is tried again.";
     NotATrigger "not_a_trigger" "The message is not one of Stafett's, or of a newer version." "Deploy the newer functions and redrive, or delete the message.";
+    LedgerRebuilding "ledger_rebuilding" "The ledger is new, emptied or restored, and is being filled from the stamps on B. Until that is done, an A that may have a B already is not relayed." "Nothing: it goes on when that is done. Invoke reconcile with {\"action\":\"status\"} to see how far it is.";
     RouteUnknown "route_unknown" "No deployed route has the name that the message carries." "Deploy the route, redrive.";
 }
 

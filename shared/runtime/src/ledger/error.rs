@@ -36,6 +36,8 @@ pub enum Operation {
     WriteNote(String),
     /// Read a note of reconcile.
     ReadNote(String),
+    /// Describe the table.
+    Describe,
 }
 
 impl Operation {
@@ -49,6 +51,7 @@ impl Operation {
             Self::LookUp => "BatchGetItem",
             Self::Tell(_) | Self::Postpone(_) | Self::Keep(_) | Self::Reopen(_) => "UpdateItem",
             Self::ReadNote(_) => "GetItem",
+            Self::Describe => "DescribeTable",
         }
     }
 
@@ -91,6 +94,7 @@ impl fmt::Display for Operation {
             Self::Reopen(relay) => write!(f, "open relay {relay} again in the ledger"),
             Self::WriteNote(name) => write!(f, "keep the note {name} in the ledger"),
             Self::ReadNote(name) => write!(f, "read the note {name} in the ledger"),
+            Self::Describe => f.write_str("ask which table the ledger is"),
         }
     }
 }
@@ -121,6 +125,9 @@ pub enum LedgerError {
         #[source]
         source: ItemError,
     },
+    /// Others go on writing a note.
+    #[error("cannot read the note {0} in the ledger, because others go on writing it; this passes")]
+    Contended(String),
     /// DynamoDB goes on leaving keys out of its answers.
     #[error(
         "the ledger has no capacity for the {left} of {total} relays that were asked for; this passes"

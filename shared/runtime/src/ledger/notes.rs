@@ -1,6 +1,9 @@
 //! Notes: small texts under a name. Reconcile keeps its place in them, and instantiate stops routes with them.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    types::{AttributeValue, ReturnValue},
+};
 
 use stafett_core::id::RouteName;
 
@@ -28,6 +31,41 @@ impl Ledger {
             .await
             .map(drop)
             .map_err(|error| Operation::WriteNote(name.to_owned()).refused(error))
+    }
+
+    /// Stores a text under a name in the place of the text `before` (`None`: of none). Returns whether that is what was
+    /// there.
+    ///
+    /// # Errors
+    /// [`LedgerError`]. If the answer to our own write is lost, the repeated call returns `false`, as if somebody else
+    /// had written.
+    pub(super) async fn note_instead(
+        &self,
+        name: &str,
+        text: &str,
+        before: Option<&str>,
+    ) -> Result<bool, LedgerError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(key(NOTES, name)))
+            .item("note", AttributeValue::S(text.to_owned()));
+        let put = match before {
+            None => put.condition_expression("attribute_not_exists(pk)"),
+            Some(before) => put
+                .condition_expression("note = :before")
+                .expression_attribute_values(":before", AttributeValue::S(before.to_owned())),
+        };
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(refusal))
+                if refusal.err().is_conditional_check_failed_exception() =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(Operation::WriteNote(name.to_owned()).refused(error)),
+        }
     }
 
     /// The text that was stored under a name.

@@ -64,7 +64,11 @@ impl Ledger {
             {
                 conflict(refusal.into_err(), record).map_err(|error| operation.unreadable(error))
             }
-            Err(error) => Err(operation.refused(error)),
+            Err(error) => {
+                // The table may have been deleted, and made anew.
+                self.forget_birth();
+                Err(operation.refused(error))
+            }
         }
     }
 

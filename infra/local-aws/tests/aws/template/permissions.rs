@@ -148,7 +148,14 @@ fn each_function_may_do_exactly_what_it_does() {
         allowed("InstantiateRole", &values),
         [
             may_work_on("Queue.Arn"),
-            may(["dynamodb:PutItem", "dynamodb:Query"], "Ledger.Arn"),
+            may(
+                [
+                    "dynamodb:PutItem",
+                    "dynamodb:Query",
+                    "dynamodb:DescribeTable"
+                ],
+                "Ledger.Arn"
+            ),
             may(["dynamodb:GetItem"], "Ledger.Arn"),
             may_read_secret("arn:jwk"),
             may_log("InstantiateLogs.Arn"),
@@ -159,12 +166,17 @@ fn each_function_may_do_exactly_what_it_does() {
         [
             may(["sqs:GetQueueAttributes", "sqs:SendMessage"], "Queue.Arn"),
             may(
-                ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"],
+                [
+                    "dynamodb:BatchGetItem",
+                    "dynamodb:PutItem",
+                    "dynamodb:UpdateItem",
+                    "dynamodb:DescribeTable"
+                ],
                 "Ledger.Arn"
             ),
             may(["dynamodb:Query"], "Ledger.Arn/index/open"),
             may(["dynamodb:Query"], "Ledger.Arn/index/failed"),
-            may(["dynamodb:GetItem", "dynamodb:PutItem"], "Ledger.Arn"),
+            may(["dynamodb:GetItem"], "Ledger.Arn"),
             may_read_secret("arn:jwk"),
             may_log("ReconcileLogs.Arn"),
         ]
@@ -211,17 +223,20 @@ fn each_role_may_use_the_owners_key_only_as_it_sends_and_reads() {
 }
 
 #[test]
-fn reconcile_writes_whole_items_under_its_own_key_only() {
-    let statements = statements("ReconcileRole", &values());
-    let puts: Vec<&Value> = statements
-        .iter()
-        .filter(|it| it["Action"].to_string().contains("dynamodb:PutItem"))
-        .collect();
-    assert_eq!(puts.len(), 1);
-    assert_eq!(
-        puts[0]["Condition"],
-        json!({ "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": ["reconcile"] } })
-    );
+fn instantiate_and_reconcile_read_only_notes_as_whole_items() {
+    for role in ["InstantiateRole", "ReconcileRole"] {
+        let statements = statements(role, &values());
+        let gets: Vec<&Value> = statements
+            .iter()
+            .filter(|it| it["Action"].to_string().contains("\"dynamodb:GetItem"))
+            .collect();
+        assert_eq!(gets.len(), 1, "{role}");
+        assert_eq!(
+            gets[0]["Condition"],
+            json!({ "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": ["reconcile"] } }),
+            "{role}"
+        );
+    }
 }
 
 /// The DynamoDB request that the ledger makes for a status call.

@@ -75,6 +75,7 @@ fn told() -> BTreeSet<Metric> {
             doubles: 1,
             vanished: 1,
             still_failed: Some(1),
+            rebuilt: 1,
         };
         reconciled.emit(now);
         let arrived = Arrived {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     AfterSteps, Attempt, Delivery, Disposition, End, Phase, Step, Worker,
+    birth::sent_after,
     disposition::limited,
     patience::{EARLY_BY, WAITING_ATTEMPTS, a_new_message_may_end, is_patient_with, later, until},
     put::{Put, Then},
@@ -151,6 +152,10 @@ impl Delivery {
             State::Told | State::Waiting | State::Created | State::Done | State::Failed => {
                 seen.sent
             }
+        };
+        let sent = match sent_after(seen, &self.policy) {
+            Some(unseen) => Some(Sent::join(sent, unseen)),
+            None => sent,
         };
         let claim = Record {
             state: State::Claimed,

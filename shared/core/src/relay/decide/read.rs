@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     Attempt, Create, Disposition, Failure, IfNone, Phase, Worker,
@@ -39,6 +39,8 @@ pub enum NotReady {
     Never(Failure),
     /// A or B's metadata could not be read.
     Unavailable(Failure),
+    /// The relay must wait for the rebuild of the ledger ([`Read::must_wait`]).
+    Rebuilding,
 }
 
 /// What became of the relays of a route's `each`.
@@ -110,6 +112,7 @@ impl Read {
             ReadOutcome::NotReady(NotReady::Unavailable(failure)) => {
                 worker.retry(failure, now).into()
             }
+            ReadOutcome::NotReady(NotReady::Rebuilding) => worker.wait_for_rebuild(now).into(),
             ReadOutcome::Set(set) => worker.conclude_set(set, now),
         }
     }
@@ -118,10 +121,7 @@ impl Read {
 impl Worker {
     /// The draft is ready: B is created, unless there may be one already.
     fn begin(mut self, since: Timestamp, now: Timestamp) -> Attempt {
-        // An A that became ready before the ledger's memory may have been relayed, and the record of it expired.
-        let memory =
-            SignedDuration::try_from(self.delivery.policy.memory).unwrap_or(SignedDuration::MAX);
-        self.forgotten_since = (now.duration_since(since) > memory).then_some(since);
+        self.forgotten_since = self.unrecorded_since(since, now);
         if self.record.sent.is_some() || self.forgotten_since.is_some() {
             Attempt(Phase::Search(self, IfNone::Create))
         } else {

@@ -23,6 +23,7 @@ macro_rules! next {
 }
 
 mod any_course;
+mod birth;
 mod cut_off;
 mod half_made;
 mod prefill;
@@ -37,6 +38,7 @@ const POLICY: Policy = Policy {
     lease: LEASE,
     settle: SETTLE,
     memory: Duration::from_secs(399 * 86_400),
+    birth: None,
     after_steps: false,
     stamped_late: false,
     of_set: false,
