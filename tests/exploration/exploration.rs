@@ -229,6 +229,7 @@ impl Model {
             memory: Duration::from_secs(1_000_000),
             after_steps: self.after_steps,
             stamped_late: false,
+            quiet_until: None,
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{patience::Patience, settings::LedgerSettings};
 mod error;
 mod item;
 mod notes;
+mod pace;
 mod read;
 mod reopen;
 mod status;
@@ -24,6 +25,7 @@ mod write;
 
 pub use error::{LedgerError, Operation};
 pub use item::MEMORY;
+pub use pace::{PaceKept, PaceNote};
 pub use read::DueKey;
 pub use reopen::{Reopened, Reopening};
 pub use status::RelayStatus;

@@ -20,9 +20,10 @@ use stafett_core::{
     },
 };
 use stafett_runtime::{
-    altinn::{AltinnError, repair::Repair},
+    altinn::{AltinnError, create::Answered, repair::Repair},
     telemetry::Causes,
 };
+use tokio::time::Instant;
 
 use super::{RelayRun, draft_missing};
 use crate::source::Ready;
@@ -122,10 +123,13 @@ impl RelayRun<'_> {
             return CreateOutcome::NotSent(draft_missing());
         };
         let app = &self.route().to.app;
-        let outcome = self
+        let asked = Instant::now();
+        let Answered { outcome, load } = self
             .altinn()
             .create(self.budget(), app, &self.relay, self.source, &ready.checked)
             .await;
+        self.answered(load, asked.elapsed()).await;
+        let app = &self.route().to.app;
         if matches!(&outcome, CreateOutcome::Unclear(reply) if reply.refused) {
             // B may have been deployed again since its metadata was read.
             self.altinn().forget_metadata(app);

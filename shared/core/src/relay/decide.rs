@@ -48,6 +48,7 @@ use super::{Holder, Record};
 use crate::id::AppId;
 
 mod after_steps;
+mod breaker;
 mod create;
 mod disposition;
 mod failure;
@@ -90,6 +91,9 @@ pub struct Policy {
     /// Whether B carries its stamp only after its form is stored (`mode: prefill`). A search that finds no B then proves
     /// nothing, so a request whose outcome is unknown is never sent again.
     pub stamped_late: bool,
+    /// No request is sent that creates a B before this moment, because B's breaker is open or the relay's turn has not
+    /// come.
+    pub quiet_until: Option<Timestamp>,
 }
 
 /// The next thing to do. Each step carries the attempt, and returns it for an outcome of that step.
@@ -225,7 +229,7 @@ impl Attempt {
             Phase::Vanished(delivery, seen) => delivery.claim_over(&seen, now),
             Phase::Read(read) => Step::Read(read),
             Phase::Search(worker, if_none) => Step::Search(Search::new(worker, if_none, now)),
-            Phase::Create(create) if create.worker.has_time(now) => Step::Create(create),
+            Phase::Create(create) if create.worker.has_time(now) => create.unless_quiet(now),
             Phase::AddForm(add) if add.worker.has_time(now) => Step::AddForm(add),
             Phase::Delete(delete) if delete.worker.has_time(now) => Step::Delete(delete),
             Phase::Finish(finish) if finish.worker.has_time(now) => Step::Finish(finish),

@@ -41,6 +41,9 @@ pub enum LookOutcome {
 impl Delivery {
     /// What follows from the record that another attempt wrote, or from there being none.
     pub(super) fn first_step(self, seen: Option<Box<Record>>, now: Timestamp) -> Step {
+        if let Some(step) = self.leave_quiet(seen.as_deref(), now) {
+            return step;
+        }
         let Some(seen) = seen else {
             let claim = self.first_claim(now);
             return Step::Claim(Put::without_claim(self, claim, None, Then::Read));
@@ -91,7 +94,7 @@ impl Delivery {
     }
 
     /// The claim of a relay that has no record.
-    fn first_claim(&self, now: Timestamp) -> Record {
+    pub(super) fn first_claim(&self, now: Timestamp) -> Record {
         Record {
             rev: 1,
             state: State::Claimed,

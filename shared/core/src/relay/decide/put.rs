@@ -176,6 +176,9 @@ fn due(record: &Record, then: Then) -> Option<Timestamp> {
     Some(match then {
         Then::Read | Then::AfterSteps => later(record.lease_until, LOST),
         Then::End(Disposition::Again(wait)) => later(later(record.updated, wait), LOST),
+        Then::End(Disposition::Acknowledge) if record.not_before > Some(record.updated) => {
+            return record.not_before;
+        }
         Then::End(Disposition::Acknowledge | Disposition::GiveUp) => {
             let age = until(record.updated, record.first);
             let patience = (age / 4).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);

@@ -23,6 +23,7 @@ macro_rules! next {
 }
 
 mod any_course;
+mod breaker;
 mod half_made;
 mod prefill;
 mod unclear;
@@ -37,6 +38,7 @@ const POLICY: Policy = Policy {
     memory: Duration::from_secs(399 * 86_400),
     after_steps: false,
     stamped_late: false,
+    quiet_until: None,
 };
 const AFTER_STEPS: Policy = Policy {
     after_steps: true,

@@ -39,10 +39,10 @@ fn any_sent() -> impl Strategy<Value = Sent> {
 prop_compose! {
     fn any_record()(
         rev in 1..9_u64, state in any_state(), ours in any::<bool>(), lease_until in any_moment(),
-        sent in of(any_sent()), first in any_moment(), attempts in any::<u32>(), instance in of(any_instance()),
+        not_before in of(any_moment()), sent in of(any_sent()), first in any_moment(), attempts in any::<u32>(), instance in of(any_instance()),
     ) -> Record {
         let holder = if ours { us() } else { Holder(Uuid::from_u128(8)) };
-        Record { rev, state, holder, lease_until, sent, first, attempts, instance, ..seen(state) }
+        Record { rev, state, holder, lease_until, not_before, sent, first, attempts, instance, ..seen(state) }
     }
 }
 
@@ -339,6 +339,7 @@ impl Watch {
             }
             Step::Create(_) => {
                 self.check_request()?;
+                prop_assert!(!self.is_breaker_open());
                 prop_assert!(self.open.is_none() && !self.forgotten, "{:?}", self.open);
             }
             Step::AddForm(AddForm { half, .. }) => {
@@ -434,6 +435,16 @@ impl Watch {
                 let unsettled = written.is_none() && before.is_some() && seen.instance.is_some();
                 prop_assert!(self.looked || !unsettled);
             }
+            (State::Waiting, None) if self.is_breaker_open() => {
+                let left = self.met.as_ref();
+                prop_assert!(
+                    left.is_none_or(|met| matches!(met.state, State::Told | State::Waiting))
+                );
+                prop_assert_eq!(record.sent, before);
+                prop_assert_eq!(record.attempts, left.map_or(0, |met| met.attempts));
+                prop_assert_eq!(record.reason, Some(Reason::BQuiet));
+                prop_assert!(record.not_before >= self.policy.quiet_until);
+            }
             (State::Told, _) | (State::Waiting | State::Failed, None) => {
                 return Err(TestCaseError::fail("written without a claim"));
             }
@@ -450,7 +461,10 @@ impl Watch {
                 let backed = match state {
                     Some(State::Done) => true,
                     Some(State::Waiting) => {
-                        self.receives >= WAITING_RECEIVES
+                        // It is due when B may be asked again.
+                        let is_left = last.is_some_and(|record| record.not_before > Some(self.now));
+                        is_left
+                            || self.receives >= WAITING_RECEIVES
                             || matches!(self.set, Some(SetOutcome::Waiting(_)))
                     }
                     Some(State::Created) => {
@@ -466,6 +480,13 @@ impl Watch {
             Disposition::Again(wait) => prop_assert!(!wait.is_zero() && wait <= LONGEST_WAIT),
         }
         Ok(())
+    }
+
+    /// No request that creates a B may be sent.
+    fn is_breaker_open(&self) -> bool {
+        self.policy
+            .quiet_until
+            .is_some_and(|quiet| self.now < quiet)
     }
 
     fn quiet_at(&self, quiet: Quiet) -> Timestamp {
@@ -596,9 +617,9 @@ proptest! {
     #[test]
     fn any_course_of_events_ends_and_breaks_no_rule(
         turns in vec(any_turn(), 45), receives in 1..60_u32, after_steps in any::<bool>(),
-        stamped_late in any::<bool>(),
+        stamped_late in any::<bool>(), quiet_until in of((-10..2_000_i64).prop_map(moment)),
     ) {
-        let policy = Policy { after_steps, stamped_late, ..POLICY };
+        let policy = Policy { after_steps, stamped_late, quiet_until, ..POLICY };
         let mut attempt = Attempt::new(policy, us(), target(), receives);
         let mut watch = Watch {
             policy, receives, now: moment(0), written: None, met: None, open: None, asked: moment(0), forgotten: false, named: None, live: Vec::new(),
