@@ -17,6 +17,7 @@ mod ledger;
 mod metrics;
 mod one_path;
 mod outage;
+mod pace;
 mod poison;
 mod prefill;
 mod reconcile;

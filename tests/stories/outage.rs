@@ -17,9 +17,9 @@ async fn story() -> Story {
     Story::of_the_permit().await
 }
 
-/// The same, with B's metadata already cached, so that it is not fetched again and again while B is down.
+/// With B's metadata already cached, so that it is not fetched again and again while B is down, and reconcile.
 async fn warm() -> Story {
-    let story = story().await;
+    let story = with_reconcile().await;
     let a = story.fill_in(Stage::Ended);
     story.trigger(&a).await;
     story.reaches(ROUTE, &a, "done").await;

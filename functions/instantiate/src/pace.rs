@@ -34,7 +34,7 @@ const KEEP_EVERY: u32 = 300;
 const PROBE_PATIENCE: Duration = Duration::from_secs(10);
 const PROBE_AGAIN: Duration = Duration::from_secs(30);
 /// How often it looks meanwhile.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// What a probe has: the longest request to B, and the reads before it.
 const PROBE_LEASE: Duration = Duration::from_secs(180);
 /// How long a relay is put back whose turn did not come: ten turns, and within these bounds.

@@ -15,8 +15,8 @@ pub mod load;
 pub use breaker::{Admission, Breaker, BreakerState};
 pub use load::Load;
 
-/// The lowest rate that a pace falls to, in B per second: one in twenty seconds.
-pub const LOWEST_RATE: f64 = 0.05;
+/// The lowest rate that a pace falls to, in B per second: one in ten seconds.
+pub const LOWEST_RATE: f64 = 0.1;
 /// The highest rate that a pace rises to.
 pub const HIGHEST_RATE: f64 = 100.0;
 /// The rate of a container that knows nothing of B yet.
@@ -34,6 +34,8 @@ const GAIN_EXPONENT: f64 = 0.75;
 const AFTER_BUSY: f64 = 0.75;
 /// What is left after B was too busy for most requests, did not answer, or slowed down.
 const AFTER_TROUBLE: f64 = 0.5;
+/// So many refusals at least make most requests.
+const MANY: u32 = 3;
 /// The pace is cut at most once in this time: answers to requests from before a cut say nothing of the pace after it.
 const CUT_EVERY: Duration = Duration::from_secs(2);
 /// A request may go this much before its turn, so that a batch at a high rate goes at once.
@@ -196,7 +198,7 @@ impl Pace {
             Load::Busy(after) => {
                 self.busy += 1;
                 self.pause_for(now, after);
-                let factor = if self.busy > self.took {
+                let factor = if self.busy > self.took && self.busy >= MANY {
                     AFTER_TROUBLE
                 } else {
                     AFTER_BUSY
