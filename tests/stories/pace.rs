@@ -84,7 +84,7 @@ async fn the_relays_of_a_healthy_b_end_while_another_b_hangs() {
 #[tokio::test]
 async fn a_pace_that_the_route_sets_keeps_below_what_b_takes() {
     const RELAYS: usize = 30;
-    const LIMIT: usize = 12;
+    const LIMIT: usize = 20;
     let paced = permit_route().replace(
         "  dataType: model",
         "  pace: { perSecond: 10 }\n  dataType: model",

@@ -77,6 +77,11 @@ fn limits(set: &[PaceRule], containers: u32) -> Limits {
 }
 
 impl Turn {
+    /// Whether the breaker has opened since the turn was given.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.probe && self.of.is_open()
+    }
+
     /// Takes in what an answer of B says of its load.
     pub(crate) async fn answered(&mut self, load: Load, took: Duration) {
         self.used = true;

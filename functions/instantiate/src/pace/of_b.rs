@@ -317,6 +317,10 @@ impl PaceOfB {
 }
 
 impl PaceOfB {
+    pub(super) fn is_open(&self) -> bool {
+        self.shared().breaker.state() != BreakerState::Closed
+    }
+
     /// A turn is over.
     pub(super) fn over(&self, unused: bool) {
         self.shared().pace.over(unused);

@@ -26,7 +26,7 @@ use stafett_runtime::{
 use tokio::time::Instant;
 
 use super::{RelayRun, draft_missing};
-use crate::source::Ready;
+use crate::{pace::Turn, source::Ready};
 
 impl RelayRun<'_> {
     /// Searches all apps in which this relay may have created a B, and weighs what it finds.
@@ -118,6 +118,9 @@ impl RelayRun<'_> {
         // Waiting for another relay's B has taken time.
         if self.budget().left() < self.delivery.context.settings.lease / 10 {
             return CreateOutcome::NotSent(Failure::new(Reason::OutOfTime));
+        }
+        if self.turn.as_ref().is_some_and(Turn::is_over) {
+            return CreateOutcome::NotSent(Failure::new(Reason::BQuiet));
         }
         let Some(ready) = &self.ready else {
             return CreateOutcome::NotSent(draft_missing());
