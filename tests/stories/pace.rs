@@ -1,16 +1,12 @@
-//! A B that is down, that hangs, or that takes only so many requests in a second.
+//! A B that is down, or that hangs.
 
-use std::{
-    collections::VecDeque,
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use http::StatusCode;
 use local_altinn::Stage;
 use local_world::deployment::{Deployment, Plan, sample_apps};
 use testbed::wire::{Action, CannedResponse, Gate};
-use tests::{DEADLINE, ROUTE, Story, permit_alone, permit_route, posts, routes};
+use tests::{DEADLINE, ROUTE, Story, permit_alone, posts};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -78,49 +74,5 @@ async fn the_relays_of_a_healthy_b_end_while_another_b_hangs() {
     }
     story.settled().await;
     assert!(story.dead_letters(0).await.is_empty());
-    story.end().await;
-}
-
-#[tokio::test]
-async fn a_pace_that_the_route_sets_keeps_below_what_b_takes() {
-    const RELAYS: usize = 30;
-    const LIMIT: usize = 20;
-    let paced = permit_route().replace(
-        "  dataType: model",
-        "  pace: { perSecond: 10 }\n  dataType: model",
-    );
-    assert_ne!(paced, permit_route());
-    let paced = routes([(ROUTE, paced)]);
-    let mut plan = permit_alone().setting("STAFETT_MAXIMUM_CONCURRENCY", "1");
-    plan.routes = paced.path().to_owned();
-    let story = Story::begin(plan).await;
-    // B takes so many in any second, and answers 429 to others.
-    let taken: Mutex<VecDeque<Instant>> = Mutex::default();
-    let too_many = posts().when(move |_| {
-        let mut taken = taken.lock().expect("no panic");
-        let now = Instant::now();
-        taken.retain(|at| now.duration_since(*at) < Duration::from_secs(1));
-        let refuses = taken.len() >= LIMIT;
-        if !refuses {
-            taken.push_back(now);
-        }
-        refuses
-    });
-    let busy = Action::Answer(CannedResponse::status(StatusCode::TOO_MANY_REQUESTS));
-    let refusals = story.altinn_wire.faults().add(too_many, busy);
-    let all: Vec<String> = (0..RELAYS).map(|_| story.fill_in(Stage::Ended)).collect();
-    let began = Instant::now();
-    story
-        .send(all.iter().map(|a| Story::message(ROUTE, a)))
-        .await;
-    for a in &all {
-        story.reaches(ROUTE, a, "done").await;
-    }
-    let took = began.elapsed();
-    assert!(took >= Duration::from_millis(2_800), "{took:?}");
-    let refused = story.altinn_wire.faults().applied(refusals);
-    // A slow machine may send two requests later than their turns, and so closer to the next ones.
-    assert!(refused <= 2, "{refused} refused");
-    assert_eq!(story.creations(), RELAYS);
     story.end().await;
 }
