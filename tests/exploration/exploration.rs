@@ -339,6 +339,7 @@ impl Model {
             after_steps: self.after_steps,
             stamped_late: false,
             of_set: false,
+            quiet_until: None,
         }
     }
 

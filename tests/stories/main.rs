@@ -19,6 +19,7 @@ mod lost_ledger;
 mod metrics;
 mod one_path;
 mod outage;
+mod pace;
 mod poison;
 mod prefill;
 mod reconcile;

@@ -428,7 +428,7 @@ async fn only_messages_that_match_every_filter_are_redriven_and_the_others_stay_
 }
 
 #[tokio::test]
-async fn a_redriven_relay_keeps_its_trace() {
+async fn a_redriven_relay_keeps_its_trace_and_has_its_route_as_message_group() {
     const TRACE: &str =
         "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
     let desk = Desk::set_up().await;
@@ -450,6 +450,8 @@ async fn a_redriven_relay_keeps_its_trace() {
     let attributes = sent[0].attributes.as_ref().expect("attributes");
     let kept = attributes.get(&MessageSystemAttributeName::AwsTraceHeader);
     assert_eq!(kept.map(String::as_str), Some(TRACE));
+    let group = attributes.get(&MessageSystemAttributeName::MessageGroupId);
+    assert_eq!(group.map(String::as_str), Some(ROUTE));
 }
 
 #[tokio::test]

@@ -93,6 +93,7 @@ async fn a_setting_of_the_wrong_form_is_named_without_its_value() {
         ("MASKINPORTEN_JWK", "{\"kty\":\"oct\",\"k\":\"c2VjcmV0\"}"),
         ("STAFETT_LEASE_SECONDS", "-300"),
         ("STAFETT_SETTLE_SECONDS", "four minutes"),
+        ("STAFETT_MAXIMUM_CONCURRENCY", "as-many-as-there-are"),
         ("TRIGGER_SCOPE", "two scopes"),
         ("TRIGGER_CONSUMERS", "four, five"),
         ("TRIGGER_ISSUER", "https://an-issuer.example.no"),

@@ -31,14 +31,15 @@ use stafett_runtime::{
     ledger::Ledger,
     metrics::{Outcome, Relayed},
     queue::Queue,
-    settings::{Environment, LedgerSettings, QueueSettings, RouteSettings},
+    settings::{Environment, LedgerSettings, PaceSettings, QueueSettings, RouteSettings},
     start::StartError,
     telemetry::{Causes, Trace},
 };
 
-use self::{arrivals::Arrivals, relay::Context, walks::Walks};
+use self::{arrivals::Arrivals, pace::Paces, relay::Context, walks::Walks};
 
 mod arrivals;
+mod pace;
 mod relay;
 mod source;
 mod walks;
@@ -67,18 +68,21 @@ impl Instantiate {
         let connection = Connection::read(environment)?;
         let settings = LedgerSettings::read(environment)?;
         let queue = Queue::new(aws, &QueueSettings::read(environment)?);
+        let containers = PaceSettings::read(environment)?.containers;
         let routes = Routes::load(&RouteSettings::read(environment)?.directory)?;
+        let ledger = Ledger::new(aws, &settings);
         Ok(Self {
-            routes: Arc::new(routes),
             queue,
             context: Arc::new(Context {
                 altinn: connection.open(aws, clock.clone()).await?,
-                ledger: Ledger::new(aws, &settings),
+                paces: Paces::new(&routes, containers, &ledger, &clock),
+                ledger,
                 settings,
                 clock,
                 arrivals: Arrivals::default(),
                 walks: Walks::default(),
             }),
+            routes: Arc::new(routes),
         })
     }
 

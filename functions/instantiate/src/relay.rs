@@ -7,15 +7,17 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
     ops::ControlFlow,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use futures_util::{StreamExt, future::BoxFuture, stream};
 use http::StatusCode;
+use jiff::Timestamp;
 use stafett_core::{
     id::InstanceId,
     instance::Instance,
+    pace::Load,
     relay::{
         Holder, Reason, RelayId, State,
         decide::{
@@ -39,6 +41,7 @@ use uuid::Uuid;
 
 use crate::{
     arrivals::Arrivals,
+    pace::{Admitted, PaceOfB, Paces, Turn},
     source::{self, Ready, Share},
     walks::Walks,
 };
@@ -59,6 +62,7 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     pub(crate) arrivals: Arrivals,
     pub(crate) walks: Walks,
+    pub(crate) paces: Paces,
 }
 
 impl Context {
@@ -90,8 +94,14 @@ impl Context {
             message,
             birth,
             budget,
+            handed: Arc::default(),
         };
-        delivery.run(relay, trigger.instance, None).await.0
+        let run = delivery.run(relay, trigger.instance, None);
+        let Some(pace) = self.paces.of(&route.to.app) else {
+            return run.await.0;
+        };
+        let ((disposition, _), ()) = tokio::join!(run, pace.refresh());
+        disposition
     }
 }
 
@@ -106,6 +116,8 @@ struct Delivery<'a> {
     /// The birth of the ledger, if another one came before it.
     birth: Option<Birth>,
     budget: Arc<Budget>,
+    /// The turn of the set's relay, for the first of its parts.
+    handed: Arc<Mutex<Option<Turn>>>,
 }
 
 impl<'a> Delivery<'a> {
@@ -126,7 +138,10 @@ impl<'a> Delivery<'a> {
             receives = self.message.receives,
             trace = self.trace.map(Trace::as_str),
         );
+        let (turn, quiet_until) = self.admit().instrument(span.clone()).await;
         let run = RelayRun {
+            turn,
+            quiet_until,
             reads_ahead: self.message.receives == 1 && share.is_none(),
             delivery: self,
             relay,
@@ -140,6 +155,25 @@ impl<'a> Delivery<'a> {
             first: None,
         };
         run.run().instrument(span).await
+    }
+
+    /// Waits for the relay's turn, before its claim, so that no lease is used up. If it does not come, the second
+    /// value is until when B may not be asked.
+    async fn admit(&self) -> (Option<Turn>, Option<Timestamp>) {
+        let handed = self.handed.lock();
+        let handed = handed.unwrap_or_else(PoisonError::into_inner).take();
+        let Some(pace) = self.pace().filter(|_| handed.is_none()) else {
+            return (handed, None);
+        };
+        // The rest is for the work.
+        match pace.admit(self.budget.left() / 2).await {
+            Admitted::Turn(turn) => (Some(turn), None),
+            Admitted::Quiet(until) => (None, Some(until)),
+        }
+    }
+
+    fn pace(&self) -> Option<&'a Arc<PaceOfB>> {
+        self.context.paces.of(&self.route.to.app)
     }
 
     /// Works on one of several relays of an A instance that has been read. Boxed, because the run of the set's relay
@@ -175,6 +209,10 @@ struct RelayRun<'a> {
     found: BTreeMap<InstanceId, Instance>,
     /// Held while this relay makes the first B of a version.
     first: Option<OwnedMutexGuard<()>>,
+    /// Its turn to ask B.
+    turn: Option<Turn>,
+    /// It has no turn, and B may not be asked before this moment.
+    quiet_until: Option<Timestamp>,
 }
 
 impl RelayRun<'_> {
@@ -188,6 +226,9 @@ impl RelayRun<'_> {
             attempt = match self.take(step).await {
                 ControlFlow::Continue(attempt) => attempt,
                 ControlFlow::Break(end) => {
+                    if let Some(turn) = self.turn.take() {
+                        turn.end().await;
+                    }
                     self.conclude(&end, started.elapsed());
                     return (end.disposition, end.record.map(|record| record.state));
                 }
@@ -268,6 +309,7 @@ impl RelayRun<'_> {
             after_steps: !self.route().then.is_empty() && self.relay.digest().is_none(),
             stamped_late: matches!(self.route().to.mode, Mode::Prefill { .. }),
             of_set: self.relay.digest().is_some(),
+            quiet_until: self.quiet_until,
         };
         let holder = Holder(Uuid::new_v4());
         let target = self.route().to.app.clone();
@@ -355,9 +397,19 @@ impl RelayRun<'_> {
             .read_a()
             .await
             .map_err(|error| NotReady::Unavailable(source::unread(&error)))?;
-        let shares = source::prepare(self.altinn(), self.budget(), self.route(), &a, read).await;
+        let asked = Instant::now();
+        let (shares, load) =
+            source::prepare(self.altinn(), self.budget(), self.route(), &a, read).await;
         self.a = Some(a);
+        self.answered(load, asked.elapsed()).await;
         shares
+    }
+
+    /// Takes in what an answer of B's app says of its load.
+    async fn answered(&mut self, load: Load, took: Duration) {
+        if let Some(turn) = self.turn.as_mut().filter(|_| load != Load::Unknown) {
+            turn.answered(load, took).await;
+        }
     }
 
     async fn read_a(&mut self) -> Result<Instance, AltinnError> {
@@ -397,7 +449,9 @@ impl RelayRun<'_> {
     }
 
     /// Runs one relay per value of `each`, some at a time.
-    async fn run_set(&self, read: &Read, shares: Vec<Share>) -> SetOutcome {
+    async fn run_set(&mut self, read: &Read, shares: Vec<Share>) -> SetOutcome {
+        let handed = self.delivery.handed.lock();
+        *handed.unwrap_or_else(PoisonError::into_inner) = self.turn.take();
         let keyed: Vec<(RelayId, Share)> = shares
             .into_iter()
             .map(|share| {
@@ -421,6 +475,8 @@ impl RelayRun<'_> {
             .buffer_unordered(RELAYS_AT_ONCE)
             .collect()
             .await;
+        let handed = self.delivery.handed.lock();
+        self.turn = handed.unwrap_or_else(PoisonError::into_inner).take();
         SetOutcome::sum(ends)
     }
 

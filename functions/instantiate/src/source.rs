@@ -4,6 +4,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use stafett_core::{
     instance::Instance,
+    pace::Load,
     preflight::{CheckedDraft, TargetApp},
     prepare::{self, InstanceData, Shaped},
     relay::{
@@ -43,13 +44,27 @@ pub(crate) struct Share {
 }
 
 /// Turns the A instance into the shares of its relays: one, or one per value of the
-/// route's `each`. `Err` is why there is no draft for any of them.
+/// route's `each`. `Err` is why there is no draft for any of them. Also returns what it says of B's load if B's app could
+/// not be asked about itself.
 pub(crate) async fn prepare(
     altinn: &Altinn,
     budget: &Budget,
     route: &Route,
     instance: &Instance,
     read: &Read,
+) -> (Result<Vec<Share>, NotReady>, Load) {
+    let mut load = Load::Unknown;
+    let shares = prepared(altinn, budget, route, instance, read, &mut load).await;
+    (shares, load)
+}
+
+async fn prepared(
+    altinn: &Altinn,
+    budget: &Budget,
+    route: &Route,
+    instance: &Instance,
+    read: &Read,
+    load: &mut Load,
 ) -> Result<Vec<Share>, NotReady> {
     // Nothing more is read of an instance that is not relayed.
     prepare::opened(route, instance).map_err(|obstacle| NotReady::from(&obstacle))?;
@@ -61,6 +76,7 @@ pub(crate) async fn prepare(
         altinn.instance_data(budget, route, instance),
         altinn.target_app(budget, &route.to, None)
     );
+    *load = b.as_ref().err().map_or(Load::Unknown, AltinnError::load);
     let mut source = source.map_err(|error| NotReady::Unavailable(unread(&error)))?;
     let shares = shares(route, &source, &b);
     if !is_refused(&shares) {
@@ -75,6 +91,7 @@ pub(crate) async fn prepare(
         source = source.with_metadata(&fresh);
     }
     let b = altinn.target_app(budget, &route.to, Some(asked)).await;
+    *load = b.as_ref().err().map_or(Load::Unknown, AltinnError::load);
     self::shares(route, &source, &b)
 }
 

@@ -1,9 +1,12 @@
 //! Relays that stand still: nobody works on them, and no message of them is on its way.
 
-use std::time::Instant;
+use std::{mem, time::Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use stafett_core::relay::{State, decide::TOLD_FOR};
+use stafett_core::{
+    pace::BreakerState,
+    relay::{State, decide::TOLD_FOR},
+};
 use stafett_runtime::ledger::{DueKey, RelayStatus};
 
 use crate::{
@@ -20,6 +23,8 @@ const WRITES_AT_ONCE: usize = 8;
 #[derive(Debug, Default)]
 pub(crate) struct DueRelays {
     next: Option<DueKey>,
+    /// A relay has been enqueued that finds out whether B is up again.
+    probed: bool,
 }
 
 impl DueRelays {
@@ -38,7 +43,8 @@ impl DueRelays {
                 .ledger
                 .due(&route_run.route.name, now, self.next.take())
                 .await?;
-            wake(run, route_run, &relays).await?;
+            let relays = self.without_those_for_a_b_that_is_down(run, route_run, relays);
+            wake(run, route_run, &relays.await?).await?;
             share.spent(began.elapsed());
             match next {
                 None => return Ok(TurnEnd::Finished),
@@ -46,6 +52,26 @@ impl DueRelays {
             }
         }
         Ok(TurnEnd::ShareUsed)
+    }
+
+    /// While B's breaker is open, one of the relays that wait is enqueued. The others stay due, so that no message is sent
+    /// for them before B answers.
+    async fn without_those_for_a_b_that_is_down(
+        &mut self,
+        run: &Run<'_>,
+        route_run: &RouteRun<'_>,
+        mut relays: Vec<RelayStatus>,
+    ) -> Result<Vec<RelayStatus>, RunError> {
+        let waits = |relay: &RelayStatus| matches!(relay.state, State::Told | State::Waiting);
+        if !relays.iter().any(waits) {
+            return Ok(relays);
+        }
+        let note = run.context.ledger.pace(&route_run.route.to.app).await?;
+        if note.is_none_or(|note| note.state == BreakerState::Closed) {
+            return Ok(relays);
+        }
+        relays.retain(|relay| !waits(relay) || !mem::replace(&mut self.probed, true));
+        Ok(relays)
     }
 }
 

@@ -29,6 +29,10 @@ use tokio::sync::Mutex;
 /// Amazon SQS API Reference, SendMessage, MessageSystemAttributes.
 const TRACE_HEADER: &str = "AWSTraceHeader";
 
+/// The message group. On a standard queue it makes SQS share deliveries fairly among groups (Amazon SQS Developer
+/// Guide, "Amazon SQS fair queues"). The embedded SQS refuses it there, so it is kept here.
+const GROUP: &str = "MessageGroupId";
+
 /// The visibility timeout of a queue that was created without one.
 const DEFAULT_VISIBILITY_TIMEOUT: u64 = 30;
 
@@ -111,6 +115,7 @@ struct Sent {
     /// The receipt of its last receive.
     receipt: Option<String>,
     trace: Option<String>,
+    group: Option<String>,
 }
 
 impl Messages {
@@ -202,6 +207,7 @@ impl Messages {
             return sqs.handle_operation(operation, body).await;
         }
         let input: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let body = without_group(operation, &input)?.unwrap_or(body);
         // Hold the lock, so that nobody reads the book between the send and its entry.
         let mut book = match operation {
             Op::SendMessage | Op::SendMessageBatch => Some(self.book.lock().await),
@@ -277,6 +283,7 @@ impl Book {
             first_received: None,
             receipt: None,
             trace: trace.as_str().map(str::to_owned),
+            group: input[GROUP].as_str().map(str::to_owned),
         };
         self.sent.insert(text(&output["MessageId"]), sent);
     }
@@ -288,7 +295,8 @@ impl Book {
             .filter_map(|names| input[names].as_array())
             .flatten()
             .collect();
-        let wants_trace = asked.iter().any(|it| **it == TRACE_HEADER || **it == "All");
+        let wants = |name| asked.iter().any(|it| **it == name || **it == "All");
+        let (wants_trace, wants_group) = (wants(TRACE_HEADER), wants(GROUP));
         let default = self.timeouts.get(&queue).copied();
         let seconds = input["VisibilityTimeout"]
             .as_u64()
@@ -315,6 +323,9 @@ impl Book {
                 }
                 if let Some(trace) = sent.trace.as_ref().filter(|_| wants_trace) {
                     message["Attributes"][TRACE_HEADER] = json!(trace);
+                }
+                if let Some(group) = sent.group.as_ref().filter(|_| wants_group) {
+                    message["Attributes"][GROUP] = json!(group);
                 }
             }
             let hidden = Hidden {
@@ -411,6 +422,27 @@ fn pairs<'a>(input: &'a Value, output: &'a Value) -> impl Iterator<Item = (&'a V
         let mut entries = input["Entries"].as_array()?.iter();
         Some((entries.find(|entry| entry["Id"] == taken["Id"])?, taken))
     })
+}
+
+/// A send without the message groups, if that is what it is and it has any. The queues are all standard queues.
+fn without_group(operation: SqsOperation, input: &Value) -> Result<Option<Bytes>, SqsError> {
+    let mut input = input.clone();
+    let taken = match operation {
+        SqsOperation::SendMessage => take_group(&mut input),
+        SqsOperation::SendMessageBatch => input["Entries"]
+            .as_array_mut()
+            .into_iter()
+            .flatten()
+            .fold(false, |taken, entry| take_group(entry) | taken),
+        _ => false,
+    };
+    let body = taken.then(|| serde_json::to_vec(&input)).transpose();
+    Ok(body.map_err(internal)?.map(Bytes::from))
+}
+
+fn take_group(message: &mut Value) -> bool {
+    let fields = message.as_object_mut();
+    fields.is_some_and(|fields| fields.remove(GROUP).is_some())
 }
 
 async fn read(response: Response<SqsResponseBody>) -> Result<Value, SqsError> {

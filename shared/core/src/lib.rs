@@ -27,6 +27,7 @@ pub mod language;
 pub mod metadata;
 pub mod moment;
 pub mod number;
+pub mod pace;
 pub mod preflight;
 pub mod prepare;
 pub mod process;

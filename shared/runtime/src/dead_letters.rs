@@ -154,6 +154,7 @@ impl DeadLetters {
             .wait_time_seconds(seconds(POLL))
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader)
+            .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
             .customize()
             .config_override(once)
             .send()
@@ -171,8 +172,8 @@ impl DeadLetters {
             .collect())
     }
 
-    /// Sends dead letters to the queue that they came from, with the cause `redrive` and their own trace: as many as one
-    /// of [`batches`] has. Returns an outcome for each, in their order.
+    /// Sends dead letters to the queue that they came from, with the cause `redrive` and their own trace and
+    /// message group: as many as one of [`batches`] has. Returns an outcome for each, in their order.
     ///
     /// # Errors
     /// [`DeadLettersError`]; some or all may be in the queue nevertheless.
@@ -188,6 +189,7 @@ impl DeadLetters {
         for (position, letter) in letters.iter().enumerate() {
             let mut entry = SendMessageBatchRequestEntry::builder()
                 .id(position.to_string())
+                .set_message_group_id(letter.group())
                 .message_body(letter::sent_back(&letter.body));
             if let Some(trace) = &letter.trace {
                 let value = MessageSystemAttributeValue::builder()

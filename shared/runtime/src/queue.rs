@@ -142,6 +142,9 @@ impl Queue {
     /// Developer Guide, "Message system attributes"). A malformed header is left out, since SQS would refuse the
     /// messages.
     ///
+    /// Each message has its route as message group. On a standard queue this makes SQS deliver the messages of the other
+    /// groups first while one has many in flight (Amazon SQS Developer Guide, "Amazon SQS fair queues"); it keeps no order.
+    ///
     /// If the queue refuses some messages of a batch, the next batches are sent all the same; if a call fails, they are
     /// not.
     ///
@@ -161,6 +164,7 @@ impl Queue {
             let entry = SendMessageBatchRequestEntry::builder()
                 .id((position % BATCH).to_string())
                 .message_body(body)
+                .message_group_id(trigger.route.as_str())
                 .set_message_system_attributes(trace.clone())
                 .build()
                 .map_err(|error| QueueError::Unwritable(error.into()))?;

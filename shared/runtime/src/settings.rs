@@ -15,7 +15,7 @@ pub use altinn::{AltinnSettings, MaskinportenSettings};
 pub use api::{ApiSettings, CallerSettings, EVENTS_SECRET_MIN_CHARACTERS, EventsSettings};
 pub use environment::{Environment, SettingError};
 pub use reconcile::{PAGE_SIZE, ReconcileSettings};
-pub use relay::{DeadLetterSettings, LedgerSettings, QueueSettings, RouteSettings};
+pub use relay::{DeadLetterSettings, LedgerSettings, PaceSettings, QueueSettings, RouteSettings};
 pub use secret::{SecretError, SecretSource};
 pub(crate) use telemetry::DEFAULT_NAMESPACE;
 pub use telemetry::{LogSettings, MetricSettings};

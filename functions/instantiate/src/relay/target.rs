@@ -20,12 +20,13 @@ use stafett_core::{
     },
 };
 use stafett_runtime::{
-    altinn::{AltinnError, repair::Repair},
+    altinn::{AltinnError, create::Answered, repair::Repair},
     telemetry::Causes,
 };
+use tokio::time::Instant;
 
 use super::{RelayRun, draft_missing};
-use crate::{source::Ready, walks::Wanted};
+use crate::{pace::Turn, source::Ready, walks::Wanted};
 
 impl RelayRun<'_> {
     /// Searches all apps in which this relay may have created a B, and weighs what it finds.
@@ -141,14 +142,20 @@ impl RelayRun<'_> {
         if self.budget().left() < self.delivery.context.settings.lease / 10 {
             return CreateOutcome::NotSent(Failure::new(Reason::OutOfTime));
         }
+        if self.turn.as_ref().is_some_and(Turn::is_over) {
+            return CreateOutcome::NotSent(Failure::new(Reason::BQuiet));
+        }
         let Some(ready) = &self.ready else {
             return CreateOutcome::NotSent(draft_missing());
         };
         let app = &self.route().to.app;
-        let outcome = self
+        let asked = Instant::now();
+        let Answered { outcome, load } = self
             .altinn()
             .create(self.budget(), app, &self.relay, self.source, &ready.checked)
             .await;
+        self.answered(load, asked.elapsed()).await;
+        let app = &self.route().to.app;
         if matches!(&outcome, CreateOutcome::Unclear(reply) if reply.refused) {
             // B may have been deployed again since its metadata was read.
             self.altinn().forget_metadata(app);

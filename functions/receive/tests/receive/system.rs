@@ -131,6 +131,7 @@ impl System {
                 .queue_url(&self.aws.resources().queue.url)
                 .max_number_of_messages(10)
                 .message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader)
+                .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
                 .wait_time_seconds(1)
                 .send()
                 .await
@@ -140,6 +141,8 @@ impl System {
                 let mut attributes = message.attributes.unwrap_or_default();
                 let trace = attributes.remove(&MessageSystemAttributeName::AwsTraceHeader);
                 let route = body["route"].as_str().unwrap().to_owned();
+                let group = attributes.remove(&MessageSystemAttributeName::MessageGroupId);
+                assert_eq!(group.as_ref(), Some(&route), "the group is the route");
                 let twice = messages.insert(route, (body, trace));
                 assert!(twice.is_none(), "a route was triggered twice: {twice:?}");
             }

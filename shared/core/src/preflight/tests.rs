@@ -56,6 +56,7 @@ fn valid() -> Case {
             complete: true,
             mode: Mode::Complete,
             verify: VerifyRule::Sampled,
+            pace: None,
         },
     }
 }

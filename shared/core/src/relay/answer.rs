@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::{
     id::InstanceId,
+    pace::Load,
     relay::{
         Reason,
         decide::{Failure, Quiet, Reply},
@@ -61,6 +62,13 @@ impl Refusal {
             elapsed,
             body: body.map(|body| Body::read(body, html)),
         }
+    }
+
+    /// What it says of B's load.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let by_gateway = matches!(self.body, Some(Body::Html));
+        Load::of(self.status, by_gateway, self.retry_after)
     }
 
     /// Whether B's app refuses a data element by its own check, and would refuse it again (measured:

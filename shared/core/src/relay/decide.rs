@@ -49,6 +49,7 @@ use crate::id::AppId;
 
 mod after_steps;
 mod birth;
+mod breaker;
 mod create;
 mod disposition;
 mod failure;
@@ -102,6 +103,9 @@ pub struct Policy {
     /// Whether the relay is one of a set. It has no message and no due time of its own: the relay of the set has them, and
     /// waits for the relay that is to be tried next.
     pub of_set: bool,
+    /// No request is sent that creates a B before this moment, because B's breaker is open or the relay's turn has not
+    /// come.
+    pub quiet_until: Option<Timestamp>,
 }
 
 /// A delivery of the relay's message, as SQS tells of it.
@@ -259,7 +263,7 @@ impl Attempt {
             Phase::Vanished(delivery, seen) => delivery.claim_over(&seen, now),
             Phase::Read(read) => Step::Read(read),
             Phase::Search(worker, if_none) => Step::Search(Search::new(worker, if_none, now)),
-            Phase::Create(create) if create.worker.has_time(now) => Step::Create(create),
+            Phase::Create(create) if create.worker.has_time(now) => create.unless_quiet(now),
             Phase::AddForm(add) if add.worker.has_time(now) => Step::AddForm(add),
             Phase::Delete(delete) if delete.worker.has_time(now) => Step::Delete(delete),
             Phase::Finish(finish) if finish.worker.has_time(now) => Step::Finish(finish),
@@ -306,6 +310,7 @@ impl Delivery {
             rev: seen.rev.saturating_add(1),
             holder: self.holder,
             not_before: None,
+            sent: birth::with_unseen(seen.sent, seen, &self.policy),
             updated: now,
             ..seen.clone()
         }

@@ -119,6 +119,22 @@ pub struct Target {
     pub mode: Mode,
     /// Which B are read back and compared with what was sent.
     pub verify: VerifyRule,
+    /// The pace of requests to B, if the route sets it.
+    pub pace: Option<PaceRule>,
+}
+
+/// The pace of requests to a B app that its routes set, for all containers together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PaceRule {
+    /// At most so many B per second.
+    pub per_second: Option<u32>,
+    /// At most so many at once.
+    pub at_once: Option<u32>,
+}
+
+impl PaceRule {
+    /// The highest value of either.
+    pub const HIGHEST: u32 = 1_000;
 }
 
 /// Which B of a route are read back and compared with what was sent.

@@ -127,6 +127,8 @@ pub enum Expected {
     Text,
     /// `true` or `false`.
     Boolean,
+    /// A whole number.
+    Number,
     /// An expression.
     Expression,
 }
@@ -140,6 +142,7 @@ impl Expected {
             Self::List => "must be a list",
             Self::Text => "must be a text",
             Self::Boolean => "must be `true` or `false`",
+            Self::Number => "must be a whole number from 1 to 1000",
             Self::Expression => "must be an expression, such as \"'310075728'\"",
         }
     }

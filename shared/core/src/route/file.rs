@@ -128,6 +128,25 @@ pub(super) struct To {
     /// Which B are read back and compared with what was sent: `always`, `sampled` (if not given) or `never`.
     #[cfg_attr(feature = "schema", schemars(with = "Option<schema_parts::Verify>"))]
     pub(super) verify: Option<Spanned<String>>,
+    /// How many B are made in a second and at a time, at most; if not given, found out from B's answers.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Pace>"))]
+    pub(super) pace: Option<Spanned<Pace>>,
+}
+
+/// How many B are made in a second and at a time, at most: one of the two, or both.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = schema_parts::at_least_one))]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pace {
+    /// So many B in a second at most, by all functions together.
+    #[serde(rename = "perSecond")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u32>", range(min = 1, max = 1000), example = &20))]
+    pub(super) per_second: Option<Spanned<u32>>,
+    /// So many B at the same time at most, by all functions together.
+    #[serde(rename = "atOnce")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u32>", range(min = 1, max = 1000), example = &5))]
+    pub(super) at_once: Option<Spanned<u32>>,
 }
 
 /// In whose inbox the instance appears: one of `organisation`, `person` and `party`, an expression each.
@@ -383,6 +402,7 @@ fn expected(field: &[Step<'_>]) -> Expected {
         [Name("attachments")] => Expected::List,
         [Name("attachments"), Item(_), Name("required")]
         | [Name("to" | "then"), Name("complete")] => Expected::Boolean,
+        [Name("to"), Name("pace"), Name(_)] => Expected::Number,
         [Name("model"), ..] | [Name("to"), Name("owner"), _] | [Name("key")] => {
             Expected::Expression
         }
@@ -390,7 +410,7 @@ fn expected(field: &[Step<'_>]) -> Expected {
         | [Name("from" | "to" | "then")]
         | [Name("attachments"), Item(_)]
         | [Name("from"), Name("when")]
-        | [Name("to"), Name("owner")]
+        | [Name("to"), Name("owner" | "pace")]
         | [Name("then"), Name("substatus")] => Expected::Group,
         _ => Expected::Text,
     }
@@ -512,6 +532,7 @@ mod tests {
             Some("object") => Expected::Group,
             Some("array") => Expected::List,
             Some("boolean") => Expected::Boolean,
+            Some("integer") => Expected::Number,
             Some("string") => Expected::Text,
             _ => {
                 let branches = schema.get("anyOf").or(schema.get("oneOf"));

@@ -7,8 +7,8 @@ use serde_saphyr::{Location, Spanned};
 
 use super::{
     Accepted, AfterSteps, AttachmentRule, Each, Expected, Gate, Mistake, Mode, NamePattern, Order,
-    OwnerRule, Route, RouteError, Target, VerifyRule, Words,
-    file::{Owner, RouteFile, Then, To, Tree, When, bytes},
+    OwnerRule, PaceRule, Route, RouteError, Target, VerifyRule, Words,
+    file::{Owner, Pace, RouteFile, Then, To, Tree, When, bytes},
     model::{Group, Node},
     span::Scalars,
 };
@@ -299,6 +299,7 @@ impl<'a> Check<'a> {
         let owner = self.owner(to.owner, locals);
         let mode = self.mode(to.mode, to.stamp);
         let verify = self.verify(to.verify);
+        let pace = self.pace(to.pace);
         let root = match to.root {
             None => Some("model".to_owned()),
             Some(root) if xml::is_name(&root.value) => Some(root.value),
@@ -345,7 +346,51 @@ impl<'a> Check<'a> {
             complete: to.complete,
             mode: mode?,
             verify: verify?,
+            pace: pace?,
         })
+    }
+
+    /// The pace, if the route sets one.
+    fn pace(&mut self, pace: Option<Spanned<Pace>>) -> Option<Option<PaceRule>> {
+        let Some(pace) = pace else {
+            return Some(None);
+        };
+        let place = pace.referenced;
+        let Pace {
+            per_second,
+            at_once,
+        } = pace.value;
+        if per_second.is_none() && at_once.is_none() {
+            self.error(
+                Mistake::MissingKey("perSecond".into()),
+                Some(place),
+                "to.pace",
+                "must have `perSecond`, how many B are made in a second at most, or `atOnce`, how many at the same time",
+            );
+            return None;
+        }
+        let per_second = self.pace_number(per_second, "to.pace.perSecond");
+        let at_once = self.pace_number(at_once, "to.pace.atOnce");
+        Some(Some(PaceRule {
+            per_second: per_second?,
+            at_once: at_once?,
+        }))
+    }
+
+    fn pace_number(&mut self, number: Option<Spanned<u32>>, field: &str) -> Option<Option<u32>> {
+        let Some(number) = number else {
+            return Some(None);
+        };
+        if (1..=PaceRule::HIGHEST).contains(&number.value) {
+            return Some(Some(number.value));
+        }
+        self.error(
+            Mistake::InvalidValue(Words::new(&number.value.to_string(), &[])),
+            Some(number.referenced),
+            field,
+            Expected::Number.problem(),
+        );
+        None
     }
 
     fn verify(&mut self, verify: Option<Spanned<String>>) -> Option<VerifyRule> {

@@ -157,6 +157,11 @@ pub(super) fn exactly_one(schema: &mut Schema) {
 }
 
 /// One of the group's fields at least stands.
+pub(super) fn at_least_one(schema: &mut Schema) {
+    schema.insert("minProperties".into(), json!(1));
+}
+
+/// Something follows: a substatus, or the confirmation.
 pub(super) fn not_empty(schema: &mut Schema) {
     schema.insert(
         "anyOf".into(),

@@ -21,6 +21,9 @@ use crate::settings::AltinnSettings;
 
 /// The longest that a read may take. Altinn's own clients wait 100 s, which is too long for a read.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest that a request may take that creates or changes B: as long as Altinn asks of its clients (some 120 s, since
+/// B's app works on parts and PDF meanwhile), and no longer, because it holds a container.
+const LONGEST_CHANGE: Duration = Duration::from_secs(120);
 /// A safe call is repeated at once this often; later retries are the queue's.
 const QUICK_RETRIES: usize = 2;
 /// How much longer than its request a token must live: Altinn checks it without leeway, also at the end.
@@ -114,16 +117,16 @@ impl Altinn {
         })
     }
 
-    /// Sends a request that must not be repeated, and returns an answer of any status and how long it took. After a
+    /// Sends a request that must not be repeated, within what is left of the budget and [`LONGEST_CHANGE`], and returns an answer of any status and how long it took. After a
     /// 401 the next call fetches a new token.
     pub(super) async fn send_once(
         &self,
         budget: &Budget,
         request: RequestBuilder,
     ) -> Result<(Response, Duration), AltinnErrorKind> {
-        let lifetime = budget.left() + TOKEN_MARGIN;
+        let lifetime = budget.left().min(LONGEST_CHANGE) + TOKEN_MARGIN;
         let answered = self
-            .attempt(budget, lifetime, Duration::MAX, request)
+            .attempt(budget, lifetime, LONGEST_CHANGE, request)
             .await?;
         if answered.response.status() == StatusCode::UNAUTHORIZED {
             self.0.tokens.forget(&answered.token).await;

@@ -15,6 +15,7 @@ use stafett_core::{
     draft::Attachment,
     id::{AppId, InstanceId},
     instance::Instance,
+    pace::Load,
     preflight::{CheckedDraft, FORM_CONTENT_TYPE, Form, SOURCE, STAMP},
     relay::{
         Reason, RelayId,
@@ -27,13 +28,32 @@ use super::{
     attachment::Progress,
     budget::Budget,
     client::Altinn,
-    error::{AltinnErrorKind, transport},
+    error::{self, AltinnErrorKind, transport},
     json, percent, refusal,
 };
 use crate::telemetry::Causes;
 
+/// What came of the request that makes B.
+#[derive(Debug)]
+pub struct Answered {
+    /// What that means for the relay.
+    pub outcome: CreateOutcome,
+    /// What it says of B's load.
+    pub load: Load,
+}
+
+impl Answered {
+    /// B was not asked.
+    fn not(failure: Failure) -> Self {
+        Self {
+            outcome: CreateOutcome::NotSent(failure),
+            load: Load::Unknown,
+        }
+    }
+}
+
 impl Altinn {
-    /// Sends the one request that makes B, once, within what is left of the budget.
+    /// Sends the one request that makes B, once, within what is left of the budget and two minutes at most.
     pub async fn create(
         &self,
         budget: &Arc<Budget>,
@@ -41,7 +61,7 @@ impl Altinn {
         relay: &RelayId,
         source: InstanceId,
         checked: &CheckedDraft,
-    ) -> CreateOutcome {
+    ) -> Answered {
         let url = match checked.form {
             Form::Xml(_) => self.app(app, "instances"),
             Form::Prefill { .. } => self.app(app, "instances/create"),
@@ -51,26 +71,41 @@ impl Altinn {
         let request = match self.fill(request, budget, relay, source, checked, &progress) {
             Ok(request) => request,
             Err(error) => {
-                return CreateOutcome::NotSent(
-                    Failure::new(Reason::DraftRefused).because(error.to_string()),
-                );
+                let failure = Failure::new(Reason::DraftRefused);
+                return Answered::not(failure.because(error.to_string()));
             }
         };
         match self.send_once(budget, request).await {
-            Ok((answer, _)) if answer.status() == StatusCode::CREATED => created(answer).await,
+            Ok((answer, _)) if answer.status() == StatusCode::CREATED => Answered {
+                outcome: created(answer).await,
+                load: Load::Done,
+            },
             Ok((answer, took)) => {
-                CreateOutcome::Unclear(classify(&refusal::read(answer, took).await))
+                let refusal = refusal::read(answer, took).await;
+                Answered {
+                    outcome: CreateOutcome::Unclear(classify(&refusal)),
+                    load: refusal.load(),
+                }
             }
-            Err(AltinnErrorKind::NoAnswer(error)) => unanswered(&error, &progress, checked),
-            Err(AltinnErrorKind::OutOfTime) => {
-                CreateOutcome::NotSent(Failure::new(Reason::OutOfTime))
+            Err(AltinnErrorKind::NoAnswer(error)) => {
+                let is_of_source = progress.broken().is_some();
+                Answered {
+                    outcome: unanswered(&error, &progress, checked),
+                    load: if is_of_source {
+                        Load::Unknown
+                    } else {
+                        error::load_without_answer(&error)
+                    },
+                }
             }
-            Err(AltinnErrorKind::Token(error)) => CreateOutcome::NotSent(
-                Failure::new(Reason::TargetUnavailable).because(error.to_string()),
-            ),
-            Err(error) => CreateOutcome::NotSent(
-                Failure::new(Reason::TargetUnavailable).because(Causes(&error).to_string()),
-            ),
+            Err(AltinnErrorKind::OutOfTime) => Answered::not(Failure::new(Reason::OutOfTime)),
+            Err(AltinnErrorKind::Token(error)) => {
+                Answered::not(Failure::new(Reason::TargetUnavailable).because(error.to_string()))
+            }
+            Err(error) => {
+                let failure = Failure::new(Reason::TargetUnavailable);
+                Answered::not(failure.because(Causes(&error).to_string()))
+            }
         }
     }
 

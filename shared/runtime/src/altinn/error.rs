@@ -6,6 +6,7 @@ use http::{HeaderMap, StatusCode, header};
 use reqwest::Response;
 use stafett_core::{
     id::{AppId, InstanceId},
+    pace::Load,
     relay::RelayId,
 };
 use thiserror::Error;
@@ -275,6 +276,15 @@ pub(super) fn transport(error: &reqwest::Error) -> &'static str {
     }
 }
 
+/// What it says of B's load that no answer came.
+pub(super) fn load_without_answer(error: &reqwest::Error) -> Load {
+    if error.is_timeout() && !error.is_connect() {
+        Load::Hung
+    } else {
+        Load::Down(None)
+    }
+}
+
 impl AltinnErrorKind {
     /// What an answer other than success means.
     pub(super) fn of_status(answer: &Response) -> Self {
@@ -315,6 +325,19 @@ impl AltinnError {
         match &self.kind {
             AltinnErrorKind::Status { retry_after, .. } => *retry_after,
             _ => None,
+        }
+    }
+
+    /// What it says of the load of the app that was asked.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        match &self.kind {
+            AltinnErrorKind::Status {
+                status,
+                retry_after,
+            } => Load::of(*status, false, *retry_after),
+            AltinnErrorKind::NoAnswer(error) => load_without_answer(error),
+            _ => Load::Unknown,
         }
     }
 

@@ -15,6 +15,7 @@ pub struct DeadLetter {
     receipt: Receipt,
     pub(super) body: String,
     pub(super) trace: Option<String>,
+    group: Option<String>,
     sent: Timestamp,
 }
 
@@ -34,7 +35,7 @@ impl fmt::Debug for DeadLetter {
 impl DeadLetter {
     /// Reads a message of SQS; `None` for one without id or receipt, which SQS does not send.
     pub(super) fn read(message: Message, now: Timestamp) -> Option<Self> {
-        use MessageSystemAttributeName::{AwsTraceHeader, SentTimestamp};
+        use MessageSystemAttributeName::{AwsTraceHeader, MessageGroupId, SentTimestamp};
         let mut attributes = message.attributes.unwrap_or_default();
         let sent = attributes
             .get(&SentTimestamp)
@@ -44,6 +45,7 @@ impl DeadLetter {
             receipt: Receipt(message.receipt_handle?),
             body: message.body.unwrap_or_default(),
             trace: attributes.remove(&AwsTraceHeader),
+            group: attributes.remove(&MessageGroupId),
             // A letter of unknown age counts as new.
             sent: sent.unwrap_or(now),
         })
@@ -66,6 +68,13 @@ impl DeadLetter {
     #[must_use]
     pub fn sent(&self) -> Timestamp {
         self.sent
+    }
+
+    /// The message group to send it back with: the one that it has, and else its trigger's route. A message of an older
+    /// version has none.
+    pub(super) fn group(&self) -> Option<String> {
+        let route = || Some(self.trigger().ok()?.route.to_string());
+        self.group.clone().or_else(route)
     }
 
     /// How long its body is, in bytes.

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The partition of the notes. Relays have a GUID there.
-const NOTES: &str = "reconcile";
+pub(super) const NOTES: &str = "reconcile";
 
 impl Ledger {
     /// Stores a text under a name. Of two writers the later one wins.

@@ -68,6 +68,37 @@ impl DeadLetterSettings {
     }
 }
 
+/// How many containers share the pace to a B app.
+#[derive(Debug, Clone, Copy)]
+pub struct PaceSettings {
+    /// `STAFETT_MAXIMUM_CONCURRENCY`: how many containers of `instantiate` work at the same time at most. Default 5.
+    pub containers: u32,
+}
+
+/// How many containers share a pace where it is not set: the template's default.
+const DEFAULT_CONTAINERS: u32 = 5;
+
+impl PaceSettings {
+    /// # Errors
+    /// [`SettingError`] for a malformed variable.
+    pub fn read(environment: &Environment<'_>) -> Result<Self, SettingError> {
+        let variable = Variable {
+            name: "STAFETT_MAXIMUM_CONCURRENCY",
+            what: "a number from 1 to 1000: how many containers of instantiate work at the same time",
+            example: "5",
+        };
+        let containers = match environment.optional(&variable) {
+            None => DEFAULT_CONTAINERS,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|containers| (1..=1_000).contains(containers))
+                .ok_or_else(|| variable.malformed())?,
+        };
+        Ok(Self { containers })
+    }
+}
+
 /// How long a claim lasts where it is not set.
 const DEFAULT_LEASE: Duration = Duration::from_secs(300);
 /// How long B is left to settle where it is not set.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Failure, Read, Worker,
+    Failure, Policy, Read, Worker,
     disposition::Back,
     patience::{later, until},
     put::{Then, Writing},
@@ -104,12 +104,19 @@ impl Worker {
     }
 }
 
-/// The request that may have been sent after a record of the former ledger was written, and that it does not show.
-pub(super) fn sent_after(record: &Record, policy: &super::Policy) -> Option<Sent> {
-    let birth = policy.birth?;
-    birth.outdates(record.updated).then(|| Sent {
+/// The open request of a record, joined with the one that may have been sent after the record was written, if it is the
+/// former ledger's. Every write over such a record must keep it: what is written now no longer shows its age.
+pub(super) fn with_unseen(sent: Option<Sent>, record: &Record, policy: &Policy) -> Option<Sent> {
+    let birth = policy
+        .birth
+        .filter(|birth| record.state != State::Done && birth.outdates(record.updated));
+    let Some(birth) = birth else {
+        return sent;
+    };
+    let unseen = Sent {
         from: record.updated,
         ended: birth.handed_over(policy.lease),
         quiet: birth.quiet(policy.lease, policy.settle),
-    })
+    };
+    Some(Sent::join(sent, unseen))
 }

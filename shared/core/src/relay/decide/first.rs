@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     AfterSteps, Attempt, Delivery, Disposition, End, Phase, Step, Worker,
-    birth::sent_after,
+    birth::with_unseen,
     disposition::limited,
     patience::{EARLY_BY, WAITING_ATTEMPTS, a_new_message_may_end, is_patient_with, later, until},
     put::{Put, Then},
@@ -43,13 +43,22 @@ pub enum LookOutcome {
 impl Delivery {
     /// What follows from the record that another attempt wrote, or from there being none.
     pub(super) fn first_step(self, seen: Option<Box<Record>>, now: Timestamp) -> Step {
+        let quiet = self.quiet(now);
         let Some(seen) = seen else {
+            if let Some(quiet) = quiet {
+                return self.leave_quiet(None, quiet, now);
+            }
             let claim = self.first_claim(now);
             let then = Then::Read { waited: false };
             return Step::Claim(Put::without_claim(self, claim, None, then));
         };
         if let Some(disposition) = self.too_early(&seen, now) {
             return Step::End(End::without_claim(disposition, Some(seen)));
+        }
+        if matches!(seen.state, State::Told | State::Waiting)
+            && let Some(quiet) = quiet
+        {
+            return self.leave_quiet(Some(&seen), quiet, now);
         }
         match seen.state {
             State::Done => Step::End(End::without_claim(Disposition::Acknowledge, Some(seen))),
@@ -107,6 +116,7 @@ impl Delivery {
             _ => {
                 let record = Record {
                     state: State::Done,
+                    sent: None,
                     ..self.successor(&seen, now)
                 };
                 let then = Then::End(Disposition::Acknowledge);
@@ -116,7 +126,7 @@ impl Delivery {
     }
 
     /// The claim of a relay that has no record.
-    fn first_claim(&self, now: Timestamp) -> Record {
+    pub(super) fn first_claim(&self, now: Timestamp) -> Record {
         Record {
             rev: 1,
             state: State::Claimed,
@@ -153,10 +163,7 @@ impl Delivery {
                 seen.sent
             }
         };
-        let sent = match sent_after(seen, &self.policy) {
-            Some(unseen) => Some(Sent::join(sent, unseen)),
-            None => sent,
-        };
+        let sent = with_unseen(sent, seen, &self.policy);
         let claim = Record {
             state: State::Claimed,
             lease_until: later(now, self.policy.lease),

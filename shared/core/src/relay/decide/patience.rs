@@ -77,7 +77,10 @@ pub(super) fn patience(reason: Reason) -> u32 {
 /// Whether a relay may wait for this reason as long as it takes. The attempts until then do not count against the patience
 /// with failures.
 pub(super) fn is_patient_with(reason: Reason) -> bool {
-    reason == Reason::PartsOpen || reason == Reason::RouteStopped || a_new_message_may_end(reason)
+    matches!(
+        reason,
+        Reason::PartsOpen | Reason::RouteStopped | Reason::BQuiet | Reason::LedgerRebuilding
+    ) || a_new_message_may_end(reason)
 }
 
 /// Whether a relay that waits for this reason may be able to go on when another trigger of it arrives: A has changed.

@@ -24,6 +24,7 @@ macro_rules! next {
 
 mod any_course;
 mod birth;
+mod breaker;
 mod cut_off;
 mod half_made;
 mod prefill;
@@ -42,6 +43,7 @@ const POLICY: Policy = Policy {
     after_steps: false,
     stamped_late: false,
     of_set: false,
+    quiet_until: None,
 };
 /// One of a set.
 const PART: Policy = Policy {

@@ -356,6 +356,7 @@ impl Watch {
             }
             Step::Create(_) => {
                 self.check_request()?;
+                prop_assert!(!self.is_breaker_open());
                 prop_assert!(self.open.is_none() && !self.forgotten, "{:?}", self.open);
             }
             Step::AddForm(AddForm { half, .. }) => {
@@ -459,6 +460,17 @@ impl Watch {
                 let stays = record.state == State::Created && record.sent == before;
                 prop_assert!(self.looked || stays || !unsettled);
             }
+            (State::Waiting, None) if self.is_breaker_open() => {
+                let left = self.met.as_ref();
+                prop_assert!(
+                    left.is_none_or(|met| matches!(met.state, State::Told | State::Waiting))
+                );
+                prop_assert_eq!(record.sent, before);
+                prop_assert_eq!(record.attempts, left.map_or(0, |met| met.attempts));
+                prop_assert_eq!(record.reason, Some(Reason::BQuiet));
+                let visible = record.not_before.map(|at| at + EARLY_BY);
+                prop_assert!(visible >= self.policy.quiet_until);
+            }
             (State::Told, _) | (State::Waiting | State::Failed, None) => {
                 return Err(TestCaseError::fail("written without a claim"));
             }
@@ -537,6 +549,13 @@ impl Watch {
             }
         }
         Ok(())
+    }
+
+    /// No request that creates a B may be sent.
+    fn is_breaker_open(&self) -> bool {
+        self.policy
+            .quiet_until
+            .is_some_and(|quiet| self.now < quiet)
     }
 
     fn quiet_at(&self, quiet: Quiet) -> Timestamp {
@@ -682,8 +701,9 @@ proptest! {
     fn any_course_of_events_ends_and_breaks_no_rule(
         turns in vec(any_turn(), 45), message in any_message(), after_steps in any::<bool>(),
         stamped_late in any::<bool>(), of_set in any::<bool>(),
+        quiet_until in of((-10..2_000_i64).prop_map(moment)),
     ) {
-        let policy = Policy { after_steps, stamped_late, of_set, ..POLICY };
+        let policy = Policy { after_steps, stamped_late, of_set, quiet_until, ..POLICY };
         let mut attempt = Attempt::new(policy, us(), target(), message);
         let mut watch = Watch {
             policy, message, now: moment(0), written: None, met: None, open: None, asked: moment(0), forgotten: false, named: None, live: Vec::new(),

@@ -1,0 +1,78 @@
+//! A B that is down, or that hangs.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use local_altinn::Stage;
+use local_world::deployment::{Deployment, Plan, sample_apps};
+use testbed::wire::{Action, CannedResponse, Gate};
+use tests::{DEADLINE, ROUTE, Story, permit_alone, posts};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+async fn pass(story: &Story, span: Duration) {
+    story.pass(span).await.expect("time passes");
+}
+
+#[tokio::test]
+async fn a_b_that_is_down_is_asked_by_one_relay_at_a_time_and_gets_all_when_it_is_back() {
+    const RELAYS: usize = 40;
+    let mut plan = permit_alone();
+    plan.schedule = true;
+    let story = Story::begin(plan).await;
+    let down = CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE);
+    let faults = story.altinn_wire.faults();
+    faults.add(posts(), Action::Answer(down));
+    let all: Vec<String> = (0..RELAYS).map(|_| story.fill_in(Stage::Ended)).collect();
+    story
+        .send(all.iter().map(|a| Story::message(ROUTE, a)))
+        .await;
+    pass(&story, 2 * MINUTE).await;
+    let opened = story.posts().len();
+    assert!((5..=25).contains(&opened), "{opened} requests opened it");
+    // After half a minute, one, two, four and eight minutes, and then every quarter of an hour.
+    pass(&story, 2 * HOUR).await;
+    let probes = story.posts().len() - opened;
+    assert!((4..=14).contains(&probes), "{probes} probes");
+    assert_eq!((story.creations(), story.dead_letters_now().await), (0, 0));
+
+    faults.clear();
+    pass(&story, 2 * HOUR).await;
+    for a in &all {
+        let item = story.ledger_item(a, ROUTE).await.expect("it answers");
+        assert_eq!(item["state"], "done", "{item}");
+        story.the_b(ROUTE, a);
+    }
+    assert_eq!(story.creations(), RELAYS);
+    assert!(story.dead_letters(0).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_relays_of_a_healthy_b_end_while_another_b_hangs() {
+    const ESTATE: &str = "ttd/estate";
+    let story = Story::begin(Plan::samples().expect("the samples can be read")).await;
+    let gate = Gate::default();
+    let hangs = Action::HoldBefore(gate.clone());
+    story.altinn_wire.faults().add(posts(), hangs);
+    let hanging: Vec<String> = (0..5).map(|_| story.fill_in(Stage::Ended)).collect();
+    story
+        .send(hanging.iter().map(|a| Story::message(ROUTE, a)))
+        .await;
+    gate.arrived(1, DEADLINE).await.expect("B is asked");
+    for sample in ["one-heir", "three-heirs"] {
+        let folder = sample_apps().join(ESTATE).join("samples").join(sample);
+        let a = story.import_from(&folder);
+        let answer = Deployment::trigger(&story, ESTATE, &a).await;
+        assert_eq!(answer.expect("the API answers").status(), 202);
+        story.reaches("estate-to-inheritance", &a, "done").await;
+    }
+    assert_eq!(story.creations(), 0, "the other one still hangs");
+    gate.open();
+    for a in &hanging {
+        story.reaches(ROUTE, a, "done").await;
+    }
+    story.settled().await;
+    assert!(story.dead_letters(0).await.is_empty());
+    story.end().await;
+}
