@@ -12,6 +12,7 @@ mod cost;
 mod crashes;
 mod estate;
 mod fan_out;
+mod forms;
 mod half_made;
 mod ledger;
 mod metrics;

@@ -14,16 +14,20 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 /// How long the ledger's note of a stopped route, or its absence, is trusted.
 const NOTE_AGE: SignedDuration = SignedDuration::from_secs(60);
 
-/// A version of a route together with one of B's schema. Both digests are of files, so that it says nothing of any form.
+/// A version of a route together with those of B's schemas. All digests are of files, so that it says nothing of any form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Version(pub(crate) String);
 
 impl Version {
-    /// The version of a route together with that of B's schema, if that is known.
+    /// The version of a route together with those of the schemas of B's forms, as far as they are known.
     pub(crate) fn of(route: &Route, b: &TargetApp) -> Self {
-        let schema = b.schema(&route.to).ok().flatten();
-        let schema = schema.map_or("-", Schema::digest);
-        Self(format!("{}:{schema}", route.version))
+        let mut version = route.version.clone();
+        for form in route.to.forms.iter() {
+            let schema = b.schema(form).ok().flatten();
+            version.push(':');
+            version.push_str(schema.map_or("-", Schema::digest));
+        }
+        Self(version)
     }
 }
 

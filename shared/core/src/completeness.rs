@@ -12,7 +12,7 @@ use crate::{
     draft::Attachment,
     instance::{DataElement, Instance},
     metadata::{ApplicationMetadata, DataField},
-    preflight::CheckedDraft,
+    preflight::{CheckedDraft, CheckedForm},
     process::Progress,
     relay::decide::Lacks,
 };
@@ -59,17 +59,53 @@ pub fn lacks(
     b: &Instance,
     progress: Progress,
 ) -> Lacks {
-    let model = &checked.draft.model;
-    let copied = |fields: &[DataField], there: &BTreeMap<String, String>| {
-        expected(fields, &checked.form_type, model).all(|id| there.contains_key(id))
-    };
+    let forms = checked.forms.as_ref().zip(checked.draft.models.as_ref());
     Lacks {
-        form: b.elements(&checked.form_type).is_empty(),
+        form: lacking_forms(checked, b).next().is_some(),
         attachments: alike(checked, b).iter().map(Alike::lacking).sum(),
-        copies: !copied(&metadata.data_fields, &b.data_values)
-            || !copied(&metadata.presentation_fields, &b.presentation_texts),
+        copies: forms
+            .into_iter()
+            .any(|(form, model)| lacks_copies(form, model, metadata, b)),
         start: !progress.started,
     }
+}
+
+/// The draft's forms that B lacks.
+pub fn lacking_forms<'a>(
+    checked: &'a CheckedDraft,
+    b: &'a Instance,
+) -> impl Iterator<Item = &'a CheckedForm> {
+    let forms = checked.forms.iter();
+    forms.filter(|form| b.elements(&form.data_type).is_empty())
+}
+
+/// The forms of B whose fields its app has not copied, although it stored them.
+#[must_use]
+pub fn uncopied<'a>(
+    checked: &CheckedDraft,
+    metadata: &ApplicationMetadata,
+    b: &'a Instance,
+) -> Vec<&'a DataElement> {
+    let forms = checked.forms.as_ref().zip(checked.draft.models.as_ref());
+    forms
+        .into_iter()
+        .filter(|(form, model)| lacks_copies(form, model, metadata, b))
+        .filter_map(|(form, _)| b.elements(&form.data_type).first().copied())
+        .collect()
+}
+
+/// Whether B lacks a presentation text or data value that its app copies from this form.
+fn lacks_copies(
+    form: &CheckedForm,
+    model: &Map<String, Value>,
+    metadata: &ApplicationMetadata,
+    b: &Instance,
+) -> bool {
+    let copied = |fields: &[DataField], there: &BTreeMap<String, String>| {
+        expected(fields, &form.data_type, model).all(|id| there.contains_key(id))
+    };
+    !copied(&metadata.data_fields, &b.data_values)
+        || !copied(&metadata.presentation_fields, &b.presentation_texts)
 }
 
 /// The ids of the fields that B's app copies when it stores this form. app-lib stops at the first field of another data
