@@ -49,6 +49,8 @@ struct Seen {
     verified: Option<Version>,
     /// The version with which the route was stopped, and when the ledger said so.
     stopped: Option<(Timestamp, Option<Version>)>,
+    /// How many first B could not be read back.
+    unread: usize,
 }
 
 /// Whether a B of a version may be made.
@@ -57,6 +59,8 @@ pub(crate) enum Admission {
     Verified,
     /// This will be the first, and the others wait until this guard is dropped.
     First(OwnedMutexGuard<()>),
+    /// The first B could not be read back while this one waited for it. It waits for no other.
+    Unread,
     /// The first B of this version lacked fields.
     Stopped,
 }
@@ -94,13 +98,20 @@ impl RouteArrivals {
         Ok(stopped.as_ref() == Some(version))
     }
 
-    /// Waits until no first B of this route is under way.
+    /// Waits until no first B of this route is under way, or one could not be read back.
     pub(crate) async fn admit(&self, version: &Version) -> Admission {
         if let Some(admission) = self.known(version) {
             return admission;
         }
+        let unread = self.seen().unread;
         let guard = self.first.clone().lock_owned().await;
-        self.known(version).unwrap_or(Admission::First(guard))
+        if let Some(admission) = self.known(version) {
+            return admission;
+        }
+        if self.seen().unread != unread {
+            return Admission::Unread;
+        }
+        Admission::First(guard)
     }
 
     fn known(&self, version: &Version) -> Option<Admission> {
@@ -114,6 +125,11 @@ impl RouteArrivals {
     /// A B of this version held what it was sent.
     pub(crate) fn verified(&self, version: Version) {
         self.seen().verified = Some(version);
+    }
+
+    /// A first B could not be read back: those that wait for it need not wait for another one.
+    pub(crate) fn unread(&self) {
+        self.seen().unread += 1;
     }
 
     /// A B of this version lacked fields.
@@ -172,6 +188,33 @@ mod tests {
         ));
         assert!(matches!(
             arrivals.admit(&version("2")).await,
+            Admission::First(_)
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_first_b_that_cannot_be_read_back_releases_those_that_wait_and_the_next_one_tries_again()
+     {
+        let arrivals = Arc::new(RouteArrivals::default());
+        let Admission::First(guard) = arrivals.admit(&version("1")).await else {
+            panic!("the first is admitted as such")
+        };
+        let others: Vec<_> = (0..5)
+            .map(|_| {
+                let arrivals = arrivals.clone();
+                tokio::spawn(async move {
+                    matches!(arrivals.admit(&version("1")).await, Admission::Unread)
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        arrivals.unread();
+        drop(guard);
+        for other in others {
+            assert!(other.await.unwrap());
+        }
+        assert!(matches!(
+            arrivals.admit(&version("1")).await,
             Admission::First(_)
         ));
     }

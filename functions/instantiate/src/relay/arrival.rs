@@ -48,7 +48,7 @@ impl RelayRun<'_> {
         };
         let arrivals = self.delivery.context.arrivals.of(&self.route().name);
         match arrivals.admit(&version).await {
-            Admission::Verified => {}
+            Admission::Verified | Admission::Unread => {}
             Admission::First(guard) => self.first = Some(guard),
             Admission::Stopped => return Err(Failure::new(Reason::RouteStopped)),
         }
@@ -86,9 +86,13 @@ impl RelayRun<'_> {
             .await;
         let stored = match stored {
             Ok(stored) => stored,
-            // The next B is the first one that is compared.
+            // The next B is the first one that is compared. Those that wait for this one are made without a comparison.
             Err(error) => {
                 tracing::warn!(b = %verify.id, reason = %Causes(&error), "B's form was not compared");
+                if self.first.is_some() {
+                    let arrivals = self.delivery.context.arrivals.of(&self.route().name);
+                    arrivals.unread();
+                }
                 return VerifyOutcome::Passed;
             }
         };
