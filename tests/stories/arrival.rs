@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use local_altinn::{App, Stage};
 use serde_json::{Value, json};
-use tests::{CASEWORK, ROUTE, Story, app_of, permit_alone, permit_route, routes};
+use tests::{CASEWORK, ROUTE, Story, app, app_of, permit_alone, permit_route, routes};
 
 /// The fields of an application in B's class, in the order of its schema.
 const FIELDS: [&str; 6] = [
@@ -237,15 +237,43 @@ async fn a_route_that_never_reads_back_makes_all_forms() {
     assert_eq!(counted(&story, &applications).await, (APPLICATIONS, 0, 0));
 }
 
+/// How many forms of a B were read back.
+fn read_back(story: &Story) -> usize {
+    let reads = testbed::wire::On::request(
+        http::Method::GET,
+        "^/storage/api/v1/instances/[^/]+/[^/]+/data/",
+    );
+    // The attachment of each A is read, too.
+    story.altinn_wire.journal().count(&reads) - APPLICATIONS
+}
+
 #[tokio::test]
 async fn what_b_calculates_itself_is_no_difference() {
     let story = story_with(&FIELDS, &verifying("always")).await;
     let applications = apply(&story).await;
     assert_eq!(counted(&story, &applications).await, (APPLICATIONS, 0, 0));
-    let reads = testbed::wire::On::request(
-        http::Method::GET,
-        "^/storage/api/v1/instances/[^/]+/[^/]+/data/",
-    );
-    // The attachment of each A, and the form of each B.
-    assert_eq!(story.altinn_wire.journal().count(&reads), 2 * APPLICATIONS);
+    assert_eq!(read_back(&story), APPLICATIONS);
+}
+
+#[tokio::test]
+async fn of_a_b_that_stores_its_form_as_json_only_the_first_is_read_back() {
+    let stores_json = app(CASEWORK, |metadata| {
+        metadata["dataTypes"][0]["allowedContentTypes"] =
+            json!(["application/json", "application/xml"]);
+    });
+    let mut plan = permit_alone();
+    plan.altinn.apps.retain(|app| app.id() != CASEWORK);
+    plan.altinn.apps.push(stores_json);
+    let story = Story::begin(plan).await;
+    let applications: Vec<String> = (0..APPLICATIONS)
+        .map(|_| story.fill_in(Stage::Ended))
+        .collect();
+    story
+        .send(applications.iter().map(|a| Story::message(ROUTE, a)))
+        .await;
+    story.rest().await.expect("the deployment comes to rest");
+    assert_eq!(counted(&story, &applications).await, (APPLICATIONS, 0, 0));
+    // Were each of them the first, they would have been made one after the other. A few are read back as a sample.
+    let read = read_back(&story);
+    assert!((1..APPLICATIONS / 2).contains(&read), "{read} forms");
 }

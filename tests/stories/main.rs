@@ -13,6 +13,7 @@ mod crashes;
 mod doubt;
 mod estate;
 mod fan_out;
+mod forms;
 mod half_made;
 mod ledger;
 mod lost_ledger;

@@ -14,16 +14,20 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 /// How long the ledger's note of a stopped route, or its absence, is trusted.
 const NOTE_AGE: SignedDuration = SignedDuration::from_secs(60);
 
-/// A version of a route together with one of B's schema. Both digests are of files, so that it says nothing of any form.
+/// A version of a route together with those of B's schemas. All digests are of files, so that it says nothing of any form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Version(pub(crate) String);
 
 impl Version {
-    /// The version of a route together with that of B's schema, if that is known.
+    /// The version of a route together with those of the schemas of B's forms, as far as they are known.
     pub(crate) fn of(route: &Route, b: &TargetApp) -> Self {
-        let schema = b.schema(&route.to).ok().flatten();
-        let schema = schema.map_or("-", Schema::digest);
-        Self(format!("{}:{schema}", route.version))
+        let mut version = route.version.clone();
+        for form in route.to.forms.iter() {
+            let schema = b.schema(form).ok().flatten();
+            version.push(':');
+            version.push_str(schema.map_or("-", Schema::digest));
+        }
+        Self(version)
     }
 }
 
@@ -45,6 +49,8 @@ struct Seen {
     verified: Option<Version>,
     /// The version with which the route was stopped, and when the ledger said so.
     stopped: Option<(Timestamp, Option<Version>)>,
+    /// How many first B could not be read back.
+    unread: usize,
 }
 
 /// Whether a B of a version may be made.
@@ -53,6 +59,8 @@ pub(crate) enum Admission {
     Verified,
     /// This will be the first, and the others wait until this guard is dropped.
     First(OwnedMutexGuard<()>),
+    /// The first B could not be read back while this one waited for it. It waits for no other.
+    Unread,
     /// The first B of this version lacked fields.
     Stopped,
 }
@@ -90,13 +98,20 @@ impl RouteArrivals {
         Ok(stopped.as_ref() == Some(version))
     }
 
-    /// Waits until no first B of this route is under way.
+    /// Waits until no first B of this route is under way, or one could not be read back.
     pub(crate) async fn admit(&self, version: &Version) -> Admission {
         if let Some(admission) = self.known(version) {
             return admission;
         }
+        let unread = self.seen().unread;
         let guard = self.first.clone().lock_owned().await;
-        self.known(version).unwrap_or(Admission::First(guard))
+        if let Some(admission) = self.known(version) {
+            return admission;
+        }
+        if self.seen().unread != unread {
+            return Admission::Unread;
+        }
+        Admission::First(guard)
     }
 
     fn known(&self, version: &Version) -> Option<Admission> {
@@ -110,6 +125,11 @@ impl RouteArrivals {
     /// A B of this version held what it was sent.
     pub(crate) fn verified(&self, version: Version) {
         self.seen().verified = Some(version);
+    }
+
+    /// A first B could not be read back: those that wait for it need not wait for another one.
+    pub(crate) fn unread(&self) {
+        self.seen().unread += 1;
     }
 
     /// A B of this version lacked fields.
@@ -168,6 +188,33 @@ mod tests {
         ));
         assert!(matches!(
             arrivals.admit(&version("2")).await,
+            Admission::First(_)
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_first_b_that_cannot_be_read_back_releases_those_that_wait_and_the_next_one_tries_again()
+     {
+        let arrivals = Arc::new(RouteArrivals::default());
+        let Admission::First(guard) = arrivals.admit(&version("1")).await else {
+            panic!("the first is admitted as such")
+        };
+        let others: Vec<_> = (0..5)
+            .map(|_| {
+                let arrivals = arrivals.clone();
+                tokio::spawn(async move {
+                    matches!(arrivals.admit(&version("1")).await, Admission::Unread)
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        arrivals.unread();
+        drop(guard);
+        for other in others {
+            assert!(other.await.unwrap());
+        }
+        assert!(matches!(
+            arrivals.admit(&version("1")).await,
             Admission::First(_)
         ));
     }

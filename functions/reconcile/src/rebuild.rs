@@ -395,7 +395,6 @@ impl<'a> RebuildJob<'a> {
     ) -> Result<bool, RunError> {
         let (altinn, budget) = (&run.context.altinn, &route_run.budget);
         let metadata = altinn.metadata(budget, &b.app).await?;
-        let form = form_of(&self.route.to, &metadata);
         let b = altinn.instance(budget, b.id).await?;
         let progress = if b.process.ended.is_some() {
             Progress {
@@ -405,8 +404,10 @@ impl<'a> RebuildJob<'a> {
         } else {
             altinn.progress(budget, &b.app, b.id).await?
         };
-        let form = form.map(|form| form.id.as_str());
-        Ok(completeness::is_whole(form, &b, progress))
+        let forms = self.route.to.forms.iter();
+        let forms = forms.filter_map(|rule| form_of(rule, &metadata));
+        let forms = forms.map(|form| form.id.as_str());
+        Ok(completeness::is_whole(forms, &b, progress))
     }
 
     /// Ends a window. The last one ends the rebuild.

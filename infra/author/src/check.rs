@@ -19,7 +19,7 @@ use crate::{
     finding::{Finding, Severity},
     located_route::LocatedRoute,
     places::Places,
-    schema_in_use::SchemaInUse,
+    schema_in_use::SchemasInUse,
 };
 use app_files::{AppFiles, Apps};
 
@@ -127,13 +127,13 @@ pub fn check(dir: &Path, apps: &Apps, now: Timestamp) -> Result<Report, CheckErr
     })
 }
 
-/// The schema of B's form by which a route was compared.
+/// The schemas of B's forms by which a route was compared.
 fn compared_by(route: &Route, b: Option<&AppFiles>) -> Option<String> {
     let app = b.map(AppFiles::target_app);
-    let schema = SchemaInUse::of(&route.to, app.as_ref());
-    schema
+    let schemas = SchemasInUse::of(&route.to, app.as_ref());
+    schemas
         .is_known()
-        .then(|| format!("{}: {schema}", route.name))
+        .then(|| format!("{}: {schemas}", route.name))
 }
 
 /// What a check of one route found.

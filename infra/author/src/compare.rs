@@ -18,8 +18,8 @@ use stafett_core::{
 
 pub use report::{Example, Failure, FieldChange, Noted, Relays, Report};
 
-use crate::{fields, judge::is_judged, schema_in_use::SchemaInUse};
-use made::{B, Made, Part};
+use crate::{fields, judge::is_judged, schema_in_use::SchemasInUse};
+use made::{B, Form, Made, Part};
 
 /// How many fields, and how many reasons for failing, are reported separately; the rest is summed up.
 const MOST: usize = 2_000;
@@ -202,12 +202,21 @@ impl<'a> Comparison<'a> {
 
     /// Records what differs, and returns whether anything does.
     fn diff(&mut self, id: InstanceId, key: Option<&str>, old: &B, new: &B) -> bool {
-        let same_form = old.form == new.form;
-        let is_of_form = |field: &str| field.starts_with("model.");
+        // Their fields by the place at which the route describes them, and whether they are sent as before.
+        let same = |form: &Form| {
+            let other = new.forms.iter().find(|other| other.field == form.field);
+            other.is_some_and(|other| other.sent == form.sent)
+        };
+        let is_same: Vec<(&Form, bool)> = old.forms.iter().map(|it| (it, same(it))).collect();
+        // A form is sent as text, where `1` and `"1"` are the same.
+        let is_of_same = |field: &str| {
+            is_same
+                .iter()
+                .any(|(form, is_same)| *is_same && form.has(field))
+        };
         let mut changes: BTreeMap<String, Vec<Pair>> = BTreeMap::new();
         let mut differs = |field: &str, old: Option<&Value>, new: Option<&Value>| {
-            // The form is sent as text, where `1` and `"1"` are the same.
-            if old != new && !(same_form && is_of_form(field)) {
+            if old != new && !is_of_same(field) {
                 let change = (old.cloned(), new.cloned());
                 changes
                     .entry(fields::of_any_item(field))
@@ -223,16 +232,15 @@ impl<'a> Comparison<'a> {
                 differs(field, None, Some(value));
             }
         }
-        if !same_form
-            && !changes
-                .keys()
-                .any(|field| is_of_form(field) || matches!(&**field, "to.root" | "to.mode"))
-        {
-            let order = |b: &B| Some(Value::from(b.order.clone()));
-            changes.insert(
-                "model (order of elements)".to_owned(),
-                vec![(order(old), order(new))],
-            );
+        for (form, _) in is_same.iter().filter(|(_, is_same)| !is_same) {
+            let other = new.forms.iter().find(|other| other.field == form.field);
+            let explains =
+                |field: &String| form.has(field) || *field == form.root() || field == "to.mode";
+            if let Some(other) = other.filter(|_| !changes.keys().any(explains)) {
+                let order = |form: &Form| Some(Value::from(form.order.clone()));
+                let name = format!("{} (order of elements)", form.field);
+                changes.insert(name, vec![(order(form), order(other))]);
+            }
         }
         let any = !changes.is_empty();
         for (field, values) in changes {
@@ -375,7 +383,7 @@ fn kind(value: &Value) -> u8 {
 
 /// By which schemas the two versions' forms are checked and ordered: one line, or one for each.
 fn schemas(old: Version<'_>, new: Version<'_>) -> Vec<String> {
-    let [old, new] = [old, new].map(|it| SchemaInUse::of(&it.route.to, it.b).to_string());
+    let [old, new] = [old, new].map(|it| SchemasInUse::of(&it.route.to, it.b).to_string());
     if old == new {
         vec![format!("B's forms are compared {new}")]
     } else {

@@ -9,7 +9,7 @@ use stafett_core::{
     preflight::{TargetApp, arranged},
     prepare::{self, InstanceData},
     route::{
-        Mode, OwnerRule, Route,
+        FormRule, Mode, OwnerRule, Route,
         model::{self, Field, Item as ListItem},
     },
     transform::{self, EachValue, KeyError, TransformError},
@@ -116,9 +116,12 @@ pub fn explain(
 ) -> Result<Explanation, UnknownField> {
     let explain = Explain { located, source, b };
     let name = field.strip_prefix("to.").unwrap_or(field);
+    // The fields of further forms have their whole names.
+    let whole = format!("to.{name}");
     let route = located.route;
     let values = match head(name) {
-        "model" if !rules_below(route, name).is_empty() => explain.model(name),
+        "model" if !rules_below(route, name).is_empty() => explain.forms(name),
+        "forms" if !rules_below(route, &whole).is_empty() => explain.forms(&whole),
         "owner" => explain.owner(),
         "due" if route.due.is_some() => Ok(explain.due()),
         "each" | "key" if route.each.is_some() => Ok(explain.each()),
@@ -129,7 +132,8 @@ pub fn explain(
         Ok(values) => (values, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
-    let is_without_items = values.is_empty() && refused.is_none() && head(name) == "model";
+    let is_of_form = matches!(head(name), "model" | "forms");
+    let is_without_items = values.is_empty() && refused.is_none() && is_of_form;
     Ok(Explanation {
         field: field.to_owned(),
         values,
@@ -202,32 +206,44 @@ impl Explain<'_> {
         item.into_iter().collect()
     }
 
-    fn model(&self, field: &str) -> Result<Vec<Explained>, KeyError> {
+    /// A field of one of B's forms, or of several.
+    fn forms(&self, field: &str) -> Result<Vec<Explained>, KeyError> {
         let wanted = segments(field);
         let mut explained = Vec::new();
         let whole = self.scope();
         for relay in self.relays(&whole)? {
-            let mut values = Vec::new();
-            let filled = model::walk(&self.route().model, &relay.scope, &mut |field| {
-                // The list of a group is asked for by its own name only, `….$each`, or by the group's.
-                let name = if field.is_list {
-                    field.rule()
-                } else {
-                    field.name()
-                };
-                if matches(&wanted, &segments(&name)) {
-                    values.push(self.field(&relay, field));
-                }
-                ControlFlow::Continue(())
-            });
-            if let Ok(filled) = &filled {
-                for value in &mut values {
-                    value.notes = self.notes(&value.field, filled);
-                }
+            for rule in self.route().to.forms.iter() {
+                explained.extend(self.form(rule, &relay, &wanted));
             }
-            explained.append(&mut values);
         }
         Ok(explained)
+    }
+
+    fn form(
+        &self,
+        rule: &FormRule,
+        relay: &Relay<'_>,
+        wanted: &[(&str, Option<&str>)],
+    ) -> Vec<Explained> {
+        let mut values = Vec::new();
+        let filled = model::walk(rule, &relay.scope, &mut |field| {
+            // The list of a group is asked for by its own name only, `….$each`, or by the group's.
+            let name = if field.is_list {
+                field.rule()
+            } else {
+                field.name()
+            };
+            if matches(wanted, &segments(&name)) {
+                values.push(self.field(relay, field));
+            }
+            ControlFlow::Continue(())
+        });
+        if let Ok(filled) = &filled {
+            for value in &mut values {
+                value.notes = self.notes(rule, &value.field, filled);
+            }
+        }
+        values
     }
 
     fn field(&self, relay: &Relay<'_>, field: &Field<'_>) -> Explained {
@@ -252,23 +268,26 @@ impl Explain<'_> {
     }
 
     /// How B's schema affects a field.
-    fn notes(&self, field: &str, filled: &Map<String, Value>) -> Vec<String> {
+    fn notes(&self, rule: &FormRule, field: &str, filled: &Map<String, Value>) -> Vec<String> {
         let to = &self.route().to;
-        let schema = schema_of(to, self.b);
+        let schema = schema_of(rule, self.b);
         let Some(schema) = schema.filter(|_| to.mode == Mode::Complete) else {
             return Vec::new();
         };
         let mut notes = Vec::new();
-        let ordered = arranged(filled.clone(), to, schema);
+        let ordered = arranged(filled.clone(), rule, schema);
+        let model = rule.says("model");
+        let below = field.strip_prefix(&model).unwrap_or(field);
+        let in_form = format!("model{below}");
         if let (Some((before, _)), Some((after, count))) =
-            (position(filled, field), position(&ordered, field))
+            (position(filled, &in_form), position(&ordered, &in_form))
         {
             let moved = if before == after {
                 String::new()
             } else {
                 format!(", moved there from {} by B's schema", before + 1)
             };
-            let group = field.rsplit_once('.').map_or("model", |(group, _)| group);
+            let group = field.rsplit_once('.').map_or(&*model, |(group, _)| group);
             notes.push(format!(
                 "element {} of {count} in {group}{moved}",
                 after + 1
@@ -277,7 +296,7 @@ impl Explain<'_> {
         let violations = schema.violations(filled, to.complete).into_iter();
         notes.extend(
             violations
-                .filter(|violation| violation.field == field)
+                .filter(|violation| violation.field == in_form)
                 .map(|violation| format!("B's schema refuses it: {}", violation.problem)),
         );
         notes

@@ -1,9 +1,12 @@
-//! The fields of B's form that a route fills: their names, and their values one by one.
+//! The fields of B's forms that a route fills: their names, and their values one by one.
 
 use serde_json::Value;
 use stafett_core::{
     language::EvaluationError,
-    route::model::{Field, Group, Node, Outcome},
+    route::{
+        Target,
+        model::{Field, Group, Node, Outcome},
+    },
 };
 
 /// The value of an evaluated field, or the list of a repeating group; or why there is none.
@@ -15,8 +18,8 @@ pub(crate) fn value(field: &Field<'_>) -> Result<Option<Value>, EvaluationError>
     }
 }
 
-/// The fields of the route file that have an expression, without looking at any data.
-pub(crate) fn rules(group: &Group) -> Vec<String> {
+/// The fields of the route file's forms that have an expression, without looking at any data.
+pub(crate) fn rules(to: &Target) -> Vec<String> {
     fn collect(group: &Group, rule: &str, found: &mut Vec<String>) {
         for (field, node) in group {
             let rule = format!("{rule}.{field}");
@@ -31,7 +34,9 @@ pub(crate) fn rules(group: &Group) -> Vec<String> {
         }
     }
     let mut found = Vec::new();
-    collect(group, "model", &mut found);
+    for form in to.forms.iter() {
+        collect(&form.model, &form.says("model"), &mut found);
+    }
     found
 }
 

@@ -40,6 +40,29 @@ then:
   substatus: { label: Sendt }
 ";
 
+/// [`ROUTE`] with a second form of B.
+pub(crate) fn two_forms() -> String {
+    let forms = "  dataType: model
+  schema: casework.schema.json
+  forms:
+    vurdering:
+      schema: casework.schema.json
+      model:
+        soknad:
+          referanse: instance.id
+          tittel: data.model.soker.navn
+";
+    ROUTE.replacen("  schema: casework.schema.json\n", forms, 1)
+}
+
+/// B's app with a second form.
+pub(crate) fn b_of_two_forms() -> TargetApp {
+    b(|metadata| {
+        let second = json!({"id": "vurdering", "appLogic": {"classRef": "Vurdering"}});
+        metadata["dataTypes"].as_array_mut().unwrap().push(second);
+    })
+}
+
 /// A route with one B per heir.
 pub(crate) const FAN_OUT: &str = "\
 name: estate

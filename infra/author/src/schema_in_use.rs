@@ -1,16 +1,54 @@
-//! The schema by which B's form is checked and ordered.
+//! The schemas by which B's forms are checked and ordered.
 
 use std::fmt;
 
 use stafett_core::{
+    forms::Forms,
     id::AppId,
     preflight::{TargetApp, form_of},
-    route::Target,
+    route::{FormRule, Target},
 };
 
-/// The schema by which B's form is checked and ordered. `Display` says which one.
+/// The schemas by which B's forms are checked and ordered. `Display` says which ones, the further forms by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum SchemaInUse {
+pub(crate) struct SchemasInUse(Forms<SchemaInUse>);
+
+impl SchemasInUse {
+    /// The schemas of a route, with what B's app tells of itself where that is at hand.
+    pub(crate) fn of(to: &Target, b: Option<&TargetApp>) -> Self {
+        let of = |rule: &FormRule| SchemaInUse::of(&to.app, rule, b);
+        Self(to.forms.as_ref().map(of))
+    }
+
+    /// Whether one is known.
+    pub(crate) fn is_known(&self) -> bool {
+        self.0.iter().any(|schema| schema.which != Which::Unknown)
+    }
+}
+
+impl fmt::Display for SchemasInUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.main)?;
+        for further in &self.0.further {
+            let form = further.data_type.as_deref().unwrap_or_default();
+            write!(f, "; `{form}` {further}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The schema by which a form of B is checked and ordered. `Display` says which one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SchemaInUse {
+    /// The form's data type, where the route names it.
+    data_type: Option<String>,
+    /// The field of the route that names a file: `to.schema`.
+    says: String,
+    which: Which,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Which {
     /// The one that B's app serves.
     Served {
         /// B.
@@ -34,20 +72,29 @@ pub(crate) enum SchemaInUse {
 }
 
 impl SchemaInUse {
-    /// The schema of a route, with what B's app tells of itself where that is at hand.
-    pub(crate) fn of(to: &Target, b: Option<&TargetApp>) -> Self {
+    fn of(app: &AppId, rule: &FormRule, b: Option<&TargetApp>) -> Self {
+        Self {
+            data_type: rule.data_type.clone(),
+            says: rule.says("schema"),
+            which: Which::of(app, rule, b),
+        }
+    }
+}
+
+impl Which {
+    fn of(app: &AppId, rule: &FormRule, b: Option<&TargetApp>) -> Self {
         if let Some(b) = b
-            && let Some(form) = form_of(to, &b.metadata)
+            && let Some(form) = form_of(rule, &b.metadata)
             && let Some(Ok(schema)) = b.schemas.get(&form.id)
         {
             return Self::Served {
-                app: to.app.clone(),
+                app: app.clone(),
                 form: form.id.clone(),
                 digest: schema.digest().to_owned(),
-                is_beside_a_file: to.schema.is_some(),
+                is_beside_a_file: rule.schema.is_some(),
             };
         }
-        match &to.schema {
+        match &rule.schema {
             Some(schema) => Self::File {
                 digest: schema.digest().to_owned(),
                 is_last_resort: b.is_some(),
@@ -55,16 +102,13 @@ impl SchemaInUse {
             None => Self::Unknown,
         }
     }
-
-    pub(crate) fn is_known(&self) -> bool {
-        *self != Self::Unknown
-    }
 }
 
 impl fmt::Display for SchemaInUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Served {
+        let says = &self.says;
+        match &self.which {
+            Which::Served {
                 app,
                 form,
                 digest,
@@ -72,22 +116,19 @@ impl fmt::Display for SchemaInUse {
             } => {
                 write!(f, "by the schema {digest} of {app}'s form `{form}`")?;
                 if *is_beside_a_file {
-                    f.write_str("; to.schema is not used, and can be removed")?;
+                    write!(f, "; {says} is not used, and can be removed")?;
                 }
                 Ok(())
             }
-            Self::File {
+            Which::File {
                 digest,
                 is_last_resort: true,
-            } => write!(
+            } => write!(f, "by the schema {digest} in {says}, as B's app has none"),
+            Which::File { digest, .. } => write!(
                 f,
-                "by the schema {digest} in to.schema, as B's app has none"
+                "by the schema {digest} in {says}; if B's app serves one, that one counts"
             ),
-            Self::File { digest, .. } => write!(
-                f,
-                "by the schema {digest} in to.schema; if B's app serves one, that one counts"
-            ),
-            Self::Unknown => {
+            Which::Unknown => {
                 f.write_str("by no schema: names, types and order of its fields are not checked")
             }
         }

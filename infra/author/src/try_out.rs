@@ -21,7 +21,7 @@ use crate::{
     finding::Finding,
     judge::{self, Judged},
     located_route::LocatedRoute,
-    schema_in_use::SchemaInUse,
+    schema_in_use::SchemasInUse,
 };
 
 mod findings;
@@ -41,7 +41,7 @@ pub struct TryOut {
     pub from: AppId,
     /// App B.
     pub to: AppId,
-    /// By which schema B's form is checked and ordered.
+    /// By which schemas B's forms are checked and ordered.
     pub schema: String,
     /// Whether the A instance is ready.
     pub gate: GateState,
@@ -136,10 +136,26 @@ pub struct Preview {
     /// The form as it is sent with `mode: prefill`, texts by dotted path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefill: Option<Value>,
+    /// Its further forms.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forms: Vec<FurtherForm>,
     /// The elements of A that it gets.
     pub attachments: Vec<Attached>,
     /// Its `dataValues`.
     pub stamps: BTreeMap<String, String>,
+}
+
+/// A further form of B, as it would be sent.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FurtherForm {
+    /// Its data type.
+    pub form_type: String,
+    /// The form, its fields in the order in which they are sent.
+    pub model: Map<String, Value>,
+    /// The form as it is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xml: Option<String>,
 }
 
 /// An element of A that B gets.
@@ -199,7 +215,7 @@ impl TryOut {
             instance: source.instance.id,
             from: route.from.clone(),
             to: route.to.app.clone(),
-            schema: SchemaInUse::of(&route.to, b).to_string(),
+            schema: SchemasInUse::of(&route.to, b).to_string(),
             gate: GateState::of(route, source),
             parts: Vec::new(),
             then: then(route),
@@ -354,7 +370,7 @@ impl Preview {
     fn of(judged: Judged, route: &Route, source: &InstanceData, relay: &RelayId) -> Self {
         let Draft {
             owner,
-            model,
+            models,
             attachments,
             due,
         } = judged.draft;
@@ -373,13 +389,20 @@ impl Preview {
                 .map(|element| element.data_type.clone())
                 .unwrap_or_default()
         };
+        let further = judged.forms.further.into_iter().zip(models.further);
+        let further = further.map(|(form, model)| FurtherForm {
+            form_type: form.data_type.unwrap_or_default(),
+            model,
+            xml: form.xml,
+        });
         Self {
             owner: owner.template(),
             due,
-            form_type: judged.form_type,
-            model,
-            xml: judged.xml,
+            form_type: judged.forms.main.data_type,
+            model: models.main,
+            xml: judged.forms.main.xml,
             prefill: judged.prefill,
+            forms: further.collect(),
             attachments: attachments
                 .into_iter()
                 .map(|attachment| Attached {

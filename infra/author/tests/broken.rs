@@ -172,9 +172,10 @@ const STRUCTURE: [&str; 10] = [
     "wrong-kind",
 ];
 
-/// Mistakes that the JSON schema cannot express: impossible days, and what a prefilled B can carry.
-const BEYOND_THE_SCHEMA: [&str; 3] = [
+/// Mistakes that the JSON schema cannot express: impossible days, what a prefilled B can carry, and a form that stands twice.
+const BEYOND_THE_SCHEMA: [&str; 4] = [
     "due-at-once",
+    "forms-with-the-main-one",
     "mode-that-carries-no-attachment",
     "since-on-no-day",
 ];

@@ -19,7 +19,7 @@ const MAX_DEPTH: usize = 200;
 /// Attributes with these names or prefixes belong to XML or to the app, and not to the form.
 const NOT_OF_THE_FORM: [&str; 4] = ["xmlns", "xsi", "xml", "altinnRowId"];
 
-/// How B's form differs from the one that was sent. Names fields, never a value.
+/// How B's forms differ from those that were sent. Names fields, never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Arrival {
     /// The fields that were sent with a value and have none in B, as dotted paths in the order in which they were sent.
@@ -32,6 +32,45 @@ pub struct Arrival {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the form that B has stored is not XML that can be compared")]
 pub struct NotComparable;
+
+impl Arrival {
+    /// Adds how another form of the same B differs.
+    fn add(&mut self, other: Self) {
+        self.missing.extend(other.missing);
+        self.changed += other.changed;
+    }
+}
+
+/// A form of B: as it was sent, and as it is stored.
+#[derive(Clone, Copy)]
+pub struct Both<'a> {
+    /// What its fields are named below, such as `model`.
+    pub form: &'a str,
+    /// As it was sent.
+    pub sent: &'a str,
+    /// As it is stored.
+    pub stored: &'a str,
+}
+
+/// Compares all forms of a B that can be compared.
+///
+/// # Errors
+/// [`NotComparable`] if none can.
+pub fn compare_all<'a>(
+    forms: impl IntoIterator<Item = Both<'a>>,
+) -> Result<Arrival, NotComparable> {
+    let mut whole = Err(NotComparable);
+    for Both { form, sent, stored } in forms {
+        let Ok(arrival) = compare(form, sent, stored) else {
+            continue;
+        };
+        match &mut whole {
+            Ok(whole) => Arrival::add(whole, arrival),
+            Err(NotComparable) => whole = Ok(arrival),
+        }
+    }
+    whole
+}
 
 /// The missing fields, a few of them by name.
 impl fmt::Display for Arrival {
@@ -46,13 +85,13 @@ impl fmt::Display for Arrival {
     }
 }
 
-/// Compares a form with the one that was `sent`, field by field.
+/// Compares a form with the one that was `sent`, field by field. The fields are named below `form`, such as `model`.
 ///
 /// # Errors
 /// [`NotComparable`].
-pub fn compare(sent: &str, stored: &str) -> Result<Arrival, NotComparable> {
-    let sent = leaves(sent)?;
-    let stored: BTreeMap<String, String> = leaves(stored)?.into_iter().collect();
+fn compare(form: &str, sent: &str, stored: &str) -> Result<Arrival, NotComparable> {
+    let sent = leaves(form, sent)?;
+    let stored: BTreeMap<String, String> = leaves(form, stored)?.into_iter().collect();
     let mut arrival = Arrival::default();
     for (field, value) in sent.into_iter().filter(|(_, value)| !value.is_empty()) {
         match stored.get(&field) {
@@ -91,7 +130,7 @@ struct Open {
 }
 
 /// The fields of a form with their texts: elements without children, and attributes. A repeated element has its index.
-fn leaves(document: &str) -> Result<Vec<(String, String)>, NotComparable> {
+fn leaves(form: &str, document: &str) -> Result<Vec<(String, String)>, NotComparable> {
     let mut reader = Reader::from_str(document);
     reader.config_mut().expand_empty_elements = true;
     let mut open: Vec<Open> = Vec::new();
@@ -103,7 +142,7 @@ fn leaves(document: &str) -> Result<Vec<(String, String)>, NotComparable> {
                     return Err(NotComparable);
                 }
                 let path = match open.last_mut() {
-                    None => "model".to_owned(),
+                    None => form.to_owned(),
                     Some(parent) => {
                         parent.has_children = true;
                         let name = start.local_name().as_ref().to_owned();
@@ -197,7 +236,7 @@ mod tests {
     use crate::xml;
 
     fn missing(sent: &str, stored: &str) -> Vec<String> {
-        compare(sent, stored).unwrap().missing
+        compare("model", sent, stored).unwrap().missing
     }
 
     #[test]
@@ -243,14 +282,16 @@ mod tests {
             r#"<model xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:xsd="x">"#,
             "\n  <rader altinnRowId=\"5b2f8a1c\">\n    <kode>A &#38; B</kode>\n    <sum>1</sum>\n  </rader>\n</model>",
         );
-        assert_eq!(compare(sent, stored), Ok(Arrival::default()));
+        assert_eq!(compare("model", sent, stored), Ok(Arrival::default()));
     }
 
     #[test]
     fn another_way_to_write_a_value_is_no_change() {
         let changed = |sent: &str, stored: &str| {
             let document = |value: &str| format!("<model><x>{value}</x></model>");
-            compare(&document(sent), &document(stored)).unwrap().changed
+            compare("model", &document(sent), &document(stored))
+                .unwrap()
+                .changed
         };
         for (sent, stored) in [
             ("100.00", "100"),
@@ -293,8 +334,27 @@ mod tests {
             "<model>&x;</model>",
             &"<a>".repeat(500),
         ] {
-            assert_eq!(compare(sent, stored), Err(NotComparable), "{stored:.20}");
+            assert_eq!(
+                compare("model", sent, stored),
+                Err(NotComparable),
+                "{stored:.20}"
+            );
         }
+    }
+
+    #[test]
+    fn each_form_is_compared_under_its_own_name_as_far_as_it_can_be() {
+        let both = |form, stored| Both {
+            form,
+            sent: "<model><x>1</x></model>",
+            stored,
+        };
+        let lost = "<model/>";
+        let arrival = compare_all([both("model", lost), both("to.forms.a.model", lost)]).unwrap();
+        assert_eq!(arrival.missing, ["model.x", "to.forms.a.model.x"]);
+        let arrival = compare_all([both("model", "{}"), both("to.forms.a.model", lost)]).unwrap();
+        assert_eq!(arrival.missing, ["to.forms.a.model.x"]);
+        assert_eq!(compare_all([both("model", "{}")]), Err(NotComparable));
     }
 
     fn any_form() -> impl Strategy<Value = Map<String, Value>> {
@@ -325,7 +385,7 @@ mod tests {
         #[test]
         fn a_form_that_arrived_whole_has_no_difference(model in any_form()) {
             let sent = xml::write("model", None, &model).unwrap();
-            prop_assert_eq!(compare(&sent, &sent), Ok(Arrival::default()));
+            prop_assert_eq!(compare("model", &sent, &sent), Ok(Arrival::default()));
         }
 
         #[test]
@@ -336,19 +396,19 @@ mod tests {
             let name = model.keys().nth(lost.index(model.len())).unwrap();
             rest.shift_remove(name);
             let stored = xml::write("model", None, &rest).unwrap();
-            prop_assert_eq!(compare(&sent, &stored).unwrap().missing.len(), count(gone));
+            prop_assert_eq!(compare("model", &sent, &stored).unwrap().missing.len(), count(gone));
         }
 
         #[test]
         fn no_document_stops_the_comparison(stored in "(<[a-c/!?]{0,3}>|&[a-z#0-9]{0,4};|[a-z ]){0,30}") {
-            let _ = compare("<model><x>1</x></model>", &stored);
+            let _ = compare("model", "<model><x>1</x></model>", &stored);
         }
 
         #[test]
         fn no_value_is_shown(value in "[A-Z]{12}") {
             let form = json!({"x": value}).as_object().unwrap().clone();
             let sent = xml::write("model", None, &form).unwrap();
-            let arrival = compare(&sent, "<model/>").unwrap();
+            let arrival = compare("model", &sent, "<model/>").unwrap();
             let shown = format!("{arrival} {arrival:?}");
             prop_assert!(!shown.contains(&value));
         }

@@ -12,7 +12,7 @@ use crate::{
     draft::Attachment,
     instance::{DataElement, Instance},
     metadata::{ApplicationMetadata, DataField},
-    preflight::CheckedDraft,
+    preflight::{CheckedDraft, CheckedForm},
     process::Progress,
     relay::decide::{Engine, Lacks},
 };
@@ -59,25 +59,66 @@ pub fn lacks(
     b: &Instance,
     progress: Progress,
 ) -> Lacks {
-    let model = &checked.draft.model;
-    let copied = |fields: &[DataField], there: &BTreeMap<String, String>| {
-        expected(fields, &checked.form_type, model).all(|id| there.contains_key(id))
-    };
+    let forms = checked.forms.as_ref().zip(checked.draft.models.as_ref());
     Lacks {
-        form: b.elements(&checked.form_type).is_empty(),
+        form: lacking_forms(checked, b).next().is_some(),
         attachments: alike(checked, b).iter().map(Alike::lacking).sum(),
-        copies: !copied(&metadata.data_fields, &b.data_values)
-            || !copied(&metadata.presentation_fields, &b.presentation_texts),
+        copies: forms
+            .into_iter()
+            .any(|(form, model)| lacks_copies(form, model, metadata, b)),
         start: !progress.started,
     }
 }
 
 /// Whether a B of which the draft is not known was created without a fault: its app saves the process last, when all
-/// elements are stored (wire protocol: the order of work of a creation), and its workflow engine has nothing to do.
+/// elements are stored (Altinn/app-lib-dotnet: src/Altinn.App.Api/Controllers/InstancesController.cs), and its workflow
+/// engine has nothing to do.
+pub fn is_whole<'a>(
+    form_types: impl IntoIterator<Item = &'a str>,
+    b: &Instance,
+    progress: Progress,
+) -> bool {
+    let mut form_types = form_types.into_iter();
+    let has_forms = form_types.all(|form_type| !b.elements(form_type).is_empty());
+    has_forms && progress.started && progress.engine == Engine::Idle
+}
+
+/// The draft's forms that B lacks.
+pub fn lacking_forms<'a>(
+    checked: &'a CheckedDraft,
+    b: &'a Instance,
+) -> impl Iterator<Item = &'a CheckedForm> {
+    let forms = checked.forms.iter();
+    forms.filter(|form| b.elements(&form.data_type).is_empty())
+}
+
+/// The forms of B whose fields its app has not copied, although it stored them.
 #[must_use]
-pub fn is_whole(form_type: Option<&str>, b: &Instance, progress: Progress) -> bool {
-    let has_form = form_type.is_none_or(|form_type| !b.elements(form_type).is_empty());
-    has_form && progress.started && progress.engine == Engine::Idle
+pub fn uncopied<'a>(
+    checked: &CheckedDraft,
+    metadata: &ApplicationMetadata,
+    b: &'a Instance,
+) -> Vec<&'a DataElement> {
+    let forms = checked.forms.as_ref().zip(checked.draft.models.as_ref());
+    forms
+        .into_iter()
+        .filter(|(form, model)| lacks_copies(form, model, metadata, b))
+        .filter_map(|(form, _)| b.elements(&form.data_type).first().copied())
+        .collect()
+}
+
+/// Whether B lacks a presentation text or data value that its app copies from this form.
+fn lacks_copies(
+    form: &CheckedForm,
+    model: &Map<String, Value>,
+    metadata: &ApplicationMetadata,
+    b: &Instance,
+) -> bool {
+    let copied = |fields: &[DataField], there: &BTreeMap<String, String>| {
+        expected(fields, &form.data_type, model).all(|id| there.contains_key(id))
+    };
+    !copied(&metadata.data_fields, &b.data_values)
+        || !copied(&metadata.presentation_fields, &b.presentation_texts)
 }
 
 /// The ids of the fields that B's app copies when it stores this form. app-lib stops at the first field of another data

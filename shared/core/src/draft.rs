@@ -6,13 +6,15 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::forms::Forms;
+
 /// What the B instance will contain. `Debug` omits the data, which may be personal.
 #[derive(Clone, PartialEq)]
 pub struct Draft {
     /// Who owns B.
     pub owner: Owner,
-    /// B's form, in the order of the route's `model:`.
-    pub model: Map<String, Value>,
+    /// B's forms, each in the order of the route's `model:`.
+    pub models: Forms<Map<String, Value>>,
     /// The elements of A that are copied to B.
     pub attachments: Vec<Attachment>,
     /// When B is due.

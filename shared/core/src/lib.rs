@@ -21,6 +21,7 @@ pub mod causes;
 pub mod class;
 pub mod completeness;
 pub mod draft;
+pub mod forms;
 pub mod id;
 pub mod instance;
 pub mod language;

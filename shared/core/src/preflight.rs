@@ -10,12 +10,15 @@ mod objection;
 mod prefill;
 mod target_app;
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, mem};
+
+use serde_json::{Map, Value};
 
 use crate::{
     draft::{Attachment, Draft, Owner},
+    forms::Forms,
     metadata::{ApplicationMetadata, DataType},
-    route::{Mode, Target},
+    route::{FormRule, Mode, Target},
     xml,
 };
 use objection::MAX_REQUEST;
@@ -35,23 +38,35 @@ const MIB: u64 = 1024 * 1024;
 /// (Altinn/app-lib-dotnet: src/Altinn.App.Core/Internal/Data/DataElementAccessChecker.cs).
 const APP_OWNED: &str = "ref-data-as-pdf";
 
+/// What is wrong with a form of `to.forms` that is B's only one, which needs no name.
+const TWICE: &str = "the route fills it twice: by `model`, and in to.forms";
+
 /// A draft that B will accept, as far as its metadata and schema show. `Debug` omits the data.
 #[derive(Clone)]
 pub struct CheckedDraft {
     /// The draft.
     pub draft: Draft,
-    /// B's form data type.
-    pub form_type: String,
-    /// B's form, and how it is sent.
-    pub form: Form,
+    /// B's forms, and how they are sent.
+    pub forms: Forms<CheckedForm>,
 }
 
-/// B's form, and how it is sent.
+/// A form of B, and how it is sent.
 #[derive(Clone)]
-pub enum Form {
+pub struct CheckedForm {
+    /// B's data type.
+    pub data_type: String,
+    /// The field of the route that describes it: `model`, or `to.forms.other.model`.
+    pub field: String,
+    /// How it is sent.
+    pub content: Content,
+}
+
+/// How a form of B is sent.
+#[derive(Clone)]
+pub enum Content {
     /// As XML, in one multipart request.
     Xml(String),
-    /// As texts by dotted path, in the simplified request.
+    /// As texts by dotted path, in the simplified request, which carries one form only.
     Prefill {
         /// The texts, without the relay's id.
         texts: BTreeMap<String, String>,
@@ -66,7 +81,7 @@ impl fmt::Debug for CheckedDraft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CheckedDraft")
             .field("draft", &self.draft)
-            .field("form_type", &self.form_type)
+            .field("data_type", &self.forms.main.data_type)
             .finish_non_exhaustive()
     }
 }
@@ -77,67 +92,29 @@ impl fmt::Debug for CheckedDraft {
 /// All reasons why B would refuse the draft.
 pub fn check(mut draft: Draft, target: &Target, b: &TargetApp) -> Result<CheckedDraft, Objections> {
     let mut check = Check {
+        target,
         metadata: &b.metadata,
-        org: target.app.org(),
+        size: PART_OVERHEAD,
         objections: Vec::new(),
     };
-    let schema = b.schema(target).unwrap_or_else(|error| {
-        check.objections.push(Objection::NoSchema(error.clone()));
-        None
-    });
-    // A prefilled form is only a part of B's form, which B completes and orders itself. There the schema gives only the types
-    // of the fields.
-    if let Some(schema) = schema
-        && target.mode == Mode::Complete
-    {
-        let violations = schema.violations(&draft.model, target.complete);
-        check
-            .objections
-            .extend(violations.into_iter().map(Objection::Schema));
-        draft.model = arranged(draft.model, target, schema);
-    }
-    let form_type = check.form_type(target.data_type.as_deref());
-    let xml = xml::write(&target.root, schema, &draft.model)
-        .map_err(|error| check.objections.push(error.into()))
-        .ok();
-    let size_of_form = xml.as_ref().map_or(0, |xml| xml.len() as u64);
-    let form = match &target.mode {
-        Mode::Complete => {
-            if let (Some(form_type), Some(_)) = (form_type, &xml) {
-                check.form(form_type, size_of_form);
-            }
-            Form::Xml(xml.unwrap_or_default())
-        }
-        Mode::Prefill { stamp } => {
-            let texts = prefill::texts(&draft.model, schema, &mut check.objections);
-            check.prefill(form_type, texts, stamp)
-        }
-    };
+    let models = target.forms.as_ref().zip(draft.models.as_mut());
+    let forms = models.map(|(rule, model)| check.form(rule, model, b));
     check.attachments(&draft.attachments);
     check.owner(&draft.owner);
-    // The sizes come from A, so their sum may overflow.
-    let size = draft
-        .attachments
-        .iter()
-        .map(|attachment| attachment.size.saturating_add(PART_OVERHEAD))
-        .fold(size_of_form + 2 * PART_OVERHEAD, u64::saturating_add);
-    if size > MAX_REQUEST {
-        check.objections.push(Objection::TooLarge(size));
+    if check.size > MAX_REQUEST {
+        check.objections.push(Objection::TooLarge(check.size));
     }
-    match form_type {
-        Some(form_type) if check.objections.is_empty() => Ok(CheckedDraft {
-            draft,
-            form_type: form_type.id.clone(),
-            form,
-        }),
+    match forms.try_map(|form| form.ok_or(())) {
+        Ok(forms) if check.objections.is_empty() => Ok(CheckedDraft { draft, forms }),
         _ => Err(Objections(check.objections)),
     }
 }
 
 struct Check<'a> {
+    target: &'a Target,
     metadata: &'a ApplicationMetadata,
-    /// B's organisation, in whose name the request is made.
-    org: &'a str,
+    /// The size of the request so far.
+    size: u64,
     objections: Vec<Objection>,
 }
 
@@ -171,15 +148,80 @@ impl<'a> Check<'a> {
         found
     }
 
-    /// The data type of B's form; objects if there is none, or no single one.
-    fn form_type(&mut self, named: Option<&str>) -> Option<&'a DataType> {
-        if let Some(id) = named {
+    /// Arranges the fields of a form, and checks it. `None` if B has no such form.
+    fn form(
+        &mut self,
+        rule: &'a FormRule,
+        model: &mut Map<String, Value>,
+        b: &'a TargetApp,
+    ) -> Option<CheckedForm> {
+        let schema = b.schema(rule).unwrap_or_else(|error| {
+            self.objections.push(Objection::NoSchema {
+                says: rule.says("schema"),
+                error: error.clone(),
+            });
+            None
+        });
+        // A prefilled form is only a part of B's form, which B completes and orders itself. There the schema gives only the
+        // types of the fields.
+        if let Some(schema) = schema
+            && self.target.mode == Mode::Complete
+        {
+            let violations = schema.violations(model, self.target.complete);
+            let violations = violations.into_iter().map(Objection::Schema);
+            self.objections
+                .extend(violations.map(|objection| objection.to_value_of(rule)));
+            *model = arranged(mem::take(model), rule, schema);
+        }
+        let data_type = self.form_type(rule);
+        let xml = xml::write(&rule.root, schema, model);
+        let xml = xml
+            .map_err(|error| {
+                let objection = Objection::from(error).to_value_of(rule);
+                self.objections.push(objection);
+            })
+            .ok();
+        let size = xml.as_ref().map_or(0, |xml| xml.len() as u64);
+        self.add_part(size);
+        let content = match &self.target.mode {
+            Mode::Complete => {
+                if let (Some(data_type), Some(_)) = (data_type, &xml) {
+                    self.part(data_type, FORM_CONTENT_TYPE, size);
+                }
+                Content::Xml(xml.unwrap_or_default())
+            }
+            Mode::Prefill { stamp } => {
+                let texts = prefill::texts(model, schema, &mut self.objections);
+                self.prefill(data_type, texts, stamp)
+            }
+        };
+        Some(CheckedForm {
+            data_type: data_type?.id.clone(),
+            field: rule.says("model"),
+            content,
+        })
+    }
+
+    /// The sizes come from A, so their sum may overflow.
+    fn add_part(&mut self, size: u64) {
+        let part = size.saturating_add(PART_OVERHEAD);
+        self.size = self.size.saturating_add(part);
+    }
+
+    /// The data type of one of B's forms; objects if there is none, or no single one.
+    fn form_type(&mut self, rule: &FormRule) -> Option<&'a DataType> {
+        if let Some(id) = rule.data_type.as_deref() {
             let data_type = self.data_type(id)?;
             if !data_type.is_form() {
                 self.object(
                     id,
                     "B takes it for an attachment: it has no appLogic.classRef",
                 );
+                return None;
+            }
+            let main = form_of(&self.target.forms.main, self.metadata);
+            if rule.is_further && main.is_some_and(|main| main.id == id) {
+                self.object(id, TWICE);
                 return None;
             }
             return Some(data_type);
@@ -219,7 +261,8 @@ impl<'a> Check<'a> {
             );
         }
         let contributors = &data_type.allowed_contributors;
-        let ours = format!("org:{}", self.org);
+        // The request is made in the name of B's organisation.
+        let ours = format!("org:{}", self.target.app.org());
         // Our organisation number is unknown here, so any number may be ours.
         let admitted = |c: &String| c.eq_ignore_ascii_case(&ours) || c.starts_with("orgno:");
         if !contributors.is_empty() && !contributors.iter().any(admitted) {
@@ -243,16 +286,12 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn form(&mut self, data_type: &DataType, size: u64) {
-        self.part(data_type, FORM_CONTENT_TYPE, size);
-    }
-
     fn prefill(
         &mut self,
         form_type: Option<&DataType>,
         texts: BTreeMap<String, String>,
         stamp: &str,
-    ) -> Form {
+    ) -> Content {
         let shown = self.metadata.data_fields.iter().find(|field| {
             field.path.as_deref() == Some(stamp)
                 && form_type.is_some_and(|form| field.data_type_id.as_deref() == Some(&form.id))
@@ -261,7 +300,7 @@ impl<'a> Check<'a> {
             self.objections.push(Objection::Stamp(stamp.to_owned()));
         }
         let key = shown.map(|field| field.id.clone()).unwrap_or_default();
-        Form::Prefill {
+        Content::Prefill {
             texts,
             stamp: stamp.to_owned(),
             key,
@@ -271,6 +310,7 @@ impl<'a> Check<'a> {
     fn attachments(&mut self, attachments: &[Attachment]) {
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for attachment in attachments {
+            self.add_part(attachment.size);
             let count = counts.entry(&attachment.data_type).or_default();
             *count += 1;
             let first = *count == 1;
@@ -329,10 +369,24 @@ impl CheckedDraft {
     /// The key of the stamp in B's `dataValues`.
     #[must_use]
     pub fn stamp_key(&self) -> &str {
-        match &self.form {
-            Form::Xml(_) => STAMP,
-            Form::Prefill { key, .. } => key,
+        match &self.forms.main.content {
+            Content::Xml(_) => STAMP,
+            Content::Prefill { key, .. } => key,
         }
+    }
+
+    /// Whether B is made by the simplified request.
+    #[must_use]
+    pub fn is_prefill(&self) -> bool {
+        matches!(self.forms.main.content, Content::Prefill { .. })
+    }
+
+    /// The forms that are sent as XML: none with `mode: prefill`, otherwise all.
+    pub fn xml_forms(&self) -> impl Iterator<Item = (&CheckedForm, &str)> {
+        self.forms.iter().filter_map(|form| match &form.content {
+            Content::Xml(xml) => Some((form, xml.as_str())),
+            Content::Prefill { .. } => None,
+        })
     }
 }
 

@@ -18,8 +18,8 @@ mod schema_parts;
 pub mod span;
 
 pub use definition::{
-    Accepted, AfterSteps, AttachmentRule, Each, Gate, Mode, NamePattern, Order, OwnerRule,
-    PaceRule, Route, Substatus, Target, VerifyRule,
+    Accepted, AfterSteps, AttachmentRule, Each, FormRule, Gate, Mode, NamePattern, Order,
+    OwnerRule, PaceRule, Route, Substatus, Target, VerifyRule,
 };
 pub use error::{Expected, Mistake, RouteError, RouteErrors, Words, YamlMistake};
 #[cfg(feature = "schema")]

@@ -282,9 +282,11 @@ fn draft(
         kind,
         problem,
     })?;
-    let model = model::fill(&route.model, scope).map_err(|problem| TransformError::Mapping {
-        route: name(),
-        problem,
+    let models = route.to.forms.as_ref().try_map(|form| {
+        model::fill(form, scope).map_err(|problem| TransformError::Mapping {
+            route: name(),
+            problem,
+        })
     })?;
     let mut attachments = Vec::new();
     for rule in &route.attachments {
@@ -302,7 +304,7 @@ fn draft(
     };
     Ok(Draft {
         owner,
-        model,
+        models,
         attachments,
         due,
     })

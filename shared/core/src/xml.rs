@@ -55,6 +55,18 @@ impl XmlError {
         }
     }
 
+    /// The same error under another name of the field.
+    #[must_use]
+    pub fn renamed(mut self, rename: impl FnOnce(&str) -> String) -> Self {
+        match &mut self {
+            Self::Character { field, .. }
+            | Self::Name { field }
+            | Self::NestedList { field }
+            | Self::Number { field } => *field = rename(field),
+        }
+        self
+    }
+
     /// What is wrong, without the field.
     #[must_use]
     pub fn problem(&self) -> String {

@@ -1,8 +1,7 @@
 //! Looking at what arrived: the first B of each version of the route and of B's schema, and a sample of the others.
 
 use stafett_core::{
-    arrival::{self, Arrival},
-    preflight::Form,
+    arrival::{self, Arrival, Both},
     relay::{
         Reason, RelayId,
         decide::{Failure, NotReady, Verify, VerifyOutcome},
@@ -49,14 +48,14 @@ impl RelayRun<'_> {
         };
         let arrivals = self.delivery.context.arrivals.of(&self.route().name);
         match arrivals.admit(&version).await {
-            Admission::Verified => {}
+            Admission::Verified | Admission::Unread => {}
             Admission::First(guard) => self.first = Some(guard),
             Admission::Stopped => return Err(Failure::new(Reason::RouteStopped)),
         }
         Ok(())
     }
 
-    /// Compares B's form with the draft, if this B is one of those to look at.
+    /// Compares B's forms with the draft, if this B is one of those to look at.
     pub(super) async fn verify(&mut self, verify: &Verify) -> VerifyOutcome {
         let outcome = self.compared(verify).await;
         // The others may go on.
@@ -76,29 +75,39 @@ impl RelayRun<'_> {
             || verify.adopted
             || self.first.is_some()
             || is_sampled(&self.relay);
-        let Form::Xml(sent) = &ready.checked.form else {
-            return VerifyOutcome::Passed;
-        };
         if !is_looked_at {
             return VerifyOutcome::Passed;
         }
-        let form_type = &ready.checked.form_type;
+        let sent: Vec<_> = ready.checked.xml_forms().collect();
+        let data_types: Vec<_> = sent.iter().map(|(form, _)| &*form.data_type).collect();
         let stored = self
             .altinn()
-            .stored_form_of(self.budget(), verify.id, form_type)
+            .stored_forms(self.budget(), verify.id, &data_types)
             .await;
-        let arrival = match stored.map(|stored| arrival::compare(sent, &stored)) {
-            Ok(Ok(arrival)) => arrival,
-            Ok(Err(error)) => {
+        let stored = match stored {
+            Ok(stored) => stored,
+            // The next B is the first one that is compared. Those that wait for this one are made without a comparison.
+            Err(error) => {
+                tracing::warn!(b = %verify.id, reason = %Causes(&error), "B's form was not compared");
+                if self.first.is_some() {
+                    let arrivals = self.delivery.context.arrivals.of(&self.route().name);
+                    arrivals.unread();
+                }
+                return VerifyOutcome::Passed;
+            }
+        };
+        let both = sent.iter().zip(&stored).map(|((form, sent), stored)| Both {
+            form: &form.field,
+            sent,
+            stored,
+        });
+        let arrival = match arrival::compare_all(both) {
+            Ok(arrival) => arrival,
+            Err(error) => {
                 tracing::warn!(b = %verify.id, reason = %error, "B's form was not compared");
                 // Nor will the next one be: the others need not wait for it.
                 let arrivals = self.delivery.context.arrivals.of(&self.route().name);
                 arrivals.verified(version);
-                return VerifyOutcome::Passed;
-            }
-            // The next B is the first one that is compared.
-            Err(error) => {
-                tracing::warn!(b = %verify.id, reason = %Causes(&error), "B's form was not compared");
                 return VerifyOutcome::Passed;
             }
         };
@@ -137,8 +146,8 @@ impl RelayRun<'_> {
 
     /// The version to compare under; `None` where nothing is compared.
     fn version(&self, ready: &Ready) -> Option<Version> {
-        let is_compared = self.route().to.verify != VerifyRule::Never
-            && matches!(ready.checked.form, Form::Xml(_));
+        let is_compared =
+            self.route().to.verify != VerifyRule::Never && !ready.checked.is_prefill();
         is_compared.then(|| ready.version.clone())
     }
 }

@@ -8,8 +8,8 @@ use stafett_core::{
     completeness::{self, Alike},
     draft::Attachment,
     id::{AppId, InstanceId},
-    instance::Instance,
-    preflight::{Form, STAMP},
+    instance::{DataElement, Instance},
+    preflight::{Content, STAMP},
     process::Progress,
     relay::{
         Reason,
@@ -174,28 +174,31 @@ impl RelayRun<'_> {
         }
     }
 
+    /// Adds the forms that a half-made B lacks.
     pub(super) async fn add_form(&self, id: InstanceId) -> AddFormOutcome {
-        let Some(ready) = &self.ready else {
+        let (Some(ready), Some(b)) = (&self.ready, self.found.get(&id)) else {
             return AddFormOutcome::Unclear(draft_missing(), Quiet::Now);
         };
-        let Form::Xml(xml) = &ready.checked.form else {
-            // The form of `mode: prefill` cannot be added on its own.
-            return AddFormOutcome::Denied;
-        };
-        let (app, form_type) = (self.app_of(id), &ready.checked.form_type);
-        let added = self
-            .altinn()
-            .add_form(self.budget(), &app, id, form_type, xml)
-            .await;
-        match added {
-            Repair::Worked => AddFormOutcome::Added,
-            Repair::Denied(failure) => {
-                // B may have been deployed again since its metadata was read.
-                self.altinn().forget_metadata(&app);
-                AddFormOutcome::Refused(failure)
+        for form in completeness::lacking_forms(&ready.checked, b) {
+            let Content::Xml(xml) = &form.content else {
+                // The form of `mode: prefill` cannot be added on its own.
+                return AddFormOutcome::Denied;
+            };
+            let added = self
+                .altinn()
+                .add_form(self.budget(), &b.app, id, &form.data_type, xml)
+                .await;
+            match added {
+                Repair::Worked => {}
+                Repair::Denied(failure) => {
+                    // B may have been deployed again since its metadata was read.
+                    self.altinn().forget_metadata(&b.app);
+                    return AddFormOutcome::Refused(failure);
+                }
+                Repair::Unclear(failure, quiet) => return AddFormOutcome::Unclear(failure, quiet),
             }
-            Repair::Unclear(failure, quiet) => AddFormOutcome::Unclear(failure, quiet),
         }
+        AddFormOutcome::Added
     }
 
     pub(super) async fn delete(&self, id: InstanceId) -> DeleteOutcome {
@@ -219,7 +222,7 @@ impl RelayRun<'_> {
         }
     }
 
-    /// Adds what a half-made B lacks, except the form.
+    /// Adds what a half-made B lacks, except its forms.
     pub(super) async fn finish(&mut self, half: &Found) -> FinishOutcome {
         let added = self.add_lacking(half).await;
         self.made = added.is_ok();
@@ -234,25 +237,23 @@ impl RelayRun<'_> {
         let (Some(ready), Some(b)) = (&self.ready, self.found.get(&half.id)) else {
             return Err(FinishOutcome::Unclear(draft_missing(), Quiet::Now));
         };
-        let form = b.elements(&ready.checked.form_type).first().copied();
-        let is_prefill = matches!(ready.checked.form, Form::Prefill { .. });
+        let cannot_be_added = half.lacks.form && ready.checked.is_prefill();
         // An archived instance takes nothing more (measured: tests/recorded/app-data-post-ended).
-        if half.ended || (is_prefill && form.is_none()) {
+        if half.ended || cannot_be_added {
             return Err(FinishOutcome::Denied);
         }
         let mut missing = Lacks::default();
-        // B's app copies texts and values when it stores a form. If the search found no form, one was added since, and
-        // the copies exist.
-        if let Some(form) = form.filter(|_| half.lacks.copies) {
+        // B's app copies texts and values when it stores a form. The copies of a form that was added since the search exist.
+        for form in self.uncopied(half, ready, b).await? {
             if form.locked {
                 missing.copies = true;
-            } else {
-                let written = self
-                    .altinn()
-                    .rewrite_form(self.budget(), &b.app, b.id, form.id)
-                    .await;
-                added(written)?;
+                continue;
             }
+            let written = self
+                .altinn()
+                .rewrite_form(self.budget(), &b.app, b.id, form.id)
+                .await;
+            added(written)?;
         }
         for alike in completeness::alike(&ready.checked, b) {
             let lacking = self.lacking(&alike, b.id).await;
@@ -268,6 +269,22 @@ impl RelayRun<'_> {
             }
         }
         Ok(missing)
+    }
+
+    /// The forms whose texts and values B's app has not copied.
+    async fn uncopied<'b>(
+        &self,
+        half: &Found,
+        ready: &Ready,
+        b: &'b Instance,
+    ) -> Result<Vec<&'b DataElement>, FinishOutcome> {
+        if !half.lacks.copies {
+            return Ok(Vec::new());
+        }
+        let metadata = self.altinn().metadata(self.budget(), &b.app).await;
+        let metadata =
+            metadata.map_err(|error| FinishOutcome::Unclear(unavailable(&error), Quiet::Now))?;
+        Ok(completeness::uncopied(&ready.checked, &metadata, b))
     }
 
     /// The attachments of one data type and size that B lacks. If it has some of them, their content is compared.

@@ -121,7 +121,7 @@ pub(super) fn finding(error: &RouteError, text: &str, places: &Places) -> Findin
         Mistake::Syntax(kind) => start(problem.clone()).helps(yaml_help(*kind)),
         Mistake::DuplicateKey(key) => duplicate_key(start, field, key, places),
         Mistake::NameTaken(_) => about_field().help("give the item another name"),
-        Mistake::Schema(name, problem) => schema(start, &error.file, name, problem),
+        Mistake::Schema(name, problem) => schema(start, &error.file, field, name, problem),
         Mistake::NotText => about_field().help("save the file as UTF-8"),
         Mistake::Contradiction if field == "from.when" => {
             start(format!("{field}: give one of `process` and `task`")).helps(example(field))
@@ -238,7 +238,11 @@ fn general(field: &str) -> String {
 }
 
 fn example(field: &str) -> Option<String> {
-    let field = general(field);
+    let further = field.strip_prefix("to.forms.");
+    let field = match further.and_then(|it| it.split_once(".model")) {
+        Some((_, "")) => "model".to_owned(),
+        _ => general(field),
+    };
     let (_, examples) = EXAMPLES.iter().find(|(name, _)| *name == field)?;
     let examples: Vec<_> = examples.iter().map(|it| format!("`{it}`")).collect();
     Some(format!("write, for example, {}", examples.join(" or ")))
@@ -392,6 +396,7 @@ fn duplicate_key(
 fn schema(
     start: impl Fn(String) -> Finding,
     route: &Path,
+    field: &str,
     name: &str,
     error: &SchemaError,
 ) -> Finding {
@@ -404,19 +409,19 @@ fn schema(
                 .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
                 .filter(|name| name.ends_with(".json"))
                 .collect();
-            start(format!("to.schema: there is no file {name}"))
+            start(format!("{field}: there is no file {name}"))
                 .help("the path starts at the route file's directory")
                 .suggest(nearest(name, there.iter().map(String::as_str)))
         }
         SchemaError::Unreadable { problem, .. } => {
-            start(format!("to.schema: cannot read the schema {name}")).help(problem)
+            start(format!("{field}: cannot read the schema {name}")).help(problem)
         }
         SchemaError::Remote { reference, .. } => start(format!(
-            "to.schema: {name} refers to {reference}, which is another document"
+            "{field}: {name} refers to {reference}, which is another document"
         ))
         .help("nothing is ever fetched: copy what is referred to into the schema's own `$defs`"),
         SchemaError::Invalid { file, problem } => start(format!(
-            "to.schema: {file} is not a JSON schema that stands for itself"
+            "{field}: {file} is not a JSON schema that stands for itself"
         ))
         .help(problem),
     }

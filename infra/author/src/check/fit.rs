@@ -23,7 +23,9 @@ use stafett_core::{
     schema::shape::{FormSchema, dangling},
 };
 
-use self::{compat::FormTarget, mapping::Mapping, source_schemas::SourceSchemas};
+use self::{
+    compat::FormTarget, mapping::Mapping, source_schemas::SourceSchemas, target::TargetForm,
+};
 use crate::finding::Finding;
 use crate::located_route::LocatedRoute;
 use app_files::AppFiles;
@@ -57,36 +59,29 @@ pub(crate) fn findings(
             }
         }
     }
-    let form = b.and_then(|b| target::form(&mut fit, b));
-    let theirs = b.zip(form).and_then(|(b, form)| b.schemas.get(&form.id));
-    let ours = route.to.schema.as_ref();
-    let document = theirs.or(ours.map(stafett_core::schema::Schema::document));
-    let form_schema = document.map(FormSchema::new);
+    let forms: Vec<_> = route
+        .to
+        .forms
+        .iter()
+        .map(|rule| TargetForm::of(&mut fit, rule, b))
+        .collect();
     if let Some(b) = b {
-        rights::target(&mut fit, b, form.map(|form| form.id.as_str()));
-        if let Some(form) = form {
-            target::agrees(&mut fit, b, form);
-            target::stamp(&mut fit, b, form, form_schema.as_ref());
-            prefill::check(&mut fit, b, &form.id);
-            class_order::check(&mut fit, b, form, form_schema.as_ref());
+        let types = forms.iter().filter_map(|form| form.data_type);
+        let types: Vec<&str> = types.map(|it| it.id.as_str()).collect();
+        rights::target(&mut fit, b, &types);
+        for form in &forms {
+            form.agrees(&mut fit, b);
         }
     }
-    let is_usable = b.is_none_or(|b| b.target_app().schema(&route.to).is_ok());
-    if let Some(schema) = form_schema.as_ref().filter(|_| is_usable) {
-        fit.references(
-            schema,
-            "to.app",
-            &format!("the schema of {}'s form", route.to.app),
-        );
+    for form in &forms {
+        let is_usable = b.is_none_or(|b| b.target_app().schema(form.rule).is_ok());
+        if let Some(schema) = form.schema.as_ref().filter(|_| is_usable) {
+            let whose = format!("the schema of {}'s form{}", route.to.app, form.label());
+            fit.references(schema, &form.says_app(), &whose);
+        }
     }
     attachments::check(&mut fit, a, b);
-    let target = form_schema.as_ref().map(|form| FormTarget {
-        form,
-        // A prefilled form is only a part of B's form.
-        is_validated: !fit.is_prefill(),
-        is_complete: !fit.is_prefill() && route.to.complete,
-    });
-    model(&mut fit, &source, target, b);
+    models(&mut fit, &source, &forms, b);
     Found {
         findings: fit.found,
         notes: fit.notes,
@@ -100,26 +95,38 @@ pub(crate) struct Found {
     pub(crate) notes: Vec<String>,
 }
 
-/// Checks `each`, the owner and `model:`.
-fn model(
-    fit: &mut Fit<'_>,
-    source: &SourceSchemas<'_>,
-    target: Option<FormTarget<'_, '_>>,
+/// Checks `each`, the owner, and the `model:` of each form.
+fn models<'s>(
+    fit: &mut Fit<'s>,
+    source: &'s SourceSchemas<'s>,
+    forms: &'s [TargetForm<'s>],
     b: Option<&AppFiles>,
 ) {
     let route = fit.route();
+    let is_prefill = fit.is_prefill();
     let mut mapping = Mapping {
         fit,
         source,
-        target,
+        form: String::new(),
+        target: None,
         around: source.surroundings(),
     };
     if let Some(each) = &route.each {
         rights::each(&mut mapping, each);
     }
     rights::owner(&mut mapping, &route.to.owner, b);
-    let root = target.map(|target| target.form.root());
-    mapping.group(&route.model, "model", root.as_ref());
+    for form in forms {
+        mapping.form = form.label();
+        mapping.target = form.schema.as_ref().map(|schema| FormTarget {
+            form: schema,
+            // A prefilled form is only a part of B's form.
+            is_validated: !is_prefill,
+            is_complete: !is_prefill && route.to.complete,
+        });
+        let root = form.schema.as_ref().map(FormSchema::root);
+        let model = form.rule.says("model");
+        mapping.group(&form.rule.model, &model, root.as_ref());
+    }
 }
 
 /// A route, and the findings about it so far.

@@ -25,18 +25,21 @@ pub(super) fn findings(subject: &LocatedRoute<'_>, now: Timestamp) -> Vec<Findin
     owner(subject, &mut found);
     fan_out(subject, &mut found);
     attachments(subject, &mut found);
-    if subject.route.model.is_empty() {
-        found.push(
-            warning(
-                subject,
-                "empty-model",
-                "model",
-                "the form of B would be empty",
-            )
-            .help("name the fields of B's form, each with an expression"),
-        );
+    for form in subject.route.to.forms.iter() {
+        let model = form.says("model");
+        if form.model.is_empty() {
+            found.push(
+                warning(
+                    subject,
+                    "empty-model",
+                    &model,
+                    "the form of B would be empty",
+                )
+                .help("name the fields of B's form, each with an expression"),
+            );
+        }
+        group(subject, &form.model, &model, &mut found);
     }
-    group(subject, &subject.route.model, "model", &mut found);
     found
 }
 
@@ -187,7 +190,8 @@ fn fan_out(subject: &LocatedRoute<'_>, found: &mut Vec<Finding>) {
     let route = subject.route;
     let Some(each) = &route.each else { return };
     let reads = |expression: &Expression| expression.reads(&each.name);
-    let in_model = model_reads(&route.model, &each.name);
+    let mut forms = route.to.forms.iter();
+    let in_model = forms.any(|form| model_reads(&form.model, &each.name));
     if !reads(&each.key) {
         found.push(
             Finding::error(

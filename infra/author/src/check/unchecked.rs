@@ -3,7 +3,7 @@
 use stafett_core::{
     id::AppId,
     preflight::form_of,
-    route::{Gate, Mode, Order, Route, Target},
+    route::{FormRule, Gate, Mode, Order, Route, Target},
 };
 
 use app_files::{AppFiles, MissingContent};
@@ -12,6 +12,7 @@ use app_files::{AppFiles, MissingContent};
 pub(super) fn of(route: &Route, a: Option<&AppFiles>, b: Option<&AppFiles>) -> Vec<String> {
     let mut lines = Vec::new();
     let read = route.data_types();
+    let forms = || route.to.forms.iter();
     match a {
         None => lines.push(not_at_hand(&route.from)),
         Some(a) => lines.extend(missing(a, |what| match what {
@@ -23,42 +24,48 @@ pub(super) fn of(route: &Route, a: Option<&AppFiles>, b: Option<&AppFiles>) -> V
     match b {
         None => lines.push(not_at_hand(&route.to.app)),
         Some(b) => {
-            lines.extend(order(route, b));
+            lines.extend(forms().filter_map(|rule| order(route, rule, b)));
             lines.extend(missing(b, |what| match what {
                 // A route depends on no task of B.
                 MissingContent::Tasks => false,
                 MissingContent::Policy => true,
                 MissingContent::Fields(form) => {
-                    route.to.data_type.as_ref().is_none_or(|it| it == form)
+                    forms().any(|rule| rule.data_type.as_ref().is_none_or(|it| it == form))
                 }
             }));
         }
     }
-    lines.extend(b.and_then(|b| root(&route.to, b)));
+    if let Some(b) = b {
+        lines.extend(forms().filter_map(|rule| root(&route.to, rule, b)));
+    }
     lines
 }
 
 /// Only B's class tells whether the order of a route with `order: route` is right.
-fn order(route: &Route, b: &AppFiles) -> Option<String> {
-    let form = form_of(&route.to, &b.metadata)?;
-    let is_unknown =
-        route.to.order == Order::Route && b.csharp.read_class(form.class_name()).is_none();
+fn order(route: &Route, rule: &FormRule, b: &AppFiles) -> Option<String> {
+    let form = form_of(rule, &b.metadata)?;
+    let is_unknown = rule.order == Order::Route && b.csharp.read_class(form.class_name()).is_none();
+    let which = if rule.is_further {
+        format!(" `{}`", form.id)
+    } else {
+        String::new()
+    };
     is_unknown.then(|| {
         format!(
-            "the C# class of {}'s form is not at hand: the order of the fields in route {} could not be compared with it",
+            "the C# class of {}'s form{which} is not at hand: the order of the fields in route {} could not be compared with it",
             b.id, route.name
         )
     })
 }
 
 /// The root element of B's form, if none of B's files tells it.
-fn root(to: &Target, b: &AppFiles) -> Option<String> {
-    let form = form_of(to, &b.metadata)?;
+fn root(to: &Target, rule: &FormRule, b: &AppFiles) -> Option<String> {
+    let form = form_of(rule, &b.metadata)?;
     let is_compared = to.mode != Mode::Complete || b.roots.contains_key(&form.id);
     (!is_compared).then(|| {
         format!(
             "no file of {} tells the XML root element of its form `{}`: `root: {}` could not be compared with it; its C# model does",
-            b.id, form.id, to.root
+            b.id, form.id, rule.root
         )
     })
 }

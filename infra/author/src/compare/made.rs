@@ -35,9 +35,17 @@ pub(super) struct Part {
 pub(super) struct B {
     /// Everything but the order, by dotted field; every single value of the form.
     pub(super) fields: Map<String, Value>,
+    /// Its forms, the main one first.
+    pub(super) forms: Vec<Form>,
+}
+
+/// A form of B as it would be asked for.
+pub(super) struct Form {
+    /// The field of the route that describes it: `model`.
+    pub(super) field: String,
     /// The form as it is sent.
-    pub(super) form: String,
-    /// The names of the form's elements, in the order in which they are sent.
+    pub(super) sent: String,
+    /// The names of its elements, in the order in which they are sent.
     pub(super) order: String,
 }
 
@@ -66,6 +74,22 @@ impl Made {
     }
 }
 
+impl Form {
+    /// Whether this is one of its fields.
+    pub(super) fn has(&self, field: &str) -> bool {
+        let below = field.strip_prefix(&self.field);
+        below.is_some_and(|below| below.starts_with('.'))
+    }
+
+    /// The field of the route that names its root element.
+    pub(super) fn root(&self) -> String {
+        match self.field.strip_suffix(".model") {
+            Some(form) => format!("{form}.root"),
+            None => "to.root".to_owned(),
+        }
+    }
+}
+
 impl B {
     fn of(route: &Route, relay: String, judged: Judged) -> Self {
         let mut fields = Map::new();
@@ -74,13 +98,17 @@ impl B {
             Mode::Complete => Value::Null,
             Mode::Prefill { stamp } => json!(format!("prefill, stamp {stamp}")),
         };
-        if !mode.is_null() {
+        let is_prefill = !mode.is_null();
+        if is_prefill {
             fields.insert("to.mode".into(), mode);
-        } else {
-            fields.insert("to.root".into(), route.to.root.clone().into());
         }
-        if let Some(form_type) = judged.form_type {
-            fields.insert("to.dataType".into(), form_type.into());
+        for (rule, form) in route.to.forms.as_ref().zip(judged.forms.as_ref()) {
+            if !is_prefill {
+                fields.insert(rule.says("root"), rule.root.clone().into());
+            }
+            if let Some(data_type) = &form.data_type {
+                fields.insert(rule.says_data_type(), data_type.clone().into());
+            }
         }
         let draft = judged.draft;
         let (kind, number) = words::owner(&draft.owner);
@@ -99,19 +127,26 @@ impl B {
             }
         }
         fields.append(&mut attachments);
-        let mut order = Vec::new();
-        for (name, value) in &draft.model {
-            flatten(&format!("model.{name}"), value, &mut fields, &mut order);
-        }
-        let form = judged
-            .xml
-            .or_else(|| judged.prefill.map(|texts| texts.to_string()))
-            .unwrap_or_else(|| Value::from(draft.model).to_string());
-        Self {
-            fields,
-            form,
-            order: order.join(" "),
-        }
+        let prefill = judged.prefill;
+        let forms = route.to.forms.as_ref().zip(judged.forms).zip(draft.models);
+        let forms = forms.into_iter().map(|((rule, form), model)| {
+            let field = rule.says("model");
+            let mut order = Vec::new();
+            for (name, value) in &model {
+                flatten(&format!("{field}.{name}"), value, &mut fields, &mut order);
+            }
+            let texts = || prefill.as_ref().map(Value::to_string);
+            Form {
+                field,
+                sent: form
+                    .xml
+                    .or_else(texts)
+                    .unwrap_or_else(|| Value::from(model).to_string()),
+                order: order.join(" "),
+            }
+        });
+        let forms = forms.collect();
+        Self { fields, forms }
     }
 }
 

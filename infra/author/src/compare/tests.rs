@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::fixtures::{FAN_OUT, File, ROUTE, b, plain, source};
+use crate::fixtures::{FAN_OUT, File, ROUTE, b, b_of_two_forms, plain, source, two_forms};
 
 fn compare(old: &File, new: &File, sources: &[InstanceData]) -> Report {
     let app = b(|_| {});
@@ -244,6 +244,35 @@ fn new_and_solved_failures_are_reported_with_their_reason() {
         "'En søknad om et byggetiltak som kommer fra '",
     );
     assert_eq!(compare(&File::of(ROUTE), &long, &three()).failing, 3);
+}
+
+#[test]
+fn a_change_in_one_form_is_reported_under_its_name_and_the_others_are_the_same() {
+    let app = b_of_two_forms();
+    let compared = |old: &File, new: &File| {
+        let [old, new] = [old, new].map(|file| Version {
+            route: &file.route,
+            b: Some(&app),
+        });
+        let mut comparison = Comparison::new(old, new, 2);
+        comparison.add(&plain());
+        comparison.report()
+    };
+    let text = two_forms();
+    let old = File::of(&text);
+    let title = "          tittel: data.model.soker.navn\n";
+    let new = File::with(&text, title, "          tittel: \"'Kari'\"\n");
+    let report = compared(&old, &new);
+    assert_eq!(
+        only(&report),
+        ("to.forms.vurdering.model.soknad.tittel", [0, 0, 1, 0])
+    );
+    assert!(compared(&old, &old).is_same());
+    let without = File::with(&text, title, "");
+    assert_eq!(
+        only(&compared(&old, &without)),
+        ("to.forms.vurdering.model.soknad.tittel", [0, 1, 0, 0])
+    );
 }
 
 #[test]

@@ -24,16 +24,16 @@ pub(super) fn head(field: &str) -> &str {
     field.split(['.', '[']).next().unwrap_or_default()
 }
 
-/// The rules of `model:` that are `field`, or stand below it.
+/// The rules of B's forms that are `field`, or stand below it.
 pub(super) fn rules_below(route: &Route, field: &str) -> Vec<String> {
     let wanted = segments(field);
-    let mut rules = fields::rules(&route.model);
+    let mut rules = fields::rules(&route.to);
     rules.retain(|rule| matches(&wanted, &segments(rule)));
     rules
 }
 
 pub(super) fn unknown(route: &Route, field: &str) -> UnknownField {
-    let mut known = fields::rules(&route.model);
+    let mut known = fields::rules(&route.to);
     known.push("owner".into());
     known.extend(route.due.map(|_| "due".into()));
     known.extend(route.each.iter().map(|_| "key".into()));
@@ -77,7 +77,7 @@ pub(super) fn matches(wanted: &[(&str, Option<&str>)], field: &[(&str, Option<&s
             })
 }
 
-/// Which element of its group a field is, from 0, and of how many.
+/// Which element of its group a field is, from 0, and of how many. The field is named as below `model`.
 pub(super) fn position(model: &Map<String, Value>, field: &str) -> Option<(usize, usize)> {
     let mut names = segments(field).into_iter().skip(1).peekable();
     let mut group = model;

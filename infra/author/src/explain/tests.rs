@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     check::Checked,
-    fixtures::{FAN_OUT, File, ROUTE, plain, source},
+    fixtures::{FAN_OUT, File, ROUTE, plain, source, two_forms},
     try_out::TryOut,
 };
 
@@ -29,6 +29,30 @@ fn one(route: &str, source: &InstanceData, field: &str) -> Explained {
         panic!("{field} has {} values", all.len());
     });
     only
+}
+
+#[test]
+fn a_field_of_a_further_form_is_explained_by_its_whole_name() {
+    let field = "to.forms.vurdering.model.soknad.tittel";
+    for asked in [field, &field["to.".len()..]] {
+        let explained = one(&two_forms(), &plain(), asked);
+        assert_eq!(explained.field, field);
+        assert_eq!(explained.rule, "data.model.soker.navn");
+        assert!(explained.place.is_some());
+        assert_eq!(
+            explained.notes,
+            ["element 1 of 2 in to.forms.vurdering.model.soknad, moved there from 2 by B's schema"]
+        );
+    }
+    let file = File::of(&two_forms());
+    let wrong = explain(
+        file.located(),
+        &plain(),
+        None,
+        "to.forms.vurdering.model.soknad.titel",
+    );
+    let meant = wrong.expect_err("there is no such field").meant;
+    assert_eq!(meant.as_deref(), Some(field));
 }
 
 proptest! {

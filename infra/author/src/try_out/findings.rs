@@ -7,7 +7,7 @@ use stafett_core::{
     preflight::Objection,
     prepare::{InstanceData, Obstacle},
     route::{
-        MappingError,
+        FormRule, MappingError,
         model::{self, Outcome},
     },
     transform::{self, EachValue, TransformError},
@@ -99,20 +99,22 @@ fn of_fields(located: LocatedRoute<'_>, source: &InstanceData, key: Option<&str>
     let mut found: Vec<Finding> = Vec::new();
     if let Some(value) = values.into_iter().find(is_wanted) {
         // The walk goes on after a failure; its result is the failure that the transform reported already.
-        let _ = model::walk(&route.model, &value.scope, &mut |field| {
-            if let Outcome::Failed(error) = field.outcome {
-                let finding = unfilled(located, &field.rule(), error);
-                // The same mistake in several items is reported once.
-                if !found.contains(&finding) {
-                    found.push(finding);
+        for form in route.to.forms.iter() {
+            let _ = model::walk(form, &value.scope, &mut |field| {
+                if let Outcome::Failed(error) = field.outcome {
+                    let finding = unfilled(located, &field.rule(), error);
+                    // The same mistake in several items is reported once.
+                    if !found.contains(&finding) {
+                        found.push(finding);
+                    }
                 }
-            }
-            if found.len() < MOST {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
-        });
+                if found.len() < MOST {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            });
+        }
     }
     found
 }
@@ -174,14 +176,15 @@ pub(super) fn of_objection(located: LocatedRoute<'_>, objection: &Objection) -> 
                 .attachments
                 .iter()
                 .position(|rule| rule.to == *data_type);
-            let field = rule.map_or_else(
-                || "to.dataType".to_owned(),
-                |i| format!("attachments[{i}].to"),
-            );
+            let is_it = |form: &&FormRule| form.data_type.as_ref() == Some(data_type);
+            let form = route.to.forms.iter().find(is_it);
+            let form = form.unwrap_or(&route.to.forms.main);
+            let field =
+                rule.map_or_else(|| form.says_data_type(), |i| format!("attachments[{i}].to"));
             at(located, &field, "refused-element", message)
         }
         Objection::Schema(violation) => in_model("refused-by-schema", &violation.field),
-        Objection::NoSchema(_) => at(located, "to.schema", "schema", message),
+        Objection::NoSchema { says, .. } => at(located, says, "schema", message),
         Objection::Stamp(_) => at(located, "to.stamp", "refused-stamp", message),
         Objection::NotFlat(field) => in_model("not-flat", field),
         Objection::Prefill { field, .. } => in_model("refused-prefill", field),

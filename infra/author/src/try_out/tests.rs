@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::fixtures::{FAN_OUT, File, ROUTE, b, plain, source};
+use crate::fixtures::{FAN_OUT, File, ROUTE, b, b_of_two_forms, plain, source, two_forms};
 
 /// Code and line of each finding.
 fn found(tried: &TryOut) -> Vec<(&'static str, Option<usize>)> {
@@ -18,6 +18,41 @@ fn found(tried: &TryOut) -> Vec<(&'static str, Option<usize>)> {
 /// What the route makes of the A instance. Nothing else is known of the apps.
 fn try_out(located: LocatedRoute<'_>, source: &InstanceData, b: Option<&TargetApp>) -> TryOut {
     TryOut::of(located, source, b, &Checked::default())
+}
+
+#[test]
+fn a_further_form_is_shown_beside_the_first_and_its_mistakes_stand_at_its_fields() {
+    let file = File::of(&two_forms());
+    let tried = try_out(file.located(), &plain(), Some(&b_of_two_forms()));
+    assert_eq!(tried.outcome(), Outcome::Sent, "{tried:?}");
+    let preview = tried.parts[0].b.as_ref().expect("a draft");
+    let [second] = &preview.forms[..] else {
+        panic!("{} further forms", preview.forms.len())
+    };
+    assert_eq!(second.form_type, "vurdering");
+    let xml = second.xml.as_deref().expect("it is sent");
+    // In the order of the schema, as the first form.
+    assert!(
+        xml.contains("<tittel>Kari Bygger</tittel><referanse>"),
+        "{xml}"
+    );
+    assert!(tried.text().contains(xml));
+
+    let text = two_forms();
+    let file = File::with(
+        &text,
+        "          tittel: data.model.soker.navn",
+        "          tittel: data.model.tiltak | length",
+    );
+    let tried = try_out(file.located(), &plain(), Some(&b_of_two_forms()));
+    assert_eq!(found(&tried), [("refused-by-schema", Some(14))]);
+    let file = File::with(
+        &text,
+        "          tittel: data.model.soker.navn",
+        "          tittel: data.model.merknad | upper",
+    );
+    let tried = try_out(file.located(), &plain(), Some(&b_of_two_forms()));
+    assert_eq!(found(&tried), [("empty", Some(14))]);
 }
 
 #[test]
@@ -88,9 +123,9 @@ proptest! {
         let checked = stafett_core::preflight::check(draft, &file.route.to, &b(|_| {})).expect("taken");
         let tried = try_out(file.located(), &source, Some(&b(|_| {})));
         let preview = tried.parts[0].b.as_ref().expect("a draft");
-        let stafett_core::preflight::Form::Xml(xml) = checked.form else { panic!("complete") };
+        let stafett_core::preflight::Content::Xml(xml) = checked.forms.main.content else { panic!("complete") };
         prop_assert_eq!(preview.xml.as_ref(), Some(&xml));
-        prop_assert_eq!(&preview.model, &checked.draft.model);
+        prop_assert_eq!(&preview.model, &checked.draft.models.main);
     }
 }
 

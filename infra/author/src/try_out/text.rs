@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Judgement, Part, Preview, TryOut};
 
@@ -81,6 +81,9 @@ fn write_b(text: &mut String, b: &Preview) {
     if let Some(form_type) = &b.form_type {
         line(text, "form", form_type);
     }
+    for form in &b.forms {
+        line(text, "form", &form.form_type);
+    }
     for attachment in &b.attachments {
         let words = format!(
             "{} → {}: {} ({}, {} bytes)",
@@ -95,15 +98,23 @@ fn write_b(text: &mut String, b: &Preview) {
     for (key, value) in &b.stamps {
         line(text, "stamp", &format!("{key} = {value}"));
     }
-    // A map of JSON values always serialises.
-    let json = serde_json::to_string_pretty(&b.model).unwrap_or_default();
-    let _ = write!(text, "\nmodel\n{json}\n\n");
-    if let Some(xml) = &b.xml {
-        let _ = write!(text, "as it is sent\n{xml}\n\n");
-    }
+    write_form(text, "model", &b.model, b.xml.as_deref());
     if let Some(prefill) = &b.prefill {
         let json = serde_json::to_string_pretty(prefill).unwrap_or_default();
         let _ = write!(text, "as it is sent\n{json}\n\n");
+    }
+    for form in &b.forms {
+        let title = format!("model of `{}`", form.form_type);
+        write_form(text, &title, &form.model, form.xml.as_deref());
+    }
+}
+
+fn write_form(text: &mut String, title: &str, model: &Map<String, Value>, xml: Option<&str>) {
+    // A map of JSON values always serialises.
+    let json = serde_json::to_string_pretty(model).unwrap_or_default();
+    let _ = write!(text, "\n{title}\n{json}\n\n");
+    if let Some(xml) = xml {
+        let _ = write!(text, "as it is sent\n{xml}\n\n");
     }
 }
 

@@ -12,7 +12,7 @@ use jsonschema::Validator;
 use serde_json::{Map, Value as Json, json};
 use stafett_core::{
     instance::Instance,
-    preflight::{self, Form},
+    preflight::{self, Content},
     route::{Route, Routes},
     transform,
 };
@@ -125,10 +125,10 @@ impl Pair {
             Ok(checked) => checked,
             Err(objections) => return Made::No(objections.to_string()),
         };
-        let Form::Xml(xml) = &checked.form else {
+        let Content::Xml(xml) = &checked.forms.main.content else {
             return Made::Wrong("the form is not XML".to_owned());
         };
-        let model = without_empty_lists(Json::Object(checked.draft.model));
+        let model = without_empty_lists(Json::Object(checked.draft.models.main));
         if let Some(error) = self.validator.iter_errors(&model).next() {
             return Made::Wrong(format!(
                 "B's schema does not allow the draft: {error} at {}: {model}",

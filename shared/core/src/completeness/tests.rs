@@ -5,7 +5,8 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     draft::{Draft, Owner},
-    preflight::Form,
+    forms::Forms,
+    preflight::Content,
     relay::decide::Engine,
 };
 
@@ -29,12 +30,15 @@ fn checked(model: &Value, attachments: &[Element]) -> CheckedDraft {
     CheckedDraft {
         draft: Draft {
             owner: Owner::Party(1),
-            model: model.as_object().unwrap().clone(),
+            models: Forms::one(model.as_object().unwrap().clone()),
             attachments: attachments.iter().map(attachment).collect(),
             due: None,
         },
-        form_type: "model".into(),
-        form: Form::Xml("<melding/>".into()),
+        forms: Forms::one(CheckedForm {
+            data_type: "model".into(),
+            field: "model".into(),
+            content: Content::Xml("<melding/>".into()),
+        }),
     }
 }
 
@@ -228,7 +232,7 @@ fn fields_after_one_of_another_data_type_are_not_copied() {
     let (ours, other) = (("ours", "navn", "model"), ("other", "navn", "annet"));
     let ids = |fields: &[Field]| {
         let metadata = metadata(fields, &[]);
-        expected(&metadata.data_fields, "model", &draft.draft.model)
+        expected(&metadata.data_fields, "model", &draft.draft.models.main)
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
@@ -239,8 +243,53 @@ fn fields_after_one_of_another_data_type_are_not_copied() {
 
     let mut untyped = metadata(&[ours, ours], &[]);
     untyped.data_fields[0].data_type_id = None;
-    let mut ids = expected(&untyped.data_fields, "model", &draft.draft.model);
+    let mut ids = expected(&untyped.data_fields, "model", &draft.draft.models.main);
     assert_eq!(ids.next(), None);
+}
+
+/// A draft with a second form of type `annet`.
+fn with_two_forms() -> CheckedDraft {
+    let mut draft = checked(&json!({"navn": "Bod"}), &[]);
+    let model = json!({"svar": "ja"}).as_object().unwrap().clone();
+    draft.draft.models.further.push(model);
+    draft.forms.further.push(CheckedForm {
+        data_type: "annet".into(),
+        field: "to.forms.annet.model".into(),
+        content: Content::Xml("<annet/>".into()),
+    });
+    draft
+}
+
+#[test]
+fn a_b_has_all_forms_and_the_copies_of_each() {
+    let draft = with_two_forms();
+    let [ours, other] = [("ours", "navn", "model"), ("other", "svar", "annet")];
+    let fields = metadata(&[ours], &[other]);
+    let (model, annet) = (element(("model", 1)), element(("annet", 1)));
+    for (elements, missing) in [
+        (vec![], vec!["model", "annet"]),
+        (vec![model.clone()], vec!["annet"]),
+        (vec![annet.clone()], vec!["model"]),
+        (vec![model.clone(), annet.clone()], vec![]),
+    ] {
+        let b = b(&elements);
+        let forms = lacking_forms(&draft, &b);
+        let lacking: Vec<_> = forms.map(|form| form.data_type.as_str()).collect();
+        assert_eq!(lacking, missing);
+        assert_eq!(lacks(&draft, &fields, &b, DONE).form, !missing.is_empty());
+    }
+    let both = [model, annet];
+    for (values, texts, missing) in [
+        (vec!["ours"], vec!["other"], vec![]),
+        (vec![], vec!["other"], vec!["model"]),
+        (vec!["ours"], vec![], vec!["annet"]),
+    ] {
+        let b = copied(&both, &values, &texts);
+        let forms = uncopied(&draft, &fields, &b);
+        let types: Vec<_> = forms.iter().map(|form| form.data_type.as_str()).collect();
+        assert_eq!(types, missing);
+        assert_eq!(lacks(&draft, &fields, &b, DONE).copies, !missing.is_empty());
+    }
 }
 
 #[test]
@@ -253,7 +302,7 @@ fn what_b_lacks_is_described_without_its_data() {
     };
     assert_eq!(
         lacks(&draft, &metadata, &b(&[]), never_started).to_string(),
-        "its form, 2 attachments, presentation texts or data values, the start of its process (start hooks, further \
+        "a form, 2 attachments, presentation texts or data values, the start of its process (start hooks, further \
          forms and the created event)"
     );
     let one = b(&[element(("vedlegg", 10)), element(("model", 1))]);

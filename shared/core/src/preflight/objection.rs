@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::{
     relay::{Reason, decide::Failure},
+    route::FormRule,
     schema::{SchemaError, Violation},
     xml::XmlError,
 };
@@ -28,7 +29,12 @@ pub enum Objection {
     /// B's schema does not allow the form.
     Schema(Violation),
     /// B's app serves a schema that cannot be used, and the route names no other.
-    NoSchema(SchemaError),
+    NoSchema {
+        /// The field of the route that would name one: `to.schema`.
+        says: String,
+        /// Why it cannot be used.
+        error: SchemaError,
+    },
     /// B does not copy the field with the relay's id to its `dataValues`.
     Stamp(String),
     /// A value that cannot be sent as a text.
@@ -49,6 +55,19 @@ pub enum Objection {
 }
 
 impl Objection {
+    /// An objection to a value of a form, with the field as the route file names it.
+    #[must_use]
+    pub fn to_value_of(self, form: &FormRule) -> Self {
+        match self {
+            Self::Schema(Violation { field, problem }) => Self::Schema(Violation {
+                field: form.names(&field),
+                problem,
+            }),
+            Self::Xml(error) => Self::Xml(error.renamed(|field| form.names(field))),
+            other => other,
+        }
+    }
+
     /// The field of B's form, or of the route, that it is about, dotted; `None` where it is about something else.
     #[must_use]
     pub fn field(&self) -> Option<&str> {
@@ -59,7 +78,7 @@ impl Objection {
             Self::Xml(error) => Some(error.field()),
             Self::FormType(_)
             | Self::DataType { .. }
-            | Self::NoSchema(_)
+            | Self::NoSchema { .. }
             | Self::Owner(_)
             | Self::TooLarge(_) => None,
         }
@@ -74,8 +93,8 @@ impl Objection {
             }
             Self::DataType { data_type, problem } => format!("data type `{data_type}`: {problem}"),
             Self::Schema(violation) => violation.problem.clone(),
-            Self::NoSchema(error) => {
-                format!("{error}; name a file with B's schema in to.schema")
+            Self::NoSchema { says, error } => {
+                format!("{error}; name a file with B's schema in {says}")
             }
             Self::Stamp(stamp) => format!(
                 "B's dataFields show no field `{stamp}` of its form: add it to B's applicationmetadata, or leave `mode: prefill`"
@@ -93,6 +112,12 @@ impl Objection {
     }
 }
 
+impl From<XmlError> for Objection {
+    fn from(error: XmlError) -> Self {
+        Self::Xml(error)
+    }
+}
+
 impl fmt::Display for Objection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.field() {
@@ -103,12 +128,6 @@ impl fmt::Display for Objection {
 }
 
 impl std::error::Error for Objection {}
-
-impl From<XmlError> for Objection {
-    fn from(error: XmlError) -> Self {
-        Self::Xml(error)
-    }
-}
 
 /// All reasons why B would refuse the draft.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     metadata::{ApplicationMetadata, DataType},
-    route::{Order, Target},
+    route::{FormRule, Order},
     schema::{Schema, SchemaError},
 };
 
@@ -32,26 +32,26 @@ impl TargetApp {
         }
     }
 
-    /// The schema of the form that the route fills: the app's own; if it serves none that can be used, the file that the route
+    /// The schema of a form that the route fills: the app's own; if it serves none that can be used, the file that the route
     /// names.
     ///
     /// # Errors
     /// [`SchemaError`] if the app serves one that cannot be used, and the route names no other.
-    pub fn schema<'a>(&'a self, target: &'a Target) -> Result<Option<&'a Schema>, &'a SchemaError> {
-        let form = form_of(target, &self.metadata);
+    pub fn schema<'a>(&'a self, rule: &'a FormRule) -> Result<Option<&'a Schema>, &'a SchemaError> {
+        let form = form_of(rule, &self.metadata);
         match form.and_then(|form| self.schemas.get(&form.id)) {
             Some(Ok(schema)) => Ok(Some(schema)),
-            Some(Err(error)) => target.schema.as_ref().map(Some).ok_or(error),
-            None => Ok(target.schema.as_ref()),
+            Some(Err(error)) => rule.schema.as_ref().map(Some).ok_or(error),
+            None => Ok(rule.schema.as_ref()),
         }
     }
 }
 
-/// The data type of the form that the route fills: the one that it names, or B's only one.
+/// The data type of a form that the route fills: the one that it names, or B's only one.
 #[must_use]
-pub fn form_of<'m>(target: &Target, metadata: &'m ApplicationMetadata) -> Option<&'m DataType> {
+pub fn form_of<'m>(rule: &FormRule, metadata: &'m ApplicationMetadata) -> Option<&'m DataType> {
     let mut forms = metadata.data_types.iter().filter(|it| it.is_form());
-    match &target.data_type {
+    match &rule.data_type {
         Some(named) => forms.find(|form| form.id == *named),
         None => forms.next().filter(|_| forms.next().is_none()),
     }
@@ -59,8 +59,8 @@ pub fn form_of<'m>(target: &Target, metadata: &'m ApplicationMetadata) -> Option
 
 /// The form as it is sent: in the schema's order, or as the route lists its fields if the route says so.
 #[must_use]
-pub fn arranged(model: Map<String, Value>, target: &Target, schema: &Schema) -> Map<String, Value> {
-    match target.order {
+pub fn arranged(model: Map<String, Value>, rule: &FormRule, schema: &Schema) -> Map<String, Value> {
+    match rule.order {
         Order::Schema => schema.ordered(model),
         Order::Route => {
             let listed = model.clone();

@@ -13,6 +13,7 @@ use crate::{
     schema::Schema,
 };
 
+mod forms;
 mod schema;
 
 /// A draft that B accepts, with B's metadata and the route's target.
@@ -29,7 +30,7 @@ fn valid() -> Case {
     Case {
         draft: Draft {
             owner: Owner::Organisation("310075728".into()),
-            model: model.as_object().unwrap().clone(),
+            models: Forms::one(model.as_object().unwrap().clone()),
             attachments: vec![pdf("plan.pdf", 1_000)],
             due: None,
         },
@@ -49,10 +50,14 @@ fn valid() -> Case {
         target: Target {
             app: "ttd/casework".parse().unwrap(),
             owner: OwnerRule::Organisation(Expression::compile("'310075728'", &[]).unwrap()),
-            data_type: None,
-            root: "melding".into(),
-            schema: None,
-            order: Order::Schema,
+            forms: Forms::one(FormRule {
+                data_type: None,
+                is_further: false,
+                root: "melding".into(),
+                schema: None,
+                order: Order::Schema,
+                model: Vec::new(),
+            }),
             complete: true,
             mode: Mode::Complete,
             verify: VerifyRule::Sampled,
@@ -118,10 +123,10 @@ fn objections(change: impl FnOnce(&mut Case)) -> String {
 #[test]
 fn a_valid_draft_is_written_for_b() {
     let checked = valid().checked().unwrap();
-    assert_eq!(checked.form_type, "model");
+    assert_eq!(checked.forms.main.data_type, "model");
     assert_eq!(checked.stamp_key(), "stafett.relay");
     assert_eq!(checked.draft, valid().draft);
-    let Form::Xml(form) = &checked.form else {
+    let Content::Xml(form) = &checked.forms.main.content else {
         panic!("{checked:?}")
     };
     assert_eq!(
@@ -268,10 +273,10 @@ fn the_form_is_not_larger_than_its_limit() {
     let with_title = |length: usize| {
         objections(|case| {
             case.metadata["dataTypes"][0]["maxSize"] = json!(1);
-            case.draft.model["soknad"]["tittel"] = "x".repeat(length).into();
+            case.draft.models.main["soknad"]["tittel"] = "x".repeat(length).into();
         })
     };
-    let Form::Xml(form) = valid().checked().unwrap().form else {
+    let Content::Xml(form) = valid().checked().unwrap().forms.main.content else {
         panic!("no XML")
     };
     let room = 1024 * 1024 - (form.len() - "Bod".len());
@@ -346,7 +351,7 @@ fn the_form_has_the_named_data_type_or_the_only_one() {
     assert_rules(&[
         (
             "named",
-            |case| case.target.data_type = Some("model".into()),
+            |case| case.target.forms.main.data_type = Some("model".into()),
             "",
         ),
         (
@@ -354,18 +359,18 @@ fn the_form_has_the_named_data_type_or_the_only_one() {
             |case| {
                 case.data_type()["appLogic"] = json!({"classRef": "Other"});
                 case.draft.attachments.clear();
-                case.target.data_type = Some("model".into());
+                case.target.forms.main.data_type = Some("model".into());
             },
             "",
         ),
         (
             "named, but unknown",
-            |case| case.target.data_type = Some("skjema".into()),
+            |case| case.target.forms.main.data_type = Some("skjema".into()),
             "data type `skjema`: B has none of this id, it has `model`, `vedlegg`, `fritt`",
         ),
         (
             "named, but not a form",
-            |case| case.target.data_type = Some("fritt".into()),
+            |case| case.target.forms.main.data_type = Some("fritt".into()),
             "data type `fritt`: B takes it for an attachment: it has no appLogic.classRef",
         ),
         (
@@ -431,7 +436,7 @@ fn the_owner_is_of_a_kind_that_b_allows() {
 #[test]
 fn the_request_is_not_larger_than_bs_limit() {
     let limit = 2_000 * 1024 * 1024;
-    let Form::Xml(form) = valid().checked().unwrap().form else {
+    let Content::Xml(form) = valid().checked().unwrap().forms.main.content else {
         panic!("no XML")
     };
     let rest = form.len() as u64 + 2 * PART_OVERHEAD + 2 * PART_OVERHEAD;
@@ -466,13 +471,13 @@ fn an_objection_names_the_field_that_xml_cannot_contain() {
     assert_rules(&[
         (
             "a character",
-            |case| case.draft.model["soknad"]["tittel"] = json!("hemmelig \u{1}"),
+            |case| case.draft.models.main["soknad"]["tittel"] = json!("hemmelig \u{1}"),
             "model.soknad.tittel: has the character U+0001, which XML cannot carry: remove it in the expression \
              with `| replace`, or correct A's data",
         ),
         (
             "a list of lists",
-            |case| case.draft.model["soknad"]["tittel"] = json!([["hemmelig"]]),
+            |case| case.draft.models.main["soknad"]["tittel"] = json!([["hemmelig"]]),
             "model.soknad.tittel[0]: a list in a list has no place in a form",
         ),
     ]);
@@ -482,7 +487,7 @@ fn an_objection_names_the_field_that_xml_cannot_contain() {
 fn all_objections_are_reported_at_once() {
     assert_eq!(
         objections(|case| {
-            case.target.data_type = Some("skjema".into());
+            case.target.forms.main.data_type = Some("skjema".into());
             case.attachment().size = 0;
             case.draft.owner = Owner::Person("01017012345".into());
         }),
@@ -506,11 +511,11 @@ fn prefilled(case: &mut Case) {
 fn the_simplified_request_has_flat_texts() {
     let mut case = valid();
     prefilled(&mut case);
-    case.draft.model["soknad"] =
+    case.draft.models.main["soknad"] =
         json!({"tittel": "Bod", "antall": 3, "ja": true, "areal": 2.50, "tom": null});
     let checked = case.checked().unwrap();
     assert_eq!(checked.stamp_key(), "relay");
-    let Form::Prefill { texts, stamp, key } = checked.form else {
+    let Content::Prefill { texts, stamp, key } = checked.forms.main.content else {
         panic!("no prefill")
     };
     assert_eq!((stamp.as_str(), key.as_str()), ("soknad.relay", "relay"));
@@ -546,9 +551,9 @@ fn numeric_schema() -> Value {
 fn a_number_is_sent_with_its_digits_and_a_whole_number_without_a_fraction() {
     let mut case = valid();
     case.serve(numeric_schema());
-    case.draft.model["soknad"] =
+    case.draft.models.main["soknad"] =
         read(r#"{"antall": 3.00, "belop": 922337203685477.5807, "lengde": 1.5E-05}"#);
-    let Form::Xml(form) = case.checked().unwrap().form else {
+    let Content::Xml(form) = case.checked().unwrap().forms.main.content else {
         panic!("no XML")
     };
     assert!(
@@ -574,7 +579,7 @@ fn a_number_that_b_would_round_is_refused_before_anything_is_sent() {
             let found = objections(|case| {
                 change(case);
                 case.serve(numeric_schema());
-                case.draft.model["soknad"] = read(&format!(r#"{{"{field}": {number}}}"#));
+                case.draft.models.main["soknad"] = read(&format!(r#"{{"{field}": {number}}}"#));
             });
             assert_eq!(found, format!("model.soknad.{field}: {problem}"));
         }
@@ -586,7 +591,7 @@ fn a_number_that_no_field_can_hold_is_refused_without_a_schema_too() {
     for change in [|_: &mut Case| {}, prefilled] {
         let found = objections(|case| {
             change(case);
-            case.draft.model["soknad"] = read(r#"{"belop": 1E+309}"#);
+            case.draft.models.main["soknad"] = read(r#"{"belop": 1E+309}"#);
         });
         assert_eq!(
             found,
@@ -601,14 +606,11 @@ fn a_prefilled_number_is_a_text_that_its_field_reads_as_the_same_number() {
         let mut case = valid();
         prefilled(&mut case);
         case.serve(numeric_schema());
-        case.draft.model["soknad"] = read(soknad);
+        case.draft.models.main["soknad"] = read(soknad);
         case.checked()
     };
-    let Ok(CheckedDraft {
-        form: Form::Prefill { texts, .. },
-        ..
-    }) = prefill(r#"{"antall": 3.00, "belop": 100.00, "lengde": 1E-7}"#)
-    else {
+    let checked = prefill(r#"{"antall": 3.00, "belop": 100.00, "lengde": 1E-7}"#).unwrap();
+    let Content::Prefill { texts, .. } = checked.forms.main.content else {
         panic!("no prefill")
     };
     let texts: Vec<_> = texts.values().map(String::as_str).collect();
@@ -642,7 +644,7 @@ fn the_simplified_request_needs_a_visible_stamp_and_flat_values() {
     }
     let found = objections(|case| {
         prefilled(case);
-        case.draft.model["soknad"]["tittel"] = json!(["a", "b"]);
+        case.draft.models.main["soknad"]["tittel"] = json!(["a", "b"]);
     });
     assert_eq!(
         found,
@@ -655,7 +657,7 @@ fn a_prefilled_text_that_b_would_read_as_another_value_is_refused() {
     let found = |text: &str| {
         objections(|case| {
             prefilled(case);
-            case.draft.model["soknad"] = json!({"antall": text, "tom": ""});
+            case.draft.models.main["soknad"] = json!({"antall": text, "tom": ""});
         })
     };
     for (text, rule) in [

@@ -6,6 +6,7 @@ use jiff::{Span, Timestamp};
 
 use super::model;
 use crate::{
+    forms::Forms,
     id::{AppId, RouteName},
     instance::DataElement,
     language::Expression,
@@ -25,8 +26,6 @@ pub struct Route {
     pub since: Option<Timestamp>,
     /// App B, and how B instances are created.
     pub to: Target,
-    /// The structure of B's form.
-    pub model: model::Group,
     /// Which of A's data elements are copied to B.
     pub attachments: Vec<AttachmentRule>,
     /// The time from when the gate opened to B's due date.
@@ -44,7 +43,7 @@ pub struct Route {
 /// Warnings of `check` about a field that the route's author has looked at and accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
-    /// The field of `model`, such as `model.soknad.tittel`.
+    /// The field, such as `model.soknad.tittel` or `to.forms.other.model.tittel`.
     pub field: String,
     /// The warnings by their codes, such as `may-be-empty`.
     pub findings: Vec<String>,
@@ -105,14 +104,8 @@ pub struct Target {
     pub app: AppId,
     /// Who owns B.
     pub owner: OwnerRule,
-    /// B's form data type. If `None`, the only one with app logic.
-    pub data_type: Option<String>,
-    /// The XML root element of B's form.
-    pub root: String,
-    /// The JSON schema for a B whose app serves none.
-    pub schema: Option<Schema>,
-    /// In which order the fields of B's form are written.
-    pub order: Order,
+    /// Its forms, and what they are filled with.
+    pub forms: Forms<FormRule>,
     /// Whether B is complete as it is made. Otherwise a person fills in the rest, and B's required fields may stay empty.
     pub complete: bool,
     /// How B instances are created.
@@ -137,6 +130,55 @@ impl PaceRule {
     pub const HIGHEST: u32 = 1_000;
 }
 
+/// A form of B, and what it is filled with.
+#[derive(Debug)]
+pub struct FormRule {
+    /// B's data type. If `None`, the only one with app logic.
+    pub data_type: Option<String>,
+    /// Whether it is one of the route's `to.forms`, which always have a data type.
+    pub is_further: bool,
+    /// The XML root element.
+    pub root: String,
+    /// The JSON schema for a B whose app serves none.
+    pub schema: Option<Schema>,
+    /// In which order its fields are written.
+    pub order: Order,
+    /// Its structure.
+    pub model: model::Group,
+}
+
+impl FormRule {
+    /// The field of the route file that says this of the form: `to.root`, `model`, `to.forms.other.root`,
+    /// `to.forms.other.model`.
+    #[must_use]
+    pub fn says(&self, key: &str) -> String {
+        match &self.data_type {
+            Some(data_type) if self.is_further => format!("to.forms.{data_type}.{key}"),
+            _ if key == "model" => key.to_owned(),
+            _ => format!("to.{key}"),
+        }
+    }
+
+    /// The field of the route file that names the form's data type.
+    #[must_use]
+    pub fn says_data_type(&self) -> String {
+        match &self.data_type {
+            Some(data_type) if self.is_further => format!("to.forms.{data_type}"),
+            _ => "to.dataType".to_owned(),
+        }
+    }
+
+    /// A field of this form as the route file names it; `field` begins with `model`, whatever the form.
+    #[must_use]
+    pub fn names(&self, field: &str) -> String {
+        let model = self.says("model");
+        match field.strip_prefix("model") {
+            Some(below) => format!("{model}{below}"),
+            None => field.to_owned(),
+        }
+    }
+}
+
 /// Which B of a route are read back and compared with what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum VerifyRule {
@@ -159,7 +201,7 @@ impl VerifyRule {
     ];
 }
 
-/// In which order the fields of B's form are written.
+/// In which order the fields of a form of B are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Order {
     /// In that of B's schema; without one, as the route lists them.
@@ -275,9 +317,11 @@ impl Route {
         for expression in self.each.iter().flat_map(|each| [&each.list, &each.key]) {
             types.extend(expression.data_types());
         }
-        model::expressions(&self.model, &mut |expression| {
-            types.extend(expression.data_types());
-        });
+        for form in self.to.forms.iter() {
+            model::expressions(&form.model, &mut |expression| {
+                types.extend(expression.data_types());
+            });
+        }
         types
     }
 }

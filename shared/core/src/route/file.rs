@@ -119,6 +119,12 @@ pub(super) struct To {
     /// B needs no person to fill in the rest: its required fields are checked, too.
     #[serde(default)]
     pub(super) complete: bool,
+    /// Further forms of B, by data type, sent in the same request.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<std::collections::BTreeMap<String, FurtherForm>>")
+    )]
+    pub(super) forms: Option<Spanned<FurtherForms>>,
     /// `prefill` makes B by Altinn's simplified request, which takes flat texts only. Needs `stamp`.
     #[cfg_attr(feature = "schema", schemars(with = "Option<schema_parts::Mode>"))]
     pub(super) mode: Option<Spanned<String>>,
@@ -147,6 +153,54 @@ pub(super) struct Pace {
     #[serde(rename = "atOnce")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<u32>", range(min = 1, max = 1000), example = &5))]
     pub(super) at_once: Option<Spanned<u32>>,
+}
+
+/// A further form of B.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = schema_parts::form_needs_model))]
+#[serde(deny_unknown_fields)]
+pub(super) struct FurtherForm {
+    /// The XML root element of this form, `model` if not given.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", regex(pattern = schema_parts::ELEMENT), example = &"melding"))]
+    pub(super) root: Option<Spanned<String>>,
+    /// The JSON schema for a B whose app serves none of this form, a file beside the route.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", length(min = 1), example = &"other.schema.json"))]
+    pub(super) schema: Option<Spanned<String>>,
+    /// `route` writes the fields of this form as the route lists them, for a B whose class has another order than its schema.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<schema_parts::Order>"))]
+    pub(super) order: Option<Spanned<String>>,
+    /// The shape of this form, as `model` beside `to` is that of B's form of `to.dataType`.
+    #[cfg_attr(feature = "schema", schemars(with = "schema_parts::Group"))]
+    #[serde(default)]
+    pub(super) model: Option<Spanned<Tree>>,
+}
+
+/// Further forms of B by data type, in the order of the file.
+pub(super) struct FurtherForms(pub(super) Vec<(String, Spanned<FurtherForm>)>);
+
+impl<'de> Deserialize<'de> for FurtherForms {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FurtherFormsVisitor)
+    }
+}
+
+struct FurtherFormsVisitor;
+
+impl<'de> Visitor<'de> for FurtherFormsVisitor {
+    type Value = FurtherForms;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a group of forms by data type")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FurtherForms, A::Error> {
+        let mut forms = Vec::new();
+        while let Some(form) = map.next_entry()? {
+            forms.push(form);
+        }
+        Ok(FurtherForms(forms))
+    }
 }
 
 /// In whose inbox the instance appears: one of `organisation`, `person` and `party`, an expression each.
@@ -403,14 +457,16 @@ fn expected(field: &[Step<'_>]) -> Expected {
         [Name("attachments"), Item(_), Name("required")]
         | [Name("to" | "then"), Name("complete")] => Expected::Boolean,
         [Name("to"), Name("pace"), Name(_)] => Expected::Number,
-        [Name("model"), ..] | [Name("to"), Name("owner"), _] | [Name("key")] => {
-            Expected::Expression
-        }
+        [Name("model"), ..]
+        | [Name("to"), Name("forms"), _, Name("model"), ..]
+        | [Name("to"), Name("owner"), _]
+        | [Name("key")] => Expected::Expression,
         []
         | [Name("from" | "to" | "then")]
         | [Name("attachments"), Item(_)]
         | [Name("from"), Name("when")]
-        | [Name("to"), Name("owner" | "pace")]
+        | [Name("to"), Name("owner" | "forms" | "pace")]
+        | [Name("to"), Name("forms"), _]
         | [Name("then"), Name("substatus")] => Expected::Group,
         _ => Expected::Text,
     }
@@ -548,7 +604,7 @@ mod tests {
     }
 
     fn compare<'s>(root: &'s Value, schema: &'s Value, field: &mut Vec<Step<'s>>) -> usize {
-        if field.first() == Some(&Step::Name("model")) {
+        if field.last() == Some(&Step::Name("model")) {
             return 0;
         }
         let name = dotted(field);
@@ -558,6 +614,14 @@ mod tests {
         if let Some(items) = group.get("items") {
             field.push(Step::Item(0));
             compared += compare(root, items, field);
+            field.pop();
+        }
+        if let Some(any) = group
+            .get("additionalProperties")
+            .filter(|any| any.is_object())
+        {
+            field.push(Step::Name("any"));
+            compared += compare(root, any, field);
             field.pop();
         }
         for (name, schema) in group["properties"].as_object().into_iter().flatten() {

@@ -6,17 +6,18 @@ use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use serde_saphyr::{Location, Spanned};
 
 use super::{
-    Accepted, AfterSteps, AttachmentRule, Each, Expected, Gate, Mistake, Mode, NamePattern, Order,
+    Accepted, AfterSteps, AttachmentRule, Each, Expected, Gate, Mistake, Mode, NamePattern,
     OwnerRule, PaceRule, Route, RouteError, Target, VerifyRule, Words,
     file::{Owner, Pace, RouteFile, Then, To, Tree, When, bytes},
     model::{Group, Node},
     span::Scalars,
 };
-use crate::{
-    id::InvalidId, language::Expression, moment, relay::short_digest, schema::Schema, xml,
-};
+use crate::{id::InvalidId, language::Expression, moment, relay::short_digest, xml};
 
+mod form;
 mod leaf;
+
+use form::Form;
 
 /// Of a file with more mistakes than these, these are told.
 const MAX_ERRORS: usize = 100;
@@ -123,19 +124,7 @@ impl<'a> Check<'a> {
             });
         }
         let (each, mut locals) = self.each(file.each, file.key);
-        let target = self.target(file.to, &locals);
-        let model = match file.model {
-            None => {
-                self.error(
-                    Mistake::MissingKey("model".into()),
-                    None,
-                    "model",
-                    with_help("missing", "the fields of B's form, each an expression"),
-                );
-                None
-            }
-            Some(model) => self.model(model, &mut locals),
-        };
+        let target = self.target(file.to, file.model, &mut locals);
         let attachments: Vec<AttachmentRule> = file
             .attachments
             .into_iter()
@@ -151,27 +140,22 @@ impl<'a> Check<'a> {
         if let Some(to) = &target
             && to.mode != Mode::Complete
         {
-            self.fits_prefill(model.as_ref(), &attachments);
+            self.fits_prefill(&to.forms.main.model, &attachments);
         }
-        match (name, from, gate, target, model) {
-            (Some(name), Some(from), Some(gate), Some(to), Some(model))
-                if self.errors.is_empty() =>
-            {
-                Ok(Route {
-                    name,
-                    from,
-                    gate,
-                    since,
-                    to,
-                    model,
-                    attachments,
-                    due,
-                    each,
-                    then,
-                    accepted: self.accepted,
-                    version: short_digest(&[self.text]),
-                })
-            }
+        match (name, from, gate, target) {
+            (Some(name), Some(from), Some(gate), Some(to)) if self.errors.is_empty() => Ok(Route {
+                name,
+                from,
+                gate,
+                since,
+                to,
+                attachments,
+                due,
+                each,
+                then,
+                accepted: self.accepted,
+                version: short_digest(&[self.text]),
+            }),
             _ => Err(self.errors),
         }
     }
@@ -294,55 +278,32 @@ impl<'a> Check<'a> {
         span
     }
 
-    fn target(&mut self, to: To, locals: &[String]) -> Option<Target> {
+    fn target(
+        &mut self,
+        to: To,
+        model: Option<Spanned<Tree>>,
+        locals: &mut Vec<String>,
+    ) -> Option<Target> {
         let app = self.parsed(&to.app, "to.app");
         let owner = self.owner(to.owner, locals);
         let mode = self.mode(to.mode, to.stamp);
         let verify = self.verify(to.verify);
         let pace = self.pace(to.pace);
-        let root = match to.root {
-            None => Some("model".to_owned()),
-            Some(root) if xml::is_name(&root.value) => Some(root.value),
-            Some(root) => {
-                self.error(
-                    Mistake::InvalidValue(Words::new(&root.value, &[])),
-                    Some(root.referenced),
-                    "to.root",
-                    "not the name of an XML element",
-                );
-                None
-            }
+        let main = Form {
+            data_type: to.data_type,
+            is_further: false,
+            root: to.root,
+            schema: to.schema,
+            order: to.order,
+            model,
+            place: None,
         };
-        let schema = match to.schema {
-            None => None,
-            Some(file) => {
-                let path = self
-                    .path
-                    .parent()
-                    .unwrap_or(Path::new("."))
-                    .join(&file.value);
-                match Schema::read(&path) {
-                    Ok(schema) => Some(schema),
-                    Err(error) => {
-                        self.error(
-                            Mistake::Schema(file.value, Box::new(error.clone())),
-                            Some(file.referenced),
-                            "to.schema",
-                            error.to_string(),
-                        );
-                        None
-                    }
-                }
-            }
-        };
-        let order = self.order(to.order);
+        let is_prefill = matches!(mode, Some(Mode::Prefill { .. }));
+        let forms = self.forms(main, to.forms, is_prefill, locals);
         Some(Target {
             app: app?,
             owner: owner?,
-            data_type: to.data_type,
-            root: root?,
-            schema,
-            order: order?,
+            forms: forms?,
             complete: to.complete,
             mode: mode?,
             verify: verify?,
@@ -439,165 +400,6 @@ impl<'a> Check<'a> {
         self.expression(&tree, field, locals).map(kind)
     }
 
-    fn model(&mut self, model: Spanned<Tree>, locals: &mut Vec<String>) -> Option<Group> {
-        match model.value {
-            Tree::Map(fields) => self.group(fields, "model", locals),
-            _ => {
-                self.error(
-                    Mistake::WrongKind(Expected::Group),
-                    Some(model.referenced),
-                    "model",
-                    "must be a group of fields",
-                );
-                None
-            }
-        }
-    }
-
-    fn group(
-        &mut self,
-        fields: Vec<(Spanned<String>, Spanned<Tree>)>,
-        path: &str,
-        locals: &mut Vec<String>,
-    ) -> Option<Group> {
-        let mut group = Vec::new();
-        let mut whole = true;
-        for (name, tree) in fields {
-            let field = format!("{path}.{}", name.value);
-            if !xml::is_name(&name.value) {
-                let (mistake, problem) = if name.value == "$each" {
-                    (
-                        Mistake::MisplacedEach,
-                        "`$each` belongs into a field of `model`, not beside it".into(),
-                    )
-                } else {
-                    let help = "letters, digits, `_`, `-` and `.`, first a letter or `_`";
-                    (
-                        Mistake::ElementName,
-                        with_help("not the name of an XML element", help),
-                    )
-                };
-                self.error(mistake, Some(name.referenced), &field, problem);
-                whole = false;
-                continue;
-            }
-            match self.node(tree, &field, locals) {
-                Some(node) => group.push((name.value, node)),
-                None => whole = false,
-            }
-        }
-        whole.then_some(group)
-    }
-
-    fn node(&mut self, tree: Spanned<Tree>, field: &str, locals: &mut Vec<String>) -> Option<Node> {
-        match tree.value {
-            Tree::Leaf => self.expression(&tree, field, locals).map(Node::Field),
-            Tree::Map(fields) if fields.iter().any(|(name, _)| name.value == "$value") => {
-                self.valued(fields, field, locals).map(Node::Field)
-            }
-            Tree::Map(mut fields) => {
-                match fields.iter().position(|(name, _)| name.value == "$each") {
-                    None => self.group(fields, field, locals).map(Node::Group),
-                    Some(index) => {
-                        let (_, each) = fields.remove(index);
-                        self.repeat(&each, fields, field, locals)
-                    }
-                }
-            }
-            Tree::List(_) => {
-                self.error(
-                    Mistake::List,
-                    Some(tree.referenced),
-                    field,
-                    "a list is written as a group with `$each: item in data.model.items`",
-                );
-                None
-            }
-        }
-    }
-
-    /// An expression with what its author accepts: `$value`, `$accept` and `$because`.
-    fn valued(
-        &mut self,
-        fields: Vec<(Spanned<String>, Spanned<Tree>)>,
-        field: &str,
-        locals: &[String],
-    ) -> Option<Expression> {
-        const KEYS: [&str; 3] = ["$value", "$accept", "$because"];
-        let (mut value, mut findings, mut because) = (None, None, None);
-        for (name, tree) in fields {
-            match name.value.as_str() {
-                "$value" => value = self.expression(&tree, field, locals),
-                "$accept" => findings = self.findings(&tree, &format!("{field}.$accept")),
-                "$because" => because = self.text(&tree, &format!("{field}.$because")),
-                other => self.error(
-                    Mistake::UnknownKey(Words::new(other, &KEYS)),
-                    Some(name.referenced),
-                    &format!("{field}.{other}"),
-                    "stands beside `$value`, where only `$accept` and `$because` stand",
-                ),
-            }
-        }
-        match (findings, because) {
-            (Some(findings), Some(because)) => self.accepted.push(Accepted {
-                field: field.to_owned(),
-                findings,
-                because,
-            }),
-            (findings, _) => {
-                let (key, help) = match findings {
-                    None => (
-                        "$accept",
-                        "the warnings that are accepted: `$accept: [may-be-empty]`",
-                    ),
-                    Some(_) => (
-                        "$because",
-                        "why they are accepted: `$because: A's page requires it`",
-                    ),
-                };
-                let mistake = Mistake::MissingKey(key.into());
-                let key = format!("{field}.{key}");
-                self.error(mistake, None, &key, with_help("missing", help));
-            }
-        }
-        value
-    }
-
-    /// The codes of accepted warnings.
-    fn findings(&mut self, tree: &Spanned<Tree>, field: &str) -> Option<Vec<String>> {
-        match &tree.value {
-            Tree::List(items) if !items.is_empty() => {
-                let codes: Vec<_> = items.iter().map(|item| self.text(item, field)).collect();
-                codes.into_iter().collect()
-            }
-            _ => {
-                let expected = Expected::List;
-                let mistake = Mistake::WrongKind(expected);
-                self.error(mistake, Some(tree.referenced), field, expected.problem());
-                None
-            }
-        }
-    }
-
-    fn repeat(
-        &mut self,
-        each: &Spanned<Tree>,
-        fields: Vec<(Spanned<String>, Spanned<Tree>)>,
-        field: &str,
-        locals: &mut Vec<String>,
-    ) -> Option<Node> {
-        let each_field = format!("{field}.$each");
-        let (name, list) = self.binding(each, &each_field, locals)?;
-        locals.push(name.clone());
-        let group = self.group(fields, field, locals);
-        locals.pop();
-        Some(Node::Repeat {
-            name,
-            list: list?,
-            group: group?,
-        })
-    }
-
     /// The fan-out, and the names that it binds, which hold even where it is broken otherwise.
     fn each(
         &mut self,
@@ -634,25 +436,6 @@ impl<'a> Check<'a> {
         let key = self.expression(&key, "key", &locals);
         let each = list.zip(key).map(|(list, key)| Each { name, list, key });
         (each, locals)
-    }
-
-    fn order(&mut self, order: Option<Spanned<String>>) -> Option<Order> {
-        let Some(order) = order else {
-            return Some(Order::default());
-        };
-        match order.value.as_str() {
-            "schema" => Some(Order::Schema),
-            "route" => Some(Order::Route),
-            word => {
-                self.error(
-                    Mistake::InvalidValue(Words::new(word, &["schema", "route"])),
-                    Some(order.referenced),
-                    "to.order",
-                    "must be `schema` or `route`",
-                );
-                None
-            }
-        }
     }
 
     fn mode(
@@ -709,7 +492,7 @@ impl<'a> Check<'a> {
     }
 
     /// The simplified request carries flat texts and nothing else.
-    fn fits_prefill(&mut self, model: Option<&Group>, attachments: &[AttachmentRule]) {
+    fn fits_prefill(&mut self, model: &Group, attachments: &[AttachmentRule]) {
         if !attachments.is_empty() {
             self.error(
                 Mistake::Contradiction,
@@ -718,7 +501,7 @@ impl<'a> Check<'a> {
                 "`mode: prefill` cannot carry any",
             );
         }
-        if model.is_some_and(has_repeat) {
+        if has_repeat(model) {
             self.error(
                 Mistake::Contradiction,
                 None,

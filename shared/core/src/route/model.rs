@@ -1,10 +1,11 @@
-//! The `model:` of a route: the structure of B's form, with an expression for every field.
+//! The `model:` of a form: its structure, with an expression for every field.
 
 use std::{fmt, ops::ControlFlow};
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::FormRule;
 use crate::language::{EvaluationError, Expression, Scope};
 
 /// The maximum number of elements in a draft. Forms that people fill in have far fewer.
@@ -138,7 +139,7 @@ impl fmt::Debug for Outcome<'_> {
 }
 
 impl<'a> Field<'a> {
-    /// The field of B: `model.soknad.vedtak[1].kode`; of a list, the repeating group.
+    /// The field of B: `model.soknad.vedtak[1].kode`, or `to.forms.other.model.tittel`; of a list, the repeating group.
     #[must_use]
     pub fn name(&self) -> String {
         self.path.name()
@@ -147,11 +148,10 @@ impl<'a> Field<'a> {
     /// The field of the route file: `model.soknad.vedtak.kode`; of a list, `model.soknad.vedtak.$each`.
     #[must_use]
     pub fn rule(&self) -> String {
-        let mut rule = "model".to_owned();
+        let mut rule = String::new();
         for step in self.path.steps() {
             if let Step::Field(name) = step {
-                rule.push('.');
-                rule.push_str(name);
+                push_field(&mut rule, name);
             }
         }
         if self.is_list {
@@ -171,7 +171,8 @@ impl<'a> Field<'a> {
     }
 }
 
-/// The way from the model to a node. A list of steps, the last one first, which costs nothing where nobody asks for it.
+/// The way from the form's `model` to a node. A list of steps, the last one first, which costs nothing where nobody asks for
+/// it. The first step is the field of the route file that holds the model.
 #[derive(Debug)]
 struct Path<'a> {
     before: Option<&'a Path<'a>>,
@@ -194,13 +195,10 @@ impl<'a> Path<'a> {
     }
 
     fn name(&self) -> String {
-        let mut name = "model".to_owned();
+        let mut name = String::new();
         for step in self.steps() {
             match step {
-                Step::Field(field) => {
-                    name.push('.');
-                    name.push_str(field);
-                }
+                Step::Field(field) => push_field(&mut name, field),
                 Step::Item(item) => name.push_str(&format!("[{}]", item.index)),
             }
         }
@@ -208,25 +206,33 @@ impl<'a> Path<'a> {
     }
 }
 
-/// Fills in `group`. Empty fields and groups without any field are left out. Stops at the first field
+/// Adds a field to a dotted name.
+fn push_field(name: &mut String, field: &str) {
+    if !name.is_empty() {
+        name.push('.');
+    }
+    name.push_str(field);
+}
+
+/// Fills in `form`. Empty fields and groups without any field are left out. Stops at the first field
 /// that cannot be filled.
 ///
 /// # Errors
 /// [`MappingError`], which names the field.
-pub fn fill(group: &Group, scope: &Scope<'_>) -> Result<Map<String, Value>, MappingError> {
-    walk(group, scope, &mut |field| match field.outcome {
+pub fn fill(form: &FormRule, scope: &Scope<'_>) -> Result<Map<String, Value>, MappingError> {
+    walk(form, scope, &mut |field| match field.outcome {
         Outcome::Failed(_) => ControlFlow::Break(()),
         Outcome::Value(_) | Outcome::List => ControlFlow::Continue(()),
     })
 }
 
-/// Fills in `group` and shows `visit` every expression on the way, in the order of the route, until it breaks
+/// Fills in `form` and shows `visit` every expression on the way, in the order of the route, until it breaks
 /// off. An expression that fails fails the whole, and the walk goes on behind it if `visit` lets it.
 ///
 /// # Errors
 /// [`MappingError`], which names the first field that could not be filled.
 pub fn walk(
-    group: &Group,
+    form: &FormRule,
     scope: &Scope<'_>,
     visit: &mut dyn FnMut(&Field<'_>) -> ControlFlow<()>,
 ) -> Result<Map<String, Value>, MappingError> {
@@ -235,7 +241,12 @@ pub fn walk(
         failed: None,
         visit,
     };
-    let filled = walk.group(group, scope, None);
+    let model = form.says("model");
+    let path = Path {
+        before: None,
+        step: Step::Field(&model),
+    };
+    let filled = walk.group(&form.model, scope, &path);
     match (walk.failed, filled) {
         (Some(error), _) => Err(error),
         (None, ControlFlow::Continue(filled)) => Ok(filled),
@@ -255,12 +266,12 @@ impl Walk<'_> {
         &mut self,
         group: &Group,
         scope: &Scope<'_>,
-        before: Option<&Path<'_>>,
+        before: &Path<'_>,
     ) -> ControlFlow<(), Map<String, Value>> {
         let mut filled = Map::new();
         for (name, node) in group {
             let path = Path {
-                before,
+                before: Some(before),
                 step: Step::Field(name),
             };
             if let Some(value) = self.node(node, scope, &path)? {
@@ -291,7 +302,7 @@ impl Walk<'_> {
                 value
             }
             Node::Group(group) => {
-                let filled = self.group(group, scope, Some(path))?;
+                let filled = self.group(group, scope, path)?;
                 (!filled.is_empty()).then(|| filled.into())
             }
             Node::Repeat { name, list, group } => {
@@ -308,7 +319,7 @@ impl Walk<'_> {
                         before: Some(path),
                         step,
                     };
-                    let item = self.group(group, scope, Some(&path))?;
+                    let item = self.group(group, scope, &path)?;
                     self.elements += 1;
                     items.push(item.into());
                 }

@@ -172,12 +172,21 @@ pub(super) fn not_empty(schema: &mut Schema) {
     );
 }
 
-/// `mode: prefill` and `stamp` belong together.
+/// `mode: prefill` and `stamp` belong together, and go without further forms.
 pub(super) fn mode_needs_stamp(schema: &mut Schema) {
     schema.insert(
         "dependentRequired".into(),
         json!({ "mode": ["stamp"], "stamp": ["mode"] }),
     );
+    schema.insert(
+        "dependentSchemas".into(),
+        json!({ "mode": { "properties": { "forms": { "maxProperties": 0 } } } }),
+    );
+}
+
+/// The reader lets it be missing to say what it is for.
+pub(super) fn form_needs_model(schema: &mut Schema) {
+    schema.insert("required".into(), json!(["model"]));
 }
 
 /// What one group of a route says about another.

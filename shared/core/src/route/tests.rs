@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::language::Scope;
 
+mod forms;
 mod invalid;
 mod leaves;
 mod valid;
@@ -128,5 +129,5 @@ fn only(routes: &Routes) -> &Route {
 /// What the route's model becomes for an A instance with this form.
 fn filled(route: &Route, instance: Value, model: Value) -> Map<String, Value> {
     let data = Map::from_iter([("model".to_owned(), model)]);
-    model::fill(&route.model, &Scope::new(&instance, &data)).unwrap()
+    model::fill(&route.to.forms.main, &Scope::new(&instance, &data)).unwrap()
 }

@@ -133,7 +133,7 @@ fn owned(kind: &str, expression: &str, owner: Value) -> Result<Owner, String> {
 fn titled(title: &str, form: Value) -> Result<Value, String> {
     let text = Text { title, ..TEXT };
     drafted(text, ended(), form)
-        .map(|draft| draft.model.into())
+        .map(|draft| draft.models.main.into())
         .map_err(|error| {
             assert_eq!(error.failure().reason, Reason::MappingFailed);
             error.to_string()
@@ -321,12 +321,12 @@ fn an_element_is_omitted_if_its_list_or_group_is_empty_or_null() {
     for rows in [json!(null), json!([])] {
         let drafts = all(&routes, ended(), json!({"rader": rows, "gruppe": null})).unwrap();
         let draft = drafts[0].draft.as_ref().unwrap();
-        assert_eq!(Value::from(draft.model.clone()), json!({}), "{rows}");
+        assert_eq!(Value::from(draft.models.main.clone()), json!({}), "{rows}");
     }
     let form = json!({"rader": [{"kode": "A"}, {"kode": null}], "gruppe": {"navn": "x"}});
     let drafts = all(&routes, ended(), form).unwrap();
     assert_eq!(
-        Value::from(drafts[0].draft.as_ref().unwrap().model.clone()),
+        Value::from(drafts[0].draft.as_ref().unwrap().models.main.clone()),
         json!({
             "vedtak": [{"kode": "A"}, {}], "tiltak": [{"kode": "A"}, {}], "gruppe": {"navn": "x"}, "navn": "x",
         })
@@ -647,7 +647,7 @@ fn a_fan_out_gives_one_draft_per_value_and_an_error_affects_only_its_own_draft()
         drafts[1].draft.as_ref().unwrap_err().to_string(),
         "route permit-to-casework: to.owner.person: `heir.ssn` is empty in A's data: say what then with `| default(…)`"
     );
-    assert!(drafts[2].draft.as_ref().unwrap().model.is_empty());
+    assert!(drafts[2].draft.as_ref().unwrap().models.main.is_empty());
     assert!(!format!("{drafts:?}").contains("0101701"));
 }
 

@@ -97,8 +97,8 @@ impl Altinn {
         Ok(metadata)
     }
 
-    /// What B tells of itself: its metadata, and the schema of the form that the route fills; at most five minutes old, and not
-    /// asked for before `since`.
+    /// What B tells of itself: its metadata, and the schemas of the forms that the route fills; at most five minutes old, and
+    /// not asked for before `since`.
     ///
     /// # Errors
     /// [`AltinnError`].
@@ -110,10 +110,11 @@ impl Altinn {
     ) -> Result<TargetApp, AltinnError> {
         let metadata = self.metadata_since(budget, &to.app, since).await?;
         let mut schemas = BTreeMap::new();
-        if let Some(form) = form_of(to, &metadata)
-            && let Some(schema) = self.schema(budget, &to.app, form, since).await?
-        {
-            schemas.insert(form.id.clone(), schema);
+        let forms = to.forms.iter();
+        for form in forms.filter_map(|rule| form_of(rule, &metadata)) {
+            if let Some(schema) = self.schema(budget, &to.app, form, since).await? {
+                schemas.insert(form.id.clone(), schema);
+            }
         }
         Ok(TargetApp { metadata, schemas })
     }

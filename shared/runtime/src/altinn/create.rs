@@ -1,4 +1,4 @@
-//! The one request that makes B: form, attachments and stamp together.
+//! The one request that makes B: forms, attachments and stamp together.
 //!
 //! Attachments are streamed from A's Storage into the multipart body and never held whole. The stamp is in the instance
 //! template, so even a B that its app left half-made carries it.
@@ -16,7 +16,7 @@ use stafett_core::{
     id::{AppId, InstanceId},
     instance::Instance,
     pace::Load,
-    preflight::{CheckedDraft, FORM_CONTENT_TYPE, Form, SOURCE, STAMP},
+    preflight::{CheckedDraft, Content, FORM_CONTENT_TYPE, SOURCE, STAMP},
     relay::{
         Reason, RelayId,
         answer::classify,
@@ -62,9 +62,9 @@ impl Altinn {
         source: InstanceId,
         checked: &CheckedDraft,
     ) -> Answered {
-        let url = match checked.form {
-            Form::Xml(_) => self.app(app, "instances"),
-            Form::Prefill { .. } => self.app(app, "instances/create"),
+        let url = match checked.forms.main.content {
+            Content::Xml(_) => self.app(app, "instances"),
+            Content::Prefill { .. } => self.app(app, "instances/create"),
         };
         let progress = Arc::new(Progress::default());
         let request = self.0.http.post(&url);
@@ -118,26 +118,20 @@ impl Altinn {
         checked: &CheckedDraft,
         progress: &Arc<Progress>,
     ) -> reqwest::Result<RequestBuilder> {
-        let xml = match &checked.form {
-            Form::Xml(xml) => xml,
-            Form::Prefill { texts, stamp, .. } => {
-                let mut template = owner_and_due(checked);
-                let mut texts = texts.clone();
-                texts.insert(stamp.clone(), relay.to_string());
-                template.insert("prefill".into(), json!(texts));
-                return Ok(request.json(&template));
-            }
-        };
+        if let Content::Prefill { texts, stamp, .. } = &checked.forms.main.content {
+            let mut template = owner_and_due(checked);
+            let mut texts = texts.clone();
+            texts.insert(stamp.clone(), relay.to_string());
+            template.insert("prefill".into(), json!(texts));
+            return Ok(request.json(&template));
+        }
         let instance = template(relay, source, checked).to_string();
-        let mut form = multipart::Form::new()
-            .part(
-                "instance",
-                Part::text(instance).mime_str("application/json")?,
-            )
-            .part(
-                checked.form_type.clone(),
-                Part::text(xml.clone()).mime_str(FORM_CONTENT_TYPE)?,
-            );
+        let instance = Part::text(instance).mime_str("application/json")?;
+        let mut form = multipart::Form::new().part("instance", instance);
+        for (to_send, xml) in checked.xml_forms() {
+            let part = Part::text(xml.to_owned()).mime_str(FORM_CONTENT_TYPE)?;
+            form = form.part(to_send.data_type.clone(), part);
+        }
         for attachment in &checked.draft.attachments {
             let body = self.attachment_body(budget, source, attachment, progress);
             let part = attachment_part(attachment, body)?;
@@ -231,7 +225,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use stafett_core::draft::{Draft, Owner, storable_filename};
+    use stafett_core::{
+        draft::{Draft, Owner, storable_filename},
+        forms::Forms,
+        preflight::CheckedForm,
+    };
 
     /// The parts of a multipart body as a parser reads them: name, filename and content.
     async fn read_back(form: multipart::Form) -> Vec<(String, Option<String>, Vec<u8>)> {
@@ -327,14 +325,17 @@ mod tests {
         let relay = RelayId::new("permit-to-casework".parse().unwrap(), source);
         let draft = Draft {
             owner: Owner::Organisation("310075728".into()),
-            model: Map::new(),
+            models: Forms::one(Map::new()),
             attachments: Vec::new(),
             due: Some("2026-10-01T00:00:00Z".parse::<Timestamp>().unwrap()),
         };
         let checked = CheckedDraft {
             draft,
-            form_type: "model".into(),
-            form: Form::Xml(String::new()),
+            forms: Forms::one(CheckedForm {
+                data_type: "model".into(),
+                field: "model".into(),
+                content: Content::Xml(String::new()),
+            }),
         };
         assert_eq!(
             template(&relay, source, &checked),

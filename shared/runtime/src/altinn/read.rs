@@ -164,16 +164,16 @@ impl Altinn {
             .map_err(|kind| AltinnError::new(&call, kind))
     }
 
-    /// The form of an instance with this data type, as it is stored.
+    /// The forms of an instance with these data types, as they are stored.
     ///
     /// # Errors
-    /// [`AltinnError`], also if the instance has no such element or it is not text.
-    pub async fn stored_form_of(
+    /// [`AltinnError`], also if the instance lacks such an element or it is not text.
+    pub async fn stored_forms(
         &self,
         budget: &Budget,
         id: InstanceId,
-        data_type: &str,
-    ) -> Result<String, AltinnError> {
+        data_types: &[&str],
+    ) -> Result<Vec<String>, AltinnError> {
         let instance = self.instance(budget, id).await?;
         let missing = || {
             AltinnError::new(
@@ -181,14 +181,19 @@ impl Altinn {
                 AltinnErrorKind::Malformed("an instance with the form"),
             )
         };
-        let element = instance.elements(data_type).first().ok_or_else(missing)?.id;
-        let stored = self.stored_form(budget, id, element).await?;
-        String::from_utf8(stored).map_err(|_| {
-            let call = Call::ReadStoredForm {
-                instance: id,
-                element,
-            };
-            AltinnError::new(&call, AltinnErrorKind::Malformed("text"))
-        })
+        let mut forms = Vec::new();
+        for data_type in data_types {
+            let element = instance.elements(data_type).first().ok_or_else(missing)?.id;
+            let stored = self.stored_form(budget, id, element).await?;
+            let text = String::from_utf8(stored).map_err(|_| {
+                let call = Call::ReadStoredForm {
+                    instance: id,
+                    element,
+                };
+                AltinnError::new(&call, AltinnErrorKind::Malformed("text"))
+            })?;
+            forms.push(text);
+        }
+        Ok(forms)
     }
 }

@@ -7,45 +7,42 @@ use app_files::{AppFiles, form::ReadClass};
 use stafett_core::{
     metadata::DataType,
     route::{
-        Order,
+        FormRule, Order,
         model::{Group, Node as RouteNode},
     },
     schema::shape::{FormSchema, Node},
 };
 
-use super::Fit;
+use super::{Fit, target::TargetForm};
 use crate::check::words::{nearest, quoted};
 
 /// Groups within groups; a class may contain itself.
 const MAX_DEPTH: usize = 20;
 
 /// Checks the route's groups, and those that its expressions make.
-pub(super) fn check(
-    fit: &mut Fit<'_>,
-    b: &AppFiles,
-    form: &DataType,
-    schema: Option<&FormSchema<'_>>,
-) {
+pub(super) fn check(fit: &mut Fit<'_>, b: &AppFiles, form: &TargetForm<'_>, data_type: &DataType) {
     if fit.is_prefill() {
         return;
     }
-    let Some(class) = b.csharp.read_class(form.class_name()) else {
+    let Some(class) = b.csharp.read_class(data_type.class_name()) else {
         return;
     };
-    let route = fit.route();
-    let node = schema.map(FormSchema::root);
+    let schema = form.schema.as_ref();
     let mut walk = Walk {
         fit,
         class: &class,
+        rule: form.rule,
         schema,
         path: Vec::new(),
     };
-    walk.group(&route.model, "model", node);
+    let model = form.rule.says("model");
+    walk.group(&form.rule.model, &model, schema.map(FormSchema::root));
 }
 
 struct Walk<'w, 'f, 'a> {
     fit: &'w mut Fit<'f>,
     class: &'w ReadClass,
+    rule: &'w FormRule,
     schema: Option<&'w FormSchema<'a>>,
     /// The names of the groups around.
     path: Vec<&'w str>,
@@ -111,7 +108,7 @@ impl<'w, 'a> Walk<'w, '_, 'a> {
                 .help(format!("the class has {}", quoted(names)));
             self.fit.push(finding);
         }
-        let order = self.fit.route().to.order;
+        let order = self.rule.order;
         let sent: Vec<&str> = match (order, self.schema.zip(node)) {
             (Order::Schema, Some((schema, node))) => {
                 let shape = schema.shape(node);
@@ -146,9 +143,11 @@ impl<'w, 'a> Walk<'w, '_, 'a> {
         let mut finding = self.fit.error("class-order", field, told);
         finding = finding.at(self.fit.subject.places.key(field));
         if order == Order::Schema {
-            finding = finding.help(
-                "write `order: route` under `to:`, which sends the fields as the route lists them",
-            );
+            let field = self.rule.says("order");
+            let group = field.trim_end_matches(".order");
+            finding = finding.help(format!(
+                "write `order: route` under `{group}:`, which sends the fields as the route lists them"
+            ));
         }
         finding = finding.help(format!(
             "list the fields as the class reads them: {}",

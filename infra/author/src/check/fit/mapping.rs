@@ -23,6 +23,8 @@ use crate::{
 pub(super) struct Mapping<'m, 's, 'a, 'b, 'f> {
     pub(super) fit: &'m mut Fit<'f>,
     pub(super) source: &'s SourceSchemas<'a>,
+    /// What a message adds to "B's form": nothing, or the name of a further form.
+    pub(super) form: String,
     pub(super) target: Option<FormTarget<'s, 'b>>,
     /// What the expressions see at this place.
     pub(super) around: Surroundings<'s, 'a>,
@@ -108,7 +110,7 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
                 .strip_suffix(name)
                 .unwrap_or(field)
                 .trim_end_matches('.');
-            let group = match group.strip_prefix("model.") {
+            let group = match below_model(group) {
                 Some(group) => format!("`{group}`"),
                 None => "it".into(),
             };
@@ -117,7 +119,10 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
                 .error(
                     "target-path",
                     field,
-                    format!("the form of {b} has no field `{name}`, and would drop it silently"),
+                    format!(
+                        "the form{} of {b} has no field `{name}`, and would drop it silently",
+                        self.form
+                    ),
                 )
                 .at(self.fit.subject.places.key(field))
                 .help(format!("{group} has {}", known(shape.names())))
@@ -561,9 +566,11 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
         if lacking.is_empty() {
             return;
         }
-        let which = field
-            .strip_prefix("model.")
-            .map_or("B's form".into(), |group| format!("`{group}` of B's form"));
+        let form = format!("B's form{}", self.form);
+        let which = match below_model(field) {
+            Some(group) => format!("`{group}` of {form}"),
+            None => form,
+        };
         if !self.is_complete() {
             let name = &self.fit.route().name;
             let note = format!(
@@ -586,6 +593,15 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
             )
             .at(self.fit.subject.places.key(field));
         self.fit.push(finding);
+    }
+}
+
+/// A group without the field of the route that describes its form; `None` for the form itself.
+fn below_model(field: &str) -> Option<&str> {
+    let further = field.strip_prefix("to.forms.");
+    match further.and_then(|further| further.split_once(".model")) {
+        Some((_, below)) => below.strip_prefix('.'),
+        None => field.strip_prefix("model."),
     }
 }
 

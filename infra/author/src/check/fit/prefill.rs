@@ -2,10 +2,7 @@
 //!
 //! (Altinn/app-lib-dotnet: src/Altinn.App.Core/Implementation/PrefillSI.cs.)
 
-use stafett_core::route::{
-    OwnerRule,
-    model::{Group, Node},
-};
+use stafett_core::route::{FormRule, OwnerRule, model::Node};
 
 use super::Fit;
 use app_files::{AppFiles, Prefill};
@@ -16,15 +13,16 @@ struct Filled<'p> {
     from: &'p str,
 }
 
-/// Reports the fields of the form `form` that B's app fills from the register's data about B's owner.
-pub(super) fn check(fit: &mut Fit<'_>, b: &AppFiles, form: &str) {
+/// Reports the fields of the form `form`, which the route fills by `rule`, that B's app fills from the register's data about
+/// B's owner.
+pub(super) fn check(fit: &mut Fit<'_>, b: &AppFiles, rule: &FormRule, form: &str) {
     let Some(prefill) = b.prefill.get(form) else {
         return;
     };
     let route = fit.route();
     let (ours, others): (Vec<_>, Vec<_>) = of_owner(prefill, &route.to.owner)
         .into_iter()
-        .map(|filled| (field_of(&route.model, filled.path), filled))
+        .map(|filled| (field_of(rule, filled.path), filled))
         .partition(|(field, _)| field.is_some());
     if prefill.allow_overwrite {
         for (field, filled) in ours
@@ -99,8 +97,8 @@ fn of_owner<'p>(prefill: &'p Prefill, owner: &OwnerRule) -> Vec<Filled<'p>> {
 
 /// The field of the route that gives the element at `path` in B's form. B's class is searched without
 /// regard to case.
-fn field_of(model: &Group, path: &str) -> Option<String> {
-    let (mut group, mut field) = (model, "model".to_owned());
+fn field_of(rule: &FormRule, path: &str) -> Option<String> {
+    let (mut group, mut field) = (&rule.model, rule.says("model"));
     let mut names = path.split('.');
     while let Some(name) = names.next() {
         let (name, node) = group.iter().find(|(it, _)| it.eq_ignore_ascii_case(name))?;

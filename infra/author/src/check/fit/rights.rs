@@ -190,13 +190,13 @@ pub(super) fn source(fit: &mut Fit<'_>, a: &AppFiles) {
 }
 
 /// Checks what B's policy must permit.
-pub(super) fn target(fit: &mut Fit<'_>, b: &AppFiles, form: Option<&str>) {
+pub(super) fn target(fit: &mut Fit<'_>, b: &AppFiles, forms: &[&str]) {
     let route = fit.route();
     let mut needed: Vec<(String, &str)> = ["instantiate", "read", "write"]
         .map(|action| (action.to_owned(), "to.app"))
         .into();
     let attached = route.attachments.iter().map(|rule| rule.to.as_str());
-    for id in form.into_iter().chain(attached) {
+    for id in forms.iter().copied().chain(attached) {
         let action =
             data_type(&b.document, id).and_then(|it| it.get("actionRequiredToWrite")?.as_str());
         needed.extend(

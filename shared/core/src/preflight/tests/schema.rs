@@ -3,7 +3,7 @@
 use super::*;
 
 /// A schema of B whose order is not that of the fields' names.
-fn ordering_schema() -> Value {
+pub(super) fn ordering_schema() -> Value {
     json!({"properties": {"soknad": {
         "properties": {"antall": {"type": "integer"}, "tittel": {"type": "string"}}, "required": ["tittel"],
     }}})
@@ -14,11 +14,12 @@ fn the_schema_that_bs_app_serves_counts_and_not_the_file_of_the_route() {
     let other = json!({"properties": {"sak": {"type": "string"}}, "additionalProperties": false});
     let file = Schema::compile(other.clone(), "b.schema.json".to_owned());
     let mut case = valid();
-    case.target.schema = Some(file.unwrap());
+    case.target.forms.main.schema = Some(file.unwrap());
     assert!(case.checked().is_err(), "the app serves none");
 
     let mut case = valid();
-    case.target.schema = Some(Schema::compile(other, "b.schema.json".to_owned()).unwrap());
+    case.target.forms.main.schema =
+        Some(Schema::compile(other, "b.schema.json".to_owned()).unwrap());
     case.serve(ordering_schema());
     case.checked().unwrap();
 }
@@ -35,7 +36,7 @@ fn a_schema_that_cannot_be_used_stops_the_relay_unless_the_route_names_a_file() 
         objections(|case| {
             case.serve(remote());
             let file = Schema::compile(ordering_schema(), "b.schema.json".to_owned());
-            case.target.schema = Some(file.unwrap());
+            case.target.forms.main.schema = Some(file.unwrap());
         }),
         ""
     );
@@ -46,15 +47,15 @@ fn the_fields_keep_the_order_of_a_route_that_says_so() {
     let form = |order: Order| {
         let mut case = valid();
         case.serve(json!({"properties": {"rad": {"type": "array", "items": ordering_schema()}}}));
-        case.target.order = order;
+        case.target.forms.main.order = order;
         let row = json!({"soknad": read(r#"{"tittel": "Bod", "antall": 2.0}"#)});
-        case.draft.model = json!({"rad": [row.clone(), row]})
+        case.draft.models.main = json!({"rad": [row.clone(), row]})
             .as_object()
             .unwrap()
             .clone();
-        match case.checked().unwrap().form {
-            Form::Xml(xml) => xml,
-            Form::Prefill { .. } => panic!("no XML"),
+        match case.checked().unwrap().forms.main.content {
+            Content::Xml(xml) => xml,
+            Content::Prefill { .. } => panic!("no XML"),
         }
     };
     let (title, count) = ("<tittel>Bod</tittel>", "<antall>2</antall>");
@@ -77,11 +78,11 @@ fn the_schema_orders_and_validates_the_form() {
     let checked = |soknad: Value| {
         let mut case = valid();
         case.serve(ordering_schema());
-        case.draft.model["soknad"] = soknad;
+        case.draft.models.main["soknad"] = soknad;
         case.checked()
     };
     let ordered = checked(json!({"tittel": "Bod", "antall": 2})).unwrap();
-    let Form::Xml(form) = ordered.form else {
+    let Content::Xml(form) = ordered.forms.main.content else {
         panic!("no XML")
     };
     assert!(

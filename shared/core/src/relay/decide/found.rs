@@ -49,11 +49,11 @@ pub enum Engine {
 /// What a half-made B lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Lacks {
-    /// The form.
+    /// A form.
     pub form: bool,
     /// The number of attachments that are missing.
     pub attachments: usize,
-    /// Presentation texts or data values that its app copies from the form.
+    /// Presentation texts or data values that its app copies from its forms.
     pub copies: bool,
     /// The start of its process: its history is empty, and its app's start hooks never ran.
     pub start: bool,
@@ -71,7 +71,7 @@ impl fmt::Display for Lacks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         if self.form {
-            parts.push("its form".to_owned());
+            parts.push("a form".to_owned());
         }
         match self.attachments {
             0 => {}

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Attempt, Engine, Failure, Found, IfNone, Lacks, Phase, Quiet, Worker};
 use crate::{id::InstanceId, relay::Reason};
 
-/// [`Step::AddForm`](super::Step::AddForm): add the form to a B that has none.
+/// [`Step::AddForm`](super::Step::AddForm): add the forms that B lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AddForm {
     /// The half-made B, as the last search found it.
@@ -17,11 +17,11 @@ pub struct AddForm {
 /// What came of [`AddForm`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum AddFormOutcome {
-    /// B has the form.
+    /// B has all forms.
     Added,
     /// A form cannot be added on its own.
     Denied,
-    /// B refuses this form, and would refuse it again.
+    /// B refuses a form, and would refuse it again.
     Refused(Failure),
     /// The request may have had its effect, or may have it until B is quiet.
     Unclear(Failure, Quiet),
@@ -47,10 +47,10 @@ pub enum DeleteOutcome {
     Unclear(Failure, Quiet),
 }
 
-/// [`Step::Finish`](super::Step::Finish): add what B lacks, except the form.
+/// [`Step::Finish`](super::Step::Finish): add what B lacks, except its forms.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Finish {
-    /// The half-made B, as the last search found it; `lacks.form` is cleared if the form was added since.
+    /// The half-made B, as the last search found it; `lacks.form` is cleared if its forms were added since.
     pub half: Found,
     pub(super) worker: Worker,
 }
@@ -132,7 +132,7 @@ impl Worker {
         }))
     }
 
-    /// The form is there, or cannot be added. A B whose process never started can never be complete: it is deleted, so
+    /// The forms are there, or cannot be added. A B whose process never started can never be complete: it is deleted, so
     /// that another can be created, unless somebody has worked on it.
     fn restart_or_finish(self, half: Found, if_none: IfNone) -> Attempt {
         if half.lacks.start && !half.touched && !half.ended {

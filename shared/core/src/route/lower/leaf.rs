@@ -31,7 +31,7 @@ impl<'a> Check<'a> {
     ) -> Option<Expression> {
         let leaf = self.leaf(tree, field)?;
         if leaf.scalar.is_plain() && leaf.scalar.text().is_empty() {
-            let is_element = field.starts_with("model.");
+            let is_element = field.starts_with("model.") || field.starts_with("to.forms.");
             let problem = Problem {
                 problem: "no expression".into(),
                 help: is_element.then(|| "`none` leaves the element out".into()),

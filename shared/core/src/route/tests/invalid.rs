@@ -28,7 +28,7 @@ fn an_error_names_an_unknown_key_at_every_level() {
         ),
         (
             with("  root: melding", "  rot: melding"),
-            "route.yaml:10:3: to.rot: unknown field `rot`, expected one of app, owner, dataType, root, schema, order, complete, mode, stamp, verify, pace",
+            "route.yaml:10:3: to.rot: unknown field `rot`, expected one of app, owner, dataType, root, schema, order, complete, forms, mode, stamp, verify, pace",
         ),
         (
             with("{ organisation:", "{ organization:"),

@@ -308,7 +308,7 @@ fn the_item_of_a_list_has_a_name_in_any_script() {
     let repeated = |binding: &str| {
         let leaf = format!("{{ $each: \"{binding} in data.m.rader\", x: instance.id }}");
         let directory = directory(&[("route.yaml", with_leaf(&leaf).as_bytes())]);
-        Routes::load(directory.path()).map(|routes| match &only(&routes).model[..] {
+        Routes::load(directory.path()).map(|routes| match &only(&routes).to.forms.main.model[..] {
             [(_, model::Node::Repeat { name, .. })] => name.clone(),
             _ => panic!("{leaf}"),
         })

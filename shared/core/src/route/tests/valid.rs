@@ -56,8 +56,8 @@ then:
         }
     );
     assert_eq!(route.to.app.to_string(), "ttd/casework");
-    assert_eq!(route.to.data_type.as_deref(), Some("form"));
-    assert_eq!(route.to.root, "melding");
+    assert_eq!(route.to.forms.main.data_type.as_deref(), Some("form"));
+    assert_eq!(route.to.forms.main.root, "melding");
     assert_eq!(route.to.mode, Mode::Complete);
     assert_eq!(
         route.due.map(Span::fieldwise),
@@ -101,7 +101,7 @@ then:
             "vedtak": [{"kode": "A"}, {"kode": "B"}],
         }})
     );
-    let ordered = route.to.schema.as_ref().unwrap().ordered(filled);
+    let ordered = route.to.forms.main.schema.as_ref().unwrap().ordered(filled);
     assert_eq!(
         ordered["soknad"]
             .as_object()
@@ -128,9 +128,9 @@ model: { tittel: instance.id }
     let since = route.since.unwrap().to_string();
     assert_eq!(since, "2026-11-01T12:30:00Z");
     assert!(route.then.is_empty());
-    assert_eq!(route.to.data_type, None);
-    assert_eq!(route.to.root, "model");
-    assert!(route.to.schema.is_none());
+    assert_eq!(route.to.forms.main.data_type, None);
+    assert_eq!(route.to.forms.main.root, "model");
+    assert!(route.to.forms.main.schema.is_none());
     assert!(route.attachments.is_empty());
     assert!(route.due.is_none());
     assert!(matches!(route.to.owner, OwnerRule::Party(_)));
