@@ -1,6 +1,7 @@
-//! A burst of triggers for a B that handles five creations at a time and also rejects one in ten.
+//! Two bursts of triggers: for a B that handles five creations at a time and also rejects one in ten, and for a healthy B
+//! beside one that hangs.
 //!
-//! `cargo bench --profile dev -p tests --bench burst -- 10000`
+//! `cargo bench --profile dev -p tests --bench burst -- 10000`; the second burst has a fifth of that many relays.
 //!
 //! The functions run in this process on a movable clock, so that waiting takes no real time: the story's clock
 //! gives the duration, the real clock the processing time.
@@ -9,9 +10,15 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
+use aws_sdk_dynamodb::types::AttributeValue;
+use http::Method;
+use jiff::{SignedDuration, Timestamp};
 use local_altinn::{CallFault, CreationStep, Fault, Stage};
-use tests::{CASEWORK, ROUTE, Story, posts, stamp};
+use testbed::wire::{Action, Gate, On};
+use tests::{CASEWORK, ROUTE, Story, app, permit_route, posts, routes, stamp};
+
+/// The app of the other B.
+const SECOND: &str = "ttd/second";
 
 const TRIGGERS: usize = 10_000;
 const AT_A_TIME: usize = 5;
@@ -28,6 +35,17 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(12);
 async fn main() {
     let count = std::env::args().skip(1).find_map(|it| it.parse().ok());
     let count = count.unwrap_or(TRIGGERS);
+    limited(count).await;
+    println!(
+        "{} relays, half of them of another B, each from the sending of its message to its end:",
+        count / 5
+    );
+    beside_another("answers", Other::Answers, count / 5).await;
+    beside_another("hangs", Other::Hangs, count / 5).await;
+}
+
+/// A burst for a B that handles a few creations at a time and also rejects some.
+async fn limited(count: usize) {
     let story = Story::of_the_permit().await;
     let faults = story.altinn.faults();
     faults.limit_creations(CASEWORK, AT_A_TIME, RETRY_AFTER_S);
@@ -86,6 +104,90 @@ async fn main() {
         worked.as_secs_f64()
     );
     story.end().await;
+}
+
+/// How the other B behaves.
+#[derive(Clone, Copy, PartialEq)]
+enum Other {
+    Answers,
+    /// It takes requests, and does not answer until the healthy B's relays are done.
+    Hangs,
+}
+
+/// A burst for a healthy B and for another one, half of the relays each. Prints how long the healthy B's relays took.
+async fn beside_another(what: &str, other: Other, count: usize) {
+    let second = permit_route()
+        .replace(ROUTE, "permit-to-second")
+        .replace(CASEWORK, SECOND);
+    let folder = routes([(ROUTE, permit_route()), ("permit-to-second", second)]);
+    let story = Story::on(&folder).await;
+    let second_app = app(CASEWORK, |metadata| metadata["id"] = SECOND.into());
+    story.altinn.deploy(second_app);
+    let gate = Gate::default();
+    if other == Other::Hangs {
+        let posts = On::request(Method::POST, "^/ttd/second/instances$");
+        let faults = story.altinn_wire.faults();
+        faults.add(posts, Action::HoldBefore(gate.clone()));
+    }
+    let all: Vec<String> = (0..count / 2)
+        .map(|_| story.fill_in(Stage::Ended))
+        .collect();
+    let clock = story.altinn.clock();
+    let began = clock.now();
+    let messages = all
+        .iter()
+        .flat_map(|a| [ROUTE, "permit-to-second"].map(|route| Story::message(route, a)));
+    story.send(messages).await;
+    let mut took;
+    loop {
+        took = times(&story, began).await;
+        if took.len() == all.len() || clock.now().duration_since(began) > LONGEST {
+            break;
+        }
+        // While a request hangs the deployment does not come to rest, and time passes by itself.
+        if story.rest().await.is_ok() {
+            story.pass(STEP).await.ok();
+        }
+    }
+    took.sort_unstable();
+    let percentile = |of: usize| {
+        let last = took.len().saturating_sub(1);
+        took.get(last * of / 100).copied().unwrap_or_default()
+    };
+    println!(
+        "  the other {what:8} {} of {} done, p50 {:.1} s, p99 {:.1} s",
+        took.len(),
+        all.len(),
+        percentile(50) as f64 / 1000.0,
+        percentile(99) as f64 / 1000.0,
+    );
+    gate.open();
+    story.end().await;
+}
+
+/// After how many milliseconds each relay of the healthy B was done.
+async fn times(story: &Story, began: Timestamp) -> Vec<i64> {
+    let mut items = story
+        .dynamodb()
+        .scan()
+        .table_name(&story.aws.resources().table)
+        .filter_expression("sk = :route AND #state = :done")
+        .expression_attribute_names("#state", "state")
+        .expression_attribute_values(":route", AttributeValue::S(ROUTE.to_owned()))
+        .expression_attribute_values(":done", AttributeValue::S("done".to_owned()))
+        .into_paginator()
+        .items()
+        .send();
+    let mut times = Vec::new();
+    while let Some(item) = items.next().await {
+        let item = item.expect("DynamoDB answers");
+        let updated = item["updated"]
+            .as_n()
+            .ok()
+            .and_then(|it| it.parse::<i64>().ok());
+        times.extend(updated.map(|updated| updated - began.as_millisecond()));
+    }
+    times
 }
 
 /// The number of relays in each state of the ledger.

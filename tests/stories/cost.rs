@@ -140,6 +140,29 @@ fn the_cost_table_adds_up() {
     assert_eq!((lines.len(), sums.len()), (17, 3));
 }
 
+#[test]
+fn ten_million_relays_a_year_cost_what_the_page_says() {
+    let (_, page) = PAGE.split_once("## A deadline day").expect("a section");
+    let (_, page) = page
+        .split_once("**What a year costs.**")
+        .expect("a paragraph");
+    let page = page.split("\n\n").next().unwrap_or_default();
+    let said: Vec<f64> = page
+        .split_whitespace()
+        .filter(|word| word.starts_with('$'))
+        .map(|word| number(word.trim_end_matches(',')))
+        .collect();
+    let (lines, _) = table();
+    let year = |line: &Line| line.price * (12.0 * line.idle + 10_000_000.0 * line.per_relay);
+    let all: f64 = lines.iter().map(year).sum();
+    let sent = year(line(&lines, "GB sent to B"));
+    for (said, dollars) in said.iter().zip([all, sent, all - sent]) {
+        let near = (said - dollars).abs() < 0.05 * dollars;
+        assert!(near, "the page says {said}, it is {dollars}");
+    }
+    assert_eq!(said.len(), 3);
+}
+
 #[track_caller]
 fn assert_cents(what: &str, shown: f64, dollars: f64) {
     let near = (shown - dollars).abs() < 0.005 + 1e-9;

@@ -4,19 +4,14 @@
 //! before that has been received. What changed since may have its trigger in the queue still. It is neither missed nor told
 //! of a second time.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
+use stafett_core::reconcile::{self, is_all_but_empty};
 use stafett_runtime::telemetry::Causes;
 
-use crate::{error::RunError, run::Context, time::earlier};
+use crate::{error::RunError, run::Context};
 
 /// The name of the note. Those of a route begin with its name, which has no colon.
 const NOTE: &str = "queue:empty";
-/// So few messages are received within the grace, whatever B's pace.
-const FEW: u64 = 100;
-/// A backlog of this age is not trusted any longer: the queue may be that busy all the time.
-const LONGEST: Duration = Duration::from_secs(12 * 3600);
 
 /// The moment before which every message that was sent has been received.
 pub(crate) async fn received_until(
@@ -31,10 +26,10 @@ pub(crate) async fn received_until(
             return Ok(now);
         }
     };
-    if waiting > FEW {
+    if !is_all_but_empty(waiting) {
         let noted = context.ledger.noted(NOTE).await?;
         let noted = noted.and_then(|noted| noted.parse().ok());
-        let until = trusted(noted, now);
+        let until = reconcile::received_until(noted, now);
         tracing::info!(waiting, since = %until, "what changed since is left to the messages that wait");
         return Ok(until);
     }
@@ -42,28 +37,4 @@ pub(crate) async fn received_until(
         context.ledger.note(NOTE, &now.to_string()).await?;
     }
     Ok(now)
-}
-
-/// When the queue was last seen empty, as far as that is trusted.
-fn trusted(noted: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    noted.map_or(now, |noted| noted.clamp(earlier(now, LONGEST), now))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_backlog_is_trusted_for_half_a_day_and_no_clock_runs_ahead() {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let now = at("2026-11-22T20:00:00Z");
-        for (noted, until) in [
-            (None, now),
-            (Some(at("2026-11-22T17:00:00Z")), at("2026-11-22T17:00:00Z")),
-            (Some(at("2026-11-21T17:00:00Z")), at("2026-11-22T08:00:00Z")),
-            (Some(at("2026-11-22T21:00:00Z")), now),
-        ] {
-            assert_eq!(trusted(noted, now), until);
-        }
-    }
 }

@@ -5,6 +5,7 @@ use std::{mem, time::Instant};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use stafett_core::{
     pace::BreakerState,
+    reconcile::waits_in_queue,
     relay::{State, decide::TOLD_FOR},
 };
 use stafett_runtime::ledger::{DueKey, RelayStatus};
@@ -82,7 +83,7 @@ async fn wake(
     route_run: &mut RouteRun<'_>,
     relays: &[RelayStatus],
 ) -> Result<(), RunError> {
-    let lost = |relay: &&RelayStatus| !waits_in_queue(run, relay);
+    let lost = |it: &&RelayStatus| !waits_in_queue(it.state, it.updated, run.received);
     let sources: Vec<_> = relays.iter().filter(lost).map(|it| it.source).collect();
     run.enqueue(route_run.route, &sources).await?;
     for relay in relays.iter().filter(lost) {
@@ -111,9 +112,4 @@ async fn wake(
         .try_collect::<()>()
         .await?;
     Ok(())
-}
-
-/// Whether the message of a relay that was told of must still be in the queue, which has not been empty since.
-fn waits_in_queue(run: &Run<'_>, relay: &RelayStatus) -> bool {
-    relay.state == State::Told && relay.updated > run.received
 }

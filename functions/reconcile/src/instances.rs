@@ -8,7 +8,8 @@ use stafett_core::{
     id::InstanceId,
     instance::Instance,
     preflight::SOURCE,
-    relay::{Reason, RelayId, State},
+    reconcile::Open,
+    relay::{RelayId, State},
     route::Route,
     transform::open_since,
 };
@@ -49,19 +50,13 @@ pub(crate) async fn relay_missing(
     let (mut missing, mut open) = (Vec::new(), Vec::new());
     let (mut failed, mut done, mut in_hand) = (0, 0, 0);
     for ((relay, instance), standing) in relays.into_iter().zip(&ready).zip(standings) {
-        match standing {
-            None => missing.push(Telling::New(relay, *instance)),
-            // It would be tried again in time, but its gate is open now.
-            Some(it) if it.state == State::Waiting && it.reason == Some(Reason::GateClosed) => {
-                open.push(Telling::Opened(it));
-            }
-            Some(it) => match it.state {
-                State::Failed => failed += 1,
-                State::Done => done += 1,
-                State::Told | State::Claimed | State::Waiting | State::Created => {
-                    in_hand += 1;
-                }
-            },
+        let record = standing.as_ref().map(|it| (it.state, it.reason));
+        match Open::of(record) {
+            Open::Missing => missing.push(Telling::New(relay, *instance)),
+            Open::Opened => open.extend(standing.map(Telling::Opened)),
+            Open::InHand => in_hand += 1,
+            Open::Done => done += 1,
+            Open::Failed => failed += 1,
         }
     }
     let missing = tell(run, route_run, missing).await?;

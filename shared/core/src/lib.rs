@@ -32,6 +32,7 @@ pub mod pace;
 pub mod preflight;
 pub mod prepare;
 pub mod process;
+pub mod reconcile;
 pub mod relay;
 pub mod route;
 pub mod schema;
