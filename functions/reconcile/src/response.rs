@@ -19,7 +19,7 @@ use crate::{
 const EXAMPLES: usize = 10;
 
 /// What the function answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Answer {
     /// What a run came to.

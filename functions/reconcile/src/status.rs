@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use stafett_core::{
     id::RouteName,
+    pace::BreakerState,
     route::{Route, Routes},
 };
-use stafett_runtime::ledger::Born;
+use stafett_runtime::ledger::{Born, PaceNote};
 
 use crate::{
     error::RunError,
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// The answer to `{"action": "status"}`. Nothing is changed by it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The ledger.
@@ -35,7 +36,7 @@ pub struct LedgerStatus {
 }
 
 /// One route.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteStatus {
     /// The route.
@@ -44,6 +45,30 @@ pub struct RouteStatus {
     pub rebuilt: bool,
     /// How far the rebuild is, or was at its end. `None` if it has not begun, or nothing had to be rebuilt.
     pub rebuild: Option<RebuildStatus>,
+    /// What is known of the B app's load. `None` if nothing was kept of it yet.
+    pub pace: Option<PaceStatus>,
+}
+
+/// The pace towards a B app, and its breaker, as `instantiate` keeps them for all its containers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaceStatus {
+    /// B is down: no relay asks it before this moment, and then one does. `None` if B is up.
+    pub quiet_until: Option<Timestamp>,
+    /// A container's rate, in B per second, as it was last kept.
+    pub per_second: Option<f64>,
+}
+
+impl From<PaceNote> for PaceStatus {
+    fn from(note: PaceNote) -> Self {
+        Self {
+            quiet_until: match note.state {
+                BreakerState::Closed => None,
+                BreakerState::Open { quiet_until, .. } => Some(quiet_until),
+            },
+            per_second: note.rate,
+        }
+    }
 }
 
 /// How far the rebuild of a route is.
@@ -95,11 +120,14 @@ impl RouteStatus {
             .ledger
             .birth(&route.name, context.clock.now())
             .await?;
+        let pace = context.ledger.pace(&route.to.app).await?;
+        let pace = pace.map(PaceStatus::from);
         let Some(birth) = birth else {
             return Ok(Self {
                 route: route.name.clone(),
                 rebuilt: true,
                 rebuild: None,
+                pace,
             });
         };
         let kept = context.ledger.noted(&note_of(route)).await?;
@@ -113,6 +141,7 @@ impl RouteStatus {
                 records: it.records,
                 not_before: context.quiet_after(birth),
             }),
+            pace,
         })
     }
 }

@@ -165,6 +165,20 @@ impl Pace {
         Ok(())
     }
 
+    /// Takes another turn at `now` in place of one that was taken some time ago and not used: its relay had to wait for
+    /// something else, and may not send its request together with all others that waited for the same.
+    ///
+    /// # Errors
+    /// When to ask again.
+    pub fn retake(&mut self, now: Duration) -> Result<(), Duration> {
+        let turn = self.next.saturating_sub(self.early()).max(self.pause);
+        if now < turn {
+            return Err(turn);
+        }
+        self.next = self.next.max(now) + self.interval();
+        Ok(())
+    }
+
     /// Takes a turn although it may not have come, for the probe.
     pub fn take_anyway(&mut self, now: Duration) {
         self.in_flight += 1;

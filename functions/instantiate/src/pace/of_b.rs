@@ -176,6 +176,24 @@ impl PaceOfB {
         }
     }
 
+    /// Waits for another turn in place of one that was taken and not used. Returns whether it comes before the deadline.
+    pub(super) async fn another_turn(&self, deadline: Instant) -> bool {
+        loop {
+            let turn = match self.shared().pace.retake(self.started.elapsed()) {
+                Ok(()) => return true,
+                Err(turn) => self.started + turn,
+            };
+            if turn > deadline {
+                return false;
+            }
+            sleep_until(turn).await;
+        }
+    }
+
+    pub(super) fn interval(&self) -> Duration {
+        self.shared().pace.interval()
+    }
+
     /// For how long a relay is put back whose turn did not come.
     fn away(&self) -> Duration {
         let turns = self.shared().pace.interval() * TURNS_AWAY;

@@ -135,11 +135,19 @@ impl RelayRun<'_> {
     }
 
     pub(super) async fn create(&mut self) -> CreateOutcome {
+        let began = Instant::now();
         if let Err(stopped) = self.admit().await {
             return CreateOutcome::NotSent(stopped);
         }
         // Waiting for another relay's B has taken time.
-        if self.budget().left() < self.delivery.context.settings.lease / 10 {
+        let needed = self.delivery.context.settings.lease / 10;
+        let left = self.budget().left().checked_sub(needed);
+        let is_in_time = match (left, &self.turn) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(left), Some(turn)) => turn.renewed(began.elapsed(), left).await,
+        };
+        if !is_in_time {
             return CreateOutcome::NotSent(Failure::new(Reason::OutOfTime));
         }
         if self.turn.as_ref().is_some_and(Turn::is_over) {

@@ -268,3 +268,30 @@ proptest! {
         prop_assert!(refused <= 0.05, "{refused} refused with {at_once} at once");
     }
 }
+
+#[test]
+fn relays_that_waited_for_the_same_ask_one_after_the_other() {
+    let mut pace = Pace::new(Limits::Set {
+        per_second: Some(2.0),
+        at_once: None,
+    });
+    let second = |second: f64| Duration::from_secs_f64(second);
+    let mut now = Duration::ZERO;
+    for _ in 0..4 {
+        if let Err(Wait::Until(turn)) = pace.take(now) {
+            now = turn;
+            assert_eq!(pace.take(now), Ok(()));
+        }
+    }
+    // The first B of a version has taken ten seconds.
+    let mut asked = Vec::new();
+    let mut now = now + second(10.0);
+    let begin = now;
+    while asked.len() < 4 {
+        match pace.retake(now) {
+            Ok(()) => asked.push((now - begin).as_secs_f64()),
+            Err(turn) => now = turn,
+        }
+    }
+    assert_eq!(asked, [0.0, 0.5, 1.0, 1.5]);
+}
