@@ -144,7 +144,7 @@ impl TryFrom<Value> for Request {
                     "dryRun",
                 ];
                 let fields = Fields::new("redrive", &allowed, fields)?;
-                fields.from_queue()?;
+                fields.is_from_queue()?;
                 Ok(Self::Redrive(Selection {
                     route: fields.route()?,
                     reason: fields.reason()?,
@@ -181,40 +181,40 @@ impl Selection {
     /// selected.
     pub(crate) fn rest(&self, sent: usize, began: Timestamp) -> Value {
         let before = self.before.unwrap_or(began);
-        let mut request = json!({
-            "action": "redrive", "before": before.to_string(), "perSecond": self.per_second,
-        });
-        if self.max < MOST {
-            request["max"] = json!(self.max.saturating_sub(sent).max(1));
-        }
-        if let Some(route) = &self.route {
-            request["route"] = json!(route.to_string());
-        }
-        if let Some(reason) = self.reason {
-            request["reason"] = json!(reason.code());
-        }
-        request
+        let left = self.max.saturating_sub(sent).max(1);
+        request([
+            ("action", Some(json!("redrive"))),
+            ("before", Some(json!(before.to_string()))),
+            ("perSecond", Some(json!(self.per_second))),
+            ("max", (self.max < MOST).then(|| json!(left))),
+            ("route", self.route.as_ref().map(|it| json!(it.to_string()))),
+            ("reason", self.reason.map(|it| json!(it.code()))),
+        ])
     }
 }
 
 impl FailedSelection {
     /// The request that goes on behind `place`, with what failed before the same moment.
     pub(crate) fn rest(&self, before: Timestamp, place: Option<&FailedPlace>) -> Value {
-        let mut request = json!({
-            "action": "redrive", "from": "ledger", "route": self.route.to_string(),
-            "before": before.to_string(), "perSecond": self.per_second, "dryRun": self.dry_run,
-        });
-        if self.max < MOST {
-            request["max"] = json!(self.max);
-        }
-        if let Some(reason) = self.reason {
-            request["reason"] = json!(reason.code());
-        }
-        if let Some(place) = place {
-            request["after"] = json!(place.to_string());
-        }
-        request
+        request([
+            ("action", Some(json!("redrive"))),
+            ("from", Some(json!("ledger"))),
+            ("route", Some(json!(self.route.to_string()))),
+            ("before", Some(json!(before.to_string()))),
+            ("perSecond", Some(json!(self.per_second))),
+            ("dryRun", Some(json!(self.dry_run))),
+            ("max", (self.max < MOST).then(|| json!(self.max))),
+            ("reason", self.reason.map(|it| json!(it.code()))),
+            ("after", place.map(|it| json!(it.to_string()))),
+        ])
     }
+}
+
+/// A request of the fields that have a value.
+fn request<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+    let fields = fields.into_iter();
+    let given = fields.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(given.collect())
 }
 
 #[cfg(test)]
