@@ -1497,6 +1497,21 @@ fn a_lost_ledger_never_leads_to_a_second_b() {
 }
 
 #[test]
+fn a_lost_ledger_after_a_crash_never_leads_to_a_second_b() {
+    assert_sound(misfortunes(1, 0, 0).and_a_loss());
+}
+
+#[test]
+fn a_lost_ledger_after_a_fault_never_leads_to_a_second_b() {
+    assert_sound(misfortunes(0, 1, 0).and_a_loss());
+}
+
+#[test]
+fn a_lost_ledger_and_a_slow_worker_never_lead_to_a_second_b() {
+    assert_sound(misfortunes(0, 0, 1).and_a_loss());
+}
+
+#[test]
 fn a_restored_ledger_never_leads_to_a_second_b() {
     assert_sound(misfortunes(0, 0, 0).and_a_restored_ledger());
 }
