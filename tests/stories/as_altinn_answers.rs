@@ -16,14 +16,17 @@ use std::time::Duration;
 
 use local_altinn::{Fault, Stage};
 use serde_json::Value;
-use tests::{BInstance, CASEWORK, ROUTE, Story};
+use tests::{BInstance, CASEWORK, ROUTE, Story, permit_alone};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// The samples; B's policy may allow its service owner to delete.
+/// The samples, and reconcile as scheduled, which wakes the relays that wait for long. B's policy may allow its service
+/// owner to delete.
 async fn story(may_delete: bool) -> Story {
-    let story = Story::of_the_permit().await;
+    let mut plan = permit_alone();
+    plan.schedule = true;
+    let story = Story::begin(plan).await;
     if may_delete {
         self::may_delete(&story);
     }

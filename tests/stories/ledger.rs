@@ -102,7 +102,8 @@ async fn a_case_that_could_not_be_recorded_is_adopted() {
 #[tokio::test]
 async fn a_message_that_could_not_be_delayed_is_redelivered_anyway() {
     let mut plan = permit_alone();
-    plan.stack.queue.visibility_timeout = Duration::from_secs(3);
+    // Longer than the relay waits, as in the template.
+    plan.stack.queue.visibility_timeout = Duration::from_secs(8);
     let story = Story::begin(plan).await;
     let put_back = On::operation("ChangeMessageVisibility");
     let rule = story.sqs_wire.faults().add(put_back, Action::ResetBefore);
