@@ -45,8 +45,17 @@ impl Delivery {
             ..record.waiting_for_b()
         };
         let replaces = seen.map(|seen| seen.rev);
-        let then = Then::Back(without_b(wait));
+        let then = Then::Back(self.without_b(wait));
         Step::Record(Put::without_claim(self, record, replaces, then))
+    }
+
+    /// How a relay is put back that waits so long for B. One of a set waits with its set.
+    fn without_b(&self, wait: Duration) -> Back {
+        if wait > LONGEST_IN_QUEUE && !self.policy.of_set {
+            Back::Left(wait)
+        } else {
+            Back::For(wait)
+        }
     }
 
     /// How long this relay waits until it asks again. Not all relays do so at the same time.
@@ -71,18 +80,10 @@ impl Create {
 impl Worker {
     fn wait_for_b(self, quiet: Timestamp, now: Timestamp) -> Writing {
         let wait = self.delivery.wait_for_turn(quiet, now);
-        self.write(now, Then::Back(without_b(wait)), |record| {
+        let back = self.delivery.without_b(wait);
+        self.write(now, Then::Back(back), |record| {
             *record = record.clone().waiting_for_b();
         })
-    }
-}
-
-/// How a relay is put back that waits so long for B.
-fn without_b(wait: Duration) -> Back {
-    if wait > LONGEST_IN_QUEUE {
-        Back::Left(wait)
-    } else {
-        Back::For(wait)
     }
 }
 

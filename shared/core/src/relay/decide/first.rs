@@ -9,7 +9,10 @@ use super::{
     AfterSteps, Attempt, Delivery, Disposition, End, Phase, Step, Worker,
     birth::with_unseen,
     disposition::limited,
-    patience::{EARLY_BY, WAITING_ATTEMPTS, a_new_message_may_end, is_patient_with, later, until},
+    patience::{
+        EARLY_BY, LONGEST_IN_FLIGHT, MAX_RECEIVES, WAITING_ATTEMPTS, a_new_message_may_end,
+        is_patient_with, later, until,
+    },
     put::{Put, Then},
 };
 use crate::{
@@ -79,8 +82,10 @@ impl Delivery {
         }
     }
 
-    /// What becomes of a message that comes before the next attempt is due. Another message is on its way, or reconcile
-    /// sends one then, so this one is not needed; unless it may tell of what the relay waits for.
+    /// What becomes of a message that comes before the next attempt is due. One that was received before may be the one that
+    /// the relay waits for, which came too early because it could not be made to wait: it stays in the queue. Any other is
+    /// not needed, since another message is on its way, or reconcile sends one then; unless it may tell of what the relay
+    /// waits for.
     fn too_early(&self, seen: &Record, now: Timestamp) -> Option<Disposition> {
         let not_before = seen.not_before.filter(|not_before| now < *not_before)?;
         let reason = seen.reason.filter(|_| seen.state == State::Waiting);
@@ -90,9 +95,12 @@ impl Delivery {
         }
         let is_left = seen.attempts >= WAITING_ATTEMPTS
             && (seen.state == State::Created || reason.is_some_and(is_patient_with));
-        if self.policy.of_set && !is_left {
-            let rest = until(not_before, now) + EARLY_BY;
-            return Some(Disposition::Again(limited(rest)));
+        let rest = limited(until(not_before, now) + EARLY_BY);
+        let may_be_the_one = self.message.receives > 1
+            && self.message.receives < MAX_RECEIVES
+            && rest <= LONGEST_IN_FLIGHT + EARLY_BY;
+        if (self.policy.of_set && !is_left) || (may_be_the_one && !self.policy.of_set) {
+            return Some(Disposition::Again(rest));
         }
         Some(Disposition::Acknowledge)
     }

@@ -60,7 +60,7 @@ fn a_relay_with_an_open_request_keeps_it_while_it_waits() {
 
 #[test]
 fn a_message_that_comes_while_the_relay_waits_costs_no_write() {
-    let mut story = Story::of(quiet_for(QUIET), 3);
+    let mut story = Story::by(quiet_for(QUIET), received(1));
     story.meets(Record {
         not_before: Some(moment(500)),
         ..seen(State::Waiting)

@@ -21,14 +21,14 @@ fn a_conclusive_search_goes_on_where_it_was_cut_off_and_the_attempt_does_not_cou
     let (mut record, mut now) = (in_doubt(), lost().quiet);
     let attempts = record.attempts;
     for reached in [moment(300), moment(900), moment(1_200)] {
-        let mut story = again(&record, 2, now);
+        let mut story = again(&record, attempts + 1, now);
         story.is_cut_off_at(reached);
         record = story.records().0;
         assert_eq!((record.state, record.attempts), (State::Waiting, attempts));
         assert_eq!(story.ends_again(), Duration::from_secs(1));
         now += SignedDuration::from_secs(60);
     }
-    let mut last = again(&record, 2, now);
+    let mut last = again(&record, attempts + 1, now);
     let (from, until) = last.searches(vec![]);
     assert_eq!(from, moment(1_200));
     assert_eq!(until, lost().quiet + CLOCK_MARGIN);
@@ -37,15 +37,12 @@ fn a_conclusive_search_goes_on_where_it_was_cut_off_and_the_attempt_does_not_cou
 
 #[test]
 fn a_search_that_gets_no_further_counts_as_a_failed_attempt() {
-    let record = Record {
-        attempts: MAX_ATTEMPTS - 1,
-        ..in_doubt()
-    };
-    let mut story = again(&record, 2, lost().quiet);
+    let record = in_doubt();
+    let mut story = again(&record, MAX_ATTEMPTS, lost().quiet);
     story.is_cut_off_at(lost().from - CLOCK_MARGIN);
     let (failed, _) = story.records();
     assert_eq!((failed.state, failed.sent), (State::Failed, Some(lost())));
-    assert_eq!(failed.attempts, record.attempts + 1);
+    assert_eq!(failed.attempts, MAX_ATTEMPTS);
 }
 
 /// B's app may make the instance after the slot was listed, and yet within the slot.

@@ -76,10 +76,13 @@ fn a_message_that_comes_before_the_next_attempt_is_not_needed() {
             ..waiting(Reason::AfterStepUnavailable)
         },
     ] {
-        for message in [sent(-10), sent(50), received(1), received(7)] {
+        for message in [sent(-10), sent(50), received(1)] {
             let early = meets(POLICY, message, 99, record.clone());
             early.ends(Disposition::Acknowledge);
         }
+        // It may be the message that the relay waits for, and could not be made to wait.
+        let early = meets(POLICY, received(7), 99, record.clone());
+        assert_eq!(early.ends_again(), Duration::from_secs(3));
     }
     meets(POLICY, sent(-10), 100, waiting(Reason::TargetUnavailable)).claims();
 }
