@@ -507,7 +507,7 @@ async fn an_invalid_request_is_an_error_that_shows_a_valid_one() {
         (json!({ "action": "purge" }), "`action` must be"),
         (
             json!({ "action": "redrive", "rute": ROUTE }),
-            "no field \"rute\"; it takes route, ",
+            "no field \"rute\"; it takes from, route, ",
         ),
         (
             json!({ "action": "redrive", "reason": "x" }),

@@ -156,7 +156,13 @@ async fn report_unrecorded(
     stamped: &[(&Instance, RelayId)],
     standings: &[Option<RelayStatus>],
 ) -> Result<(), RunError> {
-    if standings.iter().all(Option::is_some) {
+    // Reconcile itself may have just told of an A whose record is lost.
+    let is_unknown = |b: &Instance, standing: &Option<RelayStatus>| match standing {
+        None => true,
+        Some(it) => it.state == State::Told && b.created.is_some_and(|created| created < it.first),
+    };
+    let mut both = stamped.iter().zip(standings);
+    if !both.any(|((b, _), standing)| is_unknown(b, standing)) {
         return Ok(());
     }
     let now = run.context.clock.now();
@@ -168,7 +174,7 @@ async fn report_unrecorded(
         let is_own = b
             .created
             .is_some_and(|created| created >= own_since.max(remembered_since));
-        if standing.is_none() && is_own && !b.status.is_hard_deleted {
+        if is_unknown(b, standing) && is_own && !b.status.is_hard_deleted {
             route_run.report.unrecorded += 1;
             tracing::error!(
                 %relay,

@@ -18,12 +18,18 @@ use super::{Trap, fill_in};
 
 /// The samples with this route, and no settle time.
 async fn story(route: String) -> (Story, Folder) {
+    begun(route, false).await
+}
+
+/// With reconcile, which wakes the relays that wait for long, or without.
+async fn begun(route: String, schedule: bool) -> (Story, Folder) {
     let folder = routes([(ROUTE, route)]);
     let plan = permit_alone();
     let mut plan = plan
         .setting("STAFETT_SETTLE_SECONDS", "1")
         .setting("STAFETT_RECONCILE_GRACE_SECONDS", "0");
     plan.routes = folder.path().to_owned();
+    plan.schedule = schedule;
     (Story::begin(plan).await, folder)
 }
 
@@ -291,7 +297,7 @@ async fn markup_in_a_form_is_text_in_b() {
 
 #[tokio::test]
 async fn a_trigger_that_names_another_party_is_a_trigger_of_the_same_relay() {
-    let (story, _folder) = story(permit_route()).await;
+    let (story, _folder) = begun(permit_route(), true).await;
     let of_another = |a: &str| format!("51200043/{}", tests::guid(a));
     // While A is not ready yet: the stranger's trigger must not spoil the waiting relay.
     let a = story.fill_in(Stage::Task("Task_1".to_owned()));

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderValue, Method, StatusCode, header};
 use local_altinn::Stage;
-use serde_json::json;
 use testbed::wire::{Action, CannedResponse, On};
 use tests::{
     CASEWORK, PERMIT, ROUTE, Story, binaries, eventually, peak_memory, permit_alone, posts,
@@ -89,14 +88,15 @@ fn json_text(body: impl Into<Bytes>) -> CannedResponse {
         .body(body)
 }
 
-/// Delivers the relay's message until it is no longer needed.
+/// Delivers the relay's message until the relay is done.
 async fn relay(story: &Story, a: &str) {
     let event = sqs_event([Story::message(ROUTE, a)]);
-    eventually("the message is finished", async || {
+    eventually("the relay is done", async || {
         let answer = story.instantiate.invoke(&event).await;
-        match answer.expect("the function answers") {
-            answer if answer == json!({ "batchItemFailures": [] }) => Ok(()),
-            answer => Err(answer.to_string()),
+        let answer = answer.expect("the function answers");
+        match story.ledger_item(a, ROUTE).await {
+            Ok(item) if item["state"] == "done" => Ok(()),
+            _ => Err(answer.to_string()),
         }
     })
     .await;
