@@ -185,7 +185,7 @@ async fn no_link_of_an_instance_and_no_next_of_a_list_is_followed() {
 #[tokio::test]
 async fn no_redirect_of_altinn_is_followed_and_nothing_is_sent_there() {
     let then = "\nthen:\n  substatus: { label: Sent }\n  complete: true\n";
-    let (story, _folder) = story(permit_route() + then).await;
+    let (story, _folder) = begun(permit_route() + then, true).await;
     let trap = Trap::of(&story).await;
     let there = trap.url();
     let redirect = |status: u16, path: &str| {

@@ -47,7 +47,7 @@ pub(crate) struct PaceOfB {
     app: AppId,
     ledger: Ledger,
     clock: Clock,
-    started: Instant,
+    started: Timestamp,
     shared: Mutex<Shared>,
     /// A turn is over, or the breaker has changed.
     changed: Notify,
@@ -81,8 +81,8 @@ impl PaceOfB {
         Self {
             app,
             ledger,
+            started: clock.now(),
             clock,
-            started: Instant::now(),
             shared: Mutex::new(Shared {
                 pace: Pace::new(limits),
                 is_set: matches!(limits, Limits::Set { .. }),
@@ -94,6 +94,11 @@ impl PaceOfB {
             changed: Notify::new(),
             note: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The time of the pace. It is the clock's, as the breaker's and the relays' is.
+    fn elapsed(&self) -> Duration {
+        Duration::try_from(self.clock.now().duration_since(self.started)).unwrap_or_default()
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
@@ -130,7 +135,7 @@ impl PaceOfB {
                     let before = self.shared().breaker.state();
                     if self.keep(before, taken).await {
                         tracing::info!(app = %self.app, "this relay finds out whether B is up again");
-                        let now = self.started.elapsed();
+                        let now = self.elapsed();
                         self.shared().pace.take_anyway(now);
                         return Admitted::Turn(self.begun(true));
                     }
@@ -159,11 +164,11 @@ impl PaceOfB {
                 if shared.breaker.state() != BreakerState::Closed {
                     return Queued::Opened;
                 }
-                shared.pace.take(self.started.elapsed())
+                shared.pace.take(self.elapsed())
             };
             let until = match wait {
                 Ok(()) => return Queued::Turn(self.begun(false)),
-                Err(Wait::Until(turn)) => self.started + turn,
+                Err(Wait::Until(turn)) => Instant::now() + turn.saturating_sub(self.elapsed()),
                 Err(Wait::ForAnother) => deadline,
             };
             if until > deadline || Instant::now() >= deadline {
@@ -179,9 +184,9 @@ impl PaceOfB {
     /// Waits for another turn in place of one that was taken and not used. Returns whether it comes before the deadline.
     pub(super) async fn another_turn(&self, deadline: Instant) -> bool {
         loop {
-            let turn = match self.shared().pace.retake(self.started.elapsed()) {
+            let turn = match self.shared().pace.retake(self.elapsed()) {
                 Ok(()) => return true,
-                Err(turn) => self.started + turn,
+                Err(turn) => Instant::now() + turn.saturating_sub(self.elapsed()),
             };
             if turn > deadline {
                 return false;
@@ -302,7 +307,7 @@ impl PaceOfB {
         let (before, next) = {
             let mut shared = self.shared();
             let before = shared.breaker.state();
-            shared.pace.answered(self.started.elapsed(), load, took);
+            shared.pace.answered(self.elapsed(), load, took);
             shared.unkept += 1;
             let next = shared.breaker.answered(load, probe, now);
             let keeps_rate = load == Load::Done && shared.unkept >= KEEP_EVERY && !shared.is_set;
