@@ -30,6 +30,8 @@ const KEEP_EVERY: u32 = 300;
 /// How long a relay waits for the outcome of a probe before it is put back, and for how long.
 const PROBE_PATIENCE: Duration = Duration::from_secs(10);
 const PROBE_AGAIN: Duration = Duration::from_secs(30);
+/// How long a relay waits for its turn before it is put back: a container that waits works for no other route either.
+const TURN_PATIENCE: Duration = Duration::from_secs(15);
 /// How often it looks meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// What a probe has: the longest request to B, and the reads before it.
@@ -108,7 +110,7 @@ impl PaceOfB {
 
     /// Waits for a turn, for `most` at most.
     pub(crate) async fn admit(self: &Arc<Self>, most: Duration) -> Admitted {
-        let deadline = Instant::now() + most;
+        let deadline = Instant::now() + TURN_PATIENCE.min(most);
         let patience = Instant::now() + PROBE_PATIENCE.min(most);
         self.look_if_in_doubt().await;
         loop {
