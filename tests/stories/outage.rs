@@ -59,7 +59,7 @@ fn unavailable() -> CannedResponse {
     CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// B is down for ten hours, then it returns, and the relay ends as usual. In between no message of it is in the queue.
+/// B is down for ten hours, then it returns, and the relay ends as usual. In between at most one message of it is in the queue.
 async fn a_night(story: Story, how: Action) {
     let (made, received) = (story.creations(), receives(&story));
     b_is_down(&story, how);
@@ -70,12 +70,16 @@ async fn a_night(story: Story, how: Action) {
     assert_eq!(item["state"], "waiting", "{item}");
     assert_eq!(story.creations(), made);
     assert_eq!(story.dead_letters_now().await, 0, "no operator's work");
-    assert_eq!(story.messages().await, 0, "reconcile sends the next one");
-    assert_eq!(
-        item["due"].as_i64().zip(item["not_before"].as_i64()),
-        item["due"].as_i64().map(|due| (due, due - 2_000)),
-        "{item}"
-    );
+    // Only a short wait, such as B's `Retry-After`, is spent in the queue.
+    let messages = story.messages().await;
+    assert!(messages <= 1, "{messages} messages");
+    if messages == 0 {
+        assert_eq!(
+            item["due"].as_i64().zip(item["not_before"].as_i64()),
+            item["due"].as_i64().map(|due| (due, due - 2_000)),
+            "{item}"
+        );
+    }
 
     story.altinn_wire.faults().clear();
     // The longest delay between two attempts, plus a fifth of jitter, and until reconcile runs.
