@@ -12,7 +12,6 @@ use stafett_core::{
     route::{PaceRule, Routes, Target},
 };
 use stafett_runtime::{clock::Clock, ledger::Ledger};
-use tokio::time::Instant;
 
 mod of_b;
 
@@ -86,9 +85,7 @@ impl Turn {
     /// The relay has waited for something else since its turn came: it takes another one, so that all those that waited
     /// for the same do not ask B at once. Returns whether that one comes within `left`.
     pub(crate) async fn renewed(&self, waited: Duration, left: Duration) -> bool {
-        self.probe
-            || waited < self.of.interval()
-            || self.of.another_turn(Instant::now() + left).await
+        self.probe || waited < self.of.interval() || self.of.another_turn(left).await
     }
 
     /// Takes in what an answer of B says of its load.

@@ -3,7 +3,7 @@
 //! Each container of `instantiate` has a [`Pace`] of its own per B app. Several of them that share one B need no common
 //! count: each one goes faster while B answers well and slower when B is busy, and so each one ends near a fair share.
 //! The [`Breaker`] is shared: its state lies in the ledger, because one container's failures tell all others that B is
-//! down.
+//! down. [`Traffic`] puts the two together: which relay may ask B now.
 //!
 //! This module does no I/O and has no clock: the caller passes the time.
 
@@ -11,9 +11,11 @@ use std::time::Duration;
 
 pub mod breaker;
 pub mod load;
+pub mod traffic;
 
 pub use breaker::{Admission, Breaker, BreakerState};
 pub use load::Load;
+pub use traffic::{Ask, Change, Patience, Traffic};
 
 /// The lowest rate that a pace falls to, in B per second: one in ten seconds.
 pub const LOWEST_RATE: f64 = 0.1;
@@ -263,7 +265,10 @@ impl Pace {
         self.rate = within(self.rate * factor, LOWEST_RATE, HIGHEST_RATE);
         // A window that was never reached says nothing of B.
         let used = self.window.min(f64::from(self.in_flight.max(1)));
-        self.window = within(used * factor, SMALLEST_WINDOW, LARGEST_WINDOW);
+        // At this rate so many are under way when one more begins. Fewer would hold back the rate itself.
+        let under_way = self.rate * self.usual.0 + 1.0;
+        let left = (used * factor).max(under_way).min(self.window);
+        self.window = within(left, SMALLEST_WINDOW, LARGEST_WINDOW);
         self.next = self.next.max(now + self.interval());
     }
 

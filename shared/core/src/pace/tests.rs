@@ -38,7 +38,7 @@ fn any_limits() -> impl Strategy<Value = Limits> {
 
 /// Containers that share one B, each with more to do than it may.
 struct World {
-    /// What B takes in a second; what it does not use it may use later, for one second.
+    /// What B takes in a second; what it does not use it may use later, for one second and up to five requests.
     capacity: f64,
     /// How many B takes at once, if that is its limit.
     at_once: u32,
@@ -75,7 +75,8 @@ impl World {
 
     fn takes(&mut self, micros: u64) -> bool {
         let now = micros as f64 / 1e6;
-        self.allowance = (self.allowance + (now - self.filled) * self.capacity).min(self.capacity);
+        self.allowance =
+            (self.allowance + (now - self.filled) * self.capacity).min(self.capacity.max(5.0));
         self.filled = now;
         let takes = self.allowance >= 1.0 && self.busy < self.at_once;
         if takes {
