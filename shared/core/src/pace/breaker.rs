@@ -140,10 +140,9 @@ impl Breaker {
 
 fn open(times: u32, after: Option<Duration>, now: Timestamp) -> BreakerState {
     let doubled = FIRST_QUIET.saturating_mul(1 << times.min(10));
-    let quiet = match after {
-        Some(after) => after.clamp(Duration::from_secs(1), LONGEST_ASKED),
-        None => doubled.min(LONGEST_QUIET),
-    };
+    // `Retry-After` is the earliest moment of use. A B that repeats it all night is asked no more often than a silent one.
+    let asked = after.unwrap_or_default().min(LONGEST_ASKED);
+    let quiet = doubled.min(LONGEST_QUIET).max(asked);
     BreakerState::Open {
         quiet_until: later(now, quiet),
         probing: false,
