@@ -6,10 +6,11 @@ use jiff::Timestamp;
 
 use super::Load;
 
-/// So many failures in a row mean that B is down.
-pub const FAILURES: u32 = 5;
+/// So many failures in a row mean that B is down. With fewer, a B of which every tenth answer is lost would be taken for one
+/// that is down a few times in a day of 200,000.
+pub const FAILURES: u32 = 8;
 /// A request that hung counts as so many failures, since each one holds a container for its whole time-out.
-const HUNG: u32 = 3;
+const HUNG: u32 = 4;
 /// For how long a breaker opens at first; the time doubles with each probe that fails …
 pub const FIRST_QUIET: Duration = Duration::from_secs(30);
 /// … up to this.

@@ -221,7 +221,7 @@ proptest! {
             });
             failures = match load {
                 Load::Down(_) => failures + 1,
-                Load::Hung => failures + 3,
+                Load::Hung => failures + 4,
                 Load::Done | Load::Answered => 0,
                 Load::Busy(_) if probe => 0,
                 Load::Busy(_) | Load::Unknown => failures,
