@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use local_altinn::{CallFault, CreationStep, Fault};
 use local_aws::lambda::Processes;
 use testbed::wire::{Action, CannedResponse, HookOutcome, On};
@@ -237,6 +237,16 @@ impl FaultInB {
             }
         };
         story.altinn.faults().next(1, Some(CASEWORK), fault);
+        if self == Self::RefusesForm {
+            // B's class refuses the form however it comes: a delivery whose time ends with the refusal is followed by one
+            // that adds it.
+            let elements = On::request(Method::POST, "^/ttd/casework/instances/.*/data");
+            let faults = story.altinn_wire.faults();
+            let rule = faults.add(elements, status(400));
+            let outcome = relayed.await;
+            faults.remove(rule);
+            return outcome;
+        }
         if self != Self::KilledMeanwhile {
             return relayed.await;
         }
