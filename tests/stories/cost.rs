@@ -15,8 +15,10 @@ const PLATFORM: usize = 1_000;
 const ACCESS: usize = 300;
 /// In the one line of each request to `receive`.
 const ANSWERED: &str = "\"answered\"";
-/// In the one metrics line of each invocation of the others.
+/// In the one metrics line of each relay.
 const METRICS: &str = "\"_aws\"";
+/// In the last metrics line of each run of `reconcile`.
+const FINISHED: &str = "\"RunsFinished\"";
 
 /// What the functions have used so far.
 #[derive(Clone, Copy, Debug)]
@@ -333,12 +335,12 @@ fn metrics(story: &Story) -> BTreeSet<String> {
 
 /// What changed within the last minutes is left to the triggers, so it finds nothing.
 async fn idle_run(story: &Story) {
-    let runs = lines(&story.reconcile, METRICS);
+    let runs = lines(&story.reconcile, FINISHED);
     let answer = story.reconcile.invoke(&json!({})).await.unwrap();
     let report = &answer["routes"][0];
     assert_eq!(report["trouble"], Value::Null, "{report}");
     assert_eq!(report["missing"], 0, "{report}");
-    is_written(&story.reconcile, METRICS, runs + 1).await;
+    is_written(&story.reconcile, FINISHED, runs + 1).await;
 }
 
 /// How many lines with this text a function has written.

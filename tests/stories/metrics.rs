@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use http::StatusCode;
 use local_altinn::Stage;
 use local_aws::lambda::Function;
 use serde_json::{Value, json};
-use tests::{ROUTE, Story, binaries, eventually, permit_alone, posts};
+use testbed::wire::{Action, CannedResponse};
+use tests::{CASEWORK, ROUTE, Story, binaries, eventually, permit_alone, posts};
 
 /// The built functions at the least verbose log level.
 async fn story() -> Story {
@@ -77,10 +79,7 @@ async fn every_relay_is_counted_by_outcome_at_any_log_level() {
     story.reaches(ROUTE, &made, "done").await;
     // B's response is lost, and B is found.
     let lost = posts().nth(1);
-    story
-        .altinn_wire
-        .faults()
-        .add(lost, testbed::wire::Action::ResetAfter);
+    story.altinn_wire.faults().add(lost, Action::ResetAfter);
     for a in [&found, &early, &gone] {
         story.trigger(a).await;
     }
@@ -129,5 +128,47 @@ async fn a_run_of_reconcile_is_counted_with_its_findings() {
     let dry_run = story.reconcile.invoke(&json!({ "dryRun": true })).await;
     dry_run.expect("it answers");
     assert_eq!(sums(&story.reconcile)["RunsFinished{}"], 2.0);
+    story.end().await;
+}
+
+#[tokio::test]
+async fn a_b_that_is_down_is_counted_once_and_as_quiet_in_each_run_of_reconcile() {
+    let story = story().await;
+    let run = async || {
+        let answer = story.reconcile.invoke(&json!({})).await;
+        answer.expect("it answers");
+        sums(&story.reconcile)
+    };
+    let quiet = |sums: &BTreeMap<String, f64>| sums.get("Quiet{}").copied();
+    eventually("a run tells that no B is quiet", async || {
+        let sums = run().await;
+        (quiet(&sums) == Some(0.0))
+            .then_some(())
+            .ok_or_else(|| format!("{sums:?}"))
+    })
+    .await;
+    let down = CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE);
+    let faults = story.altinn_wire.faults();
+    faults.add(posts(), Action::Answer(down));
+    let all: Vec<String> = (0..10).map(|_| story.fill_in(Stage::Ended)).collect();
+    story
+        .send(all.iter().map(|a| Story::message(ROUTE, a)))
+        .await;
+    eventually("a run tells that B is quiet", async || {
+        let sums = run().await;
+        quiet(&sums)
+            .filter(|quiet| *quiet > 0.0)
+            .map(|_| ())
+            .ok_or_else(|| format!("{sums:?}"))
+    })
+    .await;
+    let opened = format!("BreakerOpened{{App={CASEWORK}}}");
+    eventually("the breaker has opened once", async || {
+        let sums = sums(&story.instantiate);
+        (sums.get(&opened) == Some(&1.0))
+            .then_some(())
+            .ok_or_else(|| format!("{sums:?}"))
+    })
+    .await;
     story.end().await;
 }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use jiff::Timestamp;
 use local_altinn::Stage;
 use local_world::deployment::{Deployment, Plan, sample_apps};
+use serde_json::{Value, json};
 use testbed::wire::{Action, CannedResponse, Gate};
 use tests::{DEADLINE, ROUTE, Story, permit_alone, posts};
 
@@ -13,6 +15,13 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 async fn pass(story: &Story, span: Duration) {
     story.pass(span).await.expect("time passes");
+}
+
+/// The pace as `reconcile` shows it to an operator.
+async fn pace_shown(story: &Story) -> Value {
+    let status = json!({ "action": "status" });
+    let mut status = story.reconcile.invoke(&status).await.expect("it answers");
+    status["routes"][0]["pace"].take()
 }
 
 #[tokio::test]
@@ -31,6 +40,10 @@ async fn a_b_that_is_down_is_asked_by_one_relay_at_a_time_and_gets_all_when_it_i
     pass(&story, 2 * MINUTE).await;
     let opened = story.posts().len();
     assert!((5..=25).contains(&opened), "{opened} requests opened it");
+    let shown = pace_shown(&story).await;
+    let quiet_until = shown["quietUntil"].as_str().map(str::parse::<Timestamp>);
+    assert!(matches!(quiet_until, Some(Ok(_))), "{shown}");
+    assert!(shown["perSecond"].is_number(), "{shown}");
     // After half a minute, one, two, four and eight minutes, and then every quarter of an hour.
     pass(&story, 2 * HOUR).await;
     let probes = story.posts().len() - opened;
@@ -45,6 +58,8 @@ async fn a_b_that_is_down_is_asked_by_one_relay_at_a_time_and_gets_all_when_it_i
         story.the_b(ROUTE, a);
     }
     assert_eq!(story.creations(), RELAYS);
+    let shown = pace_shown(&story).await;
+    assert_eq!(shown["quietUntil"], Value::Null, "{shown}");
     assert!(story.dead_letters(0).await.is_empty());
 }
 

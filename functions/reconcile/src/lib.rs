@@ -45,6 +45,7 @@ mod error;
 mod instances;
 mod jobs;
 mod listing;
+mod pace;
 mod page;
 mod pass;
 mod position;
@@ -59,6 +60,7 @@ mod time;
 mod vanished;
 
 pub use self::{
+    pace::{PaceStatus, paces},
     request::RequestError,
     response::{Answer, Doubled, Due, HandleError, InstanceSummary, Report, Response},
     status::{LedgerStatus, RebuildStatus, RouteStatus, Status},
@@ -144,17 +146,34 @@ impl Reconcile {
                 self.context.clock.now()
             }
         };
+        let of_all = request.route.is_none() && !request.dry_run;
+        if of_all {
+            self.count_quiet().await;
+        }
         let trace = invocation.trace.as_ref();
         let run = Run::new(&self.context, received, request.dry_run, trace);
         let asked = |route: &&Route| request.route.as_ref().is_none_or(|it| *it == route.name);
         let routes = jobs::carry_out(&run, self.routes.iter().filter(asked), left).await;
-        let of_all = request.route.is_none() && !request.dry_run;
         if of_all && routes.iter().all(|report| report.finished) {
             metrics::run_finished(self.context.clock.now());
         }
         Response {
             routes,
             dry_run: request.dry_run,
+        }
+    }
+
+    /// Tells how many B apps nobody asks now, because they are down.
+    async fn count_quiet(&self) {
+        let now = self.context.clock.now();
+        match paces(&self.context.ledger, self.routes.iter()).await {
+            Ok(paces) => {
+                let quiet = paces.values().flatten().filter(|pace| pace.is_quiet(now));
+                metrics::quiet(quiet.count().try_into().unwrap_or(u64::MAX), now);
+            }
+            Err(error) => {
+                tracing::warn!(reason = %Causes(&error), "cannot tell which B apps are down");
+            }
         }
     }
 }

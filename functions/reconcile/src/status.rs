@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use stafett_core::{
     id::RouteName,
-    pace::BreakerState,
     route::{Route, Routes},
 };
-use stafett_runtime::ledger::{Born, PaceNote};
+use stafett_runtime::ledger::Born;
 
 use crate::{
     error::RunError,
+    pace::{PaceStatus, paces},
     rebuild::{Progressed, note_of},
     run::Context,
 };
@@ -49,28 +49,6 @@ pub struct RouteStatus {
     pub pace: Option<PaceStatus>,
 }
 
-/// The pace towards a B app, and its breaker, as `instantiate` keeps them for all its containers.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PaceStatus {
-    /// B is down: no relay asks it before this moment, and then one does. `None` if B is up.
-    pub quiet_until: Option<Timestamp>,
-    /// A container's rate, in B per second, as it was last kept.
-    pub per_second: Option<f64>,
-}
-
-impl From<PaceNote> for PaceStatus {
-    fn from(note: PaceNote) -> Self {
-        Self {
-            quiet_until: match note.state {
-                BreakerState::Closed => None,
-                BreakerState::Open { quiet_until, .. } => Some(quiet_until),
-            },
-            per_second: note.rate,
-        }
-    }
-}
-
 /// How far the rebuild of a route is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -103,9 +81,11 @@ impl Status {
     ) -> Result<Self, RunError> {
         let born = context.ledger.born(context.clock.now()).await?;
         let asked = |route: &&Route| only.is_none_or(|it| *it == route.name);
+        let paces = paces(&context.ledger, routes.iter().filter(asked)).await?;
         let mut statuses = Vec::new();
         for route in routes.iter().filter(asked) {
-            statuses.push(RouteStatus::read(context, route).await?);
+            let pace = paces.get(&route.to.app).copied().flatten();
+            statuses.push(RouteStatus::read(context, route, pace).await?);
         }
         Ok(Self {
             ledger: born.into(),
@@ -115,13 +95,15 @@ impl Status {
 }
 
 impl RouteStatus {
-    async fn read(context: &Context, route: &Route) -> Result<Self, RunError> {
+    async fn read(
+        context: &Context,
+        route: &Route,
+        pace: Option<PaceStatus>,
+    ) -> Result<Self, RunError> {
         let birth = context
             .ledger
             .birth(&route.name, context.clock.now())
             .await?;
-        let pace = context.ledger.pace(&route.to.app).await?;
-        let pace = pace.map(PaceStatus::from);
         let Some(birth) = birth else {
             return Ok(Self {
                 route: route.name.clone(),

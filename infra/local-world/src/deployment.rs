@@ -32,6 +32,7 @@ use tokio::net::TcpListener;
 
 pub use calls::CallError;
 pub use own_apps::OwnApps;
+pub use reconcile::PaceStatus;
 pub use time::PassError;
 
 use functions::{Functions, Ground, InProcess};
@@ -302,15 +303,19 @@ impl Deployment {
 
 /// Notes that no ledger came before this deployment's, as the operator of a first deployment does.
 async fn is_the_first_ledger(aws: &LocalAws, now: Timestamp) -> Result<(), DeployError> {
+    ledger(aws).is_the_first(now).await?;
+    Ok(())
+}
+
+/// The ledger, not through a wire.
+fn ledger(aws: &LocalAws) -> Ledger {
     let settings = LedgerSettings {
         table: aws.resources().table.clone(),
         // No relay is worked on here.
         lease: Duration::ZERO,
         settle: Duration::ZERO,
     };
-    let ledger = Ledger::new(&aws.endpoints().sdk_config(), &settings);
-    ledger.is_the_first(now).await?;
-    Ok(())
+    Ledger::new(&aws.endpoints().sdk_config(), &settings)
 }
 
 /// The functions' clock shows the same time as Altinn's and moves with it.

@@ -3,7 +3,7 @@
 //! CloudWatch reads the numbers from the log, so no call is made for them (Amazon CloudWatch User Guide,
 //! "Specification: Embedded metric format").
 //!
-//! A record contains only route names, reason codes and numbers, so it cannot contain personal data. It is a
+//! A record contains only names of routes and apps, reason codes and numbers, so it cannot contain personal data. It is a
 //! `tracing` event with its own target ([`TARGET`]) and one field, the finished line. [`crate::telemetry`] writes it;
 //! a host program with another subscriber may do otherwise.
 //!
@@ -27,13 +27,18 @@
 //! | `StillFailed` | Count | Route | failed relays on record, parts of sets included |
 //! | `Rebuilding` | Count | Route | records that reconcile wrote while it rebuilt the ledger from the stamps on B |
 //! | `RunsFinished` | Count | none | runs of reconcile that finished all routes |
+//! | `BreakerOpened` | Count | App | how often a B app was found to be down, so that its breaker opened |
+//! | `Quiet` | Count | none | B apps that nobody asks, because they are down, as a run of reconcile found them |
 //!
 //! A metric that has an alarm is also counted without a dimension, because an alarm cannot add up routes.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stafett_core::{id::RouteName, relay::Reason};
+use stafett_core::{
+    id::{AppId, RouteName},
+    relay::Reason,
+};
 
 mod record;
 
@@ -199,6 +204,17 @@ impl Reconciled<'_> {
 /// Publishes, with the time `now`, that a run of reconcile finished all routes.
 pub fn run_finished(now: Timestamp) {
     emit(&Record::of_all_routes(now).totalled("RunsFinished", 1));
+}
+
+/// Publishes, with the time `now`, that a B app was found to be down, so that its breaker has opened.
+pub fn breaker_opened(app: &AppId, now: Timestamp) {
+    emit(&Record::of_app(app, now).counted("BreakerOpened", 1));
+}
+
+/// Publishes, with the time `now`, how many B apps nobody asks now, because they are down. Zero is published too, so that
+/// an alarm can tell "none" from "did not look".
+pub fn quiet(apps: u64, now: Timestamp) {
+    emit(&Record::of_all_routes(now).totalled("Quiet", apps));
 }
 
 fn emit(record: &Record<'_>) {
@@ -413,6 +429,23 @@ mod tests {
         assert_eq!(
             document["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
             json!([[]])
+        );
+    }
+
+    #[test]
+    fn a_breaker_is_counted_by_the_app_b_that_is_down() {
+        let app = "ttd/casework".parse().unwrap();
+        let record = Record::of_app(&app, Timestamp::UNIX_EPOCH).counted("BreakerOpened", 1);
+        let document = parsed(&record);
+        check(&document);
+        assert_eq!(document["App"], "ttd/casework");
+        assert_eq!(
+            document["_aws"]["CloudWatchMetrics"],
+            json!([{
+                "Namespace": "Stafett",
+                "Dimensions": [["App"]],
+                "Metrics": [{ "Name": "BreakerOpened", "Unit": "Count" }],
+            }])
         );
     }
 

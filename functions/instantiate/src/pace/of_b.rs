@@ -13,6 +13,7 @@ use stafett_core::{
 use stafett_runtime::{
     clock::Clock,
     ledger::{Ledger, PaceKept, PaceNote},
+    metrics,
     telemetry::Causes,
 };
 use tokio::{sync::Notify, time::sleep};
@@ -222,7 +223,12 @@ impl PaceOfB {
             BreakerState::Closed if probe => tracing::warn!(app = %self.app, "B is up again"),
             BreakerState::Closed => {}
         }
-        self.keep(change).await;
+        let is_kept = self.keep(change).await;
+        let opens = change.replaces == BreakerState::Closed && change.state != BreakerState::Closed;
+        // Of several containers that find B down at once, one has its change kept, and counts for all.
+        if opens && is_kept {
+            metrics::breaker_opened(&self.app, now);
+        }
     }
 
     pub(super) fn is_open(&self) -> bool {

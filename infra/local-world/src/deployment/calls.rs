@@ -1,12 +1,14 @@
 //! Calls to a deployment as app A, an operator and a developer make them.
 
-use std::{io, time::Duration};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use reconcile::PaceStatus;
 use serde_json::{Value, json};
+use stafett_core::{id::AppId, route::Routes};
 use thiserror::Error;
 
-use super::{Deployment, SCOPES, TRIGGER_SCOPE};
+use super::{Deployment, SCOPES, TRIGGER_SCOPE, ledger};
 
 impl Deployment {
     /// Calls `POST /triggers` as app A does, with a token of the service owner's own client.
@@ -99,6 +101,18 @@ impl Deployment {
         Ok(item
             .map_err(|error| CallError::Aws(error.into()))?
             .unwrap_or(Value::Null))
+    }
+
+    /// What is known of the load of each B app of these routes, as `reconcile` shows it to an operator.
+    ///
+    /// # Errors
+    /// When DynamoDB does not respond.
+    pub async fn paces(
+        &self,
+        routes: &Routes,
+    ) -> Result<BTreeMap<AppId, Option<PaceStatus>>, CallError> {
+        let paces = reconcile::paces(&ledger(&self.aws), routes.iter()).await;
+        paces.map_err(|error| CallError::Aws(error.into()))
     }
 }
 

@@ -1,5 +1,5 @@
-//! The tables page: the ledger, the queue and the dead-letter queue, and the operator's actions on
-//! them.
+//! The tables page: the ledger, the pace of each B app, the queue and the dead-letter queue, and the
+//! operator's actions on them.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,13 +8,14 @@ use local_aws::{
     QueueId, QueuedMessage,
     lambda::{Function, FunctionError},
 };
+use local_world::deployment::{CallError, PaceStatus};
 use minijinja::{Value, context, value::Serde};
 use serde::Deserialize;
 use serde_json::json;
-use stafett_core::{causes::Causes, relay::Reason, trigger::Trigger};
+use stafett_core::{causes::Causes, id::AppId, relay::Reason, trigger::Trigger};
 
 use super::ledger::{self, Relay, shown, shown_ms};
-use crate::{Site, page::said, visit::Visit};
+use crate::{Site, language::Language, page::said, visit::Visit};
 
 const HERE: &str = "/tables";
 /// The maximum number of rows per table.
@@ -60,12 +61,20 @@ pub(super) async fn page(State(site): State<Site>, visit: Visit) -> Response {
             return site.refuse(&visit, StatusCode::INTERNAL_SERVER_ERROR, "error-500");
         }
     };
+    let paces = match paces(&site, visit.language).await {
+        Ok(paces) => paces,
+        Err(error) => {
+            tracing::error!(error = %Causes(&error), "the paces cannot be shown");
+            return site.refuse(&visit, StatusCode::INTERNAL_SERVER_ERROR, "error-500");
+        }
+    };
     let resources = deployment.aws.resources();
     let rows: Vec<Value> = relays.iter().take(ROWS).map(relay).collect();
     let operations = &site.operations.responses;
     let content = context! {
         now => shown(deployment.altinn.clock().now()),
         relays => context! { rows, total => relays.len(), left_out => relays.len().saturating_sub(ROWS) },
+        paces,
         queue => messages(&site, &resources.queue).await,
         dead => messages(&site, &resources.dead_letter_queue).await,
         routes => site.routes().iter().map(|it| it.name.to_string()).collect::<Vec<_>>(),
@@ -95,6 +104,30 @@ fn relay(relay: &Relay) -> Value {
         lease_until => relay.lease_until.map(shown_ms),
         meaning,
         ..Value::from(Serde(relay))
+    }
+}
+
+/// The pace of each B app that the routes name.
+async fn paces(site: &Site, language: Language) -> Result<Vec<Value>, CallError> {
+    let now = site.deployment.altinn.clock().now();
+    let paces = site.deployment.paces(&site.routes()).await?;
+    let shown = |(app, pace): (&AppId, &Option<PaceStatus>)| {
+        context! {
+            app => app.to_string(),
+            quiet => pace.is_some_and(|it| it.is_quiet(now)),
+            quiet_until => pace.and_then(|it| it.quiet_until).map(shown),
+            rate => pace.and_then(|it| it.per_second).map(|rate| decimal(rate, language)),
+        }
+    };
+    Ok(paces.iter().map(shown).collect())
+}
+
+/// A number with one digit after the decimal point, as the language writes it.
+fn decimal(number: f64, language: Language) -> String {
+    let text = format!("{number:.1}");
+    match language {
+        Language::Bokmal => text.replace('.', ","),
+        Language::English => text,
     }
 }
 
@@ -226,6 +259,13 @@ fn found(report: &serde_json::Value) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_is_written_as_the_language_writes_numbers() {
+        assert_eq!(decimal(2.449, Language::Bokmal), "2,4");
+        assert_eq!(decimal(2.449, Language::English), "2.4");
+        assert_eq!(decimal(100.0, Language::Bokmal), "100,0");
+    }
 
     #[test]
     fn reconcile_finds_missing_and_due_relays() {

@@ -288,6 +288,46 @@ async fn while_b_is_down_a_relay_waits_and_when_it_is_back_it_is_done() {
 }
 
 #[tokio::test]
+async fn a_b_that_is_down_is_shown_as_quiet_until_it_answers_a_relay() {
+    let bench = Bench::open().await;
+    let quiet = Regex::new(r"B is quiet until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.").unwrap();
+    let page = bench.get("/tables").await;
+    assert!(
+        page.contains("B apps: 1") && !quiet.is_match(&page),
+        "{page}"
+    );
+    assert!(page.contains("<code>ttd/casework</code>"), "{page}");
+
+    let form = [("day", "b-down"), ("app", CASEWORK), ("length", "lasting")];
+    bench.post("/days", &form).await;
+    // Five failures in a row open the breaker.
+    let mut all = Vec::new();
+    for _ in 0..6 {
+        all.push(bench.submit_and_tell().await);
+    }
+    let page = bench.shows("/tables", "B is quiet until").await;
+    assert!(quiet.is_match(&page), "{page}");
+    let rate = Regex::new(r#"<td class="number">\d+\.\d</td>"#).unwrap();
+    assert!(rate.is_match(&page), "{page}");
+    let answer = bench.get_in("nb", "/tables").await;
+    let page = answer.text().await.unwrap();
+    assert!(page.contains("B får være i fred til"), "{page}");
+
+    bench.post("/days/good", &[]).await;
+    bench.post("/clock", &[("span", "1h")]).await;
+    for a in &all {
+        bench.until(a, |item| item["state"] == "done").await;
+    }
+    let page = bench.get("/tables").await;
+    assert!(!quiet.is_match(&page), "{page}");
+    assert!(
+        page.contains("<span class=\"badge good\">up</span>"),
+        "{page}"
+    );
+    bench.close().await;
+}
+
+#[tokio::test]
 async fn a_slow_b_costs_time_and_nothing_else() {
     let began = Instant::now();
     let (bench, a) = survived("b-slow", "once", |item| item["state"] == "done").await;

@@ -4,7 +4,10 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use stafett_core::{id::RouteName, relay::Reason};
+use stafett_core::{
+    id::{AppId, RouteName},
+    relay::Reason,
+};
 
 use crate::settings::{DEFAULT_NAMESPACE, MetricSettings};
 
@@ -20,6 +23,7 @@ fn namespace() -> &'static str {
     NAMESPACE.get().map_or(DEFAULT_NAMESPACE, String::as_str)
 }
 
+const APP: &str = "App";
 const ROUTE: &str = "Route";
 const REASON: &str = "Reason";
 
@@ -41,11 +45,20 @@ enum Amount {
 /// The sets of dimensions by which CloudWatch adds up a metric.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum By {
-    /// All together, and by route if the record is of one.
+    /// All together, and by what the record is of.
     Total,
-    Route,
+    /// By what the record is of.
+    Subject,
     /// By route, and by route and reason.
     Reason,
+}
+
+/// What a record is of.
+#[derive(Clone, Copy)]
+enum Subject<'a> {
+    All,
+    Route(&'a RouteName),
+    App(&'a AppId),
 }
 
 #[derive(Clone, Copy)]
@@ -56,26 +69,31 @@ struct Metric {
     amount: Amount,
 }
 
-/// One record: metrics, and the route and the reason by which they are counted.
+/// One record: metrics, and the route or app and the reason by which they are counted.
 pub(super) struct Record<'a> {
     at: Timestamp,
-    route: Option<&'a RouteName>,
+    subject: Subject<'a>,
     reason: Option<Reason>,
     metrics: Vec<Metric>,
 }
 
 impl<'a> Record<'a> {
     pub(super) fn new(route: &'a RouteName, at: Timestamp) -> Self {
-        Self {
-            route: Some(route),
-            ..Self::of_all_routes(at)
-        }
+        Self::of(Subject::Route(route), at)
+    }
+
+    pub(super) fn of_app(app: &'a AppId, at: Timestamp) -> Self {
+        Self::of(Subject::App(app), at)
     }
 
     pub(super) fn of_all_routes(at: Timestamp) -> Self {
+        Self::of(Subject::All, at)
+    }
+
+    fn of(subject: Subject<'a>, at: Timestamp) -> Self {
         Self {
             at,
-            route: None,
+            subject,
             reason: None,
             metrics: Vec::new(),
         }
@@ -86,21 +104,21 @@ impl<'a> Record<'a> {
         self.metrics.is_empty()
     }
 
-    /// A count without a dimension, and by route if the record is of one.
+    /// A count without a dimension, and by the route or app if the record is of one.
     pub(super) fn totalled(self, name: &'static str, count: u64) -> Self {
         self.with(name, Unit::Count, By::Total, Amount::Count(count))
     }
 
-    /// A count by route.
+    /// A count by route or app.
     pub(super) fn counted(self, name: &'static str, count: u64) -> Self {
-        self.with(name, Unit::Count, By::Route, Amount::Count(count))
+        self.with(name, Unit::Count, By::Subject, Amount::Count(count))
     }
 
-    /// A measurement by route. A negative one, which clocks that differ can cause, becomes zero; a NaN or an
+    /// A measurement by route or app. A negative one, which clocks that differ can cause, becomes zero; a NaN or an
     /// infinity is left out.
     pub(super) fn measured(self, name: &'static str, unit: Unit, value: f64) -> Self {
         if value.is_finite() {
-            self.with(name, unit, By::Route, Amount::Measured(value.max(0.0)))
+            self.with(name, unit, By::Subject, Amount::Measured(value.max(0.0)))
         } else {
             self
         }
@@ -132,15 +150,16 @@ impl<'a> Record<'a> {
 
     /// What tells CloudWatch which members of the record are metrics.
     fn directives(&self) -> Vec<Directive> {
-        let total: &[&[&str]] = match self.route {
-            Some(_) => &[&[], &[ROUTE]],
-            None => &[&[]],
+        let (total, by_subject): (&[&[&str]], &[&[&str]]) = match self.subject {
+            Subject::All => (&[&[]], &[&[]]),
+            Subject::Route(_) => (&[&[], &[ROUTE]], &[&[ROUTE]]),
+            Subject::App(_) => (&[&[], &[APP]], &[&[APP]]),
         };
         let by_reason: &[&[&str]] = &[&[ROUTE], &[ROUTE, REASON]];
         let mut directives = Vec::new();
         for (by, dimensions) in [
             (By::Total, total),
-            (By::Route, &[&[ROUTE]]),
+            (By::Subject, by_subject),
             (By::Reason, by_reason),
         ] {
             let metrics = self.metrics.iter().filter(|metric| metric.by == by);
@@ -171,8 +190,10 @@ impl Serialize for Record<'_> {
             cloud_watch_metrics: self.directives(),
         };
         line.serialize_entry("_aws", &definitions)?;
-        if let Some(route) = self.route {
-            line.serialize_entry(ROUTE, route.as_str())?;
+        match self.subject {
+            Subject::All => {}
+            Subject::Route(route) => line.serialize_entry(ROUTE, route.as_str())?,
+            Subject::App(app) => line.serialize_entry(APP, app)?,
         }
         if let Some(reason) = self.reason {
             line.serialize_entry(REASON, reason.code())?;

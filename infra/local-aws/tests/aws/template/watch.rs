@@ -85,6 +85,8 @@ fn told() -> BTreeSet<Metric> {
         };
         arrived.emit(now);
         metrics::run_finished(now);
+        metrics::breaker_opened(&"ttd/casework".parse().unwrap(), now);
+        metrics::quiet(1, now);
     });
     let mut lines = String::new();
     (&*output).rewind().unwrap();
@@ -325,9 +327,15 @@ fn every_critical_condition_has_an_alarm() {
     for function in ["Receive", "Instantiate", "Reconcile"] {
         on("Throttles", Some(function));
     }
-    for name in ["Missed", "Doubles", "Stopped"] {
+    for name in ["Missed", "Doubles", "Stopped", "Quiet"] {
         assert_eq!(on(name, None)["Threshold"], 0);
     }
+    // A B that is down for a few minutes is nobody's concern.
+    let quiet = on("Quiet", None);
+    let [period, periods, all] =
+        ["Period", "EvaluationPeriods", "DatapointsToAlarm"].map(|name| quiet[name].as_u64());
+    assert_eq!(period.zip(periods).map(|(a, b)| a * b), Some(3600));
+    assert_eq!(all, periods);
     // Missing data means that the check did not run.
     let unreconciled = on("RunsFinished", None);
     assert_eq!(unreconciled["TreatMissingData"], "breaching");
