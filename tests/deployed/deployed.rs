@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{Write, stderr};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -15,7 +15,10 @@ use local_world::deployment::{SERVICE_OWNER, TRIGGER_SCOPE, sample_apps};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tests::{PERMIT, ROUTE, eventually, guid, stamp};
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    process::Command,
+    runtime::{Builder, Runtime},
+};
 
 /// The environment variable with the path of the file in which `.ci/deploy.py` describes the deployment.
 const WHERE: &str = "STAFETT_DEPLOYED";
@@ -30,11 +33,16 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 
 static DEPLOYED: LazyLock<Option<Deployed>> = LazyLock::new(|| {
-    let file = std::env::var_os(WHERE)?;
-    let description = std::fs::read(file).expect("the deployment's description can be read");
-    let description = serde_json::from_slice(&description).expect("the description is JSON");
+    let description = description()?;
     Some(RUNTIME.block_on(Deployed::new(description)))
 });
+
+/// The description of the present deployment, if there is one.
+fn description() -> Option<Value> {
+    let file = std::env::var_os(WHERE)?;
+    let description = std::fs::read(file).expect("the deployment's description can be read");
+    Some(serde_json::from_slice(&description).expect("the description is JSON"))
+}
 
 /// Runs a story against the deployment; prints that it was skipped if there is none.
 pub(crate) fn run_story(story: impl AsyncFnOnce(&Deployed)) {
@@ -54,7 +62,7 @@ pub(crate) fn print(what: impl Display) {
 /// A deployed stack, and the local Altinn that its functions call.
 #[derive(Debug)]
 pub(crate) struct Deployed {
-    pub(crate) altinn: LocalAltinn,
+    pub(crate) altinn: Arc<LocalAltinn>,
     pub(crate) sqs: aws_sdk_sqs::Client,
     dynamodb: aws_sdk_dynamodb::Client,
     http: Client,
@@ -65,14 +73,7 @@ impl Deployed {
     async fn new(description: Value) -> Self {
         let apps = Config::from_folder(&sample_apps()).expect("the sample apps can be read");
         let altinn = LocalAltinn::start(apps).await.expect("Altinn starts");
-        let aws = aws_config::load_from_env().await;
-        let deployed = Self {
-            altinn,
-            sqs: aws_sdk_sqs::Client::new(&aws),
-            dynamodb: aws_sdk_dynamodb::Client::new(&aws),
-            http: Client::new(),
-            description,
-        };
+        let deployed = Self::described(altinn.into(), description).await;
         let registration = ClientRegistration {
             client_id: deployed.named("/clientId").to_owned(),
             org_number: SERVICE_OWNER.to_owned(),
@@ -95,6 +96,34 @@ impl Deployed {
         let first = deployed.invoke("Reconcile", first).await;
         assert_eq!(first["first"], true, "{first}");
         deployed
+    }
+
+    async fn described(altinn: Arc<LocalAltinn>, description: Value) -> Self {
+        let aws = aws_config::load_from_env().await;
+        Self {
+            altinn,
+            sqs: aws_sdk_sqs::Client::new(&aws),
+            dynamodb: aws_sdk_dynamodb::Client::new(&aws),
+            http: Client::new(),
+            description,
+        }
+    }
+
+    /// Deletes the stack, and deploys another one with the ledger that it leaves behind.
+    ///
+    /// # Panics
+    /// When that fails, or the emulator lacks something that it is not known to lack.
+    pub(crate) async fn replaced(&self) -> Self {
+        let command = self.description["replace"].as_array();
+        let command = command.expect("the description tells how to replace the stack");
+        let words: Vec<&str> = command.iter().filter_map(Value::as_str).collect();
+        let mut replace = Command::new(words[0]);
+        let replaced = replace.args(&words[1..]).status().await;
+        assert!(replaced.expect("it can be run").success(), "{words:?}");
+        let description = description().expect("it describes the new deployment");
+        let replaced = Self::described(self.altinn.clone(), description).await;
+        replaced.configure_functions().await;
+        replaced
     }
 
     /// A value of the deployment's description.

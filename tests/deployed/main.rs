@@ -7,5 +7,6 @@
 mod deployed;
 mod poison;
 mod refusals;
+mod replaced;
 mod schedule;
 mod triggers;

@@ -6,7 +6,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use local_altinn::Stage;
 use local_aws::Stack;
 use serde_json::{Value, json};
-use tests::{ROUTE, Story};
+use tests::{ROUTE, Story, permit_alone};
+
+mod half_made;
+mod in_flight;
+mod prefill;
+mod set;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -56,6 +61,31 @@ async fn relayed(story: &Story, count: usize) -> Vec<String> {
     }
     story.settled().await;
     permits
+}
+
+/// The permit's sample, with reconcile every five minutes.
+async fn with_reconcile() -> Story {
+    let mut plan = permit_alone();
+    plan.schedule = true;
+    Story::begin(plan).await
+}
+
+async fn pass(story: &Story, span: Duration) {
+    story.pass(span).await.expect("time passes");
+}
+
+/// The route's part of the ledger is rebuilt, reconcile finds nothing to do, and no message is left anywhere.
+async fn nothing_is_left(story: &Story, route: &str) {
+    story.settled().await;
+    let status = invoke(story, json!({"action": "status", "route": route})).await;
+    assert_eq!(status["ledger"]["first"], false, "{status}");
+    assert_eq!(status["routes"][0]["rebuilt"], true, "{status}");
+    let report = invoke(story, json!({"route": route})).await["routes"][0].take();
+    assert_eq!(report["trouble"], Value::Null, "{report}");
+    for found in ["rebuilt", "missing", "doubles", "unrecorded"] {
+        assert_eq!(report[found], 0, "{found}: {report}");
+    }
+    assert!(story.dead_letters(0).await.is_empty());
 }
 
 async fn invoke(story: &Story, event: Value) -> Value {

@@ -14,7 +14,7 @@ use tests::{
 /// The field that carries the relay's id; B copies it to its data values.
 const STAMP: &str = "casework.referanse";
 
-fn route() -> Folder {
+pub(crate) fn route() -> Folder {
     let text = format!(
         "name: {ROUTE}
 from: {{ app: {PERMIT}, when: {{ process: completed }}, since: 2026-11-01 }}
@@ -42,12 +42,12 @@ fn plan(routes: &Folder) -> Plan {
     plan
 }
 
-fn posts() -> On {
+pub(crate) fn posts() -> On {
     On::request(Method::POST, "^/ttd/casework/instances/create$")
 }
 
 /// The number of requests that create a B, of either kind.
-fn sent(story: &Story) -> usize {
+pub(crate) fn sent(story: &Story) -> usize {
     let any = On::request(Method::POST, "^/ttd/casework/instances(/create)?$");
     story.altinn_wire.journal().count(&any)
 }
@@ -63,7 +63,7 @@ fn stamped(story: &Story, a: &str) -> Vec<BInstance> {
 }
 
 /// Asserts that the one B of this A is complete.
-fn assert_complete(story: &Story, a: &str) {
+pub(crate) fn assert_complete(story: &Story, a: &str) {
     let cases = stamped(story, a);
     let [b] = cases.as_slice() else {
         panic!("{} cases", cases.len())
@@ -133,7 +133,7 @@ async fn a_prefilled_case_whose_creator_was_killed_is_adopted() {
 }
 
 /// Asserts that the relay of this A has failed, with a detail that says what an operator is to look for.
-async fn assert_left_to_an_operator(story: &Story, a: &str) {
+pub(crate) async fn assert_left_to_an_operator(story: &Story, a: &str) {
     let item = story.reaches(ROUTE, a, "failed").await;
     assert_eq!(item["reason"], "outcome_unknown");
     let detail = item["detail"].as_str().unwrap_or_default();

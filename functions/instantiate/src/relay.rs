@@ -26,6 +26,7 @@ use stafett_core::{
         },
     },
     route::{Mode, Route},
+    transform::relayable_since,
     trigger::Trigger,
 };
 use stafett_runtime::{
@@ -254,8 +255,8 @@ impl RelayRun<'_> {
                 let outcome = self.put(&put).await;
                 put.outcome(outcome)
             }
-            Step::Read(read) => {
-                let outcome = self.read(&read).await;
+            Step::Read(mut read) => {
+                let outcome = self.read(&mut read).await;
                 read.outcome(outcome, clock.now())
             }
             Step::Search(search) => {
@@ -360,7 +361,13 @@ impl RelayRun<'_> {
         outcome
     }
 
-    async fn read(&mut self, read: &Read) -> ReadOutcome {
+    async fn read(&mut self, read: &mut Read) -> ReadOutcome {
+        if let Some(Ok(ready)) = &self.share {
+            let earliest = ready.earliest;
+            if let Err(not_ready) = self.ask_again(read, earliest).await {
+                return ReadOutcome::NotReady(not_ready);
+            }
+        }
         let share = match self.share.take() {
             Some(Ok(ready)) if read.must_wait(ready.earliest) => {
                 return ReadOutcome::NotReady(NotReady::Rebuilding);
@@ -392,17 +399,35 @@ impl RelayRun<'_> {
     }
 
     /// Reads A and prepares the shares of its relays.
-    async fn prepare(&mut self, read: &Read) -> Result<Vec<Share>, NotReady> {
+    async fn prepare(&mut self, read: &mut Read) -> Result<Vec<Share>, NotReady> {
         let a = self
             .read_a()
             .await
             .map_err(|error| NotReady::Unavailable(source::unread(&error)))?;
+        let earliest = relayable_since(&self.route().gate, &a);
+        self.ask_again(read, earliest).await?;
         let asked = Instant::now();
         let (shares, load) =
             source::prepare(self.altinn(), self.budget(), self.route(), &a, read).await;
         self.a = Some(a);
         self.answered(load, asked.elapsed()).await;
         shares
+    }
+
+    /// Asks the ledger once more when it was born, if the relay depends on it.
+    async fn ask_again(&mut self, read: &mut Read, earliest: Timestamp) -> Result<(), NotReady> {
+        if !read.must_ask_again(earliest) {
+            return Ok(());
+        }
+        let Context { ledger, clock, .. } = self.delivery.context;
+        let birth = ledger.birth_now(&self.route().name, clock.now()).await;
+        let birth = birth.map_err(|error| {
+            let failure = Failure::new(Reason::LedgerRebuilding);
+            NotReady::Unavailable(failure.because(Causes(&error).to_string()))
+        })?;
+        self.delivery.birth = birth;
+        read.is_told(birth);
+        Ok(())
     }
 
     /// Takes in what an answer of B's app says of its load.

@@ -75,9 +75,18 @@ pub(super) struct Memory {
 
 #[derive(Debug, Default, Clone)]
 struct Known {
-    born: Option<(Born, Timestamp)>,
+    born: Option<Remembered>,
     /// By route, with the time at which the ledger was asked.
     rebuilt: HashMap<RouteName, (Option<Rebuilt>, Timestamp)>,
+}
+
+/// A birth that was read.
+#[derive(Debug, Clone)]
+struct Remembered {
+    born: Born,
+    /// The text of the note that told it.
+    note: String,
+    read: Timestamp,
 }
 
 impl Memory {
@@ -112,18 +121,38 @@ impl Ledger {
         }))
     }
 
+    /// The same as [`Ledger::birth`], but a ledger that was emptied or replaced since it was last asked is noticed. This
+    /// takes one read.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn birth_now(
+        &self,
+        route: &RouteName,
+        now: Timestamp,
+    ) -> Result<Option<Birth>, LedgerError> {
+        let remembered = self.birth.known().born.clone();
+        if let Some(remembered) = remembered
+            && self.noted(BORN).await?.as_ref() != Some(&remembered.note)
+        {
+            self.forget_birth();
+        }
+        self.birth(route, now).await
+    }
+
     /// When the ledger was born. Asks the ledger at most once a minute.
     ///
     /// # Errors
     /// [`LedgerError`].
     pub async fn born(&self, now: Timestamp) -> Result<Born, LedgerError> {
         let _one = self.birth.reading.lock().await;
-        let remembered = self.birth.known().born;
-        if let Some((born, _)) = remembered.filter(|(_, read)| is_fresh(*read, now)) {
-            return Ok(born);
+        let remembered = self.birth.known().born.clone();
+        if let Some(remembered) = remembered.filter(|it| is_fresh(it.read, now)) {
+            return Ok(remembered.born);
         }
-        let born = self.read_birth(now).await?;
-        self.birth.known().born = Some((born, now));
+        let (born, note) = self.read_birth(now).await?;
+        let read = now;
+        self.birth.known().born = Some(Remembered { born, note, read });
         Ok(born)
     }
 
@@ -186,8 +215,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// The birth by table and note. The note is written where it is missing or of another table.
-    async fn read_birth(&self, now: Timestamp) -> Result<Born, LedgerError> {
+    /// The birth by table and note, and the text of the note. The note is written where it is missing or of another table.
+    async fn read_birth(&self, now: Timestamp) -> Result<(Born, String), LedgerError> {
         // Each time, because a table may have been replaced by one of the same name without any call having failed.
         let table = self.describe().await?;
         for _ in 0..TRIES {
@@ -196,11 +225,12 @@ impl Ledger {
             let note: Option<Note> = text
                 .as_deref()
                 .and_then(|text| serde_json::from_str(text).ok());
-            if let Some(note) = note.filter(|note| note.table == table.id) {
-                return Ok(Born {
+            if let (Some(note), Some(text)) = (note.filter(|note| note.table == table.id), &text) {
+                let born = Born {
                     at: note.at.max(table.created),
                     is_first: note.first,
-                });
+                };
+                return Ok((born, text.clone()));
             }
             self.write_birth(&table, false, text.as_deref(), now)
                 .await?;

@@ -66,6 +66,55 @@ fn what_is_older_than_the_rebuild_looked_is_searched_for() {
     next!(story, Create);
 }
 
+/// The relay's claim, by a message that was received as often, and 1000 seconds after the beginning.
+fn read_by(receives: u32) -> Read {
+    let mut story = Story::by(POLICY, received(receives));
+    story.now = moment(1_000);
+    story.claims();
+    next!(story, Read)
+}
+
+#[test]
+fn the_birth_is_asked_for_again_if_a_relay_without_a_record_may_have_had_one() {
+    let fresh = moment(990);
+    assert!(!read_by(1).must_ask_again(fresh));
+    assert!(read_by(2).must_ask_again(fresh), "it was received before");
+    assert!(read_by(1).must_ask_again(moment(900)), "A was ready before");
+    let mut known = Story::by(POLICY, received(2));
+    known.now = moment(1_000);
+    known.meets(Record {
+        first: moment(500),
+        ..seen(State::Waiting)
+    });
+    known.claims();
+    assert!(
+        !next!(known, Read).must_ask_again(moment(0)),
+        "it is on record"
+    );
+}
+
+#[test]
+fn a_relay_that_learns_of_a_new_ledger_after_its_claim_waits_for_the_rebuild() {
+    let mut read = read_by(2);
+    assert!(!read.must_wait(moment(900)));
+    let at = moment(999);
+    read.is_told(Some(Birth {
+        at,
+        rebuilt_from: None,
+    }));
+    assert!(read.must_wait(moment(900)));
+    let waiting = read.outcome(ReadOutcome::NotReady(NotReady::Rebuilding), moment(1_001));
+    let record = waiting.record().expect("it has a claim");
+    assert_eq!(record.state, State::Claimed);
+    let Step::Record(put) = waiting.next(moment(1_001)) else {
+        panic!("it is given back")
+    };
+    assert_eq!(
+        (put.record.state, put.record.reason),
+        (State::Waiting, Some(Reason::LedgerRebuilding))
+    );
+}
+
 proptest! {
     #[test]
     fn only_what_became_ready_after_the_handing_over_is_relayed_before_the_rebuild(second in -5_000..20_000_i64) {
