@@ -21,7 +21,10 @@ pub use csharp::{CsharpModels, ReadClass, ReadGroup};
 pub use error::FormError;
 use json::Json;
 pub use stafett_core::class::SchemaError;
-use stafett_core::class::{Classes, Object, Value};
+use stafett_core::{
+    class::{Classes, Object, Value},
+    schema::without_unread_patterns,
+};
 use xml_reader::ExpectedRoot;
 
 /// A data model: the class that an app has, or that Altinn Studio would generate from its JSON schema.
@@ -46,6 +49,11 @@ impl Model {
     pub fn compile(root: &str, schema: JsonValue) -> Result<Self, SchemaError> {
         let classes = Classes::of_schema(&schema)?;
         let validator = jsonschema::validator_for(&schema)
+            // The app reads no patterns, and some are in a dialect that is not understood here.
+            .or_else(|error| match without_unread_patterns(&schema) {
+                Some(schema) => jsonschema::validator_for(&schema),
+                None => Err(error),
+            })
             .map_err(|error| SchemaError::Invalid(error.to_string()))?;
         Ok(Self {
             root: root.to_owned(),

@@ -153,6 +153,14 @@ impl Checked {
         let is_error = |finding: &&Finding| finding.severity == Severity::Error;
         self.findings.iter().filter(is_error)
     }
+
+    /// What B's app fills into its forms itself, one line each.
+    pub fn prefilled(&self) -> impl Iterator<Item = &str> {
+        let is_told =
+            |finding: &&Finding| finding.severity == Severity::Warning && finding.code == "prefill";
+        let told = self.findings.iter().filter(is_told);
+        told.map(|finding| finding.message.as_str())
+    }
 }
 
 /// Checks one route that loads, as [`check`] does.

@@ -56,6 +56,8 @@ pub struct TryOut {
     pub findings: Vec<Finding>,
     /// What `check` calls an error of the route.
     pub check: Vec<Finding>,
+    /// What B's app fills into its forms itself, beside the draft, one line each.
+    pub prefilled: Vec<String>,
     /// What could not be compared, and what is needed for it, one line each.
     pub not_compared: Vec<String>,
 }
@@ -222,6 +224,7 @@ impl TryOut {
             refusal: None,
             findings: Vec::new(),
             check: checked.errors().cloned().collect(),
+            prefilled: checked.prefilled().map(str::to_owned).collect(),
             not_compared: checked.unchecked.clone(),
         };
         match prepare::prepare(route, source, b) {

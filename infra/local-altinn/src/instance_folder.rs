@@ -28,7 +28,10 @@ const FIRST_FREE_PARTY: u32 = 59_000_000;
 
 /// Reads an instance folder into the local Altinn. Returns the instance's id.
 pub(crate) fn import(world: &World, folder: &Path) -> Result<String, LoadError> {
-    let instance = read(world, folder)?;
+    let (instance, unreadable) = read(world, folder)?;
+    if let Some(error) = unreadable.into_values().next() {
+        return Err(error);
+    }
     if world.store.lock().contains(instance.guid) {
         return Err(LoadError::Content {
             path: folder.join(INSTANCE_FILE),
@@ -40,8 +43,11 @@ pub(crate) fn import(world: &World, folder: &Path) -> Result<String, LoadError> 
     Ok(id)
 }
 
-/// Reads an instance folder.
-pub(crate) fn read(world: &World, folder: &Path) -> Result<Instance, LoadError> {
+/// By data type, why an element of it cannot be read by its model.
+pub(crate) type Unreadable = BTreeMap<String, LoadError>;
+
+/// Reads an instance folder. A form that its model cannot read is kept as it is, and told.
+pub(crate) fn read(world: &World, folder: &Path) -> Result<(Instance, Unreadable), LoadError> {
     let path = folder.join(INSTANCE_FILE);
     let document = read_json(&path)?;
     let reader = DocumentReader {
@@ -49,7 +55,9 @@ pub(crate) fn read(world: &World, folder: &Path) -> Result<Instance, LoadError> 
         folder,
         world,
     };
-    reader.instance(&document)
+    let mut unreadable = Unreadable::new();
+    let instance = reader.instance(&document, &mut unreadable)?;
+    Ok((instance, unreadable))
 }
 
 /// A form's file without the byte order mark that some editors write, because Altinn stores none.
@@ -126,7 +134,11 @@ impl DocumentReader<'_> {
         }
     }
 
-    fn instance(&self, document: &Value) -> Result<Instance, LoadError> {
+    fn instance(
+        &self,
+        document: &Value,
+        unreadable: &mut Unreadable,
+    ) -> Result<Instance, LoadError> {
         let app_id = self.required(document, "appId", "appId")?;
         let app = self.world.app_by_id(app_id).ok_or_else(|| {
             let apps = self.world.apps();
@@ -200,7 +212,7 @@ impl DocumentReader<'_> {
         };
         let by = instance.created_by.clone();
         instance.record_process(&by);
-        instance.data = self.elements(&app, &instance, document)?;
+        instance.data = self.elements(&app, &instance, document, unreadable)?;
         Ok(instance)
     }
 
@@ -210,6 +222,7 @@ impl DocumentReader<'_> {
         app: &AppDefinition,
         instance: &Instance,
         document: &Value,
+        unreadable: &mut Unreadable,
     ) -> Result<Vec<Element>, LoadError> {
         let elements = match tolerant::field(document, "data") {
             Value::Array(elements) => elements.as_slice(),
@@ -237,7 +250,7 @@ impl DocumentReader<'_> {
                 );
                 self.wrong(&field, &problem)
             });
-            let element = self.element(app, instance, element, &field, file)?;
+            let element = self.element(app, instance, element, &field, file, unreadable)?;
             read.push(element);
         }
         Ok(read)
@@ -380,6 +393,7 @@ impl DocumentReader<'_> {
         value: &Value,
         field: &str,
         file: Result<&Path, LoadError>,
+        unreadable: &mut Unreadable,
     ) -> Result<Element, LoadError> {
         let in_field = |name: &str| format!("{field}.{name}");
         let data_type = self.required(value, &in_field("dataType"), "dataType")?;
@@ -398,7 +412,11 @@ impl DocumentReader<'_> {
         let filename = self.text(value, &in_field("filename"), "filename")?;
         let file = file?;
         let given_type = self.text(value, &in_field("contentType"), "contentType")?;
-        let (content_type, bytes) = content(app.models.get(data_type), given_type, file)?;
+        let model = app.models.get(data_type);
+        let (content_type, bytes, problem) = content(model, given_type, file)?;
+        if let Some(problem) = problem {
+            unreadable.entry(data_type.to_owned()).or_insert(problem);
+        }
         let created = self
             .time(value, &in_field("created"), "created")?
             .unwrap_or(instance.created);
@@ -436,12 +454,13 @@ impl DocumentReader<'_> {
     }
 }
 
-/// The content type and the bytes of an element, as Altinn would have stored the file. A form is checked against its model.
+/// The content type and the bytes of an element, as Altinn would have stored the file; of a form that its model cannot read,
+/// as they are, and why.
 fn content(
     model: Option<&Model>,
     given_type: Option<&str>,
     file: &Path,
-) -> Result<(String, Bytes), LoadError> {
+) -> Result<(String, Bytes, Option<LoadError>), LoadError> {
     let bytes = std::fs::read(file).map_err(|source| LoadError::Read {
         path: file.to_owned(),
         source,
@@ -451,34 +470,46 @@ fn content(
             .first_raw()
             .unwrap_or("application/octet-stream")
     };
-    Ok(match model {
-        None => (
-            given_type.unwrap_or_else(implied).to_owned(),
-            Bytes::from(bytes),
-        ),
-        Some(model) => {
-            let bytes = form_text(file, &bytes)?;
-            let is_json_file = is_json(file, bytes);
-            let form = if is_json_file {
-                model.read_json(bytes)
-            } else {
-                model.read_xml(bytes)
-            };
-            let form = form.map_err(|error| LoadError::Content {
-                path: file.to_owned(),
-                message: error.without_values(),
-            })?;
-            let stored_as_json = given_type.is_some_and(|given| given.contains("json"));
-            match (is_json_file, stored_as_json) {
-                (true, false) => ("application/xml".to_owned(), model.to_xml(&form)),
-                (false, true) => (
-                    "application/json".to_owned(),
-                    Bytes::from(model.to_json_text(&form, false)),
-                ),
-                (true, true) => ("application/json".to_owned(), Bytes::copy_from_slice(bytes)),
-                (false, false) => ("application/xml".to_owned(), Bytes::copy_from_slice(bytes)),
-            }
+    let Some(model) = model else {
+        let content_type = given_type.unwrap_or_else(implied).to_owned();
+        return Ok((content_type, Bytes::from(bytes), None));
+    };
+    Ok(match form(model, given_type, file, &bytes) {
+        Ok((content_type, bytes)) => (content_type.to_owned(), bytes, None),
+        Err(problem) => {
+            let content_type = given_type.unwrap_or_else(implied).to_owned();
+            (content_type, Bytes::from(bytes), Some(problem))
         }
+    })
+}
+
+/// The content type and the bytes of a form.
+fn form(
+    model: &Model,
+    given_type: Option<&str>,
+    file: &Path,
+    bytes: &[u8],
+) -> Result<(&'static str, Bytes), LoadError> {
+    let bytes = form_text(file, bytes)?;
+    let is_json_file = is_json(file, bytes);
+    let form = if is_json_file {
+        model.read_json(bytes)
+    } else {
+        model.read_xml(bytes)
+    };
+    let form = form.map_err(|error| LoadError::Content {
+        path: file.to_owned(),
+        message: error.without_values(),
+    })?;
+    let stored_as_json = given_type.is_some_and(|given| given.contains("json"));
+    Ok(match (is_json_file, stored_as_json) {
+        (true, false) => ("application/xml", model.to_xml(&form)),
+        (false, true) => (
+            "application/json",
+            Bytes::from(model.to_json_text(&form, false)),
+        ),
+        (true, true) => ("application/json", Bytes::copy_from_slice(bytes)),
+        (false, false) => ("application/xml", Bytes::copy_from_slice(bytes)),
     })
 }
 

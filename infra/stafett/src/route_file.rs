@@ -1,7 +1,7 @@
 //! One route file of an author's, and the A instances that it is tried on.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -98,6 +98,8 @@ fn find(named: &Path) -> Result<PathBuf, Failure> {
 pub(crate) struct Reader {
     folders: InstanceFolderReader,
     metadata: BTreeMap<AppId, ApplicationMetadata>,
+    /// The data types whose fields the routes read.
+    read: BTreeSet<String>,
     /// What the files of the apps leave out, one line each.
     pub(crate) gaps: Vec<String>,
 }
@@ -142,6 +144,7 @@ impl Reader {
         Ok(Self {
             folders: InstanceFolderReader::new(config)?,
             metadata,
+            read: routes.iter().flat_map(|route| route.data_types()).collect(),
             gaps: left_out
                 .iter()
                 .map(|(app, gap)| format!("{app}: {gap}"))
@@ -152,6 +155,11 @@ impl Reader {
     /// The instance in a folder.
     pub(crate) fn read(&self, folder: &Path) -> Result<InstanceData, Failure> {
         let filled = self.folders.read(folder)?;
+        for (data_type, problem) in filled.unreadable {
+            if self.read.contains(&data_type) {
+                return Err(problem.into());
+            }
+        }
         let instance = Instance::from_json(filled.instance)
             .map_err(|error| format!("{}: not an instance: {error}", folder.display()))?;
         Ok(match self.metadata.get(&instance.app) {

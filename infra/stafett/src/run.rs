@@ -276,7 +276,7 @@ impl Stage {
         if complete {
             say!("\nExactly one complete B for each.");
         } else if rows.iter().all(Row::is_one_complete_b) {
-            say!("\nExactly one complete B for each, but not as it should be; see above.");
+            say!("\nNot all is as it should be; see above.");
         } else {
             say!("\nNot each has exactly one complete B.");
         }

@@ -30,6 +30,7 @@ use std::{collections::BTreeSet, fmt};
 pub use error::{EvaluationError, Problem, SyntaxError, SyntaxProblem, Unknown};
 pub use filters::{FILTERS, Filter, Parameter};
 pub use infer::{Doubt, DoubtKind, Fact, Surroundings};
+pub use odd::foreign_letter;
 pub use scope::Scope;
 pub use syntax::{Expr, How, Kind, Operator, Path};
 pub use value_tests::{TESTS, ValueTest};

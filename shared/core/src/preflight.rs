@@ -23,6 +23,7 @@ use crate::{
 };
 use objection::MAX_REQUEST;
 pub use objection::{Objection, Objections};
+pub use prefill::lost as lost_in_prefill;
 pub use target_app::{ServedSchema, TargetApp, arranged, form_of};
 
 /// The media type of the part with the form.

@@ -6,6 +6,7 @@
 mod held;
 mod keywords;
 pub mod limits;
+mod patterns;
 pub mod shape;
 
 use std::{fmt, io, path::Path};
@@ -14,6 +15,8 @@ use jsonschema::{ReferencingError, ValidationError, Validator, error::Validation
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+pub use patterns::{is_read as is_pattern_read, without_unread as without_unread_patterns};
 
 use crate::{
     class::{Class, Classes, Kind, Property, TextFormat, root},
@@ -203,8 +206,12 @@ impl Schema {
             .fold(options, |options, format| {
                 options.with_format(format, |_: &str| true)
             });
-        let validator = options
-            .build(&document)
+        let built = options.build(&document);
+        let validator = built
+            .or_else(|error| match patterns::without_unread(&document) {
+                Some(document) => options.build(&document),
+                None => Err(error),
+            })
             .map_err(|error| match error.kind() {
                 ValidationErrorKind::Referencing(ReferencingError::Unretrievable {
                     uri, ..

@@ -97,11 +97,18 @@ pub(super) fn finding(error: &RouteError, text: &str, places: &Places) -> Findin
         ("", _) => start(format!("the file {problem}")),
         (field, _) => start(format!("{field}: {problem}")),
     };
+    let line = error.at.and_then(|(line, _)| usize::try_from(line).ok());
+    let line = line.and_then(|line| text.lines().nth(line.saturating_sub(1)));
+    let written = line.unwrap_or_default();
+    let told = |help: &str| Some(help.to_owned());
     let finding = match &error.mistake {
         Mistake::UnknownKey(words) => unknown_key(start, words, field),
         Mistake::MissingKey(key) => start(format!("{}: missing", dotted(field, key)))
             .helps(help)
             .helps(example(&dotted(field, key))),
+        Mistake::WrongKind(_) if written.contains("{{") => {
+            about_field().help("an expression stands for itself: write it without `{{` and `}}`")
+        }
         Mistake::WrongKind(_) | Mistake::List | Mistake::NoExpression => {
             about_field().helps(help).helps(example(field))
         }
@@ -110,10 +117,10 @@ pub(super) fn finding(error: &RouteError, text: &str, places: &Places) -> Findin
             .suggest(instead(field, words, places).filter(|it| *it != words.word)),
         Mistake::UnknownName(words) => unknown_name(start, words, error, &place, text),
         Mistake::UnknownFilter(words) => start(format!("{field}: unknown filter `{}`", words.word))
-            .helps(all_if_none_is_near(words, "the filters are"))
+            .helps(help.map_or_else(|| all_if_none_is_near(words, "the filters are"), told))
             .suggest(meant(words)),
         Mistake::UnknownTest(words) => start(format!("{field}: unknown test `{}`", words.word))
-            .helps(all_if_none_is_near(words, "the tests are"))
+            .helps(help.map_or_else(|| all_if_none_is_near(words, "the tests are"), told))
             .suggest(meant(words)),
         Mistake::ExpressionSyntax => about_field()
             .expression(help, field, places)

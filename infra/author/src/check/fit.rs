@@ -7,6 +7,7 @@ mod attachments;
 mod auto_delete;
 mod class_order;
 mod compat;
+mod flat;
 mod instance;
 mod mapping;
 mod prefill;
@@ -19,6 +20,7 @@ mod target;
 mod tests;
 
 use stafett_core::{
+    preflight::TargetApp,
     route::{Mode, Route},
     schema::shape::{FormSchema, dangling},
 };
@@ -44,6 +46,7 @@ pub(crate) fn findings(
     };
     let instance = instance::schema(&route.gate, a.map(|a| a.metadata.party_types_allowed));
     let source = SourceSchemas::new(&instance, a);
+    let app = b.map(AppFiles::target_app);
     if let Some(a) = a {
         rights::gate(&mut fit, a);
         rights::rejection(&mut fit, a);
@@ -74,14 +77,14 @@ pub(crate) fn findings(
         }
     }
     for form in &forms {
-        let is_usable = b.is_none_or(|b| b.target_app().schema(form.rule).is_ok());
+        let is_usable = app.as_ref().is_none_or(|b| b.schema(form.rule).is_ok());
         if let Some(schema) = form.schema.as_ref().filter(|_| is_usable) {
             let whose = format!("the schema of {}'s form{}", route.to.app, form.label());
             fit.references(schema, &form.says_app(), &whose);
         }
     }
     attachments::check(&mut fit, a, b);
-    models(&mut fit, &source, &forms, b);
+    models(&mut fit, &source, &forms, b, app.as_ref());
     Found {
         findings: fit.found,
         notes: fit.notes,
@@ -101,6 +104,7 @@ fn models<'s>(
     source: &'s SourceSchemas<'s>,
     forms: &'s [TargetForm<'s>],
     b: Option<&AppFiles>,
+    app: Option<&'s TargetApp>,
 ) {
     let route = fit.route();
     let is_prefill = fit.is_prefill();
@@ -109,6 +113,7 @@ fn models<'s>(
         source,
         form: String::new(),
         target: None,
+        served: None,
         around: source.surroundings(),
     };
     if let Some(each) = &route.each {
@@ -117,6 +122,7 @@ fn models<'s>(
     rights::owner(&mut mapping, &route.to.owner, b);
     for form in forms {
         mapping.form = form.label();
+        mapping.served = app.and_then(|b| b.schema(form.rule).ok().flatten());
         mapping.target = form.schema.as_ref().map(|schema| FormTarget {
             form: schema,
             // A prefilled form is only a part of B's form.

@@ -36,6 +36,9 @@ pub(super) fn write(out: &TryOut) -> String {
         }
         write_part(&mut text, part, out);
     }
+    for fields in &out.prefilled {
+        line(&mut text, "prefill", fields);
+    }
     for missing in &out.not_compared {
         line(&mut text, "not compared", missing);
     }

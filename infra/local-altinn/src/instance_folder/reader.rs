@@ -30,6 +30,8 @@ pub struct InstanceWithForms {
     pub instance: Value,
     /// Its forms by data type, in the app's JSON, the oldest first; also its other elements that are JSON.
     pub forms: BTreeMap<String, Vec<Value>>,
+    /// The data types of which an element cannot be read, with the reason. They have no forms here.
+    pub unreadable: BTreeMap<String, LoadError>,
 }
 
 impl std::fmt::Debug for InstanceWithForms {
@@ -66,12 +68,16 @@ impl InstanceFolderReader {
     /// Reads the instance in a folder, as [`crate::LocalAltinn::import`] does.
     ///
     /// # Errors
-    /// When a file is missing or wrong; the error names file and field.
+    /// When a file is missing, or the instance is wrong; the error names file and field. A form or JSON that cannot be read
+    /// is no error by itself, because not every route reads it.
     pub fn read(&self, folder: &Path) -> Result<InstanceWithForms, LoadError> {
-        let instance = super::read(&self.0, folder)?;
+        let (instance, mut unreadable) = super::read(&self.0, folder)?;
         let mut forms = BTreeMap::new();
         if let Some(app) = self.0.app_by_id(&instance.app_id) {
-            for (data_type, model) in &app.models {
+            let readable = app.models.iter();
+            let readable = readable.filter(|(data_type, _)| !unreadable.contains_key(*data_type));
+            let readable: Vec<_> = readable.collect();
+            for (data_type, model) in readable {
                 let of_type = Self::forms(folder, &instance, data_type, model)?;
                 forms.insert(data_type.clone(), of_type);
             }
@@ -83,16 +89,26 @@ impl InstanceFolderReader {
                 .collect();
             others.sort_by_key(|element| (element.created, element.id));
             for element in others {
-                // What is no JSON is no data, as in the answer of A's app.
-                if let Ok(json) = serde_json::from_slice(&element.bytes) {
-                    let of_type = forms.entry(element.data_type.clone()).or_default();
-                    of_type.push(json);
+                let data_type = &element.data_type;
+                // Some writers begin with a byte order mark.
+                let bytes = element.bytes.strip_prefix(b"\xEF\xBB\xBF");
+                match serde_json::from_slice(bytes.unwrap_or(&element.bytes)) {
+                    Ok(json) => forms.entry(data_type.clone()).or_default().push(json),
+                    Err(error) => {
+                        let problem = LoadError::Content {
+                            path: folder.to_owned(),
+                            message: format!("the JSON of a `{data_type}`: {error}"),
+                        };
+                        unreadable.entry(data_type.clone()).or_insert(problem);
+                    }
                 }
             }
+            forms.retain(|data_type, _| !unreadable.contains_key(data_type));
         }
         Ok(InstanceWithForms {
             instance: instance.storage_view(&self.0.public_url),
             forms,
+            unreadable,
         })
     }
 

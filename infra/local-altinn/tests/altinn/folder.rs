@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use local_altinn::{App, LoadError, LocalAltinn, Register};
+use local_altinn::{App, Config, InstanceFolderReader, LoadError, LocalAltinn, Register};
 use serde_json::{Value, json};
 
 use super::support::{Altinn, apps_folder, element};
@@ -146,6 +146,29 @@ fn import(
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), instance, files);
     local.import(folder.path())
+}
+
+/// Which form a route needs is its own affair; the local Altinn stores none that its app could not.
+#[tokio::test]
+async fn a_form_that_cannot_be_read_is_told_and_leaves_the_rest_of_the_folder_readable() {
+    let reader = InstanceFolderReader::new(Config {
+        apps: vec![App::load(&apps_folder().join("ttd/casework")).unwrap()],
+        ..Config::default()
+    })
+    .unwrap();
+    let instance = json!({
+        "appId": "ttd/casework", "instanceOwner": {"organisationNumber": "310075728"}, "process": {"currentTask": {"elementId": "Task_1"}},
+        "data": [{"dataType": "model"}],
+    });
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &instance, &[("model.xml", "<feil/>")]);
+    let read = reader.read(folder.path()).unwrap();
+    assert_eq!(read.instance["data"][0]["dataType"], "model");
+    assert!(!read.forms.contains_key("model"));
+    let problem = read.unreadable["model"].to_string();
+    assert!(problem.contains("model.xml"), "{problem}");
+    let altinn = Altinn::start().await;
+    assert!(altinn.local.import(folder.path()).is_err());
 }
 
 #[tokio::test]

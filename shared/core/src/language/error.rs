@@ -175,7 +175,9 @@ pub enum Problem {
     #[error("is too large here")]
     TooLarge,
     /// A text that is not a date.
-    #[error("is no date such as `2026-11-01` (`| date('dd.MM.yyyy')` reads another form)")]
+    #[error(
+        "is no date such as `2026-11-01` (`| date('dd.MM.yyyy')` reads another form, `| norwegian_day` the day of a date and time)"
+    )]
     NoDate,
     /// A text that is not a moment.
     #[error("is no date and time with an offset such as `2026-11-01T12:30:00Z`")]
@@ -199,8 +201,16 @@ pub enum Problem {
     #[error("is no way to round: these are `'common'`, `'even'`, `'ceil'` and `'floor'`")]
     RoundingMethod,
     /// An item of a list is of another type.
-    #[error("has an item that is {0}, and {1} is needed")]
-    Item(&'static str, &'static str),
+    #[error(
+        "has an item that is {is}, and {wanted} is needed{}",
+        way_out_of_item(is, wanted)
+    )]
+    Item {
+        /// The type that it is of, in words.
+        is: &'static str,
+        /// The type that is needed, in words.
+        wanted: &'static str,
+    },
     /// A pattern that asks for what a value does not have.
     #[error("has no part that the pattern asks for")]
     PatternUnfit,
@@ -222,12 +232,25 @@ pub enum Problem {
 /// The way out of a wrong type, where there is one for all cases.
 fn way_out(is: &str, wanted: &str) -> &'static str {
     match (is, wanted) {
-        ("a list", "a text") => ": `| join(', ')` joins its items",
+        ("a list", "a text") => {
+            ": `| join(', ')` joins its items, `| join(', ', 'name')` a field of each"
+        }
         ("true or false", "a text") => ": `'ja' if … else 'nei'`",
         ("a group of fields", "a text") => ": name one of its fields",
         ("a text", "a number") => {
             ": `| number` reads 1234.50, `| norwegian_number` 1 234,50, and `~` joins texts"
         }
+        ("a text", "a list or a group") => ": a part of a text is `[:1]`",
+        _ => "",
+    }
+}
+
+/// The way out of an item of a wrong type, where there is one for all cases.
+fn way_out_of_item(is: &str, wanted: &str) -> &'static str {
+    match (is, wanted) {
+        ("a group of fields", "a text") => ": `| join(', ', 'name')` joins a field of each",
+        ("a group of fields", "a number") => ": `| sum('name')` adds a field of each",
+        ("a text", "a number") => ": `| map('number')` before it reads each as a number",
         _ => "",
     }
 }

@@ -808,7 +808,12 @@ fn sum<'a>(call: &mut Call<'_, 'a>) -> Evaluated<'a> {
                     Err(_) => return Err(call.wrong(Problem::DoesNotFit)),
                 };
             }
-            other => return Err(call.wrong(Problem::Item(other.words(), "a number"))),
+            other => {
+                return Err(call.wrong(Problem::Item {
+                    is: other.words(),
+                    wanted: "a number",
+                }));
+            }
         }
     }
     Ok(Value::Number(sum))
@@ -828,7 +833,7 @@ fn join<'a>(call: &mut Call<'_, 'a>) -> Evaluated<'a> {
         match item.as_text() {
             Ok(item) => text.push_str(&item),
             Err(Problem::Type { is, wanted }) => {
-                return Err(call.wrong(Problem::Item(is, wanted)));
+                return Err(call.wrong(Problem::Item { is, wanted }));
             }
             Err(problem) => return Err(call.wrong(problem)),
         }

@@ -52,7 +52,14 @@ pub(super) fn character(character: char, at: usize) -> SyntaxError {
         ),
         None => (
             format!("`{character}` ({code}) has no meaning in an expression"),
-            Some("a text stands in quotes".to_owned()),
+            Some(
+                match character {
+                    '?' => "a choice is `x if condition else y`, and what is below something empty is empty without `?`",
+                    '$' => "a path such as `data.model.name` stands for itself, without `${}`",
+                    _ => "a text stands in quotes",
+                }
+                .to_owned(),
+            ),
         ),
     };
     SyntaxError::new(SyntaxProblem::Syntax, problem, help, range)
@@ -63,7 +70,8 @@ fn is_combining(character: char) -> bool {
 }
 
 /// A letter of another alphabet in a name, which looks like a Latin one, in words.
-pub(super) fn foreign_letter(name: &str) -> Option<String> {
+#[must_use]
+pub fn foreign_letter(name: &str) -> Option<String> {
     let alphabet = |c: char| match u32::from(c) {
         0x0370..=0x03ff => Some("Greek"),
         0x0400..=0x052f => Some("Cyrillic"),

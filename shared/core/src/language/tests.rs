@@ -212,8 +212,9 @@ fn a_list_a_group_or_a_boolean_never_becomes_a_text_by_itself() {
         ("data.model.ja | string", "'ja' if"),
         (
             "data.model.rader | join(', ')",
-            "an item that is a group of fields",
+            "`| join(', ', 'name')` joins a field of each",
         ),
+        ("'Rader: ' ~ data.model.rader", "`| join(', ', 'name')`"),
     ] {
         let error = evaluated(source).unwrap_err().to_string();
         assert!(error.contains(help), "{source}: {error}");

@@ -682,9 +682,14 @@ pub(super) fn sum<'s, 'a>(applied: &mut Applied<'_, '_, 's, 'a>) -> Inferred<'s,
         let is_certain = item
             .known()
             .all(|kind| !matches!(kind, Kind::Number { .. }));
-        applied
-            .inference
-            .problem(of, is_certain, Problem::Item(unfit.words(), "a number"));
+        applied.inference.problem(
+            of,
+            is_certain,
+            Problem::Item {
+                is: unfit.words(),
+                wanted: "a number",
+            },
+        );
     }
     let number = item.known().find_map(|kind| match kind {
         Kind::Number { limits, is_exact } => Some((limits.clone(), *is_exact)),
@@ -732,9 +737,14 @@ pub(super) fn join<'s, 'a>(applied: &mut Applied<'_, '_, 's, 'a>) -> Inferred<'s
         |kind: &&Kind<'s, 'a>| matches!(kind, Kind::Boolean | Kind::List { .. } | Kind::Group(_));
     if let Some(unfit) = item.known().find(never_text) {
         let is_certain = item.known().all(|kind| never_text(&kind));
-        applied
-            .inference
-            .problem(of, is_certain, Problem::Item(unfit.words(), "a text"));
+        applied.inference.problem(
+            of,
+            is_certain,
+            Problem::Item {
+                is: unfit.words(),
+                wanted: "a text",
+            },
+        );
         return Type::text(None);
     }
     let text = applied.inference.textable(of, &item);

@@ -37,6 +37,14 @@ pub(super) fn texts(
     flattener.texts
 }
 
+/// What of a form `mode: prefill` would not carry as it is.
+#[must_use]
+pub fn lost(model: &Map<String, Value>, schema: Option<&Schema>) -> Vec<Objection> {
+    let mut objections = Vec::new();
+    texts(model, schema, &mut objections);
+    objections
+}
+
 /// Flattens a form into texts.
 struct Flattener<'a> {
     schema: Option<&'a Schema>,

@@ -250,8 +250,12 @@ impl RouteError {
     /// The error of a value with this tag in this file.
     pub(super) fn tagged(file: impl Into<PathBuf>, tag: &str) -> Self {
         let problem = format!("a value must not have the tag `{tag}`");
-        Self::new(file, Mistake::Tag(tag.to_owned()), problem)
-            .help("a value is read as it is written: leave the tag out")
+        let negated = tag.strip_prefix('!').filter(|rest| rest.contains('.'));
+        let help = match negated {
+            Some(rest) => format!("where `!` means not, write `not {rest}`"),
+            None => "a value is read as it is written: leave the tag out".to_owned(),
+        };
+        Self::new(file, Mistake::Tag(tag.to_owned()), problem).help(help)
     }
 
     /// Adds what is allowed, or what to do.

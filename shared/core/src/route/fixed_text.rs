@@ -24,6 +24,7 @@ pub(super) fn meant(scalar: &Scalar, mistake: &Mistake, locals: &[String]) -> Op
             suggestion: "none".into(),
         });
     }
+    let text = within_odd_quotes(text);
     let is_text = is_text(text, locals) && (!scalar.is_plain() || is_prose(text));
     is_text.then(|| {
         let suggestion = format!("\"'{text}'\"");
@@ -32,6 +33,19 @@ pub(super) fn meant(scalar: &Scalar, mistake: &Mistake, locals: &[String]) -> Op
             suggestion,
         }
     })
+}
+
+/// A text without the quotes around it that no expression has.
+fn within_odd_quotes(text: &str) -> &str {
+    const ODD: [(char, char); 5] = [
+        ('\u{2018}', '\u{2019}'),
+        ('\u{201c}', '\u{201d}'),
+        ('\u{201d}', '\u{201d}'),
+        ('\u{ab}', '\u{bb}'),
+        ('\u{b4}', '\u{b4}'),
+    ];
+    let inside = |(opens, closes)| text.strip_prefix(opens)?.strip_suffix(closes);
+    ODD.into_iter().find_map(inside).unwrap_or(text)
 }
 
 /// Whether a text has nothing of an expression: no quote, operator, call, or path, and no word that has a meaning.
@@ -52,7 +66,8 @@ fn is_text(text: &str, locals: &[String]) -> bool {
                 && behind.is_some_and(|it| it.starts_with(is_behind))
         })
     };
-    let is_path = joins('.', char::is_alphanumeric, char::is_alphabetic);
+    let ends_name = |c: char| c.is_alphanumeric() || c == '?';
+    let is_path = joins('.', ends_name, char::is_alphabetic);
     let is_call = joins('(', char::is_alphanumeric, |_| true);
     !text.is_empty()
         && !text.contains(is_code)
@@ -64,5 +79,5 @@ fn is_text(text: &str, locals: &[String]) -> bool {
 /// Whether a text is made of words and what stands between words.
 fn is_prose(text: &str) -> bool {
     text.chars()
-        .all(|c| c.is_alphanumeric() || " ,.!?-_".contains(c))
+        .all(|c| c.is_alphanumeric() || " ,.!?-_:".contains(c))
 }

@@ -138,9 +138,9 @@ impl<'a> Check<'a> {
             .collect();
         let due = file.due.as_ref().and_then(|due| self.due(due));
         if let Some(to) = &target
-            && to.mode != Mode::Complete
+            && let Mode::Prefill { stamp } = &to.mode
         {
-            self.fits_prefill(&to.forms.main.model, &attachments);
+            self.fits_prefill(&to.forms.main.model, stamp, &attachments);
         }
         match (name, from, gate, target) {
             (Some(name), Some(from), Some(gate), Some(to)) if self.errors.is_empty() => Ok(Route {
@@ -492,7 +492,7 @@ impl<'a> Check<'a> {
     }
 
     /// The simplified request carries flat texts and nothing else.
-    fn fits_prefill(&mut self, model: &Group, attachments: &[AttachmentRule]) {
+    fn fits_prefill(&mut self, model: &Group, stamp: &str, attachments: &[AttachmentRule]) {
         if !attachments.is_empty() {
             self.error(
                 Mistake::Contradiction,
@@ -509,7 +509,34 @@ impl<'a> Check<'a> {
                 "`mode: prefill` cannot fill a repeating group (`$each`)",
             );
         }
+        if fills(model, stamp) {
+            self.error(
+                Mistake::Contradiction,
+                None,
+                &format!("model.{stamp}"),
+                with_help(
+                    "is the field of `to.stamp`, and gets the relay's id",
+                    "leave it out of `model`, or name another field in `to.stamp`",
+                ),
+            );
+        }
     }
+}
+
+/// Whether a group of the route fills the field at a dotted path, or a part of it. B's class has its fields without regard to
+/// case.
+fn fills(group: &Group, path: &str) -> bool {
+    let (name, below) = match path.split_once('.') {
+        Some((name, below)) => (name, Some(below)),
+        None => (path, None),
+    };
+    group.iter().any(|(written, node)| {
+        written.eq_ignore_ascii_case(name)
+            && match (node, below) {
+                (Node::Group(inner), Some(below)) => fills(inner, below),
+                _ => true,
+            }
+    })
 }
 
 fn has_repeat(group: &Group) -> bool {

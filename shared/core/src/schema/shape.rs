@@ -128,6 +128,8 @@ pub struct Shape<'a> {
     /// A group's fields, in the schema's order.
     pub fields: Vec<(&'a str, Node<'a>)>,
     by_name: HashMap<&'a str, usize>,
+    /// Whether the schema lists the fields, be it none.
+    lists_fields: bool,
     /// Whether the schema says what the value can be, and `null` is not among it.
     pub refuses_null: bool,
     /// The required fields of a group.
@@ -161,7 +163,7 @@ impl<'a> Shape<'a> {
 
     /// Whether the schema says which fields the group has.
     pub fn is_closed(&self) -> bool {
-        !self.fields.is_empty()
+        self.lists_fields
     }
 
     /// Whether a value can only be a list.
@@ -212,6 +214,7 @@ impl<'a> Shape<'a> {
         for (name, node) in other.fields {
             self.add_field(name, node, false);
         }
+        self.lists_fields |= other.lists_fields;
         self.refuses_null |= other.refuses_null;
         self.required.extend(other.required);
         match (&mut self.items, other.items) {
@@ -236,6 +239,7 @@ impl<'a> Shape<'a> {
         for (name, node) in other.fields {
             self.add_field(name, node, true);
         }
+        self.lists_fields |= other.lists_fields;
         self.refuses_null &= other.refuses_null;
         self.required = &self.required & &other.required;
         match (&mut self.items, other.items) {
@@ -393,12 +397,9 @@ fn own<'a>(schema: &'a serde_json::Map<String, Value>) -> Shape<'a> {
         limits: Limits::of(schema),
         ..Shape::default()
     };
-    for (name, field) in schema
-        .get("properties")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-    {
+    let listed = schema.get("properties").and_then(Value::as_object);
+    shape.lists_fields = listed.is_some();
+    for (name, field) in listed.into_iter().flatten() {
         shape.add_field(
             name,
             Node {

@@ -33,6 +33,28 @@ fn map(value: Value) -> Map<String, Value> {
     map
 }
 
+/// XSD's and .NET's dialects have signs that others lack; B's app reads no pattern.
+#[test]
+fn a_pattern_that_is_not_understood_is_left_out_and_the_rest_of_the_schema_holds() {
+    for pattern in [r"^[a-z-[aeiou]]+\i$", "(", r"\p{IsBasicLatin}+"] {
+        let schema = compile(json!({"properties": {
+            "code": {"type": "string", "pattern": pattern, "maxLength": 3},
+            "zip": {"type": "string", "pattern": "^[0-9]{4}$"},
+        }}))
+        .unwrap();
+        assert!(!is_pattern_read(pattern), "{pattern}");
+        let violations = |code: &str, zip: &str| {
+            let model = map(json!({"code": code, "zip": zip}));
+            let found = schema.violations(&model, false);
+            found.into_iter().map(|it| it.field).collect::<Vec<_>>()
+        };
+        assert_eq!(violations("abc", "0150"), Vec::<String>::new());
+        assert_eq!(violations("abcd", "0150"), ["model.code"]);
+        assert_eq!(violations("abc", "150"), ["model.zip"]);
+        assert_eq!(schema.document()["properties"]["code"]["pattern"], pattern);
+    }
+}
+
 #[test]
 fn elements_are_ordered_by_the_schema_at_every_level() {
     let model = map(

@@ -30,6 +30,8 @@ pub(super) fn parse(json: &[u8]) -> Result<Value, AltinnErrorKind> {
     if json.len() > MAX_MARKS && marks(json) > MAX_MARKS {
         return Err(AltinnErrorKind::Malformed("of so few values as are read"));
     }
+    // JSON that somebody uploaded may begin with a byte order mark, and A's app gives it as it was stored.
+    let json = json.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(json);
     serde_json::from_slice(json).map_err(|_| AltinnErrorKind::Malformed("JSON"))
 }
 
@@ -92,6 +94,13 @@ mod tests {
             told.send(bytes).unwrap();
         });
         (url, sent)
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_json_is_passed_over() {
+        let given = parse("\u{feff}{\"navn\": \"Åse\"}".as_bytes()).unwrap();
+        assert_eq!(given["navn"], "Åse");
+        assert!(parse("{\u{feff}}".as_bytes()).is_err());
     }
 
     #[test]

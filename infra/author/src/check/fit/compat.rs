@@ -10,7 +10,7 @@ use stafett_core::{
         types::{self, Fields, Type},
     },
     schema::{
-        is_date_time,
+        is_date_time, is_pattern_read,
         limits::Limits,
         shape::{FormSchema, Kind, Node, Shape},
     },
@@ -18,7 +18,7 @@ use stafett_core::{
 
 use super::regular;
 use crate::{
-    check::words::{characters, nearest, quoted},
+    check::words::{characters, known, nearest, quoted},
     finding::Severity,
 };
 
@@ -39,6 +39,10 @@ pub(super) struct Misfit {
     /// What is wrong: the predicate of a sentence about the value.
     pub(super) what: String,
     pub(super) help: Option<String>,
+    /// The type that would do, in words, and the filter that makes it of the value.
+    conversion: Option<(&'static str, &'static str)>,
+    /// Whether it is about each item of the list, and not about the list.
+    of_item: bool,
     pub(super) suggestion: Option<String>,
 }
 
@@ -50,6 +54,8 @@ impl Misfit {
             below: String::new(),
             what: what.into(),
             help: None,
+            conversion: None,
+            of_item: false,
             suggestion: None,
         }
     }
@@ -67,7 +73,55 @@ impl Misfit {
         self
     }
 
+    fn convert(mut self, wanted: &'static str, filter: &'static str) -> Self {
+        self.conversion = Some((wanted, filter));
+        self
+    }
+
+    /// The same about an item of a list. What can be done with one value cannot be done with the list.
+    fn in_item(mut self) -> Self {
+        if self.below.is_empty() {
+            self.of_item = true;
+            self.limit_in_schema();
+        }
+        self
+    }
+
+    fn limit_in_schema(&mut self) {
+        if self.code == "length" && self.help.is_some() {
+            self.help = Some("limit it in A's schema".to_owned());
+        }
+    }
+
+    /// What the sentence is about: the value of `expression`, or a part of it.
+    pub(super) fn subject(&self, expression: &str) -> String {
+        match (self.below.as_str(), self.of_item) {
+            ("", false) => format!("`{expression}`"),
+            ("", true) => format!("an item of `{expression}`"),
+            (below, false) => format!("`{below}` in `{expression}`"),
+            (below, true) => format!("an item of `{below}` in `{expression}`"),
+        }
+    }
+
+    /// What to do about it.
+    pub(super) fn way_out(&self) -> Option<String> {
+        let Some((wanted, filter)) = self.conversion else {
+            return self.help.clone();
+        };
+        Some(match (self.below.is_empty(), self.of_item) {
+            (true, false) => format!("make it {wanted} in the expression: `| {filter}`"),
+            (true, true) => format!("make each {wanted} in the expression: `| map('{filter}')`"),
+            (false, false) => {
+                format!("write the group field by field, and make this one {wanted}: `| {filter}`")
+            }
+            (false, true) => format!(
+                "write the group field by field, and make each of these {wanted}: `| map('{filter}')`"
+            ),
+        })
+    }
+
     fn in_field(mut self, name: &str) -> Self {
+        self.limit_in_schema();
         self.below = if self.below.is_empty() {
             name.to_owned()
         } else {
@@ -95,14 +149,15 @@ impl<'a> FormTarget<'_, 'a> {
 
     fn refuses_at(&self, node: &Node<'a>, value: &Value, depth: usize) -> Option<Misfit> {
         let shape = self.form.shape(node);
-        let as_read = read_as(value, &shape);
+        // The simplified request carries texts, of which B reads no digit as a truth value.
+        let as_read = self.is_validated.then(|| read_as(value, &shape)).flatten();
         let value = as_read.as_ref().unwrap_or(value);
         let kind = Kind::of(value)?;
         if depth > MAX_DEPTH {
             return None;
         }
         if let Some(misfit) = self.kind(&BTreeSet::from([kind]), &shape.kinds, true) {
-            return Some(misfit);
+            return Some(field_by_field(misfit, kind, &shape));
         }
         // Of an empty list there is no element, and its items are not counted.
         if let Some(misfit) = value_breaks(&shape.limits, value)
@@ -119,6 +174,7 @@ impl<'a> FormTarget<'_, 'a> {
                 items
                     .iter()
                     .find_map(|item| self.refuses_at(node, item, depth + 1))
+                    .map(Misfit::in_item)
             }
             Value::Object(fields) => {
                 let is_set = |name: &str| {
@@ -196,16 +252,22 @@ impl<'a> FormTarget<'_, 'a> {
         Some(match first {
             Kind::Text if number => {
                 let filter = if admitted.contains(&Kind::Number) { "float" } else { "int" };
-                misfit.help(format!("make it a number in the expression: `| {filter}`"))
+                misfit.convert("a number", filter)
             }
             Kind::Number if number => {
                 misfit.help("say how a fraction is rounded: `| round | int`")
             }
-            Kind::Text | Kind::Integer | Kind::Number | Kind::Boolean if admitted.contains(&Kind::Text) => {
-                misfit.help("make it a text in the expression: `| string`")
+            Kind::Boolean if admitted.contains(&Kind::Text) => {
+                misfit.help("say the texts in the expression: `'ja' if … else 'nei'`")
+            }
+            Kind::Integer | Kind::Number if admitted.contains(&Kind::Text) => {
+                misfit.convert("a text", "string")
             }
             Kind::List if !admitted.contains(&Kind::List) => misfit
                 .help("take one item of it, such as `| first`, or make one text of it, such as `| join(', ')`"),
+            Kind::Group if !admitted.contains(&Kind::Group) && !admitted.contains(&Kind::List) => {
+                misfit.help("name one of its fields")
+            }
             _ if admitted.contains(&Kind::List) => {
                 misfit.help("a repeating group is a group with `$each: item in …` as its first line")
             }
@@ -234,6 +296,14 @@ impl<'a> FormTarget<'_, 'a> {
         let admitted = self.form.shape(node);
         let kinds: BTreeSet<Kind> = given.known().map(kind_of).collect();
         if let Some(misfit) = self.kind(&kinds, &admitted.kinds, false) {
+            let misfit = match (kinds.first(), first_field_of_items(given)) {
+                (Some(Kind::List), Some(name)) if !admitted.kinds.contains(&Kind::List) => misfit
+                    .help(format!(
+                        "take a field of one item, `(… | first).{name}`, or make one text of a field of each, `| join(', ', '{name}')`"
+                    )),
+                (Some(kind), _) => field_by_field(misfit, *kind, &admitted),
+                (None, _) => misfit,
+            };
             found.push(misfit);
             return;
         }
@@ -257,7 +327,11 @@ impl<'a> FormTarget<'_, 'a> {
                             let help = "leave them out: `| select('defined')`";
                             found.push(Misfit::warning("may-be-empty", HOLES).help(help));
                         }
+                        let before = found.len();
                         self.compare(&item, items, depth + 1, seen, found);
+                        let of_items = found.drain(before..).map(Misfit::in_item);
+                        let of_items: Vec<_> = of_items.collect();
+                        found.extend(of_items);
                     }
                 }
                 types::Kind::Group(fields) => {
@@ -313,6 +387,26 @@ impl<'a> FormTarget<'_, 'a> {
             }
         }
     }
+}
+
+/// The misfit of a single value where B has a group: which fields the group has.
+fn field_by_field(misfit: Misfit, given: Kind, admitted: &Shape<'_>) -> Misfit {
+    let is_group = admitted.kinds.contains(&Kind::Group) && admitted.is_closed();
+    if !is_group || matches!(given, Kind::List | Kind::Group) {
+        return misfit;
+    }
+    let names = known(admitted.names());
+    misfit.help(format!("write the group field by field: it has {names}"))
+}
+
+/// The first field of a list's items, if these are groups of which some field is known.
+fn first_field_of_items(given: &Type<'_, '_>) -> Option<String> {
+    let item = given.item()?;
+    let fields = item.known().find_map(|kind| match kind {
+        types::Kind::Group(fields) => Some(fields.all()),
+        _ => None,
+    })?;
+    fields.into_iter().next().map(|(name, _)| name.to_string())
 }
 
 /// Whether B gets no element of a value.
@@ -674,6 +768,11 @@ fn text_breaks(limits: &Limits<'_>, text: &str) -> Option<Misfit> {
     if let Some(pattern) = limits.patterns.iter().find(unmatched) {
         let what = format!("does not match `{pattern}`, as B's field wants");
         return Some(Misfit::error("pattern", what));
+    }
+    let is_unread = |pattern: &&&str| !is_pattern_read(pattern);
+    if let Some(pattern) = limits.patterns.iter().find(is_unread) {
+        let what = format!("could not be compared with the pattern of B's field, `{pattern}`");
+        return Some(Misfit::warning("pattern", what));
     }
     let format = limits.format.filter(|format| !is_of_format(text, format))?;
     let example = match format {

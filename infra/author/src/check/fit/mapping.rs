@@ -3,10 +3,14 @@
 use stafett_core::{
     language::{
         Doubt, DoubtKind, Expr, Expression, Fact, Kind as Syntax, Problem, Scope, Surroundings,
+        foreign_letter,
         types::{Kind, Type},
     },
     route::model::{Group, Node as RouteNode},
-    schema::shape::{Node, Shape},
+    schema::{
+        Schema,
+        shape::{Node, Shape},
+    },
 };
 
 use super::{
@@ -16,7 +20,7 @@ use super::{
 };
 use crate::{
     check::words::{known, nearest, quoted},
-    finding::{Finding, Severity},
+    finding::{Finding, Place, Severity},
 };
 
 /// The walk through `model:`.
@@ -26,6 +30,8 @@ pub(super) struct Mapping<'m, 's, 'a, 'b, 'f> {
     /// What a message adds to "B's form": nothing, or the name of a further form.
     pub(super) form: String,
     pub(super) target: Option<FormTarget<'s, 'b>>,
+    /// The schema of B's form as B's app serves it.
+    pub(super) served: Option<&'s Schema>,
     /// What the expressions see at this place.
     pub(super) around: Surroundings<'s, 'a>,
 }
@@ -326,9 +332,23 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
                     } else {
                         self.fit.error("source-path", field, message)
                     };
-                    finding
-                        .help(format!("`{piece}` has {}", known(names())))
-                        .suggest(nearest(&name, names()))
+                    let finding = finding.help(format!("`{piece}` has {}", known(names())));
+                    let mut minuend = name.match_indices('-').map(|(at, _)| name.split_at(at));
+                    let minuend = minuend.rfind(|(start, _)| names().any(|it| it == *start));
+                    match (foreign_letter(&name), minuend) {
+                        (Some(letter), _) => finding.help(letter),
+                        (None, Some((start, rest))) => {
+                            let rest = rest.trim_start_matches('-');
+                            return self.push_at(
+                                finding.help(format!(
+                                    "`{name}` is one name; subtraction has blanks around it: `{start} - {rest}`"
+                                )),
+                                place,
+                            );
+                        }
+                        (None, None) => finding,
+                    }
+                    .suggest(nearest(&name, names()))
                 }
             }
             DoubtKind::NoGroup {
@@ -396,8 +416,12 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
                 self.fit.warning("never-equal", field, message).help(help)
             }
         };
+        self.push_at(finding, place);
+    }
+
+    /// Adds a finding. Two paths into the same wrong group are one mistake.
+    fn push_at(&mut self, finding: Finding, place: Option<Place>) {
         let finding = finding.at(place);
-        // Two paths into the same wrong group are one mistake.
         if !self.fit.found.contains(&finding) {
             self.fit.push(finding);
         }
@@ -431,8 +455,11 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
             return true;
         }
         if expression.is_constant() {
-            return self.constant(expression, field, node.as_ref(), is_required);
+            let is_filled = self.constant(expression, field, node.as_ref(), is_required);
+            self.flat(expression, field, &inferred);
+            return is_filled;
         }
+        self.flat(expression, field, &inferred);
         self.emptiness(&inferred, expression, field, is_required);
         if let (Some(target), Some(node)) = (self.target, &node) {
             for misfit in target.misfits(&inferred, node) {
@@ -528,23 +555,15 @@ impl<'s, 'a, 'b> Mapping<'_, 's, 'a, 'b, '_> {
     }
 
     fn misfit(&mut self, field: &str, expression: &Expression, misfit: Misfit) {
-        let source = expression.text();
-        let what = if misfit.below.is_empty() {
-            format!("`{}` {}", shortened(source), misfit.what)
-        } else {
-            format!(
-                "`{}` in `{}` {}",
-                misfit.below,
-                shortened(source),
-                misfit.what
-            )
-        };
+        let subject = misfit.subject(&shortened(expression.text()));
+        let what = format!("{subject} {}", misfit.what);
         let finding = match misfit.severity {
             Severity::Error => self.fit.error(misfit.code, field, what),
             Severity::Warning => self.fit.warning(misfit.code, field, what),
         };
+        let way_out = misfit.way_out();
         let mut finding = finding.suggest(misfit.suggestion);
-        finding.help.extend(misfit.help);
+        finding.help.extend(way_out);
         self.fit.push(finding);
     }
 

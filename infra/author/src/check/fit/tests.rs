@@ -2,7 +2,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use stafett_core::route::{Route, Routes};
+use stafett_core::route::{Mode, Route, Routes};
 
 use super::*;
 use crate::{finding::Severity, places::Places};
@@ -40,8 +40,25 @@ fn route(folder: &Path, model: &str) -> (Route, String) {
 }
 
 fn told(model: &str, a: Value, b: Value) -> Vec<(Severity, &'static str, String, String)> {
+    let (found, text) = found(model, a, b, Mode::Complete);
+    let shown = |finding: Finding| {
+        let place = finding.place.unwrap();
+        let range = text[place.range].to_owned();
+        (
+            finding.severity,
+            finding.code,
+            finding.field.unwrap(),
+            range,
+        )
+    };
+    found.into_iter().map(shown).collect()
+}
+
+/// What is found in a route with this `model:`, and its text.
+fn found(model: &str, a: Value, b: Value, mode: Mode) -> (Vec<Finding>, String) {
     let folder = tempfile::tempdir().unwrap();
-    let (route, text) = route(folder.path(), model);
+    let (mut route, text) = route(folder.path(), model);
+    route.to.mode = mode;
     let places = Places::of(&text);
     let file = Path::new("r.yaml");
     let subject = LocatedRoute {
@@ -54,17 +71,95 @@ fn told(model: &str, a: Value, b: Value) -> Vec<(Severity, &'static str, String,
         app(folder.path(), "ttd/b", &b),
     );
     let found = findings(&subject, Some(&a), Some(&b)).findings;
-    let shown = |finding: Finding| {
-        let place = finding.place.unwrap();
-        let range = text[place.range].to_owned();
+    (found, text)
+}
+
+/// A form of A with a field of each kind.
+fn of_each_kind() -> Value {
+    let text = json!({"type": "string"});
+    let row = json!({"type": "object", "properties": {"navn": text, "sum": {"type": "number"}}});
+    json!({"properties": {
+        "navn": text, "ja": {"type": "boolean"}, "antall": {"type": "integer"},
+        "koder": {"type": "array", "items": text},
+        "rader": {"type": "array", "items": row}, "person": row,
+    }})
+}
+
+#[test]
+fn the_way_out_of_a_wrong_type_leads_out() {
+    let text = json!({"type": "string"});
+    let list = |item: &Value| json!({"type": "array", "items": item});
+    let short = json!({"type": "string", "maxLength": 2});
+    for (expression, field, help) in [
+        ("data.model.ja", &text, "`'ja' if … else 'nei'`"),
+        ("data.model.antall", &text, "expression: `| string`"),
+        ("data.model.koder", &text, "`| join(', ')`"),
+        ("data.model.rader", &text, "`| join(', ', 'navn')`"),
+        ("data.model.person", &text, "name one of its fields"),
         (
-            finding.severity,
-            finding.code,
-            finding.field.unwrap(),
-            range,
-        )
-    };
-    found.into_iter().map(shown).collect()
+            "data.model.koder",
+            &list(&json!({"type": "integer"})),
+            "`| map('int')`",
+        ),
+        ("data.model.koder", &list(&short), "limit it in A's schema"),
+        (
+            "data.model.navn",
+            &json!({"type": "object", "properties": {"value": text}}),
+            "it has `value`",
+        ),
+        ("data.model.antall-1", &text, "`antall - 1`"),
+        ("data.model.nаvn", &text, "Cyrillic letter (U+0430)"),
+    ] {
+        let b = json!({"properties": {"x": field}});
+        let model = format!("  x: {expression}\n");
+        let (found, _) = found(&model, of_each_kind(), b, Mode::Complete);
+        let helps = || found.iter().flat_map(|finding| &finding.help);
+        assert!(
+            helps().any(|it| it.contains(help)),
+            "{expression}: {found:?}"
+        );
+    }
+}
+
+/// The function refuses these for every A.
+#[test]
+fn what_prefill_never_carries_is_an_error() {
+    let b = json!({"properties": {
+        "t": {"type": "string"}, "n": {"type": "number"}, "f": {"type": "boolean"},
+        "l": {"type": "array", "items": {"type": "string"}}, "relay": {"type": "string"},
+    }});
+    for (leaf, refused) in [
+        ("t: \"'Åse'\"", None),
+        ("t: data.model.navn", None),
+        ("n: 12.50", None),
+        ("f: true", None),
+        ("t: \"'it\\\\'s'\"", Some("refused-prefill")),
+        ("t: \"'2026-01-01T00:00:00Z'\"", Some("refused-prefill")),
+        ("f: 1", Some("type")),
+        ("l: data.model.koder", Some("not-flat")),
+    ] {
+        let mode = Mode::Prefill {
+            stamp: "relay".to_owned(),
+        };
+        let model = format!("  {leaf}\n");
+        let (found, _) = found(&model, of_each_kind(), b.clone(), mode);
+        let of_model = found.iter().filter(|finding| {
+            let field = finding.field.as_deref().unwrap_or_default();
+            field.starts_with("model.") && finding.severity == Severity::Error
+        });
+        let codes: Vec<_> = of_model.map(|finding| finding.code).collect();
+        assert_eq!(codes, Vec::from_iter(refused), "{leaf}");
+    }
+}
+
+#[test]
+fn a_class_without_fields_has_none_of_the_routes() {
+    let b = json!({"type": "object", "properties": {}});
+    let codes: Vec<_> = told("  x: data.model.navn\n", of_each_kind(), b)
+        .into_iter()
+        .map(|(_, code, ..)| code)
+        .collect();
+    assert_eq!(codes, ["target-path"]);
 }
 
 #[test]

@@ -37,9 +37,13 @@ impl Parser<'_> {
     pub(super) fn filter(&mut self, of: Expr, depth: usize) -> Parsed {
         let place = self.place(0);
         let Some(TokenKind::Word(name)) = self.kind(0).cloned() else {
+            let help = match self.kind(0) {
+                Some(TokenKind::Sign("|")) => "where `||` means or, write `or`",
+                _ => "such as `| upper` or `| default('…')`",
+            };
             return Err(SyntaxError::syntax(
                 format!("{}, and the name of a filter is needed", self.found()),
-                "such as `| upper` or `| default('…')`",
+                help,
                 place,
             ));
         };
@@ -224,7 +228,7 @@ pub(super) fn named_filter(name: &str, place: &Range<usize>) -> Parsed<&'static 
         SyntaxError::new(
             SyntaxProblem::UnknownFilter(Box::new(unknown)),
             format!("unknown filter `{name}`"),
-            None,
+            value_tests::find(name).map(|_| format!("`{name}` is a test: write `value is {name}`")),
             place.clone(),
         )
     })
@@ -242,7 +246,7 @@ pub(super) fn named_test(
         SyntaxError::new(
             SyntaxProblem::UnknownTest(Box::new(unknown)),
             format!("unknown test `{name}`"),
-            None,
+            filters::find(name).map(|_| format!("`{name}` is a filter: write `value | {name}`")),
             place.clone(),
         )
     })

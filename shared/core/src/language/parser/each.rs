@@ -61,7 +61,11 @@ pub(super) fn map(of: Expr, arguments: Vec<Argument>, place: Range<usize>) -> Pa
     };
     match (first.name, &first.value.kind) {
         (None, Kind::Text(name)) => {
-            let filter = named_filter(name, &first.value.span)?;
+            let filter = named_filter(name, &first.value.span).map_err(|mut error| {
+                let field = format!("a field of each is `map(attribute='{name}')`");
+                error.help.get_or_insert(field);
+                error
+            })?;
             let arguments = in_order(filter, arguments.collect(), place)?;
             if !matches!(filter.form, Form::Plain | Form::OfItems) {
                 return Err(SyntaxError::syntax(

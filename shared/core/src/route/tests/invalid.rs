@@ -562,6 +562,17 @@ model: { soknad: { tittel: instance.id } }
             format!("{flat}attachments: [{{ from: a, to: b }}]\n"),
             "route.yaml: attachments: `mode: prefill` cannot carry any",
         ),
+        (
+            flat_with("tittel:", "relay:"),
+            "route.yaml: model.soknad.relay: is the field of `to.stamp`, and gets the relay's id: leave it out of `model`, or name another field in `to.stamp`",
+        ),
+        (
+            flat_with(
+                "{ soknad: { tittel: instance.id } }",
+                "{ Soknad: instance.id }",
+            ),
+            "route.yaml: model.soknad.relay: is the field of `to.stamp`, and gets the relay's id: leave it out of `model`, or name another field in `to.stamp`",
+        ),
     ]);
 }
 

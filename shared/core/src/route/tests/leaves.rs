@@ -242,6 +242,14 @@ fn a_tag_is_refused_where_an_expression_stands() {
 }
 
 #[test]
+fn an_exclamation_mark_before_a_path_is_told_to_be_not() {
+    let error = error("!data.model.ja");
+    assert_eq!(error.mistake.code(), "tag");
+    let help = "where `!` means not, write `not data.model.ja`";
+    assert_eq!(error.help.as_deref(), Some(help));
+}
+
+#[test]
 fn a_text_without_quotes_of_its_own_is_told_to_have_them() {
     for (leaf, text) in [
         ("Oslo", "Oslo"),
@@ -251,6 +259,11 @@ fn a_text_without_quotes_of_its_own_is_told_to_have_them() {
         ("\"Oslo\"", "Oslo"),
         ("'Oslo (sentrum): 2. etasje'", "Oslo (sentrum): 2. etasje"),
         ("Bygg og anlegg", "Bygg og anlegg"),
+        ("12:30", "12:30"),
+        ("2026-11-01T10:00:00Z", "2026-11-01T10:00:00Z"),
+        ("“Oslo”", "Oslo"),
+        ("‘Oslo sentrum’", "Oslo sentrum"),
+        ("\"«Oslo»\"", "Oslo"),
         ("Bygg-\n    og anlegg", "Bygg- og anlegg"),
     ] {
         let file = with_leaf(leaf);
@@ -295,6 +308,7 @@ fn an_expression_with_a_mistake_is_not_taken_for_a_text() {
         "'by if poststed'",
         "ikke -",
         "\"'Oslo' Bergen\"",
+        "data?.model",
     ] {
         let error = error(leaf);
         assert_eq!(error.suggestion, None, "{leaf}: {error}");
