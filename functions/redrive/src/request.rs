@@ -144,7 +144,7 @@ impl TryFrom<Value> for Request {
                     "dryRun",
                 ];
                 let fields = Fields::new("redrive", &allowed, fields)?;
-                fields.is_from_queue()?;
+                fields.must_be_from_queue()?;
                 Ok(Self::Redrive(Selection {
                     route: fields.route()?,
                     reason: fields.reason()?,

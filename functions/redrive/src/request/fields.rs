@@ -88,7 +88,7 @@ impl Fields {
     }
 
     /// `from` says nothing else than what it says by default.
-    pub(super) fn is_from_queue(&self) -> Result<(), RequestError> {
+    pub(super) fn must_be_from_queue(&self) -> Result<(), RequestError> {
         let allowed = || "\"queue\" or \"ledger\"".to_owned();
         let is_queue = |value: &Value| (value.as_str()? == "queue").then_some(());
         self.parsed("from", allowed, is_queue).map(drop)

@@ -10,6 +10,7 @@ mod compat;
 mod flat;
 mod instance;
 mod mapping;
+mod misfit;
 mod prefill;
 mod regular;
 mod rights;

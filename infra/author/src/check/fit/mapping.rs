@@ -15,7 +15,8 @@ use stafett_core::{
 
 use super::{
     Fit,
-    compat::{FormTarget, Misfit, has_no_element, may_be_left_out, too_few, too_many},
+    compat::{FormTarget, has_no_element, may_be_left_out, too_few, too_many},
+    misfit::Misfit,
     source_schemas::SourceSchemas,
 };
 use crate::{

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::finding::Severity;
 
 fn codes(a: &Value, b: &Value, is_validated: bool) -> Vec<(Severity, &'static str)> {
     let (a, b) = (FormSchema::new(a), FormSchema::new(b));
