@@ -92,8 +92,8 @@ async fn a_night(story: Story, how: Action) {
     let receives = receives(&story) - received;
     let asked = story.posts().len() - asked;
     assert!(asked <= 45, "{asked} requests");
-    // After each request whose outcome is unknown, the relay is woken for up to three searches.
-    let most = 40.max(4 * asked);
+    // After each request whose outcome is unknown, the relay is woken for five early searches and the last one at most.
+    let most = 40.max(7 * asked);
     assert!(
         (10..most).contains(&receives),
         "{receives} receives for {asked} requests"
