@@ -165,6 +165,8 @@ pub(super) enum FaultInB {
     GivenUpMeanwhile,
 }
 
+/// What B's app says of a form that its class cannot read.
+const UNREAD: &str = r#"{"title":"Failed to deserialize XML","status":400,"detail":"There is an error in XML document (1, 82)."}"#;
 /// How long B takes when the effect comes late: shorter than lease and settle time.
 const LATE: Duration = Duration::from_millis(1_500);
 /// How long B takes to outlast the lease.
@@ -221,8 +223,7 @@ impl FaultInB {
         let fault = match self {
             Self::AnswerLost => Fault::at(CreationStep::Instance, CallFault::AnswerLost),
             Self::RefusesForm => {
-                let said = r#"{"title":"Failed to deserialize XML","status":400,"detail":"There is an error in XML document (1, 82)."}"#;
-                let refusal = Action::AnswerAfter(answer(400).body(said));
+                let refusal = Action::AnswerAfter(answer(400).body(UNREAD));
                 story.altinn_wire.faults().add(posts().nth(1), refusal);
                 Fault::PartsRefused(400)
             }
@@ -242,7 +243,7 @@ impl FaultInB {
             // that adds it.
             let elements = On::request(Method::POST, "^/ttd/casework/instances/.*/data");
             let faults = story.altinn_wire.faults();
-            let rule = faults.add(elements, status(400));
+            let rule = faults.add(elements, Action::Answer(answer(400).body(UNREAD)));
             let outcome = relayed.await;
             faults.remove(rule);
             return outcome;

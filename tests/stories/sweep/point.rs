@@ -267,6 +267,11 @@ impl Point {
             Self::OnTheWire(way, ..) => way.may_delete(),
             Self::FaultInB(_, may_delete) => *may_delete,
         };
+        if matches!(self, Self::FaultInB(FaultInB::GivenUpMeanwhile, _)) {
+            // Two requests in a row that hang would open the breaker of B.
+            let well = fresh(story, may_delete).await;
+            relayed(story, &well, End::Whole).await;
+        }
         let a = fresh(story, may_delete).await;
         let made_before = story.creations();
         let (made, (deliveries, took)) = match self {
