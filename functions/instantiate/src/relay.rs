@@ -26,7 +26,6 @@ use stafett_core::{
         },
     },
     route::{Mode, Route},
-    transform::relayable_since,
     trigger::Trigger,
 };
 use stafett_runtime::{
@@ -362,11 +361,10 @@ impl RelayRun<'_> {
     }
 
     async fn read(&mut self, read: &mut Read) -> ReadOutcome {
-        if let Some(Ok(ready)) = &self.share {
-            let earliest = ready.earliest;
-            if let Err(not_ready) = self.ask_again(read, earliest).await {
-                return ReadOutcome::NotReady(not_ready);
-            }
+        if matches!(self.share, Some(Ok(_)))
+            && let Err(not_ready) = self.ask_again(read).await
+        {
+            return ReadOutcome::NotReady(not_ready);
         }
         let share = match self.share.take() {
             Some(Ok(ready)) if read.must_wait(ready.earliest) => {
@@ -404,8 +402,7 @@ impl RelayRun<'_> {
             .read_a()
             .await
             .map_err(|error| NotReady::Unavailable(source::unread(&error)))?;
-        let earliest = relayable_since(&self.route().gate, &a);
-        self.ask_again(read, earliest).await?;
+        self.ask_again(read).await?;
         let asked = Instant::now();
         let (shares, load) =
             source::prepare(self.altinn(), self.budget(), self.route(), &a, read).await;
@@ -415,8 +412,8 @@ impl RelayRun<'_> {
     }
 
     /// Asks the ledger once more when it was born, if the relay depends on it.
-    async fn ask_again(&mut self, read: &mut Read, earliest: Timestamp) -> Result<(), NotReady> {
-        if !read.must_ask_again(earliest) {
+    async fn ask_again(&mut self, read: &mut Read) -> Result<(), NotReady> {
+        if !read.must_ask_again() {
             return Ok(());
         }
         let Context { ledger, clock, .. } = self.delivery.context;
@@ -426,7 +423,7 @@ impl RelayRun<'_> {
             NotReady::Unavailable(failure.because(Causes(&error).to_string()))
         })?;
         self.delivery.birth = birth;
-        read.is_told(birth);
+        read.learn_birth(birth);
         Ok(())
     }
 

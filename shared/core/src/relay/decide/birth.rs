@@ -60,19 +60,16 @@ fn in_margin(moment: Timestamp) -> Timestamp {
 
 impl Read {
     /// Whether the ledger must tell its birth once more, because what the function remembers may be out of date. The
-    /// relay has no record from before that was read, although its message was received before, or A could have been
-    /// relayed before: the ledger may have been emptied since.
+    /// relay has no record from before that was read: the ledger may have been emptied since.
     #[must_use]
-    pub fn must_ask_again(&self, earliest: Timestamp) -> bool {
+    pub fn must_ask_again(&self) -> bool {
         let record = &self.worker.record;
         let remembered = record.updated.saturating_sub(BIRTH_REMEMBERED);
-        let remembered = remembered.unwrap_or(Timestamp::MIN);
-        let is_new = in_margin(record.first) >= remembered;
-        is_new && (self.worker.delivery.message.receives > 1 || earliest < remembered)
+        in_margin(record.first) >= remembered.unwrap_or(Timestamp::MIN)
     }
 
-    /// Takes in what the ledger has told of its birth since the claim was written.
-    pub fn is_told(&mut self, birth: Option<Birth>) {
+    /// Takes in the birth that the ledger has told since the claim was written.
+    pub fn learn_birth(&mut self, birth: Option<Birth>) {
         self.worker.delivery.policy.birth = birth;
     }
 

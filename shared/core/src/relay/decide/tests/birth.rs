@@ -66,39 +66,33 @@ fn what_is_older_than_the_rebuild_looked_is_searched_for() {
     next!(story, Create);
 }
 
-/// The relay's claim, by a message that was received as often, and 1000 seconds after the beginning.
-fn read_by(receives: u32) -> Read {
-    let mut story = Story::by(POLICY, received(receives));
+/// A relay that is claimed 1000 seconds after the beginning, and on record since `first`.
+fn read_of(first: Option<Timestamp>) -> Read {
+    let mut story = Story::of(POLICY, 1);
     story.now = moment(1_000);
+    if let Some(first) = first {
+        story.meets(Record {
+            first,
+            ..seen(State::Waiting)
+        });
+    }
     story.claims();
     next!(story, Read)
 }
 
 #[test]
-fn the_birth_is_asked_for_again_if_a_relay_without_a_record_may_have_had_one() {
-    let fresh = moment(990);
-    assert!(!read_by(1).must_ask_again(fresh));
-    assert!(read_by(2).must_ask_again(fresh), "it was received before");
-    assert!(read_by(1).must_ask_again(moment(900)), "A was ready before");
-    let mut known = Story::by(POLICY, received(2));
-    known.now = moment(1_000);
-    known.meets(Record {
-        first: moment(500),
-        ..seen(State::Waiting)
-    });
-    known.claims();
-    assert!(
-        !next!(known, Read).must_ask_again(moment(0)),
-        "it is on record"
-    );
+fn the_birth_is_asked_for_again_unless_the_relay_was_on_record_before_it_was_read() {
+    assert!(read_of(None).must_ask_again());
+    assert!(read_of(Some(moment(990))).must_ask_again());
+    assert!(!read_of(Some(moment(500))).must_ask_again());
 }
 
 #[test]
 fn a_relay_that_learns_of_a_new_ledger_after_its_claim_waits_for_the_rebuild() {
-    let mut read = read_by(2);
+    let mut read = read_of(None);
     assert!(!read.must_wait(moment(900)));
     let at = moment(999);
-    read.is_told(Some(Birth {
+    read.learn_birth(Some(Birth {
         at,
         rebuilt_from: None,
     }));
