@@ -4,25 +4,23 @@
 //! then runs one relay per value, each under its own claim.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     mem,
     ops::ControlFlow,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use futures_util::{StreamExt, future::BoxFuture, stream};
 use http::StatusCode;
 use jiff::Timestamp;
 use stafett_core::{
     id::InstanceId,
     instance::Instance,
-    pace::Load,
     relay::{
         Holder, Reason, RelayId, State,
         decide::{
             Attempt, Birth, Disposition, End, Failure, Message, NotReady, Policy, Put, PutOutcome,
-            Read, ReadOutcome, SetOutcome, Step, backoff,
+            Step, backoff,
         },
     },
     route::{Mode, Route},
@@ -42,16 +40,15 @@ use uuid::Uuid;
 use crate::{
     arrivals::Arrivals,
     pace::{Admitted, PaceOfB, Paces, Turn},
-    source::{self, Ready, Share},
+    source::Ready,
     walks::Walks,
 };
 
 mod arrival;
+mod read;
 mod report;
+mod set;
 mod target;
-
-/// How many relays of one A instance are worked on at the same time.
-const RELAYS_AT_ONCE: usize = 4;
 
 /// What every relay is worked on with.
 #[derive(Debug)]
@@ -174,17 +171,6 @@ impl<'a> Delivery<'a> {
 
     fn pace(&self) -> Option<&'a Arc<PaceOfB>> {
         self.context.paces.of(&self.route.to.app)
-    }
-
-    /// Works on one of several relays of an A instance that has been read. Boxed, because the run of the set's relay
-    /// contains it.
-    fn run_of_set(
-        self,
-        relay: RelayId,
-        source: InstanceId,
-        ready: Result<Ready, NotReady>,
-    ) -> BoxFuture<'a, (Disposition, Option<State>)> {
-        Box::pin(self.run(relay, source, Some(ready)))
     }
 }
 
@@ -360,90 +346,6 @@ impl RelayRun<'_> {
         outcome
     }
 
-    async fn read(&mut self, read: &mut Read) -> ReadOutcome {
-        if matches!(self.share, Some(Ok(_)))
-            && let Err(not_ready) = self.ask_again(read).await
-        {
-            return ReadOutcome::NotReady(not_ready);
-        }
-        let share = match self.share.take() {
-            Some(Ok(ready)) if read.must_wait(ready.earliest) => {
-                return ReadOutcome::NotReady(NotReady::Rebuilding);
-            }
-            Some(share) => share,
-            None => match self.prepare(read).await {
-                Err(not_ready) => Err(not_ready),
-                Ok(shares) if self.route().each.is_some() => {
-                    return ReadOutcome::Set(self.run_set(read, shares).await);
-                }
-                Ok(mut shares) => match shares.pop() {
-                    Some(share) => share.ready,
-                    None => Err(NotReady::Unavailable(draft_missing())),
-                },
-            },
-        };
-        let share = match share {
-            Ok(ready) => self.stopped(&ready).await.map(|()| ready),
-            Err(not_ready) => Err(not_ready),
-        };
-        match share {
-            Ok(ready) => {
-                let since = ready.since;
-                self.ready = Some(ready);
-                ReadOutcome::Ready { since }
-            }
-            Err(not_ready) => ReadOutcome::NotReady(not_ready),
-        }
-    }
-
-    /// Reads A and prepares the shares of its relays.
-    async fn prepare(&mut self, read: &mut Read) -> Result<Vec<Share>, NotReady> {
-        let a = self
-            .read_a()
-            .await
-            .map_err(|error| NotReady::Unavailable(source::unread(&error)))?;
-        self.ask_again(read).await?;
-        let asked = Instant::now();
-        let (shares, load) =
-            source::prepare(self.altinn(), self.budget(), self.route(), &a, read).await;
-        self.a = Some(a);
-        self.answered(load, asked.elapsed()).await;
-        shares
-    }
-
-    /// Asks the ledger once more when it was born, if the relay depends on it.
-    async fn ask_again(&mut self, read: &mut Read) -> Result<(), NotReady> {
-        if !read.must_ask_again() {
-            return Ok(());
-        }
-        let Context { ledger, clock, .. } = self.delivery.context;
-        let birth = ledger.birth_now(&self.route().name, clock.now()).await;
-        let birth = birth.map_err(|error| {
-            let failure = Failure::new(Reason::LedgerRebuilding);
-            NotReady::Unavailable(failure.because(Causes(&error).to_string()))
-        })?;
-        self.delivery.birth = birth;
-        read.learn_birth(birth);
-        Ok(())
-    }
-
-    /// Takes in what an answer of B's app says of its load.
-    async fn answered(&mut self, load: Load, took: Duration) {
-        if let Some(turn) = self.turn.as_mut().filter(|_| load != Load::Unknown) {
-            turn.answered(load, took).await;
-        }
-    }
-
-    async fn read_a(&mut self) -> Result<Instance, AltinnError> {
-        let a = match self.read_ahead.take() {
-            Some(read) => read?,
-            None => self.altinn().instance(self.budget(), self.source).await?,
-        };
-        // The trigger may have named a party that the instance does not belong to.
-        self.source = a.id;
-        Ok(a)
-    }
-
     /// Does the after-steps on A, except those that A shows to be done.
     async fn after_steps(&mut self) -> Result<(), Failure> {
         let a = match self.a.take() {
@@ -468,58 +370,6 @@ impl RelayRun<'_> {
                 .map_err(|error| not_followed(&error))?;
         }
         Ok(())
-    }
-
-    /// Runs one relay per value of `each`, some at a time.
-    async fn run_set(&mut self, read: &Read, shares: Vec<Share>) -> SetOutcome {
-        let handed = self.delivery.handed.lock();
-        *handed.unwrap_or_else(PoisonError::into_inner) = self.turn.take();
-        let keyed: Vec<(RelayId, Share)> = shares
-            .into_iter()
-            .map(|share| {
-                let key = share.key.as_deref().unwrap_or_default();
-                (
-                    RelayId::keyed(self.route().name.clone(), self.source, key),
-                    share,
-                )
-            })
-            .collect();
-        if read.claim().rev > 1 {
-            self.report_vanished(keyed.iter().map(|(relay, _)| relay))
-                .await;
-        }
-        let runs = keyed.into_iter().map(|(relay, share)| {
-            self.delivery
-                .clone()
-                .run_of_set(relay, self.source, share.ready)
-        });
-        let ends: Vec<_> = stream::iter(runs)
-            .buffer_unordered(RELAYS_AT_ONCE)
-            .collect()
-            .await;
-        let handed = self.delivery.handed.lock();
-        self.turn = handed.unwrap_or_else(PoisonError::into_inner).take();
-        SetOutcome::sum(ends)
-    }
-
-    /// Reports the relays of earlier attempts whose value of `each` is gone. Their B is not undone.
-    async fn report_vanished(&self, now: impl Iterator<Item = &RelayId>) {
-        let now: BTreeSet<String> = now.map(RelayId::sort_key).collect();
-        match self.delivery.context.ledger.of_route(&self.relay).await {
-            Ok(earlier) => {
-                for sort_key in earlier.into_iter().filter(|key| !now.contains(key)) {
-                    if sort_key != self.relay.sort_key() {
-                        tracing::warn!(
-                            vanished = sort_key,
-                            "a value of `each` is gone that an earlier attempt relayed; its B stays as it is"
-                        );
-                    }
-                }
-            }
-            Err(error) => {
-                tracing::warn!(reason = %Causes(&error), "cannot tell whether a value of `each` is gone");
-            }
-        }
     }
 }
 
