@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use local_altinn::Stage;
 use local_world::deployment::{Deployment, Plan, sample_apps};
 use serde_json::{Value, json};
-use testbed::wire::{Action, CannedResponse, Gate};
+use testbed::wire::{Action, CannedResponse, Gate, On};
 use tests::{DEADLINE, ROUTE, Story, permit_alone, posts};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -60,6 +60,54 @@ async fn a_b_that_is_down_is_asked_by_one_relay_at_a_time_and_gets_all_when_it_i
     assert_eq!(story.creations(), RELAYS);
     let shown = pace_shown(&story).await;
     assert_eq!(shown["quietUntil"], Value::Null, "{shown}");
+    assert!(story.dead_letters(0).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_ledger_that_refuses_to_keep_the_pace_is_asked_a_few_times_by_those_who_would_try_b() {
+    const RELAYS: usize = 5;
+    let story = Story::of_the_permit().await;
+    let permits = || -> Vec<String> { (0..RELAYS).map(|_| story.fill_in(Stage::Ended)).collect() };
+    let messages =
+        |all: &[String]| -> Vec<String> { all.iter().map(|a| Story::message(ROUTE, a)).collect() };
+    let b_down = CannedResponse::status(StatusCode::SERVICE_UNAVAILABLE);
+    story
+        .altinn_wire
+        .faults()
+        .add(posts(), Action::Answer(b_down));
+    let early = permits();
+    story.send(messages(&early)).await;
+    pass(&story, HOUR).await;
+    let asked = story.posts().len();
+
+    let late = permits();
+    let before = story.mapping.delivered().left;
+    let refusal = CannedResponse::status(StatusCode::BAD_REQUEST);
+    let ledger = story.dynamodb_wire.faults();
+    let refused = ledger.add(On::operation("PutItem"), Action::Answer(refusal));
+    story.send(messages(&late)).await;
+    let put_back = story
+        .mapping
+        .wait_until(DEADLINE, |it| it.left >= before + RELAYS);
+    put_back.await.expect("they are put back");
+    // For ten seconds one of them tries every two seconds; then each is to be recorded as waiting.
+    let tries = ledger.applied(refused);
+    assert!((RELAYS..=4 * RELAYS).contains(&tries), "{tries} tries");
+    assert_eq!(
+        story.posts().len(),
+        asked,
+        "nobody tries B unknown to the others"
+    );
+
+    ledger.clear();
+    story.altinn_wire.faults().clear();
+    story.send(messages(&early)).await;
+    pass(&story, HOUR).await;
+    for a in [early, late].iter().flatten() {
+        story.reaches(ROUTE, a, "done").await;
+        story.the_b(ROUTE, a);
+    }
+    assert_eq!(story.creations(), 2 * RELAYS);
     assert!(story.dead_letters(0).await.is_empty());
 }
 
