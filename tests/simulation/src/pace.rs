@@ -37,6 +37,8 @@ pub struct PaceOfB {
     traffic: Traffic,
     /// The workers that wait for a turn.
     pub waiting: VecDeque<u32>,
+    /// The note was read or written since those that wait asked.
+    pub news: bool,
 }
 
 /// Whether a relay may go on.
@@ -50,7 +52,12 @@ pub enum Admitted {
     /// It may send no request before this moment.
     Quiet(Timestamp),
     /// It asks again at this time, or when something has changed.
-    Ask(Ms),
+    Ask {
+        /// When.
+        at: Ms,
+        /// If nothing has changed by then, it reads the note first.
+        looks: bool,
+    },
 }
 
 impl Default for PaceOfB {
@@ -58,38 +65,43 @@ impl Default for PaceOfB {
         Self {
             traffic: Traffic::new(Limits::Found { first: None }, moment(BEGIN)),
             waiting: VecDeque::new(),
+            news: false,
         }
     }
 }
 
 impl PaceOfB {
-    /// Asks for a turn that was first asked for at `since`, and may be waited for until `deadline`.
-    pub fn admit(&mut self, note: &mut Note, since: Ms, deadline: Ms, now: Ms) -> Admitted {
+    /// A relay begins: it reads the note if something is wrong with B, or if that is due beside its work.
+    pub fn begins(&mut self, note: &Note, now: Ms) {
         if self.traffic.must_look(moment(now)) || self.traffic.look_again(moment(now)) {
             self.look(note, now);
         }
+    }
+
+    /// Asks for a turn that was first asked for at `since`, and may be waited for until `deadline`.
+    pub fn admit(&mut self, note: &mut Note, since: Ms, deadline: Ms, now: Ms) -> Admitted {
         let patience = Patience {
             since: moment(since),
             most: Duration::from_millis(deadline - since),
         };
+        let again = |at, looks| Admitted::Ask { at, looks };
         match self.traffic.ask(patience, moment(now)) {
             Ask::Turn => Admitted::Turn { probe: false },
             Ask::Probe(change) if self.keep(note, change) => {
                 self.traffic.begin_probe(moment(now));
                 Admitted::Turn { probe: true }
             }
-            Ask::Probe(_) => Admitted::Ask(now),
-            Ask::Again(at) => Admitted::Ask(ms(at)),
-            Ask::Look(at) => {
-                self.look(note, now);
-                Admitted::Ask(ms(at))
-            }
+            Ask::Probe(_) => again(now, false),
+            Ask::Again(at) => again(ms(at), false),
+            Ask::Look(at) => again(ms(at), true),
             Ask::PutBack(until) => Admitted::Quiet(until),
         }
     }
 
-    fn look(&mut self, note: &Note, now: Ms) {
+    /// Reads the note.
+    pub fn look(&mut self, note: &Note, now: Ms) {
         self.traffic.saw(note.state, note.rate, moment(now));
+        self.news = true;
     }
 
     /// Shares a change. Returns whether it is the shared state now.
@@ -101,6 +113,7 @@ impl PaceOfB {
             note.rate = self.traffic.rate_found();
         }
         self.traffic.learn(note.state);
+        self.news = true;
         is_known
     }
 

@@ -98,7 +98,10 @@ struct Turn {
 #[derive(Debug)]
 enum Work {
     /// It waits for its turn.
-    Turn,
+    Turn {
+        /// It reads the note of the pace before it asks.
+        looks: bool,
+    },
     Read(Read),
     /// A search that reaches the end of its window, or only this moment.
     Search(Search, Result<(), Ms>),
@@ -169,7 +172,9 @@ impl World {
             turn: None,
             woken: 0,
         });
-        self.wait(worker, 0, Work::Turn);
+        let route = self.scenario.route(self.queue.message(id).relay);
+        self.workers.paces[container][route].begins(&self.notes[route], self.now);
+        self.wait(worker, 0, Work::Turn { looks: false });
     }
 
     /// Wakes a worker, unless it was woken since.
@@ -180,18 +185,26 @@ impl World {
     }
 
     /// Asks for a turn towards B, and begins the attempt when the answer is known.
-    fn ask(&mut self, number: u32) {
+    fn ask(&mut self, number: u32, looks: bool) {
         let worker = &self.workers.workers[number as usize];
         let (container, relay, began) = (worker.container, worker.relay, worker.began);
         let route = self.scenario.route(relay);
         let pace = &mut self.workers.paces[container][route];
         let note = &mut self.notes[route];
         pace.waiting.retain(|waiting| *waiting != number);
-        let quiet = match pace.admit(note, began, began + PATIENCE, self.now) {
-            Admitted::Ask(at) => {
+        if looks {
+            pace.look(note, self.now);
+        }
+        let admitted = pace.admit(note, began, began + PATIENCE, self.now);
+        if std::mem::take(&mut pace.news) {
+            self.notify(container, route);
+        }
+        let quiet = match admitted {
+            Admitted::Ask { at, looks } => {
+                let pace = &mut self.workers.paces[container][route];
                 pace.waiting.push_back(number);
                 let time = at.max(self.now + 1) - self.now;
-                return self.wait(number, time, Work::Turn);
+                return self.wait(number, time, Work::Turn { looks });
             }
             Admitted::Turn { probe } => {
                 let turn = Turn { probe, used: false };
@@ -220,7 +233,7 @@ impl World {
     /// Something has changed for those that wait for a turn.
     fn notify(&mut self, container: usize, route: usize) {
         for number in std::mem::take(&mut self.workers.paces[container][route].waiting) {
-            self.wait(number, 0, Work::Turn);
+            self.wait(number, 0, Work::Turn { looks: false });
         }
     }
 
@@ -247,7 +260,7 @@ impl World {
         let now = self.moment();
         let app = &mut self.apps[self.scenario.route(relay)];
         let attempt = match work {
-            Work::Turn => return self.ask(number),
+            Work::Turn { looks } => return self.ask(number, looks),
             Work::Read(read) => {
                 let since = moment(self.ready(relay));
                 let outcome = if read.must_wait(since) {

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use local_altinn::{CallFault, CreationStep, Fault, Stage};
 use serde_json::json;
-use testbed::wire::{Action, CannedResponse, Gate, On};
+use testbed::wire::{Action, CannedResponse, Faults, Gate, HookOutcome, On};
 use tests::{CASEWORK, DEADLINE, ROUTE, Story, posts};
 
 use super::{HOUR, MINUTE, empty, nothing_is_left, pass, relayed, replace, with_reconcile};
@@ -71,6 +71,51 @@ async fn what_is_told_again_in_the_moment_after_the_ledger_was_emptied_is_relaye
         assert_eq!(item["reason"], json!("ledger_rebuilding"));
     }
     each_has_one_b(&story, &permits).await;
+}
+
+/// From the next claim on, no item of the ledger can be read.
+fn cannot_be_read_after_a_claim(story: &Story) -> &Faults {
+    let faults = story.dynamodb_wire.faults();
+    let later = faults.clone();
+    let claimed = Action::after(move |_| {
+        let refusal = CannedResponse::status(StatusCode::BAD_REQUEST);
+        later.add(On::operation("GetItem"), Action::Answer(refusal));
+        async { HookOutcome::Continue }
+    });
+    faults.add(On::operation("PutItem").nth(1), claimed);
+    faults
+}
+
+#[tokio::test]
+async fn while_the_ledger_does_not_tell_its_birth_again_nothing_is_relayed() {
+    for is_emptied in [true, false] {
+        let (story, mut permits) = begin().await;
+        let older = if is_emptied {
+            permits[0].clone()
+        } else {
+            story.fill_in(Stage::Ended)
+        };
+        pass(&story, 2 * MINUTE).await;
+        permits.extend(relayed(&story, 1).await);
+        let made = story.creations();
+        if is_emptied {
+            empty(&story).await;
+        }
+        let faults = cannot_be_read_after_a_claim(&story);
+        story.trigger(&older).await;
+        let item = story.reaches(ROUTE, &older, "waiting").await;
+        assert_eq!(item["reason"], json!("ledger_rebuilding"));
+        assert_eq!((story.creations(), story.posts().len()), (made, made));
+        faults.clear();
+        if is_emptied {
+            each_has_one_b(&story, &permits).await;
+        } else {
+            story.reaches(ROUTE, &older, "done").await;
+            story.the_b(ROUTE, &older);
+            story.settled().await;
+            assert_eq!(story.creations(), made + 1);
+        }
+    }
 }
 
 #[tokio::test]

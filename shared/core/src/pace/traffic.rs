@@ -20,7 +20,8 @@ const TURN_PATIENCE: Duration = Duration::from_secs(15);
 const TURNS_AWAY: u32 = 10;
 const SHORTEST_AWAY: Duration = Duration::from_secs(10);
 const LONGEST_AWAY: Duration = Duration::from_secs(900);
-/// How long a relay waits for the outcome of a probe, how often it looks meanwhile, and for how long it is then put back.
+/// How long a relay waits for the outcome of a probe, how often it looks and one of a container's relays tries to become the
+/// probe meanwhile, and for how long it is then put back.
 const PROBE_PATIENCE: Duration = Duration::from_secs(10);
 const PROBE_LOOK: Duration = Duration::from_secs(2);
 const PROBE_AGAIN: Duration = Duration::from_secs(30);
@@ -37,6 +38,8 @@ pub struct Traffic {
     breaker: Breaker,
     /// When the shared state was last read.
     looked: Option<Timestamp>,
+    /// When a relay last tried to become the probe, and the state that this was to replace.
+    tried: Option<(BreakerState, Timestamp)>,
     /// Answers since the rate was kept.
     unkept: u32,
 }
@@ -65,7 +68,7 @@ pub enum Ask {
     /// It has its turn, and ends it by [`Traffic::over`].
     Turn,
     /// It may be the probe, if this change is shared: then it calls [`Traffic::begin_probe`], and ends its turn by
-    /// [`Traffic::over`].
+    /// [`Traffic::over`]. Else it asks again at once.
     Probe(Change),
     /// It asks again then, or when something has changed.
     Again(Timestamp),
@@ -85,6 +88,7 @@ impl Traffic {
             pace: Pace::new(limits),
             breaker: Breaker::default(),
             looked: None,
+            tried: None,
             unkept: 0,
         }
     }
@@ -157,8 +161,18 @@ impl Traffic {
                 Ask::PutBack(later(now, PROBE_AGAIN))
             }
             Admission::Probing => Ask::Look(later(now, PROBE_LOOK)),
-            Admission::Probe(state) => Ask::Probe(self.change(state)),
+            Admission::Probe(_) if self.has_tried(now) => Ask::Look(later(now, PROBE_LOOK)),
+            Admission::Probe(state) => {
+                self.tried = Some((self.breaker.state(), now));
+                Ask::Probe(self.change(state))
+            }
         }
+    }
+
+    /// Whether a relay has just tried to become the probe: it is at it, or the change could not be shared.
+    fn has_tried(&self, now: Timestamp) -> bool {
+        self.tried
+            .is_some_and(|(state, at)| state == self.breaker.state() && now < later(at, PROBE_LOOK))
     }
 
     fn take(&mut self, patience: Patience, now: Timestamp) -> Ask {

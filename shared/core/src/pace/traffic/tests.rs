@@ -188,3 +188,45 @@ proptest! {
         prop_assert!(traffic.rate_found() >= Some(10.0), "{:?}", traffic.rate_found());
     }
 }
+
+#[test]
+fn a_container_whose_changes_nobody_takes_tries_to_become_the_probe_a_few_times() {
+    let mut now = Timestamp::UNIX_EPOCH;
+    let mut traffic = Traffic::new(Limits::Found { first: None }, now);
+    while traffic.state() == BreakerState::Closed {
+        traffic.answered(Load::Hung, LONGEST_AWAY, false, now);
+    }
+    now += LONGEST_AWAY;
+    let (since, most) = (now, MOST);
+    let patience = Patience { since, most };
+    let mut tried = 0;
+    loop {
+        match traffic.ask(patience, now) {
+            Ask::Probe(_) => tried += 1,
+            Ask::Look(_) => now += Duration::from_millis(10),
+            Ask::PutBack(_) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(now, since + PROBE_PATIENCE);
+    assert_eq!(tried, 5);
+}
+
+#[test]
+fn a_relay_whose_try_was_overtaken_tries_again_at_once_if_it_may() {
+    let mut now = Timestamp::UNIX_EPOCH;
+    let mut traffic = Traffic::new(Limits::Found { first: None }, now);
+    let open = |quiet_until, times| BreakerState::Open {
+        quiet_until,
+        probing: false,
+        times,
+    };
+    traffic.saw(open(now, 1), None, now);
+    let (since, most) = (now, MOST);
+    let patience = Patience { since, most };
+    assert!(matches!(traffic.ask(patience, now), Ask::Probe(_)));
+    assert!(matches!(traffic.ask(patience, now), Ask::Look(_)));
+    now += Duration::from_millis(1);
+    traffic.learn(open(now, 2));
+    assert!(matches!(traffic.ask(patience, now), Ask::Probe(_)));
+}
