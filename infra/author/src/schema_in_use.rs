@@ -64,11 +64,22 @@ enum Which {
     File {
         /// [`stafett_core::schema::Schema::digest`].
         digest: String,
-        /// Whether it is known that B's app serves none that can be used.
-        is_last_resort: bool,
+        /// What it is used instead of.
+        instead_of: BServes,
     },
     /// None.
     Unknown,
+}
+
+/// What B's app serves where the file is used that the route names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BServes {
+    /// It is not known what B's app serves.
+    Unknown,
+    /// B's app serves none.
+    Nothing,
+    /// The one that B's app serves cannot be used.
+    Unusable,
 }
 
 impl SchemaInUse {
@@ -83,21 +94,27 @@ impl SchemaInUse {
 
 impl Which {
     fn of(app: &AppId, rule: &FormRule, b: Option<&TargetApp>) -> Self {
-        if let Some(b) = b
-            && let Some(form) = form_of(rule, &b.metadata)
-            && let Some(Ok(schema)) = b.schemas.get(&form.id)
-        {
-            return Self::Served {
-                app: app.clone(),
-                form: form.id.clone(),
-                digest: schema.digest().to_owned(),
-                is_beside_a_file: rule.schema.is_some(),
-            };
-        }
+        let served = b.and_then(|b| {
+            let form = form_of(rule, &b.metadata)?;
+            Some((form, b.schemas.get(&form.id)?))
+        });
+        let instead_of = match served {
+            Some((form, Ok(schema))) => {
+                return Self::Served {
+                    app: app.clone(),
+                    form: form.id.clone(),
+                    digest: schema.digest().to_owned(),
+                    is_beside_a_file: rule.schema.is_some(),
+                };
+            }
+            Some((_, Err(_))) => BServes::Unusable,
+            None if b.is_some() => BServes::Nothing,
+            None => BServes::Unknown,
+        };
         match &rule.schema {
             Some(schema) => Self::File {
                 digest: schema.digest().to_owned(),
-                is_last_resort: b.is_some(),
+                instead_of,
             },
             None => Self::Unknown,
         }
@@ -120,14 +137,14 @@ impl fmt::Display for SchemaInUse {
                 }
                 Ok(())
             }
-            Which::File {
-                digest,
-                is_last_resort: true,
-            } => write!(f, "by the schema {digest} in {says}, as B's app has none"),
-            Which::File { digest, .. } => write!(
-                f,
-                "by the schema {digest} in {says}; if B's app serves one, that one counts"
-            ),
+            Which::File { digest, instead_of } => {
+                write!(f, "by the schema {digest} in {says}")?;
+                f.write_str(match instead_of {
+                    BServes::Unknown => "; if B's app serves one, that one counts",
+                    BServes::Nothing => ", as B's app has none",
+                    BServes::Unusable => ", as the one of B's app cannot be used",
+                })
+            }
             Which::Unknown => {
                 f.write_str("by no schema: names, types and order of its fields are not checked")
             }

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::json;
+use stafett_core::schema::SchemaError;
 
 use super::*;
 use crate::fixtures::{FAN_OUT, File, ROUTE, b, b_of_two_forms, plain, source, two_forms};
@@ -229,6 +230,27 @@ fn what_b_would_refuse_is_found_at_the_part_of_the_route_that_causes_it() {
     assert_eq!(tell(&long, &b(|_| {})), [("refused-by-schema", Some(10))]);
     let bell = source(|_, form| form["merknad"] = json!("\u{7}"));
     assert_eq!(tell(&bell, &b(|_| {})), [("not-xml", Some(11))]);
+}
+
+#[test]
+fn it_says_why_the_schema_of_the_route_is_used_instead_of_bs() {
+    let file = File::of(ROUTE);
+    let says = |b: Option<&TargetApp>| try_out(file.located(), &plain(), b).schema;
+    let without = b(|_| {});
+    let mut unusable = without.clone();
+    let error = SchemaError::Remote {
+        file: "B's app".to_owned(),
+        reference: "elsewhere.json".to_owned(),
+    };
+    unusable.schemas.insert("model".to_owned(), Err(error));
+    for (b, why) in [
+        (None, "; if B's app serves one, that one counts"),
+        (Some(&without), ", as B's app has none"),
+        (Some(&unusable), ", as the one of B's app cannot be used"),
+    ] {
+        let said = says(b);
+        assert!(said.ends_with(&format!(" in to.schema{why}")), "{said}");
+    }
 }
 
 #[test]
