@@ -20,6 +20,7 @@ mod point;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
@@ -76,22 +77,34 @@ async fn lane(points: &RefCell<VecDeque<Point>>, clean: &Clean) -> Vec<Outcome> 
                 outcomes.push(outcome);
                 story = Some(ours);
             }
-            // The panic message has already been printed.
-            Err(_) => outcomes.push(Outcome::wrong(&point)),
+            // The panic message has already been printed. The next point begins a story of its own.
+            Err(_) => {
+                outcomes.push(Outcome::wrong(&point));
+                look_again(&ours, mem::take(&mut relayed), clean, &mut outcomes);
+            }
         }
     }
     if let Some(story) = story {
-        for (a, point) in relayed {
-            // No effect came late.
-            let still = || point::assert_b(&story, &a, point.end(), clean);
-            if std::panic::catch_unwind(AssertUnwindSafe(still)).is_err() {
-                outcomes.retain(|outcome| !outcome.is_of(&point));
-                outcomes.push(Outcome::wrong(&point));
-            }
-        }
+        look_again(&story, relayed, clean, &mut outcomes);
         story.end().await;
     }
     outcomes
+}
+
+/// Sees to it that no effect of the story's relays came late.
+fn look_again(
+    story: &Story,
+    relayed: Vec<(String, Point)>,
+    clean: &Clean,
+    outcomes: &mut Vec<Outcome>,
+) {
+    for (a, point) in relayed {
+        let still = || point::assert_b(story, &a, point.end(), clean);
+        if std::panic::catch_unwind(AssertUnwindSafe(still)).is_err() {
+            outcomes.retain(|outcome| !outcome.is_of(&point));
+            outcomes.push(Outcome::wrong(&point));
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

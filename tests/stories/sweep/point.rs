@@ -17,11 +17,11 @@ use super::call::{Call, Line};
 use super::failure::{CallFailure, FaultInB};
 
 /// The lease of a claim, and the longest that a request may take.
-pub(super) const LEASE: Duration = Duration::from_secs(3);
+pub(super) const LEASE: Duration = Duration::from_secs(5);
 /// How long B may go on with a request that was given up.
 const SETTLE: Duration = Duration::from_secs(2);
 /// When SQS redelivers a message that was not acknowledged: after lease and settle time.
-const VISIBILITY: Duration = Duration::from_secs(6);
+const VISIBILITY: Duration = Duration::from_secs(8);
 
 /// A deployment with one process of the built binary.
 pub(super) async fn begin() -> Story {
